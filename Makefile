@@ -1,0 +1,25 @@
+# Two commands: `make train` (the main job, on the embedded data) and `make test`. Both set up .venv first.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+RUN ?= runs/hopper
+
+.PHONY: train test lint clean
+
+train: $(VENV)/installed
+	$(BIN)/python -m deep.train --task HopperVel --out $(RUN)
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+
+$(VENV)/installed: pyproject.toml constraints.txt requirements-legacy.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -c constraints.txt -e '.[test,lint,cluster]'
+	$(BIN)/python -m pip install --no-deps -c constraints.txt -r requirements-legacy.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV)
