@@ -1,5 +1,5 @@
 # Two commands: `make train` (the main job, on the embedded data) and `make test`. Both set up .venv first.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/hopper
