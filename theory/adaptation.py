@@ -1,7 +1,7 @@
 r"""Safe adaptation: which mixture of the reward and the cost gradient a policy update follows.
 
-One rule serves tabular natural policy gradient and deep networks alike, because it sees only scalars: the inner products
-of the two ascent directions in whatever metric they live in,
+One rule serves tabular natural policy gradient and deep networks alike, because it sees only scalars: the inner
+products of the two ascent directions in whatever metric they live in,
 
     rr = <g_r, g_r>,   rc = <g_r, g_c>,   cc = <g_c, g_c>,
 
@@ -23,7 +23,7 @@ from torch import Tensor
 
 
 class Region(IntEnum):
-    """Where Algorithm 3 found the policy; ALIGN and CONFLICT split the band around the limit by the gradients' angle."""
+    """Where Algorithm 3 found the policy; the gradients' angle splits the band at the limit in ALIGN and CONFLICT."""
 
     SAFE = 0
     ALIGN = 1
@@ -73,14 +73,14 @@ def manipulation_weights(
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
     r"""Weights of the manipulated gradient, Eq. (12) of the DRCORL preprint.
 
-    Angle at most 90 degrees: x = y = 1/2. Beyond it each gradient is projected on the orthogonal complement of the other,
-    g = (g_r^+ + g_c^+)/2, hence
+    Angle at most 90 degrees: x = y = 1/2. Beyond it each gradient is projected on the orthogonal complement of the
+    other, g = (g_r^+ + g_c^+)/2, hence
 
         x = (1 - rc/rr)/2,   y = (1 - rc/cc)/2,
 
     so that <g, g_r> and <g, g_c> are both >= 0. At 180 degrees g = 0. The printed cases leave out the angle 0 and a
-    vanishing gradient; both are taken as aligned here. (The text below Eq. (12) swaps the labels: g_r^+ is g_r projected,
-    and what it is orthogonal to is g_c.)
+    vanishing gradient; both are taken as aligned here. (The text below Eq. (12) swaps the labels: g_r^+ is g_r
+    projected, and what it is orthogonal to is g_c.)
 
     `max_weight` clips x and y, each by itself: x + y is unbounded as the angle nears 180 degrees between gradients of
     very different length, and the corrected Theorem 3.1 needs it bounded while x stays at or above 1/2.
