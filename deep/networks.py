@@ -71,7 +71,10 @@ class MLP:
 
     def apply(self, theta: Float[Tensor, "n params"], x: Float[Tensor, "n batch i"]) -> Float[Tensor, "n batch o"]:
         """The outputs of copy n on its own batch."""
-        layers = unpack(theta, self.shapes)
+        return self.forward(unpack(theta, self.shapes), x)
+
+    def forward(self, layers: Sequence[Tensor], x: Float[Tensor, "n batch i"]) -> Float[Tensor, "n batch o"]:
+        """The same on parameters that are unpacked already."""
         for weight, bias in zip(layers[:-2:2], layers[1:-2:2], strict=True):
             x = ACTIVATIONS[self.activation](linear(x, weight, bias))
         return linear(x, layers[-2], layers[-1])
