@@ -1,4 +1,6 @@
 """Many copies of a velocity task stepped together, in closed loop, on all cores; equal to stepping each by itself."""
+# pyright: reportAttributeAccessIssue=false
+# (MuJoCo is a compiled module without type stubs.)
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ class _Rules:
 
 
 def _ant_healthy(q: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return np.isfinite(q).all(-1) & np.isfinite(v).all(-1) & (0.2 <= q[:, 2]) & (q[:, 2] <= 1.0)
+    return np.isfinite(q).all(-1) & np.isfinite(v).all(-1) & (q[:, 2] >= 0.2) & (q[:, 2] <= 1.0)
 
 
 def _hopper_healthy(q: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -57,7 +59,7 @@ def _hopper_healthy(q: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _walker_healthy(q: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return (0.8 < q[:, 1]) & (q[:, 1] < 2.0) & (np.abs(q[:, 2]) < 1.0)
+    return (q[:, 1] > 0.8) & (q[:, 1] < 2.0) & (np.abs(q[:, 2]) < 1.0)
 
 
 _RULES = {
@@ -155,6 +157,10 @@ class _LoopPhysics:
         self.places[index] = data.xpos[self._torso, :2]
 
 
+def _available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class BatchedVelocity:
     """`count` copies of a velocity task, numbered from 0, that step together; each equals `deep.tasks.make(task)`.
 
@@ -173,11 +179,11 @@ class BatchedVelocity:
         self.task, self.count = task, count
         self._rules = _RULES[task.name]
         self._single = VelocityEnv(task)  # draws the start states
-        simulator = self._single.env
+        simulator = self._single.simulator
         self._dt = simulator.dt
         self._elapsed = np.full(count, -1)  # -1: not yet reset
         physics = _LoopPhysics if task.name == "AntVel" else _RolloutPhysics
-        threads = min(count, threads or len(os.sched_getaffinity(0)))
+        threads = min(count, threads or _available_cores())
         self._physics: _Physics = physics(simulator.model, simulator.frame_skip, count, threads)
 
     def reset(
@@ -192,7 +198,7 @@ class BatchedVelocity:
             raise InputError(f"{len(seeds)} seeds were given for {len(indices)} environments: one for each is accepted")
         for index, seed in zip(indices, seeds, strict=True):
             self._single.reset(seed=int(seed))
-            self._physics.reset(index, self._single.env.data)
+            self._physics.reset(index, self._single.simulator.data)
         self._elapsed[indices] = 0
         return self._observe(np.arange(self.count))
 
@@ -244,7 +250,7 @@ class BatchedVelocity:
         return np.clip(actions, -1, 1)
 
     def _positions_and_velocities(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        states, positions = self._physics.states[indices], self._single.env.model.nq
+        states, positions = self._physics.states[indices], self._single.simulator.model.nq
         return states[:, 1 : 1 + positions], states[:, 1 + positions :]
 
     def _observe(self, indices: np.ndarray) -> Float[np.ndarray, "n observation"]:
