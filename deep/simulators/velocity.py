@@ -76,9 +76,7 @@ class VelocityEnv(gymnasium.Wrapper):
     def render(self) -> Any:
         """A frame of shape (480, 480, 3), uint8; raises `InputError` where this machine cannot render."""
         if self.render_mode is None:
-            raise InputError(
-                f"{self.task.name} was made without a render mode: use make(task, render_mode='rgb_array')"
-            )
+            raise InputError(f"{self.task.name} was made without a render mode: make it with 'rgb_array'")
         try:
             return self.simulator.render()
         except Exception as error:  # which exception depends on the driver that is missing
