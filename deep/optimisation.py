@@ -75,3 +75,8 @@ def gradient(
 ) -> Float[Tensor, "n params"]:
     """d loss[n] / d theta[n] for every copy at once: copies do not interact, so the gradient of the sum is that."""
     return torch.autograd.grad(loss.sum(), parameters.theta, retain_graph=retain_graph)[0]
+
+
+def falling(step: Tensor, steps: int) -> Tensor:
+    """A factor on the learning rate that falls linearly from 1 to a tenth over a phase."""
+    return 1 - 0.9 * step / steps

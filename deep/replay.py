@@ -68,6 +68,7 @@ class Replay:
         self.alive = put(~data.terminals)
         self.reward_to_go = put(discounted_to_go(data, data.rewards * reward_scale, gamma))
         self.cost_to_go = put(discounted_to_go(data, data.costs, gamma))
+        self.episode_cost = put(np.repeat(data.trajectory_costs, data.lengths))
         self.starts = torch.from_numpy(np.asarray(data.starts)).to(device)
 
     def __len__(self) -> int:
