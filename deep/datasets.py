@@ -261,13 +261,11 @@ def _check(dataset: OfflineDataset, name: str) -> None:
     task = find_task(dataset.task)
     if not dataset.rewards.size:
         _refuse(name, "has no transitions", "at least one is needed")
-    sizes = {"observations": task.observation_size, "next_observations": task.observation_size}
-    sizes["actions"] = task.action_size
+    rows = dataset.rewards.shape[:1]
+    vectors = {"observations": task.observation_size, "next_observations": task.observation_size}
+    vectors["actions"] = task.action_size
     for key in KEYS:
-        found, accepted = (
-            getattr(dataset, key).shape,
-            (*dataset.rewards.shape[:1], *([sizes[key]] if key in sizes else [])),
-        )
+        found, accepted = getattr(dataset, key).shape, (*rows, vectors[key]) if key in vectors else rows
         if found != accepted:
             _refuse(name, f"has {key} of shape {found}", f"{accepted} is accepted for {task.name}")
     for key in KEYS:
