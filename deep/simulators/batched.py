@@ -55,7 +55,7 @@ def _ant_healthy(q: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 def _hopper_healthy(q: np.ndarray, v: np.ndarray) -> np.ndarray:
     bounded = (np.abs(q[:, 2:]) < 100).all(-1) & (np.abs(v) < 100).all(-1)
-    return bounded & (q[:, 1] > 0.7) & (np.abs(q[:, 2]) < 0.2)
+    return bounded & (q[:, 1] > 0.7) & (q[:, 1] < np.inf) & (np.abs(q[:, 2]) < 0.2)
 
 
 def _walker_healthy(q: np.ndarray, v: np.ndarray) -> np.ndarray:
