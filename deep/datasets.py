@@ -318,8 +318,8 @@ def _write(
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     try:
-        # The 1.8 format allows attributes above 64 kB, which the policies of many trajectories need.
-        with h5py.File(temporary, "w", libver=("v108", "v108")) as file:
+        # The 1.10 format has checksums, and allows attributes above 64 kB: the policies of many trajectories.
+        with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
             for key, values in arrays.items():
                 # One chunk holds one variable for a while: together with the shuffled bytes this compresses best.
                 chunk = (1, min(values.shape[1], 1 << 17)) if "layout" in attributes and values.ndim == 2 else True
