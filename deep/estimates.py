@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -74,7 +75,7 @@ class DynamicsEnsemble:
     def _start_states(self) -> Float[Tensor, "seeds episodes obs"]:
         replay, episodes = self.problem.replay, self.config.episodes
         picks = [generator(s, "dynamics starts").choice(len(replay.starts), episodes) for s in self.problem.seeds]
-        rows = replay.starts[torch.tensor(picks, device=replay.starts.device)]
+        rows = replay.starts[torch.from_numpy(np.stack(picks)).to(replay.starts.device)]
         return replay.observations[rows]
 
     def tensors(self) -> dict[str, Tensor]:

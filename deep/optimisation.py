@@ -27,13 +27,14 @@ class Parameters:
             "exp_avg": torch.zeros_like(initial),
             "exp_avg_sq": torch.zeros_like(initial),
         }
+        self._averaged = average
         self.average = initial.clone() if average else self.theta.detach()
 
     @property
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor that training changes, by name."""
         named = {"theta": self.theta.detach(), **self._adam.state[self.theta]}
-        return named | ({} if self.average is self.theta else {"average": self.average})
+        return named | ({"average": self.average} if self._averaged else {})
 
     def descend(self, gradient: Float[Tensor, "n params"], rate_factor: float | Tensor = 1.0) -> None:
         """One Adam step down the gradient; `rate_factor` scales the learning rate (a schedule's value)."""
