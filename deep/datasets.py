@@ -184,7 +184,9 @@ def _locate(task: Task, which: str | Path) -> tuple[str, Path]:
 
 def _read(file: h5py.File, task: Task, name: str) -> dict[str, Any]:
     """The fields of an `OfflineDataset` that either layout holds."""
-    attributes = dict(file.attrs)
+    attributes = {
+        key: value.decode(errors="replace") if isinstance(value, bytes) else value for key, value in file.attrs.items()
+    }
     if (found := str(attributes.pop("task", task.name))) != task.name:
         _refuse(name, f"was recorded on {found}", f"data of {task.name} are accepted here")
     if (layout := str(attributes.pop("layout", "plain"))) not in ("plain", "packed"):
@@ -324,7 +326,9 @@ def _write(
                 # One chunk holds one variable for a while: together with the shuffled bytes this compresses best.
                 chunk = (1, min(values.shape[1], 1 << 17)) if "layout" in attributes and values.ndim == 2 else True
                 file.create_dataset(key, data=values, chunks=chunk, **compression)
-            file.attrs.update({"task": dataset.task} | dict(dataset.provenance) | dict(attributes))
+            # Texts of fixed length lie inside the checksums; others lie in a heap without.
+            for key, value in ({"task": dataset.task} | dict(dataset.provenance) | dict(attributes)).items():
+                file.attrs[key] = np.bytes_(value.encode()) if isinstance(value, str) else value
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
