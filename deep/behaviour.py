@@ -91,12 +91,12 @@ class BehaviourModel:
     def _with_budget(self, observations: Tensor, budget: Tensor, known: Tensor) -> Tensor:
         """Observations with two more entries: sqrt(budget / largest cost), 0 where unknown, and whether it is known."""
         share = (budget / self.problem.replay.episode_cost.max().clamp(min=1e-6)).clamp(0, 1).sqrt()
-        return torch.cat([observations, torch.stack([share * known, known.float()], -1)], -1)
+        return torch.cat([observations, torch.stack([share * known, known.to(share)], -1)], -1)
 
     def at(self, observations: Float[Tensor, "replicas batch obs"]) -> Predictor:
         """The trained model at every replica's states (and cost limit, where it is conditioned on one)."""
         if self.config.condition == "cost":
-            budget = self.problem.limits.float().unsqueeze(1).expand(observations.shape[:2])
+            budget = self.problem.limits.to(observations).unsqueeze(1).expand(observations.shape[:2])
             observations = self._with_budget(observations, budget, torch.ones_like(budget))
         replicas, batch, _ = observations.shape
         seeds = len(self.problem.seeds)

@@ -95,7 +95,7 @@ class DynamicsEnsemble:
         fit = (change - target).square().mean((1, 2))
         fit_reward = (reward - (batch.rewards - self.reward_mean) / self.reward_std).square().mean(1)
         # Costs beyond 1 per step are rare; the log-loss is for "some cost", its size comes from the data below.
-        happened = (batch.costs > 0).float()
+        happened = (batch.costs > 0).to(batch.costs)
         cost = F.binary_cross_entropy_with_logits(cost_logit, happened, reduction="none").mean(1)
         end = F.binary_cross_entropy_with_logits(end_logit, 1 - batch.alive, reduction="none").mean(1)
         self.parameters.descend(

@@ -103,6 +103,6 @@ class Ensemble:
 
 
 def initial_parameters(network: Network, seeds: Sequence[int], name: str) -> Float[Tensor, "n params"]:
-    """Initial parameters, row n following from (seeds[n], name) alone."""
+    """Initial parameters in torch's default dtype, row n following from (seeds[n], name) alone."""
     rows = [np.concatenate([a.ravel() for a in network.init(generator(seed, "init", name))]) for seed in seeds]
-    return torch.from_numpy(np.stack(rows).astype(np.float32))
+    return torch.from_numpy(np.stack(rows)).to(torch.get_default_dtype())

@@ -18,7 +18,7 @@ class Parameters:
         self.theta = initial.clone().requires_grad_(True)
         self.config = optimiser
         device = initial.device
-        self.rate = torch.tensor(optimiser.learning_rate, dtype=torch.float32, device=device)
+        self.rate = torch.tensor(optimiser.learning_rate, device=device)
         self._adam = torch.optim.AdamW(
             [self.theta], lr=self.rate, weight_decay=optimiser.weight_decay, eps=1e-8, fused=True
         )

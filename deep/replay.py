@@ -31,7 +31,7 @@ class Rows:
     """Which transitions each replica may draw: the first counts[n] entries of table[n]."""
 
     table: Int[Tensor, "n most"]
-    counts: Float[Tensor, " n"]
+    counts: Int[Tensor, " n"]
 
     @classmethod
     def of(cls, choices: Sequence[NDArray[np.integer]], device: torch.device) -> "Rows":
@@ -41,12 +41,12 @@ class Rows:
         table = np.zeros((len(choices), max(len(rows) for rows in choices)), dtype=np.int64)
         for line, rows in zip(table, choices, strict=True):
             line[: len(rows)] = rows
-        counts = torch.tensor([len(rows) for rows in choices], dtype=torch.float32, device=device)
+        counts = torch.tensor([len(rows) for rows in choices], device=device)
         return cls(torch.from_numpy(table).to(device), counts)
 
 
 class Replay:
-    """The transitions of a data set as float32 tensors, normalised.
+    """The transitions of a data set as tensors, normalised.
 
     observations are shifted and scaled to mean 0 and standard deviation 1 per dimension; rewards are multiplied by
     `reward_scale`, so that an episode's return spans about one reward unit per step.
@@ -57,7 +57,7 @@ class Replay:
         std = np.where(std < 1e-6, 1.0, std).astype(np.float32)
 
         def put(array: NDArray) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(device)
+            return torch.from_numpy(np.ascontiguousarray(array)).to(device, torch.get_default_dtype())
 
         self.mean, self.std = put(mean), put(std)
         self.observations = put((data.observations - mean) / std)

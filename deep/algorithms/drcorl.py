@@ -155,7 +155,7 @@ class DRCORL:
         slack = config.slack.at(step.double(), config.adaptation_steps) * limits
         rr, rc, cc = ((a * b).sum(1).double() for a, b in ((g_r, g_r), (g_r, g_c), (g_c, g_c)))
         x, y, region = gradient_manipulation(self.gate, limits, slack, slack, rr, rc, cc)
-        g = x.float().unsqueeze(1) * g_r + y.float().unsqueeze(1) * g_c
+        g = x.to(g_r).unsqueeze(1) * g_r + y.to(g_c).unsqueeze(1) * g_c
         before = self.actor.theta.detach().clone()
         self.actor.descend(-g, falling(step, config.adaptation_steps))
         self.actor.track(config.average_rate)
