@@ -38,7 +38,7 @@ FLAGS = ("terminals", "timeouts")
 EMBEDDED = Path(__file__).parent / "data"
 ACTION_TOLERANCE = 1e-5  # rounding of a clipped action
 CONTINUITY_TOLERANCE = 1e-4  # absolute and relative, between next_observations and the row that follows
-_COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 9, "shuffle": True, "fletcher32": True}
+_COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,9 +184,7 @@ def _locate(task: Task, which: str | Path) -> tuple[str, Path]:
 
 def _read(file: h5py.File, task: Task, name: str) -> dict[str, Any]:
     """The fields of an `OfflineDataset` that either layout holds."""
-    attributes = {
-        key: value.decode(errors="replace") if isinstance(value, bytes) else value for key, value in file.attrs.items()
-    }
+    attributes = {key: _python(value) for key, value in file.attrs.items()}
     if (found := str(attributes.pop("task", task.name))) != task.name:
         _refuse(name, f"was recorded on {found}", f"data of {task.name} are accepted here")
     if (layout := str(attributes.pop("layout", "plain"))) not in ("plain", "packed"):
@@ -194,6 +192,12 @@ def _read(file: h5py.File, task: Task, name: str) -> dict[str, Any]:
     policies = attributes.pop("policies", None)
     fields = _read_packed(file, task, name) if layout == "packed" else _read_plain(file, name)
     return {"policies": policies, "provenance": attributes} | fields
+
+
+def _python(value: Any) -> Any:
+    """An attribute as a Python number or text, so that it can be written on, into JSON for one; arrays stay arrays."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _read_plain(file: h5py.File, name: str) -> dict[str, Any]:
@@ -326,7 +330,7 @@ def _write(
                 # One chunk holds one variable for a while: together with the shuffled bytes this compresses best.
                 chunk = (1, min(values.shape[1], 1 << 17)) if "layout" in attributes and values.ndim == 2 else True
                 file.create_dataset(key, data=values, chunks=chunk, **compression)
-            # Texts of fixed length lie inside the checksums; others lie in a heap without.
+            # Texts of fixed length lie inside the checksums; others lie in a heap without any.
             for key, value in ({"task": dataset.task} | dict(dataset.provenance) | dict(attributes)).items():
                 file.attrs[key] = np.bytes_(value.encode()) if isinstance(value, str) else value
         os.replace(temporary, path)

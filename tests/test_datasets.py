@@ -1,6 +1,7 @@
 """Data sets: what is written is what is read, in both layouts, and every bad file is refused by one sentence."""
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -47,7 +48,7 @@ def recording(lengths=LENGTHS, seed: int = 0, fractions: bool = False, task: str
         costs.astype(np.float32),
         *flags,
         policies=rng.integers(0, 9, size=len(lengths)).astype(np.int32),
-        provenance={"command": "a test", "seed": 3},
+        provenance={"command": "a test ∑", "empty": "", "seed": 3},
     )
 
 
@@ -103,7 +104,7 @@ def test_a_file_says_where_it_comes_from(tmp_path, layout):
     dataset = load(HOPPER, path)
     assert (dataset.task, dataset.source, dataset.path) == ("HopperVel", "file", path)
     assert dataset.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert dataset.provenance == {"command": "a test", "seed": 3}
+    assert json.dumps(dict(dataset.provenance)) == '{"command": "a test \\u2211", "empty": "", "seed": 3}'
     assert len(dataset) == sum(LENGTHS)
     assert load(HOPPER, str(path)).sha256 == dataset.sha256
     assert os.listdir(path.parent) == ["file.hdf5"]
@@ -405,7 +406,7 @@ def test_a_truncated_file_is_refused_wherever_it_stops(tmp_path, layout):
 
 
 def test_a_packed_file_with_damaged_numbers_is_refused(tmp_path):
-    """Checksums find any change of the stored numbers, wherever it is."""
+    """The format's and gzip's checksums find any change of the numbers, wherever it is."""
     path = write(tmp_path / "file.hdf5", recording(), "packed")
     content, good = bytearray(path.read_bytes()), arrays(load(HOPPER, path))
     rng, refused = np.random.default_rng(0), 0
