@@ -127,6 +127,21 @@ def test_packing_is_worth_its_loss(tmp_path):
     np.testing.assert_allclose(returns, dataset.trajectory_returns, atol=0.05)
 
 
+def test_texts_are_stored_where_checksums_cover_them(tmp_path, layout):
+    """Damage to texts of variable length, which HDF5 keeps elsewhere, can hang its library."""
+    with h5py.File(write(tmp_path / "file.hdf5", recording(), layout)) as file:
+        for key in ("task", "command", "empty"):
+            assert file.attrs.get_id(key).dtype.kind == "S"
+
+
+def test_a_failed_write_leaves_the_old_file_as_it_was(tmp_path, layout):
+    content = write(tmp_path / "file.hdf5", recording(), layout).read_bytes()
+    with pytest.raises(TypeError):
+        write(tmp_path / "file.hdf5", replace(recording(), provenance={"seed": object()}), layout)
+    assert os.listdir(tmp_path) == ["file.hdf5"]
+    assert (tmp_path / "file.hdf5").read_bytes() == content
+
+
 def test_dsrls_own_reader_reads_a_plain_file(tmp_path, monkeypatch):
     monkeypatch.setenv("DSRL_DATASET_DIR", str(tmp_path))
     dataset = recording()
@@ -302,6 +317,11 @@ def dangling(file: h5py.File) -> None:
     file["costs"] = h5py.ExternalLink("absent.hdf5", "costs")
 
 
+def enormous(file: h5py.File) -> None:
+    del file["costs"]
+    file.create_dataset("costs", shape=(10**15,), dtype="f4", chunks=(1000,))  # takes no space until it is written
+
+
 BAD_PLAIN = {
     **{f"no {key}": (drop(key), f"has no array {key}") for key in KEYS},
     **{f"{key} as text": (swap(key, lambda x: x.astype("S8")), f"has {key} of type .S8") for key in KEYS},
@@ -311,6 +331,7 @@ BAD_PLAIN = {
     "one number": (swap("rewards", lambda x: x[0]), r"has .* of shape"),
     "nothing": (swap("rewards", lambda x: h5py.Empty("f4")), "has rewards of shape None"),
     "group": (into_group, "has no array costs"),
+    "more than fits into memory": (enormous, "cannot be read .*Unable to allocate"),
     "dangling link": (dangling, "has no array costs|cannot be read"),
     "other task": (lambda file: file.attrs.update(task="AntVel"), "was recorded on AntVel: data of HopperVel"),
     "other layout": (lambda file: file.attrs.update(layout="odd"), "has the layout 'odd'"),
