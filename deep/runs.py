@@ -30,7 +30,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock: Any = None
+        self._lock: int | None = None
 
     @property
     def checkpoint(self) -> Path:
@@ -55,12 +55,13 @@ class RunFolder:
             raise InputError(f"--resume: there is no run in {self.path} (no config.json in it)")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / ".lock").open("w")
+            self._lock = os.open(self.path / ".lock", os.O_CREAT | os.O_RDWR)
         except OSError as error:
             raise InputError(f"--out {self.path} cannot be written ({error.strerror})") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            self.close()
             raise InputError(f"another process is training in {self.path}: give another folder, or wait") from None
         if resume:
             before, now = read_json(existing)["identity"], json.loads(json.dumps(config["identity"]))
@@ -71,6 +72,12 @@ class RunFolder:
         else:
             self.write_json("config.json", config)
             self.metrics.write_text("")
+
+    def close(self) -> None:
+        """Let another process have the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file whole or not at all."""

@@ -64,6 +64,8 @@ def build(dataset_file: Path):
     from deep.train import parse, settings_of
 
     def build(*options: str) -> Experiment:
-        return Experiment(settings_of(parse([*TINY, "--dataset", str(dataset_file), "--device", "cpu", *options])))
+        tiny = TINY if "--algorithm" not in options else ["--dynamics.steps", "0", "--hidden", "16"]
+        words = [*tiny, "--dataset", str(dataset_file), "--device", "cpu", *options]
+        return Experiment(settings_of(parse(words)))
 
     return build

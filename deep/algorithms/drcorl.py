@@ -73,7 +73,7 @@ class DRCORL:
         self.cost = CostCritic(config.critics, problem, "cost_critic")
         # The gate must estimate, not exaggerate: its critics are trained without pessimism, and never descended.
         self.gate_cost = CostCritic(replace(config.critics, pessimism=0.0), problem, "gate_critic")
-        self.scales = torch.ones(2, len(problem.replicas), 1, 1, device=problem.device)
+        self.scales = torch.ones(len(problem.replicas), 2, device=problem.device)
         self.gate = torch.zeros(len(problem.replicas), dtype=torch.float64, device=problem.device)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -127,9 +127,9 @@ class DRCORL:
         rows = torch.linspace(0, len(replay) - 1, 4096, device=self.problem.device).long()
         observations = replay.observations[rows].expand(len(self.problem.replicas), -1, -1)
         actions = self.act(observations)
-        for scale, critic in zip(self.scales, (self.reward, self.cost), strict=True):
+        for column, critic in enumerate((self.reward, self.cost)):
             slope = critic.action_gradient(observations, actions)
-            scale.copy_(slope.square().mean((1, 2), keepdim=True).sqrt().clamp(min=1e-8))
+            self.scales[:, column] = slope.square().mean((1, 2)).sqrt().clamp(min=1e-8)
 
     def _adapt(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Lines 8-12 of Algorithm 1, with Algorithm 3 as SafeAdaptation."""
@@ -141,8 +141,9 @@ class DRCORL:
         rewards = self.reward.learn(beyond, by_seed)
 
         actions, log_std = self.policy.sample(self.actor.theta, batch.observations, draws["z"])
-        slope_r = self.reward.action_gradient(batch.observations, actions) / self.scales[0]
-        slope_c = self.cost.action_gradient(batch.observations, actions) / self.scales[1]
+        scale_r, scale_c = self.scales.unsqueeze(2).unsqueeze(3).unbind(1)
+        slope_r = self.reward.action_gradient(batch.observations, actions) / scale_r
+        slope_c = self.cost.action_gradient(batch.observations, actions) / scale_c
         kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
         value_r, value_c = ((slope * actions).sum(-1).mean(1) for slope in (slope_r, slope_c))
         # Eqs. (20), (21) and (23), multiplied by beta; both gradients are to be ascended.
@@ -193,5 +194,5 @@ class DRCORL:
         return self.policy.distribution(self.actor.average, observations)[0]
 
     def report(self) -> dict[str, object]:
-        reward, cost = (scale.flatten().tolist() for scale in self.scales)
+        reward, cost = self.scales.T.tolist()
         return {"gradient_scale_reward": reward, "gradient_scale_cost": cost}
