@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 
 import h5py
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int
+from jaxtyping import Float64, Int
 
 from deep.errors import InputError
 from deep.tasks import Task, find_task
@@ -45,31 +45,34 @@ _COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 9, "s
 class OfflineDataset:
     """Transitions of many trajectories, one after another; the last row of each is a terminal or a timeout.
 
+    The arrays are float32 and bool, as `load` makes sure of; `save` and `save_packed` refuse anything else than these
+    shapes, for n transitions in T trajectories.
+
     Attributes:
         task: the task's short name.
-        observations: o_t of each transition.
-        next_observations: o_{t+1}, also after the last step of a trajectory.
-        actions: a_t, inside [-1, 1].
-        rewards: r_t.
-        costs: c_t >= 0.
-        terminals: the episode ended because of the state reached.
-        timeouts: the episode ended because its time was over.
-        policies: the behaviour policy's number for each trajectory, or None if unknown, as in DSRL's files.
-        provenance: how the file was made (command, seed, versions), as its attributes say.
+        observations: o_t of each transition, (n, o).
+        next_observations: o_{t+1}, also after the last step of a trajectory, (n, o).
+        actions: a_t inside [-1, 1], (n, a).
+        rewards: r_t, (n,).
+        costs: c_t >= 0, (n,).
+        terminals: the episode ended because of the state reached, (n,).
+        timeouts: the episode ended because its time was over, (n,).
+        policies: the behaviour policy's number for each trajectory, (T,), or None if unknown, as in DSRL's files.
+        provenance: how the file was made (command, seed, versions): texts and numbers.
         source: "dsrl", "embedded" or "file"; "memory" for data that were not read from a file.
         path: the file read.
         sha256: that file's hash, hexadecimal.
     """
 
     task: str
-    observations: Float32[np.ndarray, "n observation"]
-    next_observations: Float32[np.ndarray, "n observation"]
-    actions: Float32[np.ndarray, "n action"]
-    rewards: Float32[np.ndarray, " n"]
-    costs: Float32[np.ndarray, " n"]
-    terminals: Bool[np.ndarray, " n"]
-    timeouts: Bool[np.ndarray, " n"]
-    policies: Int[np.ndarray, " trajectory"] | None = None
+    observations: np.ndarray
+    next_observations: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    costs: np.ndarray
+    terminals: np.ndarray
+    timeouts: np.ndarray
+    policies: np.ndarray | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     source: str = "memory"
     path: Path | None = None

@@ -145,7 +145,7 @@ class _LoopPhysics:
         self._pool.shutdown()
 
     def _advance(self, indices: np.ndarray, controls: np.ndarray) -> None:
-        for index, control in zip(indices, controls, strict=True):
+        for index, control in zip(indices.tolist(), controls, strict=True):
             self._data[index].ctrl[:] = control
             mujoco.mj_step(self.model, self._data[index], self.frame_skip)
             self._read(index)
@@ -201,18 +201,18 @@ class BatchedVelocity:
         indices = np.arange(self.count) if indices is None else np.asarray(indices)
         if len(seeds) != len(indices):
             raise InputError(f"{len(seeds)} seeds were given for {len(indices)} environments: one for each is accepted")
-        for index, seed in zip(indices, seeds, strict=True):
+        for index, seed in zip(indices.tolist(), seeds, strict=True):
             self._single.reset(seed=int(seed))
             self._physics.reset(index, self._single.simulator.data)
         self._elapsed[indices] = 0
         return self._observe(np.arange(self.count))
 
-    def step(self, actions: Float[np.ndarray, "n action"], indices: Int[np.ndarray, " n"] | None = None) -> Step:
-        """One control step of the environments `indices` (all, if None), whose rows the actions and the result have.
+    def step(self, actions: np.ndarray, indices: Int[np.ndarray, " n"] | None = None) -> Step:
+        """One control step of the environments `indices` (all, if None): actions and results have a row for each.
 
-        Actions are clipped to [-1, 1]; observations, rewards and costs are float64. The control cost is computed in
-        the actions' own precision, as in the single environment. Raises `InputError` for actions of another shape,
-        actions that are not finite numbers, and environments that were never reset.
+        The actions, (n, a), are clipped to [-1, 1]; observations, rewards and costs are float64. The control cost is
+        computed in the actions' own precision, as in the single environment. Raises `InputError` for actions of
+        another shape, actions that are not finite numbers, and environments that were never reset.
         """
         indices = np.arange(self.count) if indices is None else np.asarray(indices)
         actions = self._accept(actions, indices)
