@@ -32,7 +32,7 @@ def iql_value_loss(
     return expectile_loss(q.min(dim=1).values - values, tau).mean(dim=1)
 
 
-def td_loss(q: Float[Tensor, "n members batch"], target: Float[Tensor, "n members batch"]) -> Float[Tensor, " n"]:
+def td_loss(q: Float[Tensor, "n members batch"], target: Float[Tensor, "n #members batch"]) -> Float[Tensor, " n"]:
     """Eq. (18): the squared error to a fixed target, mean over the batch, sum over the members."""
     return (q - target).square().mean(dim=2).sum(dim=1)
 

@@ -8,7 +8,7 @@ checkpoints are operations on one tensor.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod, sqrt
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from deep.randomness import generator
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "mish": F.mish, "tanh": torch.tanh}
 
 
+@runtime_checkable
 class Network(Protocol):
     """What every network description offers; `Parameters` holds the numbers."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -86,6 +86,7 @@ class Problem:
         return torch.tensor(limits, dtype=torch.float64, device=self.device)
 
 
+@runtime_checkable
 class Method(Protocol):
     """A learner for all replicas of a problem. The trainer knows no more of it than this."""
 

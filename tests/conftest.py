@@ -36,7 +36,14 @@ def small_dataset(trajectories: int = 12, steps: int = 40, seed: int = 0) -> Off
     costs = (risky & (data["next_observations"][:, 0] > 0)).astype(np.float32)
     rewards = data["next_observations"][:, 1].astype(np.float32)
     return OfflineDataset(
-        "HopperVel", **data, rewards=rewards, costs=costs, terminals=terminals, timeouts=ends & ~terminals
+        "HopperVel",
+        data["observations"],
+        data["next_observations"],
+        data["actions"],
+        rewards,
+        costs,
+        terminals,
+        ends & ~terminals,
     )
 
 

@@ -53,7 +53,7 @@ def test_a_run_leaves_a_whole_folder(algorithm, dataset_file, tmp_path, capsys):
     assert [(r["seed"], r["cost_limit"]) for r in summary["results"]] == [(0, 4), (0, 60), (7, 4), (7, 60)]
     for result in summary["results"]:
         assert result["episodes"] == 3
-        assert result["reward"] == pytest.approx(float(TASK.normalised_reward(result["reward_return"])))
+        assert result["reward"] == pytest.approx(TASK.normalised_reward([result["reward_return"]])[0])
         assert result["cost"] == pytest.approx(result["cost_return"] / result["cost_limit"])
         assert result["safe"] == (result["cost"] <= 1)
         assert result["reward_ci"][0] <= result["reward"] <= result["reward_ci"][1]

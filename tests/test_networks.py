@@ -16,7 +16,7 @@ def single(mlp: MLP, theta: torch.Tensor) -> nn.Sequential:
     layers: list[nn.Module] = []
     parameters = unpack(theta.unsqueeze(0), mlp.shapes)
     for i, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2], strict=True)):
-        layer = nn.Linear(*weight.shape[1:])
+        layer = nn.Linear(weight.shape[1], weight.shape[2])
         layer.weight.data, layer.bias.data = weight[0].T.detach(), bias[0].detach()
         layers += [layer] if i == len(mlp.hidden) else [layer, nn.Mish() if mlp.activation == "mish" else nn.ReLU()]
     return nn.Sequential(*layers)

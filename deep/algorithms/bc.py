@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from deep.datasets import OfflineDataset
@@ -118,9 +118,9 @@ def consistent_best(
     others = eligible[(returns[eligible] >= floor) & (eligible != best)]
     scale = data.observations.std(axis=0) + 1e-6
     best_rows = rows_of(data, np.array([best]))
-    tree = cKDTree(data.observations[best_rows] / scale)
+    tree = KDTree(data.observations[best_rows] / scale)
 
-    def distance(trajectory: int) -> float:
+    def distance(trajectory: np.integer) -> float:
         rows = rows_of(data, np.array([trajectory]))[::5]
         nearest = tree.query(data.observations[rows] / scale)[1]
         return float(np.linalg.norm(data.actions[rows] - data.actions[best_rows[nearest]], axis=1).mean())
