@@ -3,10 +3,11 @@
     python -m deep.collect --task HopperVel --seed 0 --out hopper.hdf5
 
 Several runs of PPO-Lagrangian pass through the plane, each on its own path of cost limits, and leave snapshots of their
-policies behind. Every snapshot then plays `episodes` whole episodes with its exploration noise, so that each behaviour
-policy is seen several times and exactly as it is; finished training episodes would mix policies and, since a falling
-policy finishes sooner, favour short falls. Of these policies, taken cell by cell from a grid over mean cost and mean
-return, as many are kept as make up the trajectories asked for.
+policies behind. Every snapshot then plays `episodes` whole episodes, so that each behaviour policy is seen several
+times and exactly as it is; finished training episodes would mix policies and, since a falling policy finishes sooner,
+favour short falls. Some play with part of their exploration noise: they do the same with fewer violations. Of these
+policies, taken cell by cell from a grid over mean cost and mean return, as many are kept as make up the trajectories
+asked for.
 
 Runs are single-threaded and share nothing, hence the file does not depend on the number of workers. They save what they
 have next to the output, from where `--resume` goes on.
@@ -25,7 +26,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -40,13 +41,15 @@ from deep.randomness import generator
 from deep.simulators.batched import BatchedVelocity
 from deep.tasks import find_task
 
-LIMITS = ((250, 5), (250, 5, 250), (250, 250, 5, 5), (250, 40, 10, 40))
-"""The paths of the episodic cost limit, that the runs follow in turn, at even speed."""
+LIMITS = ((100, 5, 5), (100, 10, 250), (100, 250, 20, 20), (100, 40, 5, 40))
+"""The paths of the episodic cost limit that the runs follow in turn, each at even speed."""
 COLUMNS = ("observations", "next_observations", "actions", "rewards", "costs", "terminals", "timeouts")
-SNAPSHOT = ("theta", "mean", "scale", "origins")
-"""Arrays of the snapshots, one row each: those of `Policies`, and run, iteration and cost limit."""
-STEPS = {"HopperVel": 1_500_000} | dict.fromkeys(("AntVel", "HalfCheetahVel", "SwimmerVel", "Walker2dVel"), 3_000_000)
-"""Environment steps of a run."""
+SNAPSHOT = ("theta", "mean", "scale", "origin")
+"""Arrays of the snapshots, one row each: those of `Policies`, and `ORIGIN`."""
+ORIGIN = ("run", "stage", "iteration", "limit", "noise")
+"""Where a snapshot comes from; the stages of a run are its pilots, from 0, and then the run itself."""
+STEPS = {"HopperVel": 1_200_000} | dict.fromkeys(("AntVel", "HalfCheetahVel", "SwimmerVel", "Walker2dVel"), 3_000_000)
+"""Environment steps of a run after its pilots."""
 SHOWN_LIMITS = (10, 20, 40, 80)
 """Episodic cost limits in the table and in the plot."""
 VERSIONS = ("torch", "numpy", "mujoco", "gymnasium")
@@ -68,12 +71,18 @@ class Settings:
     """Trajectories in the file."""
     episodes: int = 8
     """Episodes that each behaviour policy plays."""
-    runs: int = 8
+    runs: int = 4
     """PPO runs; each follows one of the paths of limits."""
+    pilots: int = 3
+    """Beginnings of each run, of which the one that earns the most goes on."""
+    pilot_segments: int = 1
+    """Length of these beginnings, in segments of PPO."""
+    noise: tuple[float, ...] = (1.0, 0.5)
+    """Shares of their exploration noise that the snapshots play with, in turn."""
     snapshot_every: int = 6
     """Iterations of PPO between snapshots, which are the candidates for behaviour policies."""
     steps: int | None = None
-    """Environment steps of each run, over all environments; by default 1.5 to 3 million, by task."""
+    """Environment steps of each run after its pilots, over all environments; by default 1.2 to 3 million, by task."""
     ppo: Annotated[PPOConfig, tyro.conf.arg(name="ppo")] = field(default_factory=PPOConfig)
     """Settings of the runs."""
 
@@ -118,72 +127,118 @@ def play(envs: BatchedVelocity, policies: Policies, episodes: int, rng: np.rando
     return rows | {"lengths": np.bincount(index)}
 
 
-class Plan(NamedTuple):
-    """What one run does, from the settings and its number."""
+@dataclass(frozen=True)
+class Plan:
+    """What one run does: `pilots` short beginnings, of which the best goes on along the run's path of limits.
 
-    seed: int
-    limits: tuple[float, ...]
-    iterations: int
-    batch: int
-    """Environment steps of an iteration."""
-    snapshots: int
-    total: int
-    """Environment steps altogether, an episode counting as one of full length."""
+    PPO does not always learn to walk: about every second beginning keeps falling, or stands still.
+    """
 
-    @classmethod
-    def of(cls, settings: Settings, number: int) -> Plan:
-        task, config = find_task(settings.task), settings.ppo
-        batch = config.environments * config.horizon
-        iterations = max(1, (settings.steps or STEPS[settings.task]) // batch)
-        snapshots = -(-iterations // settings.snapshot_every)
-        total = iterations * batch + snapshots * settings.episodes * task.episode_length
-        seed = int(generator(settings.seed, "run", number).integers(2**31))
-        return cls(seed, LIMITS[number % len(LIMITS)], iterations, batch, snapshots, total)
+    settings: Settings
+    number: int
+
+    @property
+    def batch(self) -> int:
+        """Environment steps of an iteration."""
+        return self.settings.ppo.environments * self.settings.ppo.horizon
+
+    @property
+    def pilot_iterations(self) -> int:
+        return self.settings.pilot_segments * self.settings.ppo.segment
+
+    @property
+    def iterations(self) -> int:
+        """Those of the best pilot and those after it."""
+        return self.pilot_iterations + max(1, (self.settings.steps or STEPS[self.settings.task]) // self.batch)
+
+    @property
+    def total(self) -> int:
+        """Environment steps altogether, an episode counting as one of full length."""
+        trained = self.settings.pilots * self.pilot_iterations + self.iterations - self.pilot_iterations
+        # snapshots are taken at multiples of `snapshot_every`
+        snapshots = (self.settings.pilots - 1) * self._multiples(self.pilot_iterations) + self._multiples(
+            self.iterations
+        )
+        return trained * self.batch + snapshots * self.settings.episodes * find_task(self.settings.task).episode_length
+
+    def _multiples(self, iterations: int) -> int:
+        return -(-iterations // self.settings.snapshot_every)
+
+    def seed(self, pilot: int) -> int:
+        return int(generator(self.settings.seed, "run", self.number, pilot).integers(2**31))
+
+    def limit(self, iteration: int) -> float:
+        path = LIMITS[self.number % len(LIMITS)]
+        return float(np.interp(self.progress(iteration), np.linspace(0, 1, len(path)), path))
+
+    def progress(self, iteration: int) -> float:
+        """Share of what follows the pilot that is done."""
+        return max(0.0, (iteration - self.pilot_iterations) / (self.iterations - self.pilot_iterations))
+
+
+def train(
+    plan: Plan, learner: Learner, stage: int, iterations: int, file: Path, advance: Callable[[int], None]
+) -> dict[str, np.ndarray]:
+    """Train until `iterations` are done, from `file` on if it exists; returns the snapshots taken on the way."""
+    snapshots: dict[str, np.ndarray] = {}
+    before = learner.iteration
+    if file.exists():
+        saved = load_file(file)
+        snapshots = {key: saved[f"snapshot.{key}"] for key in SNAPSHOT}
+        learner.restore(saved)
+        advance(plan.batch * (learner.iteration - before))
+    while learner.iteration < iterations:
+        limit = plan.limit(learner.iteration)
+        if learner.iteration % plan.settings.snapshot_every == 0:
+            theta, mean, scale = (tensor.numpy() for tensor in learner.policy[1:])
+            noise = plan.settings.noise[learner.iteration // plan.settings.snapshot_every % len(plan.settings.noise)]
+            origin = np.array([[plan.number, stage, learner.iteration, limit, noise]])
+            rows: dict[str, np.ndarray] = dict(zip(SNAPSHOT, (theta, mean, scale, origin), strict=True))
+            snapshots = {key: np.concatenate([snapshots[key], rows[key]]) for key in rows} if snapshots else rows
+        learner.iterate(limit, plan.progress(learner.iteration))
+        advance(plan.batch)
+        if learner.iteration % plan.settings.ppo.segment == 0:
+            write(file, learner.state | {f"snapshot.{key}": array for key, array in snapshots.items()})
+    return snapshots
 
 
 def run(settings: Settings, number: int, folder: Path, advance: Callable[[int], None]) -> None:
-    """One PPO run and the episodes of its snapshots, written to `folder`; it goes on from what it finds there.
+    """One run and the episodes of its snapshots, written to `folder`; it goes on from what it finds there.
 
     `advance` is told of the environment steps done, an episode counting as one of full length; it may raise to stop.
     """
-    task, config, plan = find_task(settings.task), settings.ppo, Plan.of(settings, number)
-    finished, unfinished = (folder / f"run-{number}{suffix}.safetensors" for suffix in ("", "-unfinished"))
+    task, config, plan = find_task(settings.task), settings.ppo, Plan(settings, number)
+    finished = folder / f"run-{number}.safetensors"
+    files = [folder / f"run-{number}-stage-{stage}.safetensors" for stage in range(settings.pilots + 1)]
     if finished.exists():
         advance(plan.total)
         return
-    snapshots: dict[str, np.ndarray] = {}
     with BatchedVelocity(task, config.environments, threads=1) as envs:
-        learner = Learner(config, envs, plan.seed)
-        if unfinished.exists():
-            saved = load_file(unfinished)
-            snapshots = {key: saved[f"snapshot.{key}"] for key in SNAPSHOT}
-            learner.restore(saved)
-            advance(plan.batch * learner.iteration)
-        while learner.iteration < plan.iterations:
-            progress = learner.iteration / plan.iterations
-            limit = float(np.interp(progress, np.linspace(0, 1, len(plan.limits)), plan.limits))
-            if learner.iteration % settings.snapshot_every == 0:
-                theta, mean, scale = (tensor.numpy() for tensor in learner.policy[1:])
-                rows = zip(SNAPSHOT, (theta, mean, scale, [[number, learner.iteration, limit]]), strict=True)
-                snapshots = {
-                    key: np.concatenate([snapshots[key], row]) if snapshots else np.array(row) for key, row in rows
-                }
-            learner.iterate(limit, progress)
-            advance(plan.batch)
-            if learner.iteration % config.segment == 0:
-                write(unfinished, learner.state | {f"snapshot.{key}": array for key, array in snapshots.items()})
-        network = learner.policy.network
+        pilots = [Learner(config, envs, plan.seed(pilot)) for pilot in range(settings.pilots)]
+        stages = [
+            train(plan, learner, stage, plan.pilot_iterations, files[stage], advance)
+            for stage, learner in enumerate(pilots)
+        ]
+        returns = [
+            play(envs, learner.policy, config.environments, generator(learner.seed, "pilot"))["rewards"].sum()
+            for learner in pilots
+        ]
+        best = pilots[int(np.argmax(returns))]
+        stages.append(train(plan, best, settings.pilots, plan.iterations, files[-1], advance))
 
+    snapshots = {key: np.concatenate([stage[key] for stage in stages]) for key in SNAPSHOT}
     parts, group = [], max(1, config.environments // settings.episodes)
-    for start in range(0, plan.snapshots, group):
+    for start in range(0, len(snapshots["origin"]), group):
         arrays = (torch.from_numpy(snapshots[key][start : start + group]) for key in SNAPSHOT[:3])
-        policies, rng = Policies(network, *arrays), generator(plan.seed, "play", start)
+        noise = torch.from_numpy(snapshots["origin"][start : start + group, -1])
+        policies, rng = Policies(best.policy.network, *arrays).with_noise(noise), generator(best.seed, "play", start)
         with BatchedVelocity(task, len(policies.theta) * settings.episodes, threads=1) as envs:
             parts.append(play(envs, policies, settings.episodes, rng))
         advance(envs.count * task.episode_length)
     merged = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    write(finished, merged | {"origins": snapshots["origins"]})
-    unfinished.unlink(missing_ok=True)
+    write(finished, merged | {"origin": snapshots["origin"]})
+    for file in files:
+        file.unlink()
 
 
 def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -218,9 +273,9 @@ def assemble(settings: Settings, folder: Path) -> OfflineDataset:
     """The data set, from the files of all runs."""
     runs = [load_file(folder / f"run-{number}.safetensors") for number in range(settings.runs)]
     merged: dict[str, Any] = {name: np.concatenate([run[name] for run in runs]) for name in runs[0]}
-    lengths, origins = merged.pop("lengths"), merged.pop("origins")
+    lengths, origin = merged.pop("lengths"), merged.pop("origin")
     starts = np.cumsum(lengths) - lengths
-    policies = np.repeat(np.arange(len(origins)), settings.episodes)
+    policies = np.repeat(np.arange(len(origin)), settings.episodes)
     returns, costs = (np.add.reduceat(merged[name], starts, dtype=np.float64) for name in ("rewards", "costs"))
     kept = select(policies, returns, costs, settings)
     rows = np.isin(np.repeat(np.arange(len(lengths)), lengths), kept)
@@ -229,10 +284,8 @@ def assemble(settings: Settings, folder: Path) -> OfflineDataset:
         "command": command(settings),
         "seed": settings.seed,
         "settings": json.dumps(asdict(settings)),
-        "behaviour": json.dumps(
-            [[int(run), int(iteration), round(limit, 1)] for run, iteration, limit in origins[known]]
-        ),
-        "behaviour_columns": "run, iteration, cost limit; one row for each policy",
+        "behaviour": json.dumps(origin[known].round(2).tolist()),
+        "behaviour_columns": json.dumps(ORIGIN),
         "versions": json.dumps({name: importlib.metadata.version(name) for name in VERSIONS}),
     }
     return OfflineDataset(
@@ -249,7 +302,8 @@ def command(settings: Settings) -> str:
     ):
         for name, value in asdict(part).items():
             if name in ("task", "seed") or (name != "ppo" and value != getattr(default, name)):
-                words.append(f"--{prefix}{name.replace('_', '-')} {value}")
+                values = value if isinstance(value, tuple) else (value,)
+                words.append(f"--{prefix}{name.replace('_', '-')} {' '.join(map(str, values))}")
     return " ".join(words)
 
 
@@ -257,7 +311,7 @@ def collect(settings: Settings, folder: Path, workers: int) -> OfflineDataset:
     """All runs, in worker processes, with a progress bar; then the data set."""
     context = mp.get_context("spawn")
     progress, stop = context.Value("q", 0), context.Event()
-    total = sum(Plan.of(settings, number).total for number in range(settings.runs))
+    total = sum(Plan(settings, number).total for number in range(settings.runs))
     with ProcessPoolExecutor(workers, context, _initialise, (progress, stop)) as pool:
         pending = {pool.submit(_work, settings, number, folder) for number in range(settings.runs)}
         try:
@@ -357,7 +411,7 @@ def prepare(arguments: Arguments) -> tuple[Settings, Path]:
     out, settings = arguments.out, replace(arguments.settings, task=find_task(arguments.settings.task).name)
     if settings.steps is None:
         settings = replace(settings, steps=STEPS[settings.task])
-    at_least_1 = {key: value for key, value in asdict(settings).items() if key not in ("task", "seed", "ppo")}
+    at_least_1 = {key: value for key, value in asdict(settings).items() if key not in ("task", "seed", "noise", "ppo")}
     at_least_1 |= {f"ppo.{key}": value for key, value in asdict(settings.ppo).items() if isinstance(value, int)}
     bounds = [
         (settings.seed, 0, "seed"),
@@ -367,6 +421,8 @@ def prepare(arguments: Arguments) -> tuple[Settings, Path]:
     for value, low, name in bounds:
         if value < low:
             raise InputError(f"--{name.replace('_', '-')} {value}: at least {low} is accepted")
+    if not settings.noise or not all(0 < share < np.inf for share in settings.noise):
+        raise InputError(f"--noise {' '.join(map(str, settings.noise))}: one number above 0 or more are accepted")
     if out.suffix != ".hdf5":
         raise InputError(f"--out {out}: a name that ends in .hdf5 is accepted")
     folder = out.with_suffix(".unfinished")

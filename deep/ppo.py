@@ -40,7 +40,7 @@ class PPOConfig:
     """Passes over a batch at most; it ends early when the policy has moved by `max_kl`."""
     max_kl: float = 0.03
     """Estimated KL(old || new), in nats, after which the rest of the batch is skipped."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     """Adam's step size at the start; it falls linearly to a tenth."""
     clip: float = 0.2
     """The ratio pi / pi_old is clipped to [1 - clip, 1 + clip]."""
@@ -54,13 +54,13 @@ class PPOConfig:
     """Width of the two tanh layers of both networks."""
     initial_std: float = 0.6
     """Exploration noise at the start, in units of the actions, which lie in [-1, 1]; it is learned."""
-    initial_multiplier: float = 0.5
-    """lambda at the start; above zero, for where every step violates the indicator has no gradient to start from."""
+    initial_multiplier: float = 0.0
+    """lambda at the start; from 0 a run learns to move before it learns to hold back, from 0.5 many stand still."""
     max_multiplier: float = 1.0
     """Largest lambda; too strong a penalty costs the gait."""
     proportional_gain: float = 1.0
     """Change of lambda per unit of excess cost rate."""
-    integral_gain: float = 0.02
+    integral_gain: float = 0.05
     """Change of lambda per unit of excess cost rate and iteration."""
     terminal_cost_rate: float = 1.0
     """Cost rate credited after a fall: with 0, the cheapest policy would be the one that dies at once."""
@@ -79,6 +79,12 @@ class Policies(NamedTuple):
     ) -> tuple[Float[Tensor, "policy n action"], Float[Tensor, "policy 1 action"]]:
         """Mean and log standard deviation of every policy's action at its own observations."""
         return gaussian(self.network, self.theta, normalise(observations, self.mean, self.scale))
+
+    def with_noise(self, share: Float[Tensor, " policy"]) -> Policies:
+        """The same policies with this share of their noise each."""
+        theta = self.theta.clone()
+        theta[:, -self.network.outputs :] += share.log()[:, None]
+        return self._replace(theta=theta)
 
 
 def gaussian(
