@@ -64,7 +64,7 @@ def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], pat
         axes.tick_params(labelsize=7)
     handles, labels = grid.flat[len(panels) - 1].get_legend_handles_labels()
     if len(handles) <= 12:
-        figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False)
-    figure.supxlabel("step of the phase", fontsize=9)
+        title = "horizontal axis: step of the phase"
+        figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False, title=title)
     figure.savefig(path, dpi=100)
     plt.close(figure)
