@@ -1,0 +1,77 @@
+"""Parameters in training: a flat tensor with its Adam state and, where asked for, a slowly moving average."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+class Parameters:
+    """The parameters (N, P) of N copies of a network, their Adam moments, and an exponential moving average.
+
+    `tensors` names everything that a checkpoint has to hold. Copies do not interact: Adam is elementwise, and clipping
+    uses each row's own norm.
+    """
+
+    def __init__(self, initial: Float[Tensor, "n params"], optimiser: "Adam", average: bool = False) -> None:
+        self.theta = initial.clone().requires_grad_(True)
+        self.config = optimiser
+        device = initial.device
+        self.rate = torch.tensor(optimiser.learning_rate, dtype=torch.float32, device=device)
+        self._adam = torch.optim.AdamW(
+            [self.theta], lr=self.rate, weight_decay=optimiser.weight_decay, eps=1e-8, fused=True
+        )
+        self._adam.state[self.theta] = {
+            "step": torch.zeros((), device=device),
+            "exp_avg": torch.zeros_like(initial),
+            "exp_avg_sq": torch.zeros_like(initial),
+        }
+        self.average = initial.clone() if average else self.theta.detach()
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor that training changes, by name."""
+        named = {"theta": self.theta.detach(), **self._adam.state[self.theta]}
+        return named | ({} if self.average is self.theta else {"average": self.average})
+
+    def descend(self, gradient: Float[Tensor, "n params"], rate_factor: float | Tensor = 1.0) -> None:
+        """One Adam step down the gradient; `rate_factor` scales the learning rate (a schedule's value)."""
+        if self.config.clip is not None:
+            norm = gradient.norm(dim=1, keepdim=True)
+            gradient = gradient * (self.config.clip / norm.clamp(min=self.config.clip))
+        self.rate.fill_(self.config.learning_rate).mul_(rate_factor)
+        self.theta.grad = gradient
+        self._adam.step()
+        self.theta.grad = None
+
+    def track(self, tau: float) -> None:
+        """Move the average towards the parameters: average <- (1 - tau) average + tau theta."""
+        self.average.lerp_(self.theta.detach(), tau)
+
+    @torch.no_grad()
+    def restart_from(self, theta: Float[Tensor, "n params"]) -> None:
+        """Copy values in and forget the moments: how a phase starts from what an earlier one has learned."""
+        self.theta.copy_(theta)
+        self.average.copy_(theta)
+        for moment in self._adam.state[self.theta].values():
+            moment.zero_()
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam with decoupled weight decay."""
+
+    learning_rate: float = 3e-4
+    """Step size."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay per step, times the learning rate."""
+    clip: float | None = None
+    """Largest norm of one replica's gradient; None leaves it alone."""
+
+
+def gradient(
+    loss: Float[Tensor, " n"], parameters: Parameters, retain_graph: bool = False
+) -> Float[Tensor, "n params"]:
+    """d loss[n] / d theta[n] for every copy at once: copies do not interact, so the gradient of the sum is that."""
+    return torch.autograd.grad(loss.sum(), parameters.theta, retain_graph=retain_graph)[0]
