@@ -86,12 +86,10 @@ class SparseCMDP:
 
     def _transition_matrix(self, policy: PerStateAction) -> Any:
         """P_pi = Pi P, with Pi the (state, state * action) matrix of the policy."""
-        starts = np.arange(0, self.states * self.actions + 1, self.actions)
-        weights = sp.csr_array(
-            (policy.reshape(-1).numpy(), np.arange(self.states * self.actions), starts),
-            shape=(self.states, self.states * self.actions),
-        )
-        weights.eliminate_zeros()
+        pairs = self.states * self.actions
+        used = np.flatnonzero(policy.reshape(-1).numpy())
+        starts = np.searchsorted(used, np.arange(0, pairs + 1, self.actions))
+        weights = sp.csr_array((policy.reshape(-1).numpy()[used], used, starts), shape=(self.states, pairs))
         return weights @ self.P
 
     def _krylov(self, P_pi: Any, b: np.ndarray) -> np.ndarray:
