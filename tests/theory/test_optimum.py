@@ -139,7 +139,7 @@ def test_sparse_route_agrees_with_the_simplex_method() -> None:
 
 def test_unknown_method_is_refused() -> None:
     with pytest.raises(InputError, match="method must be one of"):
-        solve(make("garnet", 3, 2, 0.5, 0.5, [0]), "guess")  # pyright: ignore[reportArgumentType]
+        solve(make("garnet", 3, 2, 0.5, 0.5, [0]), "guess")
 
 
 def test_certificate_reports_the_worst_residual() -> None:

@@ -1,7 +1,5 @@
 """The exact constrained optimum, by three routes that share no solver: see `solve`."""
 
-from typing import Literal, get_args
-
 from theory.errors import InputError
 from theory.optimum.certificate import Certificate, Solution, certify
 from theory.optimum.lagrangian import best_response, solve_lagrangian
@@ -9,10 +7,10 @@ from theory.sparse import AnyCMDP
 
 __all__ = ["Certificate", "Solution", "best_response", "certify", "solve"]
 
-Method = Literal["lagrangian", "highs", "clarabel"]
+METHODS = ("lagrangian", "highs", "clarabel")
 
 
-def solve(cmdp: AnyCMDP, method: Method = "lagrangian") -> Solution:
+def solve(cmdp: AnyCMDP, method: str = "lagrangian") -> Solution:
     """Maximise V_r(rho) subject to V_c(rho) <= budget, for every CMDP of the batch.
 
     `lagrangian` (the reference; batched, and the one for large sparse CMDPs) searches the multiplier with policy
@@ -33,4 +31,4 @@ def solve(cmdp: AnyCMDP, method: Method = "lagrangian") -> Solution:
         from theory.optimum.conic import solve_clarabel
 
         return solve_clarabel(cmdp)
-    raise InputError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}.")
+    raise InputError(f"method must be one of {', '.join(METHODS)}, not {method!r}.")

@@ -21,7 +21,7 @@ class Certificate:
 
     flow, negativity: the occupancy's defects (it sums to 1, so they are relative already);
     budget: max(0, cost - l), in units of M/(1-gamma);
-    dual: the largest violation of v >= r - lambda c + gamma P v, in units of (1 + lambda) M/(1-gamma);
+    dual: the largest violation of v >= r - lambda c + gamma P v, in units of M/(1-gamma);
     gap: <rho, v> + lambda l - value, and complementarity: lambda (l - cost), in the same units.
     Where the budget is infeasible v satisfies v <= c + gamma P v instead, so that every policy costs at least
     <rho, v>; `margin` = <rho, v> - l - (defect of v)/(1-gamma) > 0 is the proof (NaN where feasible), and gap compares
@@ -78,7 +78,7 @@ def certify(cmdp: AnyCMDP, occupancy: PerStateAction, v: PerState, multiplier: P
     cost_scale = positive(cmdp.c.amax((1, 2)) / (1 - gamma))
     weight = torch.where(feasible, multiplier, 0.0)
     lagrangian = cmdp.r - weight[:, None, None] * cmdp.c
-    scale = torch.where(feasible, positive(cmdp.bound * (1 + weight) / (1 - gamma)), cost_scale)
+    scale = torch.where(feasible, positive(cmdp.bound / (1 - gamma)), cost_scale)
     reward = (occupancy * cmdp.r).sum((1, 2)) / (1 - gamma)
     cost = (occupancy * cmdp.c).sum((1, 2)) / (1 - gamma)
     inflow = (1 - gamma)[:, None] * cmdp.rho + gamma[:, None] * cmdp.arrival(occupancy)

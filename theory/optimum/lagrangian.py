@@ -51,11 +51,13 @@ def solve_lagrangian(cmdp: AnyCMDP) -> Solution:
     scale = cmdp.bound / (1 - cmdp.gamma)
     cheap_policy, cheap_value = best_response(cmdp, -cmdp.c)
     within = corner(cmdp, cheap_policy)
-    feasible = within.cost <= cmdp.budget + 1e-13 * scale
+    # Costs that differ by rounding alone are equal: at the smallest cost anything else would mean an infinite slope.
+    limit = cmdp.budget + 1e-13 * scale + 16 * cmdp.solve_tolerance / (1 - cmdp.gamma) * scale
+    feasible = within.cost <= limit
     rich_policy, rich_value = best_response(cmdp, cmdp.r)
     beyond = corner(cmdp, rich_policy)
     # An inactive budget needs no search: the reward's own optimum is the answer, with multiplier zero.
-    inactive = feasible & (beyond.cost <= cmdp.budget)
+    inactive = feasible & (beyond.cost <= limit)
     within = choose(inactive, beyond, within)
     settled = inactive | ~feasible
     multiplier, v = torch.zeros_like(scale), rich_value
@@ -70,7 +72,7 @@ def solve_lagrangian(cmdp: AnyCMDP) -> Solution:
         rounding = 16 * cmdp.solve_tolerance / (1 - cmdp.gamma) * scale * (1 + slope)
         multiplier, v = slope, torch.where(settled[:, None], v, value)
         on_line = gain <= rounding
-        affordable = new.cost <= cmdp.budget
+        affordable = new.cost <= limit
         within = choose(~settled & ~on_line & affordable, new, within)
         beyond = choose(~settled & ~on_line & ~affordable, new, beyond)
         settled = settled | on_line
