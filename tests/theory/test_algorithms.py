@@ -31,7 +31,7 @@ def theorem(cmdp: FiniteCMDP, steps: int, metric: Metric = Metric.ADVANTAGE) -> 
     R = bounds.regret(kl, eta, K, steps)
     clip = float("inf") if free else 1.0
     config = configure(cmdp.batch, steps, eta, metric=metric, h_plus=bounds.h_plus_corrected(R, steps), max_weight=clip)
-    return config, R
+    return config, torch.as_tensor(R)
 
 
 @FEW
@@ -174,12 +174,13 @@ def test_outputs() -> None:
 def test_fisher_weights_are_a_common_ascent_direction_and_other_metrics_are_not_always() -> None:
     cmdp = make("dirichlet", 3, 3, 0.9, 0.5, range(400))
     policy = policy_for(cmdp, 0, 1.5)
-    wide = {"h_plus": 1e6, "h_minus": 1e6}
+
+    def manipulate_everywhere(metric: Metric) -> Config:
+        return configure(400, 1, 1e-3, metric=metric, h_plus=1e6, h_minus=1e6)
+
     failures = {}
     for metric in Metric:
-        _, info = step(
-            cmdp, configure(400, 1, 1e-3, metric=metric, **wide), init(cmdp, configure(400, 1, 1e-3), policy)
-        )
+        _, info = step(cmdp, manipulate_everywhere(metric), init(cmdp, manipulate_everywhere(Metric.FISHER), policy))
         visits = info.critic.d[..., None] * policy
         u = info.direction
         centred = u - (policy * u).sum(-1, keepdim=True)
@@ -189,7 +190,7 @@ def test_fisher_weights_are_a_common_ascent_direction_and_other_metrics_are_not_
     assert failures[Metric.FISHER] == 0
     for metric in (Metric.EUCLIDEAN, Metric.ADVANTAGE, Metric.Q_VECTOR):
         assert 0.001 < failures[metric] < 0.6, failures
-    _, info = step(cmdp, configure(400, 1, 1e-3, metric=Metric.Q_VECTOR, **wide), init(cmdp, configure(400, 1, 1e-3)))
+    _, info = step(cmdp, manipulate_everywhere(Metric.Q_VECTOR), init(cmdp, manipulate_everywhere(Metric.FISHER)))
     assert not bool((info.weights.region == Region.ALIGN).any()), "Q-vectors with r, c >= 0 are always in conflict"
 
 

@@ -48,7 +48,7 @@ def test_proposition_3_1_without_its_square_root_fails() -> None:
 def test_the_aligned_lemma_fails_with_its_printed_sign_and_holds_corrected() -> None:
     instance = named("aligned_sign")
     cmdp, eta = instance.cmdp, 1e-3
-    config = configure(1, 1, eta, h_plus=0.5, h_minus=0.4, metric=Metric.FISHER)
+    config = configure(1, 1, eta, h_plus=0.5, h_minus=0.45, metric=Metric.FISHER)
     state = init(cmdp, config, instance.policy)
     values, best = evaluate(cmdp, instance.policy), evaluate(cmdp, instance.other)
     fisher = inner_products(values, instance.policy, cmdp.gamma, metric_codes(["fisher"]))
