@@ -98,13 +98,13 @@ def rollout(
 ) -> tuple[Int64[Tensor, "batch episode time"], Int64[Tensor, "batch episode time"]]:
     """Sample `episodes` trajectories of `horizon` steps from every CMDP: states and actions, as indices."""
     rows = torch.arange(cmdp.batch)[:, None].expand(-1, episodes)
-    state = _draw(cmdp.rho.unsqueeze(1).expand(-1, episodes, -1), generator)
+    state = draw(cmdp.rho.unsqueeze(1).expand(-1, episodes, -1), generator)
     states, actions = [], []
     for _ in range(horizon):
-        action = _draw(policy[rows, state], generator)
+        action = draw(policy[rows, state], generator)
         states.append(state)
         actions.append(action)
-        state = _draw(cmdp.P[rows, state, action], generator)
+        state = draw(cmdp.P[rows, state, action], generator)
     return torch.stack(states, -1), torch.stack(actions, -1)
 
 
@@ -119,7 +119,7 @@ def rollout_value(
     return returns.mean(-1), returns.std(-1) / returns.shape[-1] ** 0.5
 
 
-def _draw(probabilities: Float64[Tensor, "*shape outcome"], generator: torch.Generator) -> Int64[Tensor, "*shape"]:
+def draw(probabilities: Float64[Tensor, "*shape outcome"], generator: torch.Generator) -> Int64[Tensor, "*shape"]:
     """Inverse-CDF sampling; the last outcome with positive probability absorbs the rounding of the sum."""
     cdf = probabilities.cumsum(-1)
     uniform = torch.rand(probabilities.shape[:-1], dtype=torch.float64, generator=generator)
