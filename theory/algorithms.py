@@ -52,7 +52,7 @@ class Config:
 
     def slack(self, step: int) -> tuple[PerCMDP, PerCMDP]:
         """(h+, h-) at an iteration."""
-        left = torch.where(self.shrinking, 1 - step / self.steps, 1.0)
+        left = 1 - self.shrinking.to(self.h_plus.dtype) * step / self.steps
         return self.h_plus * left, self.h_minus * left
 
     @cached_property
