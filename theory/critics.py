@@ -111,7 +111,7 @@ class FittedQ:
     def push(self, policy: PerStateAction) -> PerStateAction:
         """What the pessimism adds to the target: the minimiser of (target - Q)^2 n(s, a) - alpha (...) Q."""
         n = self.dataset.pairs
-        off_data = UNBOUNDED * ((policy > 0) & (n.sum(-1, keepdim=True) > 0))
+        off_data = UNBOUNDED * ((policy > 0) & (n.sum(-1, keepdim=True) > 0)).to(policy.dtype)
         ratio = torch.where(n > 0, policy * n.sum(-1, keepdim=True) / torch.where(n > 0, n, 1.0), off_data)
         if self.pessimism == "none" or self.alpha == 0:
             return torch.zeros_like(policy)
