@@ -6,34 +6,26 @@ Critics estimated from such data are in `theory.critics`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Float64, Int64
-from torch import Tensor
 
 from theory.cmdp import FiniteCMDP
 from theory.errors import InputError
-from theory.evaluation import draw, occupancy
+from theory.evaluation import occupancy
 from theory.optimum import best_response
-from theory.shapes import PerCMDP, PerState, PerStateAction
+from theory.shapes import PerCMDP, PerState, PerStateAction, Transitions
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """N transitions of every CMDP: states, actions, next_states (batch, N) and their counts (batch, S, A, S)."""
+    """The transitions of every CMDP by their counts (batch, S, A, S), which tabular critics need nothing beyond."""
 
-    states: Int64[Tensor, "batch N"]
-    actions: Int64[Tensor, "batch N"]
-    next_states: Int64[Tensor, "batch N"]
-    counts: Float64[Tensor, "batch state action state"]
+    counts: Transitions
 
     @property
     def pairs(self) -> PerStateAction:
-        """How often each (s, a) occurs."""
+        """n(s, a): how often each pair occurs."""
         return self.counts.sum(-1)
-
-    @property
-    def size(self) -> int:
-        return self.states.shape[1]
 
 
 def behaviour_policy(cmdp: FiniteCMDP, expert: PerStateAction, randomness: float) -> PerStateAction:
@@ -41,43 +33,30 @@ def behaviour_policy(cmdp: FiniteCMDP, expert: PerStateAction, randomness: float
     return (1 - randomness) * expert + randomness * cmdp.uniform_policy()
 
 
-def sample(cmdp: FiniteCMDP, behaviour: PerStateAction, size: int, seeds: Sequence[int]) -> Dataset:
-    """Draw `size` independent transitions s ~ d^pi_b, a ~ pi_b, s' ~ P from each CMDP, one seed each.
+def sample(cmdp: FiniteCMDP, behaviour: PerStateAction, sizes: Sequence[int], seeds: Sequence[int]) -> Dataset:
+    """Draw N independent transitions s ~ d^pi_b, a ~ pi_b, s' ~ P from each CMDP: a multinomial count.
 
-    Rewards and costs are deterministic, hence known wherever (s, a) occurs. Raises InputError when the number of seeds
-    is not the batch, or the size is not positive.
+    Every CMDP has its own size and seed, and its data do not depend on the rest of the batch. Rewards and costs are
+    deterministic, hence known wherever (s, a) occurs. Raises InputError unless there is one positive size and one seed
+    per CMDP.
     """
-    if len(seeds) != cmdp.batch or size < 1:
-        raise InputError(
-            f"a data set needs one seed per CMDP and a positive size, not {len(seeds)} seeds, size {size}."
-        )
-    d = occupancy(cmdp, behaviour)
-    rows = []
-    for i, seed in enumerate(seeds):
-        generator = torch.Generator().manual_seed(seed)
-        state = draw(d[i].expand(size, -1), generator)
-        action = draw(behaviour[i][state], generator)
-        rows.append((state, action, draw(cmdp.P[i][state, action], generator)))
-    states, actions, next_states = (torch.stack(column) for column in zip(*rows, strict=True))
-    return _counted(states, actions, next_states, cmdp.P.shape)
+    if len(seeds) != cmdp.batch or len(sizes) != cmdp.batch or min(sizes) < 1:
+        raise InputError(f"each of the {cmdp.batch} CMDPs needs a positive size and a seed, not {sizes} and {seeds}.")
+    joint = occupancy(cmdp, behaviour)[..., None, None] * behaviour[..., None] * cmdp.P
+    return Dataset(_multinomial(joint, sizes, [[seed, 0] for seed in seeds]))
 
 
 def bootstrap(dataset: Dataset, seed: int) -> Dataset:
-    """Resample the transitions of every CMDP with replacement."""
-    batch, size = dataset.states.shape
-    chosen = torch.randint(size, (batch, size), generator=torch.Generator().manual_seed(seed))
-    columns = [x.gather(1, chosen) for x in (dataset.states, dataset.actions, dataset.next_states)]
-    return _counted(*columns, shape=dataset.counts.shape)
+    """Resample the transitions of every CMDP with replacement, as many as there are."""
+    sizes = [int(n) for n in dataset.counts.sum((1, 2, 3)).tolist()]
+    return Dataset(_multinomial(dataset.counts, sizes, [[seed, n, 1] for n in sizes]))
 
 
-def _counted(
-    states: Int64[Tensor, "batch N"], actions: Int64[Tensor, "batch N"], to: Int64[Tensor, "batch N"], shape: torch.Size
-) -> Dataset:
-    batch, S, A, _ = shape
-    flat = (states * A + actions) * S + to
-    counts = torch.zeros(batch, S * A * S, dtype=torch.float64)
-    counts.scatter_add_(1, flat, torch.ones_like(flat, dtype=torch.float64))
-    return Dataset(states, actions, to, counts.reshape(shape))
+def _multinomial(weights: Transitions, sizes: Sequence[int], seeds: Sequence[Sequence[int]]) -> Transitions:
+    rows = []
+    for weight, size, seed in zip(weights.reshape(len(weights), -1).numpy(), sizes, seeds, strict=True):
+        rows.append(np.random.default_rng(seed).multinomial(size, weight / weight.sum()))
+    return torch.from_numpy(np.stack(rows)).to(torch.float64).reshape(weights.shape)
 
 
 def coverage(cmdp: FiniteCMDP, policy: PerStateAction, data_policy: PerStateAction) -> PerCMDP:

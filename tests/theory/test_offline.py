@@ -29,26 +29,26 @@ def cmdp() -> FiniteCMDP:
 def full_data(cmdp: FiniteCMDP, behaviour: torch.Tensor, size: float = 1e6) -> Dataset:
     """Counts exactly proportional to their expectation: a data set without sampling noise."""
     counts = size * occupancy(cmdp, behaviour)[..., None, None] * behaviour[..., None] * cmdp.P
-    nothing = torch.zeros(cmdp.batch, 0, dtype=torch.int64)
-    return Dataset(nothing, nothing, nothing, counts)
+    return Dataset(counts)
 
 
 def test_samples_follow_the_occupancy_and_seeds_reproduce(cmdp: FiniteCMDP) -> None:
     behaviour = policy_for(cmdp, 1, 0.5)
-    data = sample(cmdp, behaviour, 20_000, [7, 8, 9])
+    data = sample(cmdp, behaviour, [20_000] * 3, [7, 8, 9])
     expected = full_data(cmdp, behaviour, 1.0).counts
     observed = data.counts / 20_000
     z = (observed - expected) / (expected * (1 - expected) / 20_000).sqrt()
     assert float(z.abs().max()) < 4.5
     other = full_data(cmdp, cmdp.uniform_policy(), 1.0).counts
     assert float(((observed - other) / (other / 20_000).sqrt()).abs().max()) > 8, "negative control"
-    assert torch.equal(sample(cmdp.select(1), behaviour[1:2], 20_000, [8]).counts[0], data.counts[1])
-    assert not torch.equal(sample(cmdp, behaviour, 20_000, [7, 8, 10]).counts[2], data.counts[2])
+    assert torch.equal(sample(cmdp.select(1), behaviour[1:2], [20_000], [8]).counts[0], data.counts[1])
+    assert not torch.equal(sample(cmdp, behaviour, [20_000] * 3, [7, 8, 10]).counts[2], data.counts[2])
     again = bootstrap(data, 3)
     assert torch.equal(again.counts, bootstrap(data, 3).counts)
     assert float(again.counts.sum()) == 60_000
-    with pytest.raises(InputError, match="one seed per CMDP"):
-        sample(cmdp, behaviour, 10, [1])
+    for sizes, seeds in (([10] * 3, [1]), ([10], [1, 2, 3]), ([10, 0, 10], [1, 2, 3])):
+        with pytest.raises(InputError, match="needs a positive size and a seed"):
+            sample(cmdp, behaviour, sizes, seeds)
 
 
 def test_model_critic_error_falls_like_one_over_the_root_of_n(cmdp: FiniteCMDP) -> None:
@@ -58,7 +58,8 @@ def test_model_critic_error_falls_like_one_over_the_root_of_n(cmdp: FiniteCMDP) 
     errors = []
     for size in (1_000, 100_000):
         found = [
-            model_critic(cmdp, sample(cmdp, behaviour, size, range(10 * i, 10 * i + 3)))(policy).Q_c for i in range(8)
+            model_critic(cmdp, sample(cmdp, behaviour, [size] * 3, range(10 * i, 10 * i + 3)))(policy).Q_c
+            for i in range(8)
         ]
         errors.append(torch.stack([(Q - truth.Q_c).abs().amax((1, 2)) for Q in found]).mean().item())
     assert 7 < errors[0] / errors[1] < 14, errors
@@ -79,7 +80,7 @@ def test_unseen_pairs_are_costly_and_unrewarding() -> None:
     cmdp = make("garnet", 3, 2, 0.5, 0.5, [0])
     only = torch.zeros(1, 3, 2, dtype=torch.float64)
     only[..., 0] = 1
-    model = empirical_model(cmdp, sample(cmdp, only, 500, [0]))
+    model = empirical_model(cmdp, sample(cmdp, only, [500], [0]))
     assert model.r[0, :, 1].tolist() == [0.0] * 3
     assert model.c[0, :, 1].tolist() == [cmdp.c.max().item()] * 3
     torch.testing.assert_close(model.P[0, :, 1], torch.eye(3, dtype=torch.float64))
@@ -107,7 +108,7 @@ def test_printed_pessimism_has_no_minimum_off_the_data() -> None:
     cmdp = make("garnet", 3, 2, 0.5, 0.5, [0])
     only = torch.zeros(1, 3, 2, dtype=torch.float64)
     only[..., 0] = 1
-    data = sample(cmdp, only, 500, [0])
+    data = sample(cmdp, only, [500], [0])
     uniform = cmdp.uniform_policy()
     assert float(fitted_q_critic(cmdp, data, alpha=0.2, pessimism="printed")(uniform).J_c) > 1e290
     corrected = fitted_q_critic(cmdp, data, alpha=0.2, pessimism="corrected")(uniform)
@@ -132,7 +133,7 @@ def test_fitted_q_minimises_the_loss_it_states(cmdp: FiniteCMDP) -> None:
 
 
 def test_ensemble_gate_is_above_the_mean(cmdp: FiniteCMDP) -> None:
-    data = sample(cmdp, cmdp.uniform_policy(), 300, [1, 2, 3])
+    data = sample(cmdp, cmdp.uniform_policy(), [300] * 3, [1, 2, 3])
     policy = policy_for(cmdp, 2, 1.0)
     critic = ensemble_critic(cmdp, data, members=4, k=2.0)
     values, flat = critic(policy), ensemble_critic(cmdp, data, members=4, k=0.0)(policy)

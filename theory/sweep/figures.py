@@ -1,0 +1,215 @@
+"""The four figures of a sweep: gaps against T, a phase portrait of the regions, the reward-cost plane, critic errors."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from theory.adaptation import Region
+from theory.algorithms import Algorithm, configure, init, step
+from theory.cmdp import FiniteCMDP
+from theory.evaluation import evaluate
+from theory.families import make
+from theory.npg import Metric
+from theory.optimum import solve
+from theory.outputs import run
+from theory.sweep.summary import Row, column, label, select
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+REGIONS = {"safe": "#cfe8cf", "aligned": "#fff2b3", "conflict": "#ffd9b3", "unsafe": "#f4c2c2"}
+STYLE = {"axes.spines.top": False, "axes.spines.right": False, "font.size": 10, "axes.titlesize": 11}
+
+
+def draw_all(rows: Sequence[Row], folder: Path) -> list[Path]:
+    """Write every figure for which there are runs; returns their paths."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        figures = {
+            "gap_against_T.png": gap_against_T(rows),
+            "regions.png": region_portrait(),
+            "reward_cost_plane.png": reward_cost_plane(),
+            "critic_error_against_N.png": critic_error_against_N(rows),
+        }
+        paths = []
+        for name, figure in figures.items():
+            if figure is not None:
+                figure.savefig(folder / name, dpi=130, bbox_inches="tight")
+                paths.append(folder / name)
+    return paths
+
+
+def gap_against_T(rows: Sequence[Row]) -> Figure | None:
+    """Medians over instances of the mixture's gap and violation, with the corrected theorem's bounds."""
+    exact = [r for r in rows if r["critic"] == "exact" and r["algorithm"] != "safe_dql"]
+    exact = [r for r in exact if r["schedule"] == "corrected" and r["metric"] in ("", "fisher", "advantage")]
+    exact = [r for r in exact if r["gamma"] <= 0.5]
+    if len({row["steps"] for row in exact}) < 2:
+        return None
+    figure = Figure(figsize=(11, 4.4))
+    left, right = figure.subplots(1, 2)
+    for colour, name in zip(COLOURS, dict.fromkeys(map(label, exact)), strict=False):
+        group = [row for row in exact if label(row) == name]
+        T = sorted({row["steps"] for row in group})
+        by_T = [select(group, steps=steps) for steps in T]
+        for axes, value, bound in ((left, "gap", "bound_gap"), (right, "violation", "bound_violation")):
+            data = [column(some, f"{value}_mixture_corrected") for some in by_T]
+            data = [np.maximum(x, 1e-6) if value == "gap" else x for x in data]
+            axes.plot(T, [np.nanmedian(x) for x in data], "o-", color=colour, label=name, markersize=4)
+            low, high = (np.array([np.nanquantile(x, q) for x in data]) for q in (0.1, 0.9))
+            axes.fill_between(T, low, high, color=colour, alpha=0.12, linewidth=0)
+            limits = np.array([np.median(column(some, bound)) for some in by_T])
+            if not np.isnan(limits).any():
+                axes.plot(T, limits, "--", color=colour, linewidth=1.2)
+    for axes in (left, right):
+        axes.set_xscale("log")
+        axes.set_xlabel("iterations T")
+    left.set_yscale("log")
+    left.set_ylabel("optimality gap")
+    left.set_title("gap of the trajectory mixture, and its bound (dashed)")
+    right.axhline(0, color="grey", linewidth=0.8)
+    right.set_yscale("symlog", linthresh=0.01)
+    right.set_ylabel("constraint violation")
+    right.set_title("violation, and the slack h+ that bounds it (dashed)")
+    figure.legend(
+        *left.get_legend_handles_labels(), loc="lower center", ncols=3, frameon=False, bbox_to_anchor=(0.5, -0.12)
+    )
+    figure.text(
+        0.5, 0.95, "medians over instances with gamma <= 0.5; bands from the 10th to the 90th percentile", ha="center"
+    )
+    return figure
+
+
+def region_portrait(seed: int = 1) -> Figure:
+    """Two states, two actions: every policy is a point of the unit square; where Algorithm 3 goes from each."""
+    cmdp = make("dirichlet", 2, 2, 0.5, 0.5, [seed])
+    slack = 0.06
+    grid = np.linspace(0.005, 0.995, 150)
+    p, q = np.meshgrid(grid, grid)
+    policy = square_policy(p.ravel(), q.ravel())
+    many = cmdp.select(torch.zeros(policy.shape[0], dtype=torch.int64))
+    config = configure(many.batch, 1, 0.05, metric=Metric.ADVANTAGE, h_plus=slack, h_minus=slack)
+    state, info = step(many, config, init(many, config, policy))
+    regions = info.weights.region.reshape(p.shape).numpy()
+    moved = state.log_policy.exp()[..., 0].numpy().reshape(*p.shape, 2)
+    figure = Figure(figsize=(6.6, 6))
+    axes = figure.subplots()
+    axes.pcolormesh(p, q, regions, cmap=ListedColormap(list(REGIONS.values())), vmin=-0.5, vmax=3.5, shading="auto")
+    axes.streamplot(
+        grid, grid, moved[..., 0] - p, moved[..., 1] - q, color="#555555", density=1.1, linewidth=0.6, arrowsize=0.8
+    )
+    optimum = solve(cmdp)
+    long = configure(1, 4000, 0.02, h_plus=slack, h_minus=0.0)
+    points = [np.array([0.5, 0.5])]
+    state = init(cmdp, long)
+    for _ in range(long.steps):
+        state, _ = step(cmdp, long, state)
+        points.append(state.log_policy.exp()[0, :, 0].numpy())
+    axes.plot(
+        *np.array(points).T, color=COLOURS[0], linewidth=2, label="Algorithm 3 with h- = 0, from the uniform policy"
+    )
+    axes.plot(*optimum.policy[0, :, 0].numpy(), "*", color="black", markersize=15, label="constrained optimum")
+    for name, colour in REGIONS.items():
+        axes.plot([], [], "s", color=colour, markersize=10, label=name)
+    axes.set_xlabel("probability of action 0 in state 0")
+    axes.set_ylabel("probability of action 0 in state 1")
+    axes.set_title("regions and direction of Algorithm 3 (advantage metric)")
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="lower center", ncols=3, frameon=False, bbox_to_anchor=(0.5, -0.08)
+    )
+    return figure
+
+
+def square_policy(p: np.ndarray, q: np.ndarray) -> torch.Tensor:
+    """Policies (point, 2 states, 2 actions) with probabilities p and q of action 0."""
+    first = torch.from_numpy(np.stack([p, q], axis=-1))
+    return torch.stack([first, 1 - first], dim=-1)
+
+
+def pareto_front(cmdp: FiniteCMDP, points: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """(costs, rewards) of the exact optimum over budgets from the smallest cost to the reward optimum's."""
+    cheapest = solve(cmdp.with_budget(-1.0)).cost
+    richest = solve(cmdp.with_budget(1e9)).cost
+    budgets = cheapest + (richest - cheapest) * torch.linspace(0, 1, points, dtype=torch.float64)
+    many = cmdp.select(torch.zeros(points, dtype=torch.int64)).with_budget(budgets)
+    return budgets.numpy(), solve(many).value.numpy()
+
+
+def reward_cost_plane(seed: int = 4, steps: int = 3000) -> Figure:
+    """The exact Pareto front and the path of every algorithm's iterates in the plane of cost and reward."""
+    cmdp = make("garnet", 4, 3, 0.7, 0.45, [seed])
+    figure = Figure(figsize=(8, 5.6))
+    axes = figure.subplots()
+    costs, rewards = pareto_front(cmdp)
+    axes.plot(costs, rewards, color="black", linewidth=2.5, label="exact Pareto front")
+    optimum, budget = solve(cmdp), cmdp.budget.item()
+    axes.axvline(budget, color="grey", linestyle=":", linewidth=1.2)
+    axes.annotate(
+        "budget", (budget, 0.02), xycoords=("data", "axes fraction"), xytext=(4, 0), textcoords="offset points"
+    )
+    slack = 0.05
+    record = sorted({int(t) for t in np.geomspace(1, steps, 400)} - {steps} | {0, steps - 1})
+    choices = {
+        "gradient manipulation, Fisher": (Algorithm.MANIPULATION, Metric.FISHER),
+        "gradient manipulation, advantage": (Algorithm.MANIPULATION, Metric.ADVANTAGE),
+        "CRPO": (Algorithm.CRPO, Metric.ADVANTAGE),
+        "PID-Lagrangian": (Algorithm.PID, Metric.ADVANTAGE),
+        "primal-dual": (Algorithm.PRIMAL_DUAL, Metric.ADVANTAGE),
+    }
+    for colour, (name, (algorithm, metric)) in zip(COLOURS, choices.items(), strict=False):
+        config = configure(1, steps, 0.02, algorithm, metric, h_plus=slack, max_weight=1.0, dual_step=0.05)
+        path = run(cmdp, config, optimum.occupancy.sum(-1), record=record).path[0].numpy()
+        axes.plot(path[:, 1], path[:, 0], color=colour, linewidth=1.4, alpha=0.85, label=name)
+        axes.plot(path[-1, 1], path[-1, 0], "o", color=colour, markersize=6)
+    start = evaluate(cmdp, cmdp.uniform_policy())
+    axes.plot(start.J_c.item(), start.J_r.item(), "s", color="black", markersize=7, label="uniform start")
+    axes.plot(optimum.cost.item(), optimum.value.item(), "*", color="black", markersize=15, label="constrained optimum")
+    axes.set_xlabel("discounted cost V_c(rho)")
+    axes.set_ylabel("discounted reward V_r(rho)")
+    axes.set_title(f"iterates against the exact Pareto front (garnet, S = 4, A = 3; {steps} iterations, dot = last)")
+    axes.legend(frameon=False, loc="lower right", fontsize=9)
+    return figure
+
+
+def critic_error_against_N(rows: Sequence[Row]) -> Figure | None:
+    """Largest critic error met during a run against the size of the data set, and what it does to the violation."""
+    estimated = [r for r in rows if r["critic"] != "exact" and r["algorithm"] == "manipulation"]
+    if len({row["N"] for row in estimated}) < 2:
+        return None
+    figure = Figure(figsize=(11, 4.2))
+    left, right = figure.subplots(1, 2)
+    for colour, critic in zip(COLOURS, dict.fromkeys(row["critic"] for row in estimated), strict=False):
+        group = select(estimated, critic=critic)
+        N = sorted({row["N"] for row in group})
+        for axes, name in ((left, "critic_error"), (right, "violation_mixture_corrected")):
+            data = [column(select(group, N=n), name) for n in N]
+            data = [np.minimum(x, 1e3) for x in data]
+            axes.plot(N, [np.nanmedian(x) for x in data], "o-", color=colour, label=critic.replace("_", ", "))
+            low, high = ([np.nanquantile(x, level) for x in data] for level in (0.1, 0.9))
+            axes.fill_between(N, low, high, color=colour, alpha=0.12, linewidth=0)
+    guide(left, [row for row in estimated if row["critic"] == estimated[0]["critic"]])
+    for axes in (left, right):
+        axes.set_xscale("log")
+        axes.set_xlabel("transitions N in the data set")
+    left.set_yscale("log")
+    left.set_ylabel("largest |Q - Q_hat| during the run")
+    left.set_title("critic error; values beyond 1000 drawn at 1000")
+    right.axhline(0, color="grey", linewidth=0.8)
+    right.set_ylabel("violation of the trajectory mixture")
+    right.set_title("constraint violation under estimated critics")
+    left.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def guide(axes: Axes, rows: Sequence[Row]) -> None:
+    """A line of slope -1/2 through the first point of the runs."""
+    N = np.array(sorted({row["N"] for row in rows}), dtype=float)
+    start = np.nanmedian(column(select(rows, N=int(N[0])), "critic_error"))
+    axes.plot(N, start * (N / N[0]) ** -0.5, ":", color="black", label="slope -1/2")
+
+
+assert len(REGIONS) == len(Region)
