@@ -1,11 +1,11 @@
-"""The four figures of a sweep: gaps against T, a phase portrait of the regions, the reward-cost plane, critic errors."""
+"""The figures of a sweep: gaps against T, a phase portrait of the regions, the reward-cost plane, critic errors."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
@@ -21,7 +21,13 @@ from theory.sweep.summary import Row, column, label, select
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 REGIONS = {"safe": "#cfe8cf", "aligned": "#fff2b3", "conflict": "#ffd9b3", "unsafe": "#f4c2c2"}
-STYLE = {"axes.spines.top": False, "axes.spines.right": False, "font.size": 10, "axes.titlesize": 11}
+CRITIC_NAMES = {
+    "model": "model",
+    "ensemble": "ensemble of 4, k = 2",
+    "fitted": "fitted-Q, corrected pessimism, alpha = 0.2",
+    "fitted_printed": "fitted-Q, Eq. (19) as printed, alpha = 0.2",
+}
+STYLE: Any = {"axes.spines.top": False, "axes.spines.right": False, "font.size": 10, "axes.titlesize": 11}
 
 
 def draw_all(rows: Sequence[Row], folder: Path) -> list[Path]:
@@ -44,47 +50,43 @@ def draw_all(rows: Sequence[Row], folder: Path) -> list[Path]:
 
 
 def gap_against_T(rows: Sequence[Row]) -> Figure | None:
-    """Medians over instances of the mixture's gap and violation, with the corrected theorem's bounds."""
+    """One column per algorithm: every instance's gap and violation, their medians, and the corrected bounds."""
     exact = [r for r in rows if r["critic"] == "exact" and r["algorithm"] != "safe_dql"]
-    exact = [r for r in exact if r["schedule"] == "corrected" and r["metric"] in ("", "fisher", "advantage")]
-    exact = [r for r in exact if r["gamma"] <= 0.5]
-    if len({row["steps"] for row in exact}) < 2:
+    exact = [r for r in exact if r["schedule"] == "corrected" and r["gamma"] <= 0.5]
+    T = sorted({row["steps"] for row in exact})
+    if len(T) < 2:
         return None
-    figure = Figure(figsize=(11, 4.4))
-    left, right = figure.subplots(1, 2)
-    for colour, name in zip(COLOURS, dict.fromkeys(map(label, exact)), strict=False):
-        group = [row for row in exact if label(row) == name]
-        T = sorted({row["steps"] for row in group})
-        by_T = [select(group, steps=steps) for steps in T]
-        for axes, value, bound in ((left, "gap", "bound_gap"), (right, "violation", "bound_violation")):
-            data = [column(some, f"{value}_mixture_corrected") for some in by_T]
-            data = [np.maximum(x, 1e-6) if value == "gap" else x for x in data]
-            axes.plot(T, [np.nanmedian(x) for x in data], "o-", color=colour, label=name, markersize=4)
-            low, high = (np.array([np.nanquantile(x, q) for x in data]) for q in (0.1, 0.9))
-            axes.fill_between(T, low, high, color=colour, alpha=0.12, linewidth=0)
-            limits = np.array([np.median(column(some, bound)) for some in by_T])
-            if not np.isnan(limits).any():
-                axes.plot(T, limits, "--", color=colour, linewidth=1.2)
-    for axes in (left, right):
-        axes.set_xscale("log")
-        axes.set_xlabel("iterations T")
-    left.set_yscale("log")
-    left.set_ylabel("optimality gap")
-    left.set_title("gap of the trajectory mixture, and its bound (dashed)")
-    right.axhline(0, color="grey", linewidth=0.8)
-    right.set_yscale("symlog", linthresh=0.01)
-    right.set_ylabel("constraint violation")
-    right.set_title("violation, and the slack h+ that bounds it (dashed)")
+    names = sorted(dict.fromkeys(map(label, exact)))
+    figure = Figure(figsize=(2.3 * len(names), 5.6))
+    panels = figure.subplots(2, len(names), sharex=True, sharey="row", squeeze=False)
+    for i, name in enumerate(names):
+        by_T = [select([row for row in exact if label(row) == name], steps=steps) for steps in T]
+        for axes, value in zip(panels[:, i], ("gap", "violation"), strict=True):
+            data = np.array([column(some, f"{value}_mixture_corrected") for some in by_T])
+            axes.plot(T, data, color="grey", linewidth=0.4, alpha=0.5)
+            axes.plot(T, np.nanmedian(data, axis=1), "o-", color=COLOURS[0], markersize=4, label="median")
+            bound = np.array([np.median(column(some, f"bound_{value}")) for some in by_T])
+            if not np.isnan(bound).any():
+                axes.plot(T, bound, "--", color=COLOURS[1], label="bound (median)")
+            axes.axhline(0, color="black", linewidth=0.6)
+            axes.set_xscale("log")
+            axes.set_yscale("symlog", linthresh=0.01)
+        panels[0, i].set_title(name.replace("gradient manipulation, ", "manipulation,\n"), fontsize=10)
+        panels[1, i].set_xlabel("iterations T")
+    panels[0, 0].set_ylabel("optimality gap")
+    panels[1, 0].set_ylabel("constraint violation")
+    lines = {line.get_label(): line for axes in panels.flat for line in axes.get_lines() if line.get_label()[0] != "_"}
     figure.legend(
-        *left.get_legend_handles_labels(), loc="lower center", ncols=3, frameon=False, bbox_to_anchor=(0.5, -0.12)
+        list(lines.values()), list(lines), loc="lower center", ncols=2, frameon=False, bbox_to_anchor=(0.5, -0.06)
     )
-    figure.text(
-        0.5, 0.95, "medians over instances with gamma <= 0.5; bands from the 10th to the 90th percentile", ha="center"
+    figure.suptitle(
+        "Trajectory mixtures with exact critics; grey: instances (gamma <= 0.5); linear below 0.01", fontsize=11
     )
+    figure.tight_layout()
     return figure
 
 
-def region_portrait(seed: int = 1) -> Figure:
+def region_portrait(seed: int = 59) -> Figure:
     """Two states, two actions: every policy is a point of the unit square; where Algorithm 3 goes from each."""
     cmdp = make("dirichlet", 2, 2, 0.5, 0.5, [seed])
     slack = 0.06
@@ -152,6 +154,7 @@ def reward_cost_plane(seed: int = 4, steps: int = 3000) -> Figure:
         "budget", (budget, 0.02), xycoords=("data", "axes fraction"), xytext=(4, 0), textcoords="offset points"
     )
     slack = 0.05
+    axes.axvline(budget + slack, color="grey", linestyle=":", linewidth=0.8)
     record = sorted({int(t) for t in np.geomspace(1, steps, 400)} - {steps} | {0, steps - 1})
     choices = {
         "gradient manipulation, Fisher": (Algorithm.MANIPULATION, Metric.FISHER),
@@ -176,40 +179,32 @@ def reward_cost_plane(seed: int = 4, steps: int = 3000) -> Figure:
 
 
 def critic_error_against_N(rows: Sequence[Row]) -> Figure | None:
-    """Largest critic error met during a run against the size of the data set, and what it does to the violation."""
+    """The largest errors met during a run, of Q and of the gate's J_c, against the size of the data set."""
     estimated = [r for r in rows if r["critic"] != "exact" and r["algorithm"] == "manipulation"]
-    if len({row["N"] for row in estimated}) < 2:
+    N = sorted({row["N"] for row in estimated})
+    if len(N) < 2:
         return None
-    figure = Figure(figsize=(11, 4.2))
-    left, right = figure.subplots(1, 2)
-    for colour, critic in zip(COLOURS, dict.fromkeys(row["critic"] for row in estimated), strict=False):
-        group = select(estimated, critic=critic)
-        N = sorted({row["N"] for row in group})
-        for axes, name in ((left, "critic_error"), (right, "violation_mixture_corrected")):
-            data = [column(select(group, N=n), name) for n in N]
-            data = [np.minimum(x, 1e3) for x in data]
-            axes.plot(N, [np.nanmedian(x) for x in data], "o-", color=colour, label=critic.replace("_", ", "))
-            low, high = ([np.nanquantile(x, level) for x in data] for level in (0.1, 0.9))
-            axes.fill_between(N, low, high, color=colour, alpha=0.12, linewidth=0)
-    guide(left, [row for row in estimated if row["critic"] == estimated[0]["critic"]])
-    for axes in (left, right):
+    titles = {
+        "critic_error": "largest |Q - Q_hat| during the run",
+        "gate_error": "largest |J_c - estimate| at the gate",
+    }
+    figure = Figure(figsize=(10, 4.2))
+    for axes, (name, title) in zip(figure.subplots(1, 2, sharey=True), titles.items(), strict=True):
+        for colour, critic in zip(COLOURS, sorted({row["critic"] for row in estimated}), strict=False):
+            data = [column(select(estimated, critic=critic, N=n), name) for n in N]
+            axes.plot(N, [np.median(x) for x in data], "o-", color=colour, label=CRITIC_NAMES[critic])
+            # Off the data the printed form has no finite answer; its upper quantile is cut off at 10.
+            low, high = (np.minimum([np.quantile(x, level) for x in data], 10) for level in (0.25, 0.75))
+            axes.fill_between(N, low, high, color=colour, alpha=0.15, linewidth=0)
+        start = np.median(column(select(estimated, critic=estimated[0]["critic"], N=N[0]), name))
+        axes.plot(N, start * (np.array(N) / N[0]) ** -0.5, ":", color="black", label="slope -1/2")
         axes.set_xscale("log")
+        axes.set_yscale("log")
         axes.set_xlabel("transitions N in the data set")
-    left.set_yscale("log")
-    left.set_ylabel("largest |Q - Q_hat| during the run")
-    left.set_title("critic error; values beyond 1000 drawn at 1000")
-    right.axhline(0, color="grey", linewidth=0.8)
-    right.set_ylabel("violation of the trajectory mixture")
-    right.set_title("constraint violation under estimated critics")
-    left.legend(frameon=False, fontsize=9)
+        axes.set_title(title)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False, bbox_to_anchor=(0.5, -0.14))
     return figure
-
-
-def guide(axes: Axes, rows: Sequence[Row]) -> None:
-    """A line of slope -1/2 through the first point of the runs."""
-    N = np.array(sorted({row["N"] for row in rows}), dtype=float)
-    start = np.nanmedian(column(select(rows, N=int(N[0])), "critic_error"))
-    axes.plot(N, start * (N / N[0]) ** -0.5, ":", color="black", label="slope -1/2")
 
 
 assert len(REGIONS) == len(Region)

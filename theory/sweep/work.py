@@ -176,23 +176,33 @@ def estimated_critic(
 
 
 def safe_dql_columns(cells: Sequence[Cell], cmdp: FiniteCMDP, best: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Safe-DQL's minimiser with kappa the budget, D_S the behaviour's occupancy and eta = 1; Theorem 9's terms."""
+    """Safe-DQL's minimiser with D_S the behaviour's occupancy and eta = 1; Theorem 9's terms.
+
+    The budget of a CMDP is met on average, kappa by some action in every state: it lies, by the run's tightness,
+    between the smallest threshold for which that is possible (0) and the largest Q (1). `reference_at_budget` says
+    whether kappa = budget would have left a reference policy.
+    """
     behaviour = behaviour_policy(cmdp, best["policy"], randomness=0.5)
     found: dict[str, list[Tensor]] = {}
     for i, cell in enumerate(cells):
         one, mu = cmdp.select(i), behaviour[i : i + 1]
         critics = biased_critics(one, mu, cell.bias, 0.05, seed=cell.seed)
         d = occupancy(one, mu)
-        problem = Problem(evaluate(one, mu).Q_r, critics, mu, d, one.budget, eta=1.0, penalty=cell.penalty)
+        pessimistic = critics.amax(1)
+        lowest = pessimistic.amin(-1).amax(-1)
+        kappa = lowest + cell.tightness * (pessimistic.amax((1, 2)) - lowest)
+        problem = Problem(evaluate(one, mu).Q_r, critics, mu, d, kappa, eta=1.0, penalty=cell.penalty)
         policy = minimise(problem)
         report = theorem_9(one, problem, policy)
         row = {
             "gap_last": best["value"][i : i + 1] - evaluate(one, policy).J_r,
-            "violation_last": report.J_c - one.budget,
-            "bound_violation": report.bound - one.budget,
-            "bound_violation_tight": report.bound_tight - one.budget,
-            "range": M / (1 - one.gamma) - one.budget,
+            "kappa": kappa,
+            "violation_last": report.J_c - kappa,
+            "bound_violation": report.bound - kappa,
+            "bound_violation_tight": report.bound_tight - kappa,
+            "range": M / (1 - one.gamma) - kappa,
             "critic_error": report.eps_c,
+            "reference_at_budget": (lowest <= one.budget).to(torch.float64),
         }
         for name, value in row.items():
             found.setdefault(name, []).append(value)
