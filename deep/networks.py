@@ -8,7 +8,7 @@ checkpoints are operations on one tensor.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod, sqrt
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from deep.randomness import generator
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "mish": F.mish, "tanh": torch.tanh}
 
 
+@runtime_checkable
 class Network(Protocol):
     """What every network description offers; `Parameters` holds the numbers."""
 
@@ -71,7 +72,10 @@ class MLP:
 
     def apply(self, theta: Float[Tensor, "n params"], x: Float[Tensor, "n batch i"]) -> Float[Tensor, "n batch o"]:
         """The outputs of copy n on its own batch."""
-        layers = unpack(theta, self.shapes)
+        return self.forward(unpack(theta, self.shapes), x)
+
+    def forward(self, layers: Sequence[Tensor], x: Float[Tensor, "n batch i"]) -> Float[Tensor, "n batch o"]:
+        """The same on parameters that are unpacked already."""
         for weight, bias in zip(layers[:-2:2], layers[1:-2:2], strict=True):
             x = ACTIVATIONS[self.activation](linear(x, weight, bias))
         return linear(x, layers[-2], layers[-1])
@@ -100,6 +104,6 @@ class Ensemble:
 
 
 def initial_parameters(network: Network, seeds: Sequence[int], name: str) -> Float[Tensor, "n params"]:
-    """Initial parameters, row n following from (seeds[n], name) alone."""
+    """Initial parameters in torch's default dtype, row n following from (seeds[n], name) alone."""
     rows = [np.concatenate([a.ravel() for a in network.init(generator(seed, "init", name))]) for seed in seeds]
-    return torch.from_numpy(np.stack(rows).astype(np.float32))
+    return torch.from_numpy(np.stack(rows)).to(torch.get_default_dtype())

@@ -18,7 +18,7 @@ class Parameters:
         self.theta = initial.clone().requires_grad_(True)
         self.config = optimiser
         device = initial.device
-        self.rate = torch.tensor(optimiser.learning_rate, dtype=torch.float32, device=device)
+        self.rate = torch.tensor(optimiser.learning_rate, device=device)
         self._adam = torch.optim.AdamW(
             [self.theta], lr=self.rate, weight_decay=optimiser.weight_decay, eps=1e-8, fused=True
         )
@@ -27,13 +27,14 @@ class Parameters:
             "exp_avg": torch.zeros_like(initial),
             "exp_avg_sq": torch.zeros_like(initial),
         }
+        self._averaged = average
         self.average = initial.clone() if average else self.theta.detach()
 
     @property
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor that training changes, by name."""
         named = {"theta": self.theta.detach(), **self._adam.state[self.theta]}
-        return named | ({} if self.average is self.theta else {"average": self.average})
+        return named | ({"average": self.average} if self._averaged else {})
 
     def descend(self, gradient: Float[Tensor, "n params"], rate_factor: float | Tensor = 1.0) -> None:
         """One Adam step down the gradient; `rate_factor` scales the learning rate (a schedule's value)."""
@@ -75,3 +76,8 @@ def gradient(
 ) -> Float[Tensor, "n params"]:
     """d loss[n] / d theta[n] for every copy at once: copies do not interact, so the gradient of the sum is that."""
     return torch.autograd.grad(loss.sum(), parameters.theta, retain_graph=retain_graph)[0]
+
+
+def falling(step: Tensor, steps: int) -> Tensor:
+    """A factor on the learning rate that falls linearly from 1 to a tenth over a phase."""
+    return 1 - 0.9 * step / steps

@@ -27,7 +27,7 @@ class Draw:
 def draw_block(
     draws: Mapping[str, Draw], seeds: Sequence[int], phase: str, block: int, steps: int, device: torch.device
 ) -> dict[str, Tensor]:
-    """The draws of one block of steps, each (steps, replicas, *shape) in float32.
+    """The draws of one block of steps, each (steps, replicas, *shape), in torch's default dtype.
 
     They depend on the replica's seed alone, so replicas of one seed that differ in their cost limit share their
     randomness, and a replica's draws do not change with the company it is trained in.
@@ -42,5 +42,5 @@ def draw_block(
     for name, draw in draws.items():
         by_seed = {seed: one(seed, name, draw) for seed in dict.fromkeys(seeds)}
         stacked = np.stack([by_seed[seed] for seed in seeds], axis=1)
-        block_draws[name] = torch.from_numpy(stacked).to(device, non_blocking=True)
+        block_draws[name] = torch.from_numpy(stacked).to(device, torch.get_default_dtype(), non_blocking=True)
     return block_draws

@@ -128,7 +128,9 @@ def find_task(name: str) -> Task:
     for task in TASKS.values():
         if name in (task.name, task.dsrl_id):
             return task
-    raise InputError(f"unknown task {name!r}: accepted are {', '.join(TASKS)} and their DSRL ids, such as {_example_id()}")
+    raise InputError(
+        f"unknown task {name!r}: accepted are {', '.join(TASKS)} and their DSRL ids, such as {_example_id()}"
+    )
 
 
 def make(task: Task, render_mode: str | None = None) -> gymnasium.Env:

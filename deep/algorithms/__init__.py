@@ -1,0 +1,47 @@
+"""The methods, by the name that the commands accept; each with the configuration of either preset."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from deep.algorithms.bc import BC, BCConfig
+from deep.algorithms.drcorl import DRCORL, DRCORLConfig
+from deep.behaviour import BehaviourConfig
+from deep.critics import CriticConfig
+from deep.estimates import DynamicsEnsemble
+from deep.phases import Method, Problem
+
+Preset = str
+"""quick: minutes on two CPU cores. paper: the sizes and numbers of steps that the papers print, for a GPU."""
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """How a method is built, and its configurations."""
+
+    build: Callable[[Any, Problem, DynamicsEnsemble], Method]
+    presets: dict[Preset, Any]
+
+
+def _cloning(trajectories: Any) -> Algorithm:
+    quick = BCConfig(trajectories=trajectories)
+    return Algorithm(BC, {"quick": quick, "paper": replace(quick, steps=100_000)})
+
+
+ALGORITHMS: dict[str, Algorithm] = {
+    "drcorl": Algorithm(
+        DRCORL,
+        {
+            "quick": DRCORLConfig(),
+            "paper": DRCORLConfig(
+                behaviour=BehaviourConfig(steps=2_000_000, batch_size=2048, width=256, dropout=0.1, learning_rate=3e-4),
+                critics=CriticConfig(steps=100_000),
+                cloning_steps=20_000,
+                adaptation_steps=2050,
+            ),
+        },
+    ),
+    "bc_all": _cloning("all"),
+    "bc_safe": _cloning("safe"),
+    "bc_best": _cloning("best"),
+}

@@ -1,4 +1,6 @@
 """Many copies of a velocity task stepped together, in closed loop, on all cores; equal to stepping each by itself."""
+# pyright: reportAttributeAccessIssue=false
+# (MuJoCo is a compiled module without type stubs.)
 
 from __future__ import annotations
 
@@ -48,16 +50,16 @@ class _Rules:
 
 
 def _ant_healthy(q: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return np.isfinite(q).all(-1) & np.isfinite(v).all(-1) & (0.2 <= q[:, 2]) & (q[:, 2] <= 1.0)
+    return np.isfinite(q).all(-1) & np.isfinite(v).all(-1) & (q[:, 2] >= 0.2) & (q[:, 2] <= 1.0)
 
 
 def _hopper_healthy(q: np.ndarray, v: np.ndarray) -> np.ndarray:
     bounded = (np.abs(q[:, 2:]) < 100).all(-1) & (np.abs(v) < 100).all(-1)
-    return bounded & (q[:, 1] > 0.7) & (np.abs(q[:, 2]) < 0.2)
+    return bounded & (q[:, 1] > 0.7) & (q[:, 1] < np.inf) & (np.abs(q[:, 2]) < 0.2)
 
 
 def _walker_healthy(q: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return (0.8 < q[:, 1]) & (q[:, 1] < 2.0) & (np.abs(q[:, 2]) < 1.0)
+    return (q[:, 1] > 0.8) & (q[:, 1] < 2.0) & (np.abs(q[:, 2]) < 1.0)
 
 
 _RULES = {
@@ -101,8 +103,9 @@ class _RolloutPhysics:
 
     def advance(self, indices: np.ndarray, controls: np.ndarray) -> None:
         held = np.repeat(controls[:, None], self.frame_skip, axis=1)
-        states, _ = self._pool.rollout(self.model, self._data, self.states[indices], held)
-        self.states[indices] = states[:, -1]
+        substeps = np.empty((len(indices), self.frame_skip, self.states.shape[1]))
+        self._pool.rollout(self.model, self._data, self.states[indices], held, state=substeps)
+        self.states[indices] = substeps[:, -1]
 
     def close(self) -> None:
         self._pool.close()
@@ -142,7 +145,7 @@ class _LoopPhysics:
         self._pool.shutdown()
 
     def _advance(self, indices: np.ndarray, controls: np.ndarray) -> None:
-        for index, control in zip(indices, controls, strict=True):
+        for index, control in zip(indices.tolist(), controls, strict=True):
             self._data[index].ctrl[:] = control
             mujoco.mj_step(self.model, self._data[index], self.frame_skip)
             self._read(index)
@@ -155,8 +158,16 @@ class _LoopPhysics:
         self.places[index] = data.xpos[self._torso, :2]
 
 
+def _available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class BatchedVelocity:
     """`count` copies of a velocity task, numbered from 0, that step together; each equals `deep.tasks.make(task)`.
+
+    AntVel is equal bit for bit. In the other tasks MuJoCo's contact solver starts every control step afresh instead of
+    from its last solution, which moves a step by rounding errors (1e-12); a chaotic motion enlarges these in time.
+    The results do not depend on `count` or `threads`.
 
     The differences: actions are clipped to [-1, 1], and nothing resets by itself: after `terminated` or `truncated`
     the caller resets that environment or stops stepping it.
@@ -173,11 +184,11 @@ class BatchedVelocity:
         self.task, self.count = task, count
         self._rules = _RULES[task.name]
         self._single = VelocityEnv(task)  # draws the start states
-        simulator = self._single.env
+        simulator = self._single.simulator
         self._dt = simulator.dt
         self._elapsed = np.full(count, -1)  # -1: not yet reset
         physics = _LoopPhysics if task.name == "AntVel" else _RolloutPhysics
-        threads = min(count, threads or len(os.sched_getaffinity(0)))
+        threads = min(count, threads or _available_cores())
         self._physics: _Physics = physics(simulator.model, simulator.frame_skip, count, threads)
 
     def reset(
@@ -190,18 +201,18 @@ class BatchedVelocity:
         indices = np.arange(self.count) if indices is None else np.asarray(indices)
         if len(seeds) != len(indices):
             raise InputError(f"{len(seeds)} seeds were given for {len(indices)} environments: one for each is accepted")
-        for index, seed in zip(indices, seeds, strict=True):
+        for index, seed in zip(indices.tolist(), seeds, strict=True):
             self._single.reset(seed=int(seed))
-            self._physics.reset(index, self._single.env.data)
+            self._physics.reset(index, self._single.simulator.data)
         self._elapsed[indices] = 0
         return self._observe(np.arange(self.count))
 
-    def step(self, actions: Float[np.ndarray, "n action"], indices: Int[np.ndarray, " n"] | None = None) -> Step:
-        """One control step of the environments `indices` (all, if None), whose rows the actions and the result have.
+    def step(self, actions: np.ndarray, indices: Int[np.ndarray, " n"] | None = None) -> Step:
+        """One control step of the environments `indices` (all, if None): actions and results have a row for each.
 
-        Actions are clipped to [-1, 1]; observations, rewards and costs are float64. The control cost is computed in
-        the actions' own precision, as in the single environment. Raises `InputError` for actions of another shape,
-        actions that are not finite numbers, and environments that were never reset.
+        The actions, (n, a), are clipped to [-1, 1]; observations, rewards and costs are float64. The control cost is
+        computed in the actions' own precision, as in the single environment. Raises `InputError` for actions of
+        another shape, actions that are not finite numbers, and environments that were never reset.
         """
         indices = np.arange(self.count) if indices is None else np.asarray(indices)
         actions = self._accept(actions, indices)
@@ -244,7 +255,7 @@ class BatchedVelocity:
         return np.clip(actions, -1, 1)
 
     def _positions_and_velocities(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        states, positions = self._physics.states[indices], self._single.env.model.nq
+        states, positions = self._physics.states[indices], self._single.simulator.model.nq
         return states[:, 1 : 1 + positions], states[:, 1 + positions :]
 
     def _observe(self, indices: np.ndarray) -> Float[np.ndarray, "n observation"]:

@@ -2,6 +2,8 @@
 
 Safety-Gymnasium's `Safety*Velocity-v1`, on which DSRL's data was recorded, are these tasks and that cost.
 """
+# pyright: reportAttributeAccessIssue=false
+# (MuJoCo is a compiled module without type stubs.)
 
 from __future__ import annotations
 
@@ -49,33 +51,34 @@ class VelocityEnv(gymnasium.Wrapper):
     they are: MuJoCo clamps the controls, but the control cost in the reward is that of the action given.
     """
 
-    env: MujocoEnv
-
     def __init__(self, task: Task, render_mode: str | None = None):
         if render_mode is not None:
             _choose_renderer()
-        super().__init__(_SIMULATORS[task.name](render_mode=render_mode))
         self.task = task
+        self.simulator = _SIMULATORS[task.name](render_mode=render_mode)
+        super().__init__(self.simulator)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         """Start an episode; the same seed gives the same start."""
-        _, info = self.env.reset(seed=seed, options=options)
+        _, info = self.simulator.reset(seed=seed, options=options)
         # Ant adds noise to its orientation. MuJoCo before 3.2.7, with which DSRL's data was recorded, normalised that
         # quaternion in place; later versions leave it to the first step, which changes this observation and no other.
-        mujoco.mj_normalizeQuat(self.env.model, self.env.data.qpos)
-        return self.env._get_obs(), info
+        mujoco.mj_normalizeQuat(self.simulator.model, self.simulator.data.qpos)
+        return self.simulator._get_obs(), info
 
     def step(self, action: np.ndarray):
         """One control step: observation, reward, terminated, truncated, info with the step's cost."""
-        observation, reward, terminated, truncated, info = self.env.step(action)
+        observation, reward, terminated, truncated, info = self.simulator.step(action)
         speed = np.hypot(info["x_velocity"], info["y_velocity"]) if self.task.name == "AntVel" else info["x_velocity"]
-        info["cost"] = float(speed > self.task.velocity_threshold)
-        return observation, float(reward), terminated, truncated, info
+        cost = float(speed > self.task.velocity_threshold)
+        return observation, float(reward), bool(terminated), truncated, {**info, "cost": cost}
 
-    def render(self) -> np.ndarray:
+    def render(self) -> Any:
         """A frame of shape (480, 480, 3), uint8; raises `InputError` where this machine cannot render."""
+        if self.render_mode is None:
+            raise InputError(f"{self.task.name} was made without a render mode: make it with 'rgb_array'")
         try:
-            return self.env.render()
+            return self.simulator.render()
         except Exception as error:  # which exception depends on the driver that is missing
             raise InputError(
                 f"{self.task.name} cannot be rendered here ({error}): rendering needs a display or the EGL libraries"

@@ -1,0 +1,198 @@
+r"""DRCORL: diffusion-regularised constrained offline reinforcement learning (Algorithm 1 of the preprint).
+
+Phases, in the algorithm's order: the diffusion model of the behaviour policy (line 2), cloning it into a simple policy
+(lines 3-4), the critics (lines 5-6), safe adaptation (lines 7-13). The behaviour model and the reward critic depend on
+the seed alone; the policy and its cost critics belong to a replica (seed and cost limit).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deep.behaviour import BehaviourConfig, BehaviourModel
+from deep.critics import CostCritic, CriticConfig, RewardCritic, episodic_to_discounted
+from deep.estimates import DynamicsEnsemble
+from deep.networks import initial_parameters
+from deep.optimisation import Adam, Parameters, falling, gradient
+from deep.phases import Hook, Phase, Problem
+from deep.policies import Policy
+from deep.randomness import Draw
+from deep.replay import Batch
+from theory.adaptation import Region, Slack, gradient_manipulation
+
+
+@dataclass(frozen=True)
+class DRCORLConfig:
+    """Hyper-parameters; equations, tables and defaults are those of the DRCORL preprint unless said otherwise."""
+
+    behaviour: BehaviourConfig = field(default_factory=BehaviourConfig)
+    critics: CriticConfig = field(default_factory=CriticConfig)
+    cloning_steps: int = 2000
+    """Steps that distil the behaviour model into the policy: descent of the reverse KL alone."""
+    adaptation_steps: int = 2000
+    """Steps of safe adaptation (2050 in Table 2)."""
+    batch_size: int = 256
+    """Minibatch of all phases but the behaviour model's (Table 2)."""
+    policy: Literal["dirac", "gaussian"] = "dirac"
+    """Policy class (appendix D.1)."""
+    hidden: tuple[int, ...] = (256, 256)
+    """Hidden layers of the policy (Table 2)."""
+    learning_rate: float = 6e-4
+    """Adam's step size for the policy (Table 2), falling linearly to a tenth within a phase."""
+    average_rate: float = 0.01
+    """Rate of the moving average of the policy's parameters; the average is the policy that is evaluated."""
+    beta: float = 1.0
+    """Temperature of Eqs. (20) and (21), for value gradients scaled to unit size: larger trusts the critics more."""
+    slack: Slack = field(default_factory=Slack)
+    """h+ and h- as a fraction of the cost limit (appendix D.2: .2, shrinking to 0)."""
+    gate: Literal["ucb", "dynamics"] = "ucb"
+    """What Algorithm 3 compares with the limit: Eq. (25), or roll-outs in learned dynamics. Both are offline."""
+    k: float = 2.0
+    """Standard deviations over the ensemble that the gate adds to the mean, Eq. (24)."""
+    gate_states: Literal["data", "start"] = "data"
+    """The states over which Eq. (25) averages: the data's (appendix B.1), or the first states of its episodes."""
+    gate_every: int = 100
+    """Steps between two roll-outs of the dynamics gate."""
+
+
+class DRCORL:
+    """The learner, for all replicas of a problem at once."""
+
+    def __init__(self, config: DRCORLConfig, problem: Problem, dynamics: DynamicsEnsemble) -> None:
+        self.config, self.problem, self.dynamics = config, problem, dynamics
+        obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
+        self.behaviour = BehaviourModel(config.behaviour, problem)
+        self.policy = Policy(obs, act, config.policy, config.hidden)
+        initial = initial_parameters(self.policy, problem.replica_seeds, "policy").to(problem.device)
+        self.actor = Parameters(initial, Adam(config.learning_rate), average=True)
+        self.reward = RewardCritic(config.critics, problem)
+        self.cost = CostCritic(config.critics, problem, "cost_critic")
+        # The gate must estimate, not exaggerate: its critics are trained without pessimism, and never descended.
+        self.gate_cost = CostCritic(replace(config.critics, pessimism=0.0), problem, "gate_critic")
+        self.scales = torch.ones(len(problem.replicas), 2, device=problem.device)
+        self.gate = torch.zeros(len(problem.replicas), dtype=torch.float64, device=problem.device)
+
+    def tensors(self) -> dict[str, Tensor]:
+        parts = (self.behaviour, self.reward, self.cost, self.gate_cost)
+        named = {name: tensor for part in parts for name, tensor in part.tensors().items()}
+        named |= {f"policy.{name}": tensor for name, tensor in self.actor.tensors.items()}
+        return named | {"gradient_scales": self.scales, "gate": self.gate}
+
+    def phases(self) -> list[Phase]:
+        config, problem, batch = self.config, self.problem, self.config.batch_size
+        row, normal = {"row": Draw("uniform", (batch,))}, Draw("normal", (batch, self.policy.action_size))
+        clone = row | self.behaviour.kl_draws(batch) | {"z": normal}
+        cost = row | {"z": normal, "next_z": normal}
+        steps, seeds, replicas = config.critics.steps, problem.seeds, problem.replica_seeds
+        hooks = [Hook(config.gate_every, self._look_ahead)] if config.gate == "dynamics" else []
+        return [
+            self.behaviour.phase(),
+            Phase("cloning", config.cloning_steps, replicas, clone, self._clone),
+            Phase("reward critic", steps, seeds, row, self._learn_reward),
+            Phase("cost critics", steps, replicas, cost, self._learn_cost),
+            Phase("adaptation", config.adaptation_steps, replicas, clone | cost, self._adapt, self._fix_scales, hooks),
+        ]
+
+    def _batch(self, draws: Mapping[str, Tensor]) -> Batch:
+        return self.problem.replay.batch(self.problem.replay.rows(draws["row"]))
+
+    def _clone(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Lines 3-4 of Algorithm 1: descend the reverse KL to the behaviour model."""
+        batch = self._batch(draws)
+        actions, log_std = self.policy.sample(self.actor.theta, batch.observations, draws["z"])
+        kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
+        self.actor.descend(gradient(kl, self.actor), falling(step, self.config.cloning_steps))
+        self.actor.track(self.config.average_rate)
+        return {"squared_distance_to_data": (actions - batch.actions).square().mean((1, 2)).detach()}
+
+    def _learn_reward(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return self.reward.learn(step, self._batch(draws))
+
+    def _learn_cost(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        batch = self._batch(draws)
+        with torch.no_grad():
+            here, _ = self.policy.sample(self.actor.average, batch.observations, draws["z"])
+            there, _ = self.policy.sample(self.actor.average, batch.next_observations, draws["next_z"])
+        chosen = {"here": here, "there": there}
+        return self.cost.learn(step, batch, chosen) | self.gate_cost.learn(step, batch, chosen)
+
+    @torch.no_grad()
+    def _fix_scales(self) -> None:
+        """The unit of both values' gradients from here on: their root mean square at the cloned policy's actions."""
+        replay = self.problem.replay
+        rows = torch.linspace(0, len(replay) - 1, 4096, device=self.problem.device).long()
+        observations = replay.observations[rows].expand(len(self.problem.replicas), -1, -1)
+        actions = self.act(observations)
+        for column, critic in enumerate((self.reward, self.cost)):
+            slope = critic.action_gradient(observations, actions)
+            self.scales[:, column] = slope.square().mean((1, 2)).sqrt().clamp(min=1e-8)
+
+    def _adapt(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Lines 8-12 of Algorithm 1, with Algorithm 3 as SafeAdaptation."""
+        config, batch = self.config, self._batch(draws)
+        beyond = step + config.critics.regression_steps
+        metrics = self._learn_cost(beyond, draws)
+        # Replicas of a seed draw the same rows, so the first of them stands for its seed.
+        by_seed = Batch(*(field[:: len(self.problem.cost_limits)] for field in batch))
+        rewards = self.reward.learn(beyond, by_seed)
+
+        actions, log_std = self.policy.sample(self.actor.theta, batch.observations, draws["z"])
+        scale_r, scale_c = self.scales.unsqueeze(2).unsqueeze(3).unbind(1)
+        slope_r = self.reward.action_gradient(batch.observations, actions) / scale_r
+        slope_c = self.cost.action_gradient(batch.observations, actions) / scale_c
+        kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
+        value_r, value_c = ((slope * actions).sum(-1).mean(1) for slope in (slope_r, slope_c))
+        # Eqs. (20), (21) and (23), multiplied by beta; both gradients are to be ascended.
+        g_r = gradient(config.beta * value_r - kl, self.actor, retain_graph=True)
+        g_c = gradient(-config.beta * value_c - kl, self.actor)
+
+        if config.gate == "ucb":
+            self.gate.copy_(self._upper_confidence_cost(batch.observations, draws["z"]))
+        limits = self.problem.limits
+        slack = config.slack.at(step.double(), config.adaptation_steps) * limits
+        rr, rc, cc = ((a * b).sum(1).double() for a, b in ((g_r, g_r), (g_r, g_c), (g_c, g_c)))
+        x, y, region = gradient_manipulation(self.gate, limits, slack, slack, rr, rc, cc)
+        g = x.to(g_r).unsqueeze(1) * g_r + y.to(g_c).unsqueeze(1) * g_c
+        before = self.actor.theta.detach().clone()
+        self.actor.descend(-g, falling(step, config.adaptation_steps))
+        self.actor.track(config.average_rate)
+
+        metrics |= {name: value[self.problem.seed_index] for name, value in rewards.items()}
+        metrics |= {f"share_{r.name.lower()}": (region == int(r)).float() for r in Region}
+        return metrics | {
+            "gate": self.gate.float(),
+            "cosine_of_gradients": (rc / (rr * cc).sqrt().clamp(min=1e-30)).float(),
+            # Adam's step is not along g: how far it is says how much of the common ascent is left.
+            "cosine_of_step_and_g": torch.cosine_similarity(self.actor.theta.detach() - before, g, dim=1),
+        }
+
+    @torch.no_grad()
+    def _upper_confidence_cost(self, observations: Tensor, z: Tensor) -> Float[Tensor, " replicas"]:
+        """Eq. (25) as the cost of an episode: the gate critics' upper confidence bound, converted."""
+        problem, config = self.problem, self.config
+        if config.gate_states == "start":
+            starts = problem.replay.observations[problem.replay.starts[: z.shape[1]]]
+            observations, z = starts.expand(len(problem.replicas), -1, -1), z[:, : len(starts)]
+        actions, _ = self.policy.sample(self.actor.average, observations, z)
+        value = self.gate_cost.upper_confidence(observations, actions, config.k).mean(1)
+        one_cost = episodic_to_discounted(1.0, problem.gamma, problem.task.episode_length, config.gate_states)
+        return value.double() / one_cost
+
+    def _look_ahead(self, step: int) -> dict[str, Tensor]:
+        """The dynamics gate: the predicted cost of an episode, mean plus k standard deviations over the members."""
+        estimate = self.dynamics.estimate(self.act)
+        self.gate.copy_(estimate.cost + self.config.k * estimate.cost_std)
+        return {f"predicted_{name}": value for name, value in estimate._asdict().items()}
+
+    @torch.no_grad()
+    def act(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
+        """The averaged policy's mean action."""
+        return self.policy.distribution(self.actor.average, observations)[0]
+
+    def report(self) -> dict[str, object]:
+        reward, cost = self.scales.T.tolist()
+        return {"gradient_scale_reward": reward, "gradient_scale_cost": cost}

@@ -1,0 +1,129 @@
+"""The behaviour model of DRCORL: a diffusion model of the data's actions, one per seed, and the KL towards it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deep.diffusion import Predictor, Schedule, ScoreNetwork, denoising_loss, reverse_kl
+from deep.networks import initial_parameters
+from deep.optimisation import Adam, Parameters, falling, gradient
+from deep.phases import Phase, Problem
+from deep.randomness import Draw
+
+
+@dataclass(frozen=True)
+class BehaviourConfig:
+    """The diffusion model and the KL gradient taken from it; equations are those of the DRCORL preprint."""
+
+    steps: int = 12_000
+    """Training steps, Eq. (5)."""
+    batch_size: int = 256
+    """Minibatch."""
+    width: int = 128
+    """Width of the network's residual stream (256 in the published code)."""
+    blocks: int = 3
+    """Residual blocks."""
+    dropout: float = 0.0
+    """Share of a block's inputs that is dropped in training (.1 in the published code)."""
+    learning_rate: float = 1e-3
+    """Adam's step size, falling linearly to a tenth."""
+    average_rate: float = 0.005
+    """Rate of the moving average of the parameters; the average is the model that is used."""
+    condition: Literal["none", "cost"] = "none"
+    """What the model is conditioned on: nothing (the paper), or an upper bound on the trajectory's cost."""
+    unconditional: float = 0.25
+    """With a condition, the share of samples that is trained without it."""
+    kl_weight: Literal["vds", "stable", "score"] = "vds"
+    """w(t) of the averaged KL gradient."""
+    t_range: tuple[float, float] = (0.02, 0.98)
+    """Noise levels t over which the KL gradient is averaged."""
+
+
+class BehaviourModel:
+    """Learns mu_psi(a | s), or mu_psi(a | s, episode cost <= b), for each seed of a problem."""
+
+    def __init__(self, config: BehaviourConfig, problem: Problem) -> None:
+        self.config, self.problem, self.schedule = config, problem, Schedule()
+        replay = problem.replay
+        inputs = replay.observations.shape[1] + (2 if config.condition == "cost" else 0)
+        self.network = ScoreNetwork(
+            inputs, replay.actions.shape[1], config.width, blocks=config.blocks, dropout=config.dropout
+        )
+        initial = initial_parameters(self.network, problem.seeds, "behaviour").to(problem.device)
+        self.parameters = Parameters(initial, Adam(config.learning_rate), average=True)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"behaviour.{name}": tensor for name, tensor in self.parameters.tensors.items()}
+
+    def phase(self) -> Phase:
+        """Training by denoising; the axis is the seeds."""
+        config, batch = self.config, Draw("uniform", (self.config.batch_size,))
+        draws = {"row": batch, "t": batch}
+        draws |= {"noise": Draw("normal", (config.batch_size, self.network.action_size))}
+        if config.condition == "cost":
+            draws |= {"budget": batch, "known": batch}
+        if config.dropout > 0:
+            draws |= {"dropout": Draw("uniform", (config.blocks, config.batch_size, config.width))}
+        return Phase("behaviour", config.steps, self.problem.seeds, draws, self._update)
+
+    def _update(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        replay = self.problem.replay
+        rows = replay.rows(draws["row"])
+        observations = replay.observations[rows]
+        if self.config.condition == "cost":
+            # Every budget at or above the trajectory's own cost describes it truly; small ones are drawn most.
+            cost = replay.episode_cost[rows]
+            budget = cost + (replay.episode_cost.max() - cost) * draws["budget"].square()
+            observations = self._with_budget(observations, budget, draws["known"] >= self.config.unconditional)
+
+        def predict(noisy: Tensor, t: Tensor) -> Tensor:
+            return self.network.apply(self.parameters.theta, noisy, t, observations, draws.get("dropout"))
+
+        loss = denoising_loss(predict, self.schedule, replay.actions[rows], draws["t"], draws["noise"])
+        self.parameters.descend(gradient(loss, self.parameters), falling(step, self.config.steps))
+        self.parameters.track(self.config.average_rate)
+        return {"denoising_loss": loss.detach()}
+
+    def _with_budget(self, observations: Tensor, budget: Tensor, known: Tensor) -> Tensor:
+        """Observations with two more entries: sqrt(budget / largest cost), 0 where unknown, and whether it is known."""
+        share = (budget / self.problem.replay.episode_cost.max().clamp(min=1e-6)).clamp(0, 1).sqrt()
+        return torch.cat([observations, torch.stack([share * known, known.to(share)], -1)], -1)
+
+    def at(self, observations: Float[Tensor, "replicas batch obs"]) -> Predictor:
+        """The trained model at every replica's states (and cost limit, where it is conditioned on one)."""
+        if self.config.condition == "cost":
+            budget = self.problem.limits.to(observations).unsqueeze(1).expand(observations.shape[:2])
+            observations = self._with_budget(observations, budget, torch.ones_like(budget))
+        replicas, batch, _ = observations.shape
+        seeds = len(self.problem.seeds)
+
+        def by_seed(x: Tensor) -> Tensor:
+            # The replicas of a seed lie side by side and share its parameters: one larger batch.
+            return x.reshape(seeds, replicas // seeds * batch, *x.shape[2:])
+
+        def predict(noisy: Tensor, t: Tensor) -> Tensor:
+            noise = self.network.apply(self.parameters.average, by_seed(noisy), by_seed(t), by_seed(observations))
+            return noise.reshape(replicas, batch, -1)
+
+        return predict
+
+    def kl(
+        self,
+        observations: Float[Tensor, "replicas batch obs"],
+        actions: Float[Tensor, "replicas batch act"],
+        log_std: Float[Tensor, "replicas batch act"] | None,
+        draws: Mapping[str, Tensor],
+    ) -> Float[Tensor, " replicas"]:
+        """The surrogate of `deep.diffusion.reverse_kl` towards the trained model; draws "t" (uniform) and "noise"."""
+        low, high = self.config.t_range
+        t = low + (high - low) * draws["t"]
+        weight = self.config.kl_weight
+        return reverse_kl(self.at(observations), self.schedule, actions, log_std, t, draws["noise"], weight)
+
+    def kl_draws(self, batch_size: int) -> dict[str, Draw]:
+        """What `kl` needs of chance."""
+        return {"t": Draw("uniform", (batch_size,)), "noise": Draw("normal", (batch_size, self.network.action_size))}

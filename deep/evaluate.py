@@ -1,0 +1,81 @@
+"""`python -m deep.evaluate DIR`: score the policies of a finished run again, on more episodes, or film them."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from deep.errors import InputError, exit_on_input_error
+from deep.experiment import Experiment, restore
+from deep.runs import RunFolder
+from deep.scores import FIRST_EVALUATION_SEED, evaluate, table
+from deep.tasks import make
+
+
+@dataclass(frozen=True)
+class Options:
+    """Evaluate the policies of a run in the simulator; writes DIR/evaluation.json."""
+
+    directory: Annotated[Path, tyro.conf.Positional]
+    """Folder of a run of deep.train."""
+    episodes: int = 100
+    """Simulator episodes per replica."""
+    video: Path | None = None
+    """Also film one episode of each replica, side by side, into this GIF file."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = tyro.cli(Options, args=arguments, prog="python -m deep.evaluate")
+    with exit_on_input_error():
+        run(options)
+
+
+def run(options: Options) -> None:
+    if options.episodes < 1:
+        raise InputError(f"--episodes {options.episodes}: accepted is a number of at least 1")
+    if options.video is not None and options.video.suffix != ".gif":
+        raise InputError(f"--video {options.video}: accepted is a file name that ends in .gif")
+    experiment = restore(options.directory)
+    folder = RunFolder(options.directory)
+    position = folder.load(experiment.tensors())
+    last = experiment.phases()[-1]
+    if position is None or (position.phase, position.step) != (last.name, last.steps):
+        raise InputError(f"the run in {options.directory} is not finished: go on with deep.train --resume")
+    _, results = evaluate(experiment, options.episodes)
+    folder.write_json("evaluation.json", {"episodes": options.episodes, "results": results})
+    print(table(results))
+    if options.video is not None:
+        film(experiment, options.video)
+
+
+def film(experiment: Experiment, path: Path, every: int = 4, most: int = 100) -> None:
+    """A GIF of every replica's first evaluation episode, side by side: every 4th step, at most `most` frames."""
+    from PIL import Image
+
+    strips = []
+    for i in range(len(experiment.problem.replicas)):
+        env = make(experiment.task, render_mode="rgb_array")
+        observation, _ = env.reset(seed=FIRST_EVALUATION_SEED)
+        frames: list[np.ndarray] = []
+        for step in range(every * most):
+            if step % every == 0:
+                frames.append(np.asarray(env.render())[::2, ::2])
+            observations = np.zeros((len(experiment.problem.replicas), 1, len(observation)), dtype=np.float32)
+            observations[i, 0] = observation
+            observation, _, terminated, truncated, _ = env.step(experiment.act(observations)[i, 0])
+            if terminated or truncated:
+                break
+        env.close()
+        strips.append(frames)
+    longest = max(map(len, strips))
+    rows = [np.concatenate([s[min(k, len(s) - 1)] for s in strips], axis=1) for k in range(longest)]
+    images = [Image.fromarray(row) for row in rows]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=32, loop=0)
+    print(f"film of {longest} frames: {path}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""From settings to a learner: what `deep.train` builds anew and `deep.evaluate` builds again from config.json."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import numpy as np
+import torch
+import tyro
+from jaxtyping import Float
+from torch import Tensor
+
+from deep.algorithms import ALGORITHMS
+from deep.datasets import OfflineDataset, load
+from deep.errors import InputError
+from deep.estimates import DynamicsConfig, DynamicsEnsemble
+from deep.phases import Phase, Problem
+from deep.replay import Replay
+from deep.runs import read_json
+from deep.tasks import Task, find_task
+
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class Settings(Generic[Config]):
+    """What decides a run's result. Two runs of equal settings on one machine have equal results."""
+
+    method: Annotated[Config, tyro.conf.arg(name="")]
+    """Hyper-parameters of the algorithm; the preset gives the defaults."""
+    task: str = "HopperVel"
+    """Short name or DSRL id; `python -m deep.tasks` lists them."""
+    algorithm: Literal["drcorl", "bc_all", "bc_safe", "bc_best"] = "drcorl"
+    """The method."""
+    preset: Literal["quick", "paper"] = "quick"
+    """quick: minutes on two CPU cores. paper: the sizes and steps that the paper prints, for a GPU."""
+    seeds: tuple[int, ...] = (0,)
+    """Every stage is trained anew for each seed."""
+    cost_limits: tuple[float, ...] = (20.0, 40.0, 80.0)
+    """Limits on the cost of an episode; each seed is trained for each limit, all together."""
+    dataset: str = "auto"
+    """auto (DSRL's file where it lies in DSRL_DATASET_DIR, else the embedded one), embedded, dsrl, or a file."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train."""
+    gamma: float = 0.99
+    """Discount factor of all critics."""
+    dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
+    """The learned dynamics behind the offline estimate of the cost."""
+
+    def check(self) -> None:
+        """Raise `InputError` for values no run can have."""
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise InputError(f"--seeds {list(self.seeds)}: accepted are different numbers of at least 0, one or more")
+        limits = self.cost_limits
+        if not limits or len(set(limits)) < len(limits) or not all(0 <= limit < float("inf") for limit in limits):
+            raise InputError(f"--cost-limits {list(limits)}: accepted are different numbers of at least 0, one or more")
+        if not 0 < self.gamma < 1:
+            raise InputError(f"--gamma {self.gamma}: accepted is a number between 0 and 1")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise InputError("--device cuda: torch finds no CUDA device on this machine; accepted are auto and cpu")
+
+
+class Experiment:
+    """A data set, a problem and a learner for it, not yet trained."""
+
+    def __init__(self, settings: Settings[Any]) -> None:
+        settings.check()
+        self.settings = settings
+        self.task: Task = find_task(settings.task)
+        self.data: OfflineDataset = load(self.task, settings.dataset)
+        cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
+        self.device = torch.device("cuda" if cuda else "cpu")
+        low, high = self.task.reward_range
+        # An episode's reference returns then span one reward unit per step, on every task.
+        reward_scale = self.task.episode_length / (high - low)
+        self.replay = Replay(self.data, settings.gamma, reward_scale, self.device)
+        self.problem = Problem(
+            self.task,
+            self.data,
+            self.replay,
+            settings.seeds,
+            settings.cost_limits,
+            settings.gamma,
+            reward_scale,
+            self.device,
+        )
+        self.dynamics = DynamicsEnsemble(settings.dynamics, self.problem)
+        self.method = ALGORITHMS[settings.algorithm].build(settings.method, self.problem, self.dynamics)
+
+    def phases(self) -> list[Phase]:
+        """The dynamics models first, so that a method may use them; then the method's own phases."""
+        return [*self.dynamics.phases(), *self.method.phases()]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that training changes."""
+        return self.dynamics.tensors() | self.method.tensors()
+
+    def act(self, observations: Float[np.ndarray, "replica n obs"]) -> Float[np.ndarray, "replica n act"]:
+        """Every replica's actions at raw observations."""
+        normalised = self.replay.normalise(torch.from_numpy(observations).to(self.device))
+        return self.method.act(normalised).cpu().numpy()
+
+
+def identity(experiment: Experiment) -> dict[str, Any]:
+    """Settings and the data set's hash: what must agree for a run to be gone on with."""
+    return {**dataclasses.asdict(experiment.settings), "dataset_sha256": experiment.data.sha256}
+
+
+def settings_from(saved: Mapping[str, Any]) -> Settings[Any]:
+    """The settings that `identity` wrote, read back from JSON."""
+    method = type(ALGORITHMS[saved["algorithm"]].presets[saved["preset"]])
+    plain = {key: value for key, value in saved.items() if key not in ("method", "dataset_sha256")}
+    return _build(Settings, {**plain, "method": _build(method, saved["method"])})
+
+
+def restore(run: Path) -> Experiment:
+    """The experiment of a run's folder, its tensors not yet filled in; refuses data that have changed since."""
+    config = read_json(run / "config.json")
+    experiment = Experiment(settings_from(config["identity"]))
+    if experiment.data.sha256 != config["identity"]["dataset_sha256"]:
+        raise InputError(f"{experiment.data.path} is not the file that the run in {run} was trained on: it has changed")
+    return experiment
+
+
+def _build(kind: Any, values: Any) -> Any:
+    """A (nested) dataclass from what `dataclasses.asdict` and JSON made of it."""
+    origin = typing.get_origin(kind)
+    if isinstance(values, list) and (origin is tuple or kind is tuple):
+        return tuple(values)
+    if origin in (typing.Union, types.UnionType):
+        return tuple(values) if isinstance(values, list) else values
+    if not (dataclasses.is_dataclass(kind) and isinstance(values, Mapping)):
+        return values
+    hints = typing.get_type_hints(kind)
+    return typing.cast(Any, kind)(**{name: _build(hints[name], value) for name, value in values.items()})

@@ -1,0 +1,70 @@
+"""The figures of a run's folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from deep.experiment import Experiment
+from deep.phases import Replica
+from deep.simulators.batched import Episodes
+
+
+def results(experiment: Experiment, played: Episodes, rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """The reward-cost plane: the data's trajectories, every evaluation episode, each replica's mean and limit."""
+    data, limits = experiment.data, experiment.settings.cost_limits
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    axes.scatter(data.trajectory_costs, data.trajectory_returns, s=5, c="0.8", label="data, one dot a trajectory")
+    for i, row in enumerate(rows):
+        colour = f"C{limits.index(row['cost_limit'])}"
+        axes.scatter(played.costs[i], played.returns[i], s=12, c=colour, alpha=0.35, linewidths=0)
+        label = f"limit {row['cost_limit']:g}" if row["seed"] == rows[0]["seed"] else None
+        axes.plot(row["cost_return"], row["reward_return"], "D", c=colour, ms=8, mec="k", label=label)
+    for k, limit in enumerate(limits):
+        axes.axvline(limit, c=f"C{k}", lw=1, ls="--")
+    axes.set(
+        xlabel="cost of an episode (dashed: the limits)",
+        ylabel="return of an episode",
+        title=f"{experiment.task.name}, {experiment.settings.algorithm}: diamonds are means over episodes",
+    )
+    axes.legend(loc="lower right", frameon=False)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], path: Path) -> None:
+    """Every metric of every phase against its steps, one line per replica (or seed)."""
+    panels: dict[tuple[str, str], tuple[list[int], list[list[float]]]] = {}
+    for record in records:
+        for name, values in record.items():
+            if name not in ("phase", "step"):
+                steps, lines = panels.setdefault((record["phase"], name), ([], []))
+                steps.append(record["step"])
+                lines.append(values)
+    if not panels:
+        return
+    columns = 4
+    rows = -(-len(panels) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(14, 2.4 * rows), layout="constrained", squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    for axes, ((phase, name), (steps, lines)) in zip(grid.flat, panels.items(), strict=False):
+        values = np.array(lines)
+        per_replica = values.shape[1] == len(replicas)
+        for i in range(values.shape[1]):
+            label = f"seed {replicas[i].seed}, limit {replicas[i].cost_limit:g}" if per_replica else None
+            axes.plot(steps, values[:, i], lw=1, label=label)
+        axes.set_title(f"{phase}: {name}", fontsize=8)
+        axes.tick_params(labelsize=7)
+    handles, labels = grid.flat[len(panels) - 1].get_legend_handles_labels()
+    if len(handles) <= 12:
+        figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+    figure.supxlabel("step of the phase", fontsize=9)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)

@@ -1,0 +1,83 @@
+"""Scores of trained policies: roll-outs in the simulator, DSRL's normalisation, intervals, the table."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import bootstrap
+
+from deep.experiment import Experiment
+from deep.simulators.batched import Episodes, rollout
+
+FIRST_EVALUATION_SEED = 100_000
+
+
+def evaluate(experiment: Experiment, episodes: int) -> tuple[Episodes, list[dict[str, Any]]]:
+    """Run every replica for that many seeded episodes; the episodes, and one result per replica (see `result`)."""
+    seeds = range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + episodes)
+    replicas = experiment.problem.replicas
+    played = rollout(experiment.task, experiment.act, seeds, replicas=len(replicas))
+    offline = offline_costs(experiment)
+    results = []
+    for i, replica in enumerate(replicas):
+        reward = experiment.task.normalised_reward(played.returns[i])
+        cost = experiment.task.normalised_cost(played.costs[i], replica.cost_limit)
+        results.append(
+            {
+                "seed": replica.seed,
+                "cost_limit": replica.cost_limit,
+                "episodes": episodes,
+                "reward_return": float(played.returns[i].mean()),
+                "cost_return": float(played.costs[i].mean()),
+                "episode_length": float(played.lengths[i].mean()),
+                "reward": float(reward.mean()),
+                "cost": float(cost.mean()),
+                "safe": bool(cost.mean() <= 1),
+                "reward_ci": interval(reward),
+                "cost_ci": interval(cost),
+                **offline[i],
+            }
+        )
+    return played, results
+
+
+def offline_costs(experiment: Experiment) -> list[dict[str, float | None]]:
+    """What the learned dynamics say of every replica, in the unit of an episode's cost; None if none were trained."""
+    replicas = len(experiment.problem.replicas)
+    if experiment.settings.dynamics.steps == 0:
+        return [{"offline_cost_estimate": None} for _ in range(replicas)]
+    estimate = experiment.dynamics.estimate(experiment.method.act)
+    return [
+        {
+            "offline_cost_estimate": float(estimate.cost[i]),
+            "offline_cost_std": float(estimate.cost_std[i]),
+            "offline_return_estimate": float(estimate.reward[i]),
+            "offline_length_estimate": float(estimate.length[i]),
+        }
+        for i in range(replicas)
+    ]
+
+
+def interval(values: Float[np.ndarray, " episodes"]) -> tuple[float, float]:
+    """A 95 % percentile bootstrap interval of the mean over episodes (2000 resamples, seeded)."""
+    if len(values) < 2 or np.ptp(values) == 0:
+        return float(values.mean()), float(values.mean())
+    found = bootstrap((values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0))
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """The results as text: normalised scores with their intervals, and the offline estimate beside the true cost."""
+    header = f"{'seed':>4} {'limit':>6}  {'R  [95 % interval]':<20} {'C  [95 % interval]':<20} {'':<6}"
+    header += f" {'cost':>7} {'offline estimate':>17} {'steps':>6}"
+    lines = [header]
+    for r in results:
+        reward = f"{r['reward']:.2f} [{r['reward_ci'][0]:.2f}, {r['reward_ci'][1]:.2f}]"
+        cost = f"{r['cost']:.2f} [{r['cost_ci'][0]:.2f}, {r['cost_ci'][1]:.2f}]"
+        known = r["offline_cost_estimate"] is not None
+        estimate = f"{r['offline_cost_estimate']:.1f} ± {r['offline_cost_std']:.1f}" if known else "none"
+        lines.append(
+            f"{r['seed']:>4} {r['cost_limit']:>6g}  {reward:<20} {cost:<20} {'safe' if r['safe'] else 'UNSAFE':<6}"
+            f" {r['cost_return']:>7.1f} {estimate:>17} {r['episode_length']:>6.0f}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,168 @@
+"""`python -m deep.train --task HopperVel`: train offline, evaluate in the simulator, write the run's folder.
+
+The simulator is used after training only, to score the result; summary.json counts its episodes in training, 0.
+"""
+
+import argparse
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, fields, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+
+from deep import plots
+from deep.algorithms import ALGORITHMS
+from deep.errors import InputError, exit_on_input_error
+from deep.experiment import Config, Experiment, Settings, identity
+from deep.runs import RunFolder
+from deep.scores import evaluate, table
+from deep.trainer import train
+
+PACKAGES = ("torch", "numpy", "gymnasium", "mujoco")
+
+
+@dataclass(frozen=True)
+class Options(Settings[Config]):
+    """Train a method on a data set of DSRL's format and evaluate it."""
+
+    out: Path | None = None
+    """Folder of the run; default runs/TASK-ALGORITHM."""
+    resume: bool = False
+    """Go on with the run in that folder, with the same settings."""
+    episodes: int = 20
+    """Simulator episodes per replica in the final evaluation."""
+    threads: int = 0
+    """CPU threads of torch; 0 leaves its default."""
+
+
+def parse(arguments: list[str] | None = None) -> Options[Any]:
+    """The command line. Algorithm and preset come first, because they decide which other options exist."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--algorithm", default="drcorl")
+    first.add_argument("--preset", default="quick")
+    known, _ = first.parse_known_args(arguments)
+    algorithm = ALGORITHMS.get(known.algorithm, ALGORITHMS["drcorl"])
+    method = algorithm.presets.get(known.preset, algorithm.presets["quick"])
+    kind = Options[type(method)]
+    return tyro.cli(kind, args=arguments, default=kind(method=method), prog="python -m deep.train")
+
+
+def settings_of(options: Options[Any]) -> Settings[Any]:
+    """The part of the options that decides the result."""
+    return Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parse(arguments)
+    with exit_on_input_error():
+        run(options)
+
+
+def run(options: Options[Any]) -> dict[str, Any]:
+    """Train and evaluate; returns the summary, which it has also written."""
+    began = time.monotonic()
+    if options.episodes < 1:
+        raise InputError(f"--episodes {options.episodes}: accepted is a number of at least 1")
+    if options.threads > 0:
+        torch.set_num_threads(options.threads)
+    settings = settings_of(options)
+    experiment = Experiment(settings)
+    settings = replace(settings, task=experiment.task.name)
+    folder = RunFolder(options.out or Path("runs") / f"{experiment.task.name}-{options.algorithm}")
+    config = {"identity": identity(experiment), "versions": versions(), "commit": commit(), "command": sys.argv}
+    folder.open(config, options.resume)
+    print(opening(experiment), flush=True)
+
+    train(experiment.phases(), experiment.tensors(), folder, experiment.device)
+    print(f"evaluating {options.episodes} episodes per replica in the simulator", flush=True)
+    played, results = evaluate(experiment, options.episodes)
+    summary = {
+        "task": experiment.task.name,
+        "algorithm": options.algorithm,
+        "preset": options.preset,
+        "device": device_name(experiment.device),
+        "versions": config["versions"],
+        "commit": config["commit"],
+        "dataset": dataset_of(experiment),
+        "normaliser": {"reward_range": experiment.task.reward_range, "episode_length": experiment.task.episode_length},
+        "simulator_episodes_used_in_training": 0,
+        "seconds": round(time.monotonic() - began, 1),
+        "method": experiment.method.report(),
+        "results": results,
+    }
+    folder.write_json("summary.json", summary)
+    plots.results(experiment, played, results, folder.path / "results.png")
+    plots.training(folder.read_metrics(), experiment.problem.replicas, folder.path / "training.png")
+    print(closing(experiment, results, folder.path))
+    return summary
+
+
+def opening(experiment: Experiment) -> str:
+    """What is about to happen, in two lines."""
+    data, settings = experiment.data, experiment.settings
+    return (
+        f"{experiment.task.name}: {settings.algorithm} ({settings.preset} preset) on {device_name(experiment.device)}, "
+        f"seeds {list(settings.seeds)}, cost limits {list(settings.cost_limits)}\n"
+        f"data: {data.source}, {data.path}, {len(data.starts)} trajectories, {len(data):,} transitions"
+    )
+
+
+def closing(experiment: Experiment, results: list[dict[str, Any]], path: Path) -> str:
+    """The table and what it means."""
+    lines = ["", table(results), ""]
+    lines.append(
+        "R: return on DSRL's scale, 0 to 1. C: episode cost / limit; safe means C <= 1. Simulator, after training."
+    )
+    lines.append("offline estimate: episode cost foretold from the data alone, mean ± spread of the learned dynamics.")
+    if experiment.data.source != "dsrl":
+        lines.append("These scores are on data that are not DSRL's own: do not compare them with published ones.")
+    lines.append(f"summary, metrics, checkpoint and plots: {path}")
+    return "\n".join(lines)
+
+
+def dataset_of(experiment: Experiment) -> dict[str, Any]:
+    """Which data a run has seen."""
+    data = experiment.data
+    return {
+        "source": data.source,
+        "path": str(data.path),
+        "sha256": data.sha256,
+        "transitions": len(data),
+        "trajectories": len(data.starts),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def commit() -> str | None:
+    """The commit of this checkout, with "+changes" where it has uncommitted ones; None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()
+
+
+def device_name(device: torch.device) -> str:
+    """The device as a person knows it."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""`python -m deep.train` and `python -m deep.evaluate` as a user runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from deep import evaluate, train
+from deep.scores import interval
+from deep.tasks import find_task
+from tests.conftest import TINY
+
+TASK = find_task("HopperVel")
+SETTINGS = {
+    "drcorl": TINY,
+    "bc_all": ["--dynamics.steps", "0", "--steps", "50", "--hidden", "16"],
+    "bc_safe": ["--dynamics.steps", "0", "--steps", "50", "--hidden", "16"],
+    "bc_best": ["--dynamics.steps", "0", "--steps", "50", "--hidden", "16"],
+}
+
+
+def command(*words: object) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, words)], capture_output=True, text=True, env=environment, timeout=300
+    )
+
+
+@pytest.mark.parametrize("algorithm", SETTINGS)
+def test_a_run_leaves_a_whole_folder(algorithm, dataset_file, tmp_path, capsys):
+    out = tmp_path / "run"
+    words = ["--algorithm", algorithm, "--dataset", str(dataset_file), "--out", str(out), "--episodes", "3"]
+    train.main([*words, "--cost-limits", "4", "60", "--seeds", "0", "7", *SETTINGS[algorithm]])
+    screen = capsys.readouterr().out
+    assert "not DSRL's own" in screen
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["simulator_episodes_used_in_training"] == 0
+    assert summary["dataset"] | {"path": ""} == {
+        "source": "file",
+        "path": "",
+        "sha256": summary["dataset"]["sha256"],
+        "transitions": 400,
+        "trajectories": 12,
+    }
+    assert {"task", "algorithm", "preset", "device", "versions", "commit"} <= summary.keys()
+    assert [(r["seed"], r["cost_limit"]) for r in summary["results"]] == [(0, 4), (0, 60), (7, 4), (7, 60)]
+    for result in summary["results"]:
+        assert result["episodes"] == 3
+        assert result["reward"] == pytest.approx(TASK.normalised_reward([result["reward_return"]])[0])
+        assert result["cost"] == pytest.approx(result["cost_return"] / result["cost_limit"])
+        assert result["safe"] == (result["cost"] <= 1)
+        assert result["reward_ci"][0] <= result["reward"] <= result["reward_ci"][1]
+        assert result["cost_ci"][0] <= result["cost"] <= result["cost_ci"][1]
+        assert (result["offline_cost_estimate"] is None) == (algorithm != "drcorl")
+    for name in ("config.json", "metrics.jsonl", "checkpoint.safetensors", "results.png", "training.png"):
+        assert (out / name).stat().st_size > 0, name
+
+    evaluate.main([str(out), "--episodes", "3"])
+    again = json.loads((out / "evaluation.json").read_text())
+    assert again["results"] == summary["results"]
+
+
+def test_a_killed_run_resumes_to_the_same_bits(dataset_file, tmp_path):
+    words = ["deep.train", *TINY, "--dataset", dataset_file, "--cost-limits", "9", "--episodes", "1"]
+    words += ["--behaviour.steps", "600", "--threads", "1"]
+    assert command(*words, "--out", tmp_path / "whole").returncode == 0
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    arguments = [sys.executable, "-m", *map(str, words), "--out", str(tmp_path / "killed")]
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    metrics = tmp_path / "killed" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and metrics.read_text().count('"behaviour"') > 5):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed" / "summary.json").exists()
+    assert command(*words, "--out", tmp_path / "killed", "--resume").returncode == 0
+    whole, killed = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("whole", "killed"))
+    assert whole.keys() == killed.keys()
+    for name, tensor in whole.items():
+        assert np.array_equal(tensor, killed[name]), name
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--task", "Hopper"], "unknown task 'Hopper'"),
+        (["--dataset", "/nowhere.hdf5"], "/nowhere.hdf5 does not exist"),
+        (["--seeds", "1", "1"], "--seeds [1, 1]"),
+        (["--cost-limits", "-3"], "--cost-limits [-3.0]"),
+        (["--gamma", "1"], "--gamma 1.0"),
+        (["--episodes", "0"], "--episodes 0"),
+        (["--resume", "--out", "/nowhere/run"], "there is no run in /nowhere/run"),
+    ],
+)
+def test_a_mistake_gets_one_sentence_and_exit_code_2(words, sentence, dataset_file, tmp_path, capsys):
+    options = ["--dataset", str(dataset_file), "--out", str(tmp_path / "run"), *TINY, *words]
+    with pytest.raises(SystemExit) as caught:
+        train.main(options)
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("words", [["--algorithm", "ppo"], ["--nonsense", "1"], ["--beta", "much"]])
+def test_an_option_that_does_not_exist_is_refused(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        train.main(words)
+    assert caught.value.code == 2
+    assert words[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["/nowhere"], ["/nowhere", "--episodes", "0"], ["/nowhere", "--video", "film.avi"]])
+def test_evaluate_refuses_in_one_sentence(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        evaluate.main(words)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_evaluate_refuses_a_run_that_is_not_finished_and_data_that_changed(dataset_file, tmp_path, capsys):
+    copy = tmp_path / "data.hdf5"
+    copy.write_bytes(dataset_file.read_bytes())
+    out = tmp_path / "run"
+    words = ["--algorithm", "bc_all", *SETTINGS["bc_all"], "--dataset", str(copy), "--out", str(out), "--episodes", "1"]
+    train.main([*words, "--cost-limits", "4"])
+    whole = (out / "checkpoint.safetensors").read_bytes()
+    (out / "checkpoint.safetensors").unlink()
+    for change, sentence in ((lambda: None, "is not finished"), (lambda: _rewrite(copy), "it has changed")):
+        change()
+        with pytest.raises(SystemExit):
+            evaluate.main([str(out)])
+        assert sentence in capsys.readouterr().err
+        (out / "checkpoint.safetensors").write_bytes(whole)
+
+
+def _rewrite(path: Path) -> None:
+    from deep.datasets import save
+    from tests.conftest import small_dataset
+
+    save(path, small_dataset(seed=1))
+
+
+def test_intervals_cover_and_collapse():
+    rng = np.random.default_rng(0)
+    low, high = interval(rng.normal(3, 1, 400))
+    assert 2.8 < low < 3 < high < 3.2
+    assert interval(np.full(5, 2.0)) == (2, 2)
+    assert interval(np.array([7.0])) == (7, 7)

@@ -1,0 +1,97 @@
+"""The task table against DSRL's own numbers, and the scores against DSRL's own formulas."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from deep.errors import InputError
+from deep.tasks import TASKS, Task, find_task, make
+
+each_task = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+
+
+def dsrl_module(name: str) -> ModuleType:
+    """One file of the installed dsrl package; importing the package itself would import old simulators."""
+    package = importlib.util.find_spec("dsrl")
+    if package is None or package.origin is None:
+        pytest.skip("dsrl is not installed (requirements-legacy.txt)")
+    spec = importlib.util.spec_from_file_location(f"dsrl_{name}", Path(package.origin).parent / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@each_task
+def test_table_agrees_with_dsrl(task: Task):
+    infos = dsrl_module("infos")
+    key = task.dsrl_id.removeprefix("Offline").removesuffix("Gymnasium-v1")
+    assert task.name == key.replace("Velocity", "Vel")
+    assert task.dsrl_file == infos.DATASET_URLS[key].rsplit("/", 1)[-1]
+    assert task.episode_length == infos.DEFAULT_MAX_EPISODE_STEPS[key]
+    assert task.reward_range == (infos.MIN_EPISODE_REWARD[key], infos.MAX_EPISODE_REWARD[key])
+    assert task.max_cost == infos.MAX_EPISODE_COST[key]
+
+
+@each_task
+def test_sizes_agree_with_the_simulator(task: Task):
+    env = make(task)
+    assert env.observation_space.shape == (task.observation_size,)
+    assert env.action_space.shape == (task.action_size,)
+    assert (env.action_space.low == -1).all()  # pyright: ignore[reportAttributeAccessIssue]
+    assert (env.action_space.high == 1).all()  # pyright: ignore[reportAttributeAccessIssue]
+    assert env.reset(seed=0)[0].shape == (task.observation_size,)
+
+
+@each_task
+@pytest.mark.parametrize("limit", [0, 0.5, 10, 20, 80])
+def test_scores_agree_with_dsrl(task: Task, limit: float, monkeypatch, tmp_path):
+    monkeypatch.setenv("DSRL_DATASET_DIR", str(tmp_path))  # created by dsrl while it is imported
+    dsrl = dsrl_module("offline_env").OfflineEnv
+    low, high = task.reward_range
+    env = SimpleNamespace(min_episode_reward=low, max_episode_reward=high)
+    dsrl.set_target_cost(env, limit)
+    rng = np.random.default_rng(0)
+    returns, costs = rng.normal(1000, 2000, size=(2, 50)), rng.integers(0, 300, size=(2, 50))
+    reward_score, cost_score = dsrl.get_normalized_score(env, returns, costs)
+    np.testing.assert_array_equal(task.normalised_reward(returns), reward_score)
+    np.testing.assert_array_equal(task.normalised_cost(costs, limit), cost_score)
+
+
+def test_an_episode_at_the_limit_is_safe_and_one_above_is_not():
+    task = TASKS["HopperVel"]
+    for limit in (0, 1, 20):
+        at, above = task.normalised_cost([limit, limit + 1], limit)
+        assert at == 1 < above
+
+
+@pytest.mark.parametrize("limit", [-1, -1e-9, np.inf, np.nan])
+def test_bad_limits_are_refused(limit: float):
+    with pytest.raises(InputError, match="cost limit"):
+        TASKS["HopperVel"].normalised_cost(3.0, limit)
+
+
+@each_task
+def test_a_task_is_found_by_either_name(task: Task):
+    assert find_task(task.name) is task
+    assert find_task(task.dsrl_id) is task
+
+
+@pytest.mark.parametrize("name", ["", "Hopper", "hoppervel", "HopperVel ", "OfflineHopperVelocityGymnasium-v0"])
+def test_an_unknown_task_is_refused_with_the_accepted_names(name: str):
+    with pytest.raises(InputError) as error:
+        find_task(name)
+    assert repr(name) in str(error.value)
+    assert all(accepted in str(error.value) for accepted in TASKS)
+
+
+def test_the_command_lists_every_task():
+    listing = subprocess.run([sys.executable, "-m", "deep.tasks"], capture_output=True, text=True, check=True)
+    assert listing.stderr == ""
+    assert [line.split()[0] for line in listing.stdout.splitlines()] == list(TASKS)
