@@ -1,6 +1,7 @@
 """`python -m theory.npg_sweep`: every safe-adaptation algorithm on a grid of CMDPs, against optimum and bounds."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,9 +42,10 @@ class Sweep:
     grid: Grid = field(default_factory=Grid)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command; wrong input ends in one sentence and exit code 2."""
     with exit_on_input_error():
-        sweep = tyro.cli(Sweep)
+        sweep = tyro.cli(Sweep, args=arguments, description=__doc__)
         if sweep.workers < 1:
             raise InputError(f"--workers must be at least 1, not {sweep.workers}.")
         grid = QUICK if sweep.quick else sweep.grid

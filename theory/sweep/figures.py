@@ -1,6 +1,7 @@
 """The figures of a sweep: gaps against T, a phase portrait of the regions, the reward-cost plane, critic errors."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def region_portrait(seed: int = 59) -> Figure:
         grid, grid, moved[..., 0] - p, moved[..., 1] - q, color="#555555", density=1.1, linewidth=0.6, arrowsize=0.8
     )
     optimum = solve(cmdp)
-    long = configure(1, 4000, 0.02, h_plus=slack, h_minus=0.0)
+    long = configure(1, 1000, 0.05, h_plus=slack, h_minus=0.0)
     points = [np.array([0.5, 0.5])]
     state = init(cmdp, long)
     for _ in range(long.steps):
@@ -141,31 +142,35 @@ def pareto_front(cmdp: FiniteCMDP, points: int = 60) -> tuple[np.ndarray, np.nda
     return budgets.numpy(), solve(many).value.numpy()
 
 
-def reward_cost_plane(seed: int = 4, steps: int = 3000) -> Figure:
+CHOICES = {
+    "gradient manipulation, Fisher": (Algorithm.MANIPULATION, Metric.FISHER),
+    "gradient manipulation, advantage": (Algorithm.MANIPULATION, Metric.ADVANTAGE),
+    "CRPO": (Algorithm.CRPO, Metric.ADVANTAGE),
+    "PID-Lagrangian": (Algorithm.PID, Metric.ADVANTAGE),
+    "primal-dual": (Algorithm.PRIMAL_DUAL, Metric.ADVANTAGE),
+}
+
+
+def reward_cost_plane(seed: int = 4, steps: int = 1500, slack: float = 0.05) -> Figure:
     """The exact Pareto front and the path of every algorithm's iterates in the plane of cost and reward."""
     cmdp = make("garnet", 4, 3, 0.7, 0.45, [seed])
+    optimum, budget, count = solve(cmdp), cmdp.budget.item(), len(CHOICES)
+    config = replace(
+        configure(count, steps, 0.03, h_plus=slack, max_weight=1.0, dual_step=0.05),
+        algorithm=torch.tensor([int(algorithm) for algorithm, _ in CHOICES.values()]),
+        metric=torch.tensor([int(metric) for _, metric in CHOICES.values()]),
+    )
+    many = cmdp.select(torch.zeros(count, dtype=torch.int64))
+    record = sorted({int(t) for t in np.geomspace(1, steps - 1, 400)} | {0})
+    paths = run(many, config, optimum.occupancy.sum(-1).expand(count, -1), record=record).path.numpy()
     figure = Figure(figsize=(8, 5.6))
     axes = figure.subplots()
-    costs, rewards = pareto_front(cmdp)
-    axes.plot(costs, rewards, color="black", linewidth=2.5, label="exact Pareto front")
-    optimum, budget = solve(cmdp), cmdp.budget.item()
+    axes.plot(*pareto_front(cmdp), color="black", linewidth=2.5, label="exact Pareto front")
     axes.axvline(budget, color="grey", linestyle=":", linewidth=1.2)
-    axes.annotate(
-        "budget", (budget, 0.02), xycoords=("data", "axes fraction"), xytext=(4, 0), textcoords="offset points"
-    )
-    slack = 0.05
     axes.axvline(budget + slack, color="grey", linestyle=":", linewidth=0.8)
-    record = sorted({int(t) for t in np.geomspace(1, steps, 400)} - {steps} | {0, steps - 1})
-    choices = {
-        "gradient manipulation, Fisher": (Algorithm.MANIPULATION, Metric.FISHER),
-        "gradient manipulation, advantage": (Algorithm.MANIPULATION, Metric.ADVANTAGE),
-        "CRPO": (Algorithm.CRPO, Metric.ADVANTAGE),
-        "PID-Lagrangian": (Algorithm.PID, Metric.ADVANTAGE),
-        "primal-dual": (Algorithm.PRIMAL_DUAL, Metric.ADVANTAGE),
-    }
-    for colour, (name, (algorithm, metric)) in zip(COLOURS, choices.items(), strict=False):
-        config = configure(1, steps, 0.02, algorithm, metric, h_plus=slack, max_weight=1.0, dual_step=0.05)
-        path = run(cmdp, config, optimum.occupancy.sum(-1), record=record).path[0].numpy()
+    where = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "ha": "right"}
+    axes.annotate("budget, and + h+", (budget, 0.02), xytext=(-4, 0), **where)
+    for colour, name, path in zip(COLOURS, CHOICES, paths, strict=False):
         axes.plot(path[:, 1], path[:, 0], color=colour, linewidth=1.4, alpha=0.85, label=name)
         axes.plot(path[-1, 1], path[-1, 0], "o", color=colour, markersize=6)
     start = evaluate(cmdp, cmdp.uniform_policy())
@@ -196,7 +201,7 @@ def critic_error_against_N(rows: Sequence[Row]) -> Figure | None:
             # Off the data the printed form has no finite answer; its upper quantile is cut off at 10.
             low, high = (np.minimum([np.quantile(x, level) for x in data], 10) for level in (0.25, 0.75))
             axes.fill_between(N, low, high, color=colour, alpha=0.15, linewidth=0)
-        start = np.median(column(select(estimated, critic=estimated[0]["critic"], N=N[0]), name))
+        start = min(line.get_ydata()[0] for line in axes.get_lines())
         axes.plot(N, start * (np.array(N) / N[0]) ** -0.5, ":", color="black", label="slope -1/2")
         axes.set_xscale("log")
         axes.set_yscale("log")

@@ -7,14 +7,14 @@ that are not there. Jobs are pure functions on one thread: where they run change
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from theory.errors import InputError
-from theory.sweep.grid import Grid, Job
+from theory.sweep.grid import Cell, Grid, Job
 from theory.sweep.work import run_job
 
 Rows = list[dict[str, Any]]
@@ -38,7 +38,7 @@ def prepare(folder: Path, grid: Grid, resume: bool) -> None:
 
 
 def run_all(jobs: Sequence[Job], folder: Path, workers: int, dask: str | None) -> Rows:
-    """Run what is missing, with a progress bar, and return the rows of all jobs in the order of the jobs."""
+    """Run what is missing, with a progress bar, and return all rows, sorted by their cells."""
     path = {job.name: folder / "jobs" / f"{job.name}.json" for job in jobs}
     todo = [job for job in jobs if not path[job.name].exists()]
     size = {job.name: len(job.cells) for job in jobs}
@@ -47,7 +47,8 @@ def run_all(jobs: Sequence[Job], folder: Path, workers: int, dask: str | None) -
         for name, rows in results(todo, workers, dask):
             write_atomically(path[name], json.dumps(rows))
             bar.update(size[name])
-    return [row for job in jobs for row in json.loads(path[job.name].read_text())]
+    rows = [row for job in jobs for row in json.loads(path[job.name].read_text())]
+    return sorted(rows, key=lambda row: [row[field.name] for field in fields(Cell)])
 
 
 def results(jobs: Sequence[Job], workers: int, dask: str | None) -> Iterator[tuple[str, Rows]]:
@@ -74,7 +75,7 @@ def _by_dask(jobs: Sequence[Job], address: str) -> Iterator[tuple[str, Rows]]:
         raise InputError(f"no Dask scheduler answers at {address} ({type(error).__name__}).") from None
     with client:
         futures = [client.submit(_named, job, key=f"sweep-{job.name}", priority=-i) for i, job in enumerate(jobs)]
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=client.loop):
             yield future.result()
 
 
