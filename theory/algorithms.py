@@ -55,6 +55,13 @@ class Config:
         left = 1 - self.shrinking.to(self.h_plus.dtype) * step / self.steps
         return self.h_plus * left, self.h_minus * left
 
+    def select(self, index: slice) -> "Config":
+        """The settings of some rows."""
+        return replace(self, **{name: getattr(self, name)[index] for name in TENSORS})
+
+    def to(self, device: str | torch.device) -> "Config":
+        return replace(self, **{name: getattr(self, name).to(device) for name in TENSORS})
+
     @cached_property
     def present(self) -> frozenset[int]:
         """The algorithms in the batch: the others' rules need not be computed."""
@@ -64,6 +71,9 @@ class Config:
     def dual(self) -> PIDLagrangian:
         """The primal-dual multiplier is a PID multiplier with its integral alone."""
         return PIDLagrangian(k_p=0.0, k_i=self.dual_step, k_d=0.0, integral_max=1e3 / self.dual_step, normalised=False)
+
+
+TENSORS = ("algorithm", "metric", "eta", "h_plus", "h_minus", "shrinking", "max_weight")
 
 
 def configure(
@@ -166,9 +176,3 @@ def adapt(
 def override(weights: Weights, mask: Mask, new: Weights) -> Weights:
     """The new weights where the mask holds."""
     return Weights(*(torch.where(mask, one, other) for one, other in zip(new, weights, strict=True)))
-
-
-def select(config: Config, index: slice) -> Config:
-    """The settings of some rows."""
-    names = ("algorithm", "metric", "eta", "h_plus", "h_minus", "shrinking", "max_weight")
-    return replace(config, **{name: getattr(config, name)[index] for name in names})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.theory.strategies import FEW, SETTINGS, Recipe, policy_for, recipes
 from theory import FiniteCMDP, bounds, reference
 from theory.adaptation import Region
-from theory.algorithms import Algorithm, Config, configure, init, select, step
+from theory.algorithms import Algorithm, Config, configure, init, step
 from theory.evaluation import Evaluation, evaluate
 from theory.families import make
 from theory.instances import INSTANCES, named
@@ -43,7 +43,7 @@ def test_equals_the_plain_loop_and_each_row_equals_its_own_run(recipe: Recipe, a
     together = run(cmdp, config, d_star).policy
     for i in range(2):
         one = cmdp.select(i)
-        alone = run(one, select(config, slice(i, i + 1)), d_star[:1]).policy[0]
+        alone = run(one, config.select(slice(i, i + 1)), d_star[:1]).policy[0]
         torch.testing.assert_close(alone, together[i], rtol=1e-12, atol=1e-13)
         arrays = [getattr(one, name)[0].numpy() for name in ("P", "r", "c", "rho")]
         parts = (*arrays, one.gamma.item(), one.budget.item())
