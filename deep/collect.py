@@ -22,6 +22,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
@@ -335,12 +336,19 @@ def _initialise(progress: Any, stop: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
     torch.set_num_threads(1)
     _shared.update(progress=progress, stop=stop)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent says nothing to its workers, which would go on, or wait for it, for ever."""
+    if parent := mp.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _work(settings: Settings, number: int, folder: Path) -> None:
     def advance(steps: int) -> None:
-        parent = mp.parent_process()
-        if _shared["stop"].is_set() or (parent and not parent.is_alive()):
+        if _shared["stop"].is_set():
             sys.exit("stopped")
         with _shared["progress"].get_lock():
             _shared["progress"].value += steps

@@ -159,13 +159,17 @@ class RewardCritic(_Critic):
 
 
 class CostCritic(_Critic):
-    """An ensemble of TD critics of the policy's cost for each replica, Eq. (19) as corrected in `pessimism`."""
+    """An ensemble of TD critics of the policy's cost for each owner, Eq. (19) as corrected in `pessimism`.
 
-    def __init__(self, config: CriticConfig, problem: Problem, name: str) -> None:
+    An owner is a policy that is evaluated: one per replica, or one per seed where replicas still share it. `owners` are
+    their seeds.
+    """
+
+    def __init__(self, config: CriticConfig, problem: Problem, name: str, owners: tuple[int, ...]) -> None:
         super().__init__(config, problem)
         obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
         self.name, self.ensemble = name, Ensemble(MLP(obs + act, 1, config.hidden), config.ensemble)
-        self.q = self._parameters(self.ensemble, problem.replica_seeds, name, average=True)
+        self.q = self._parameters(self.ensemble, owners, name, average=True)
         self.bounds = (0.0, float(problem.replay.costs.max()))
 
     def tensors(self) -> dict[str, Tensor]:
@@ -191,13 +195,13 @@ class CostCritic(_Critic):
     def _q(self, theta: Tensor, observations: Tensor, actions: Tensor) -> Float[Tensor, "n members batch"]:
         return self.ensemble.apply(theta, torch.cat([observations, actions], -1)).squeeze(-1)
 
-    def upper_confidence(self, observations: Tensor, actions: Tensor, k: float) -> Float[Tensor, "replicas batch"]:
+    def upper_confidence(self, observations: Tensor, actions: Tensor, k: float) -> Float[Tensor, "owners batch"]:
         """Eq. (24) of the averaged critics, a discounted sum of costs."""
         return upper_confidence(self._q(self.q.average, observations, actions.clamp(-1, 1)), k) * self.unit
 
     def action_gradient(
-        self, observations: Float[Tensor, "replicas batch obs"], actions: Float[Tensor, "replicas batch act"]
-    ) -> Float[Tensor, "replicas batch act"]:
+        self, observations: Float[Tensor, "owners batch obs"], actions: Float[Tensor, "owners batch act"]
+    ) -> Float[Tensor, "owners batch act"]:
         """grad_a of the ensemble's mean, of the averaged critics."""
         with torch.enable_grad():
             actions = actions.detach().requires_grad_(True)

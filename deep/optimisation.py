@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -51,10 +51,10 @@ class Parameters:
         self.average.lerp_(self.theta.detach(), tau)
 
     @torch.no_grad()
-    def restart_from(self, theta: Float[Tensor, "n params"]) -> None:
-        """Copy values in and forget the moments: how a phase starts from what an earlier one has learned."""
-        self.theta.copy_(theta)
-        self.average.copy_(theta)
+    def restart_from(self, other: "Parameters", rows: Int[Tensor, " n"]) -> None:
+        """Take over these rows of what an earlier phase has learned, and start with fresh moments."""
+        self.theta.copy_(other.theta[rows])
+        self.average.copy_(other.average[rows])
         for moment in self._adam.state[self.theta].values():
             moment.zero_()
 

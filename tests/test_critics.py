@@ -113,7 +113,7 @@ def test_cost_critics_evaluate_the_policy_and_pessimism_lifts_only_unseen_action
         config = CriticConfig(
             hidden=(32, 32), learning_rate=3e-3, target_rate=0.05, regression_steps=0, pessimism=alpha
         )
-        critic = CostCritic(config, chain.problem, "cost_critic")
+        critic = CostCritic(config, chain.problem, "cost_critic", (0,))
         critic.bounds = (0.0, 10.0)
         for step in range(600):
             critic.learn(torch.tensor(float(step)), chain.batch, chosen)

@@ -2,7 +2,8 @@ r"""DRCORL: diffusion-regularised constrained offline reinforcement learning (Al
 
 Phases, in the algorithm's order: the diffusion model of the behaviour policy (line 2), cloning it into a simple policy
 (lines 3-4), the critics (lines 5-6), safe adaptation (lines 7-13). The behaviour model and the reward critic depend on
-the seed alone; the policy and its cost critics belong to a replica (seed and cost limit).
+the seed alone, and so do the clone and its cost critics unless the behaviour model is conditioned on the cost limit. In
+adaptation every replica (seed and cost limit) has a policy and cost critics of its own, which start from these.
 """
 
 from collections.abc import Mapping
@@ -31,8 +32,10 @@ class DRCORLConfig:
 
     behaviour: BehaviourConfig = field(default_factory=BehaviourConfig)
     critics: CriticConfig = field(default_factory=CriticConfig)
-    cloning_steps: int = 2000
-    """Steps that distil the behaviour model into the policy: descent of the reverse KL alone."""
+    cloning_steps: int = 3000
+    """Steps of behaviour cloning: least squares on the data's actions first, then descent of the reverse KL alone."""
+    regression_steps: int = 2000
+    """The first of these, by least squares: the reverse KL alone finds a good mode very slowly from a random start."""
     adaptation_steps: int = 2000
     """Steps of safe adaptation (2050 in Table 2)."""
     batch_size: int = 256
@@ -67,19 +70,35 @@ class DRCORL:
         obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
         self.behaviour = BehaviourModel(config.behaviour, problem)
         self.policy = Policy(obs, act, config.policy, config.hidden)
-        initial = initial_parameters(self.policy, problem.replica_seeds, "policy").to(problem.device)
-        self.actor = Parameters(initial, Adam(config.learning_rate), average=True)
+        conditioned = config.behaviour.condition != "none"
+        self.owners = problem.replica_seeds if conditioned else problem.seeds
+        """Seeds of the clones: one clone per replica where limits matter to it, else one per seed."""
+        self.owner = torch.arange(len(self.owners), device=problem.device) if conditioned else problem.seed_index
+        """For every replica the row of its clone."""
+        self.clone, self.actor = (self._new_policy(owners) for owners in (self.owners, problem.replica_seeds))
         self.reward = RewardCritic(config.critics, problem)
-        self.cost = CostCritic(config.critics, problem, "cost_critic")
-        # The gate must estimate, not exaggerate: its critics are trained without pessimism, and never descended.
-        self.gate_cost = CostCritic(replace(config.critics, pessimism=0.0), problem, "gate_critic")
+        self.clone_costs = self._new_cost_critics("clone_", self.owners)
+        self.costs = self._new_cost_critics("", problem.replica_seeds)
         self.scales = torch.ones(len(problem.replicas), 2, device=problem.device)
         self.gate = torch.zeros(len(problem.replicas), dtype=torch.float64, device=problem.device)
 
+    def _new_policy(self, owners: tuple[int, ...]) -> Parameters:
+        initial = initial_parameters(self.policy, owners, "policy").to(self.problem.device)
+        return Parameters(initial, Adam(self.config.learning_rate), average=True)
+
+    def _new_cost_critics(self, prefix: str, owners: tuple[int, ...]) -> list[CostCritic]:
+        """The pessimistic critics that are descended and, for the gate of Eq. (25), critics that only estimate."""
+        config = self.config.critics
+        critics = [CostCritic(config, self.problem, f"{prefix}cost_critic", owners)]
+        if self.config.gate == "ucb":
+            critics.append(CostCritic(replace(config, pessimism=0.0), self.problem, f"{prefix}gate_critic", owners))
+        return critics
+
     def tensors(self) -> dict[str, Tensor]:
-        parts = (self.behaviour, self.reward, self.cost, self.gate_cost)
+        parts = (self.behaviour, self.reward, *self.clone_costs, *self.costs)
         named = {name: tensor for part in parts for name, tensor in part.tensors().items()}
-        named |= {f"policy.{name}": tensor for name, tensor in self.actor.tensors.items()}
+        for policy, parameters in (("clone", self.clone), ("policy", self.actor)):
+            named |= {f"{policy}.{name}": tensor for name, tensor in parameters.tensors.items()}
         return named | {"gradient_scales": self.scales, "gate": self.gate}
 
     def phases(self) -> list[Phase]:
@@ -91,43 +110,53 @@ class DRCORL:
         hooks = [Hook(config.gate_every, self._look_ahead)] if config.gate == "dynamics" else []
         return [
             self.behaviour.phase(),
-            Phase("cloning", config.cloning_steps, replicas, clone, self._clone),
+            Phase("cloning", config.cloning_steps, self.owners, clone, self._clone),
             Phase("reward critic", steps, seeds, row, self._learn_reward),
-            Phase("cost critics", steps, replicas, cost, self._learn_cost),
-            Phase("adaptation", config.adaptation_steps, replicas, clone | cost, self._adapt, self._fix_scales, hooks),
+            Phase("cost critics", steps, self.owners, cost, self._learn_clone_cost),
+            Phase("adaptation", config.adaptation_steps, replicas, clone | cost, self._adapt, self._begin, hooks),
         ]
 
     def _batch(self, draws: Mapping[str, Tensor]) -> Batch:
         return self.problem.replay.batch(self.problem.replay.rows(draws["row"]))
 
     def _clone(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Lines 3-4 of Algorithm 1: descend the reverse KL to the behaviour model."""
+        """Lines 3-4 of Algorithm 1: behaviour cloning, from a regression to the reverse KL to the behaviour model."""
         batch = self._batch(draws)
-        actions, log_std = self.policy.sample(self.actor.theta, batch.observations, draws["z"])
+        actions, log_std = self.policy.sample(self.clone.theta, batch.observations, draws["z"])
         kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
-        self.actor.descend(gradient(kl, self.actor), falling(step, self.config.cloning_steps))
-        self.actor.track(self.config.average_rate)
-        return {"squared_distance_to_data": (actions - batch.actions).square().mean((1, 2)).detach()}
+        distance = (actions - batch.actions).square().mean((1, 2))
+        loss = torch.where(step < self.config.regression_steps, distance, kl)
+        self.clone.descend(gradient(loss, self.clone), falling(step, self.config.cloning_steps))
+        self.clone.track(self.config.average_rate)
+        return {"squared_distance_to_data": distance.detach()}
 
     def _learn_reward(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return self.reward.learn(step, self._batch(draws))
 
-    def _learn_cost(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        batch = self._batch(draws)
+    def _learn_clone_cost(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return self._learn_cost(self.clone_costs, self.clone, step, self._batch(draws), draws)
+
+    def _learn_cost(
+        self, critics: list[CostCritic], policy: Parameters, step: Tensor, batch: Batch, draws: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """One TD step of each kind of cost critic towards the cost of the averaged policy."""
         with torch.no_grad():
-            here, _ = self.policy.sample(self.actor.average, batch.observations, draws["z"])
-            there, _ = self.policy.sample(self.actor.average, batch.next_observations, draws["next_z"])
+            here, _ = self.policy.sample(policy.average, batch.observations, draws["z"])
+            there, _ = self.policy.sample(policy.average, batch.next_observations, draws["next_z"])
         chosen = {"here": here, "there": there}
-        return self.cost.learn(step, batch, chosen) | self.gate_cost.learn(step, batch, chosen)
+        return {name: value for critic in critics for name, value in critic.learn(step, batch, chosen).items()}
 
     @torch.no_grad()
-    def _fix_scales(self) -> None:
-        """The unit of both values' gradients from here on: their root mean square at the cloned policy's actions."""
+    def _begin(self) -> None:
+        """Start adaptation from the clone, and fix the unit of both values' gradients: their root mean square at it."""
+        self.actor.restart_from(self.clone, self.owner)
+        for critic, pretrained in zip(self.costs, self.clone_costs, strict=True):
+            critic.q.restart_from(pretrained.q, self.owner)
         replay = self.problem.replay
         rows = torch.linspace(0, len(replay) - 1, 4096, device=self.problem.device).long()
         observations = replay.observations[rows].expand(len(self.problem.replicas), -1, -1)
         actions = self.act(observations)
-        for column, critic in enumerate((self.reward, self.cost)):
+        for column, critic in enumerate((self.reward, self.costs[0])):
             slope = critic.action_gradient(observations, actions)
             self.scales[:, column] = slope.square().mean((1, 2)).sqrt().clamp(min=1e-8)
 
@@ -135,7 +164,7 @@ class DRCORL:
         """Lines 8-12 of Algorithm 1, with Algorithm 3 as SafeAdaptation."""
         config, batch = self.config, self._batch(draws)
         beyond = step + config.critics.regression_steps
-        metrics = self._learn_cost(beyond, draws)
+        metrics = self._learn_cost(self.costs, self.actor, beyond, batch, draws)
         # Replicas of a seed draw the same rows, so the first of them stands for its seed.
         by_seed = Batch(*(field[:: len(self.problem.cost_limits)] for field in batch))
         rewards = self.reward.learn(beyond, by_seed)
@@ -143,7 +172,7 @@ class DRCORL:
         actions, log_std = self.policy.sample(self.actor.theta, batch.observations, draws["z"])
         scale_r, scale_c = self.scales.unsqueeze(2).unsqueeze(3).unbind(1)
         slope_r = self.reward.action_gradient(batch.observations, actions) / scale_r
-        slope_c = self.cost.action_gradient(batch.observations, actions) / scale_c
+        slope_c = self.costs[0].action_gradient(batch.observations, actions) / scale_c
         kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
         value_r, value_c = ((slope * actions).sum(-1).mean(1) for slope in (slope_r, slope_c))
         # Eqs. (20), (21) and (23), multiplied by beta; both gradients are to be ascended.
@@ -178,7 +207,7 @@ class DRCORL:
             starts = problem.replay.observations[problem.replay.starts[: z.shape[1]]]
             observations, z = starts.expand(len(problem.replicas), -1, -1), z[:, : len(starts)]
         actions, _ = self.policy.sample(self.actor.average, observations, z)
-        value = self.gate_cost.upper_confidence(observations, actions, config.k).mean(1)
+        value = self.costs[1].upper_confidence(observations, actions, config.k).mean(1)
         one_cost = episodic_to_discounted(1.0, problem.gamma, problem.task.episode_length, config.gate_states)
         return value.double() / one_cost
 
