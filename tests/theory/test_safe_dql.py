@@ -1,5 +1,6 @@
 """Safe-DQL's minimiser by closed form and by gradient descent, and Theorem 9 term by term."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -90,3 +91,17 @@ def test_wrong_weights_are_refused() -> None:
         replace(problem, cloning="sideways")
     with pytest.raises(InputError, match="penalty"):
         replace(problem, penalty=0.0)
+
+
+def test_objective_is_equation_1_written_out() -> None:
+    problem = problem_for(make("dirichlet", 3, 2, 0.6, 0.5, [4]))
+    policy = policy_for(make("dirichlet", 3, 2, 0.6, 0.5, [4]), 9)
+    total = 0.0
+    for s in range(3):
+        for a in range(2):
+            p, mu = policy[0, s, a].item(), problem.mu[0, s, a].item()
+            worst = max(problem.cost_critics[0, i, s, a].item() for i in range(2))
+            excess = max(0.0, worst - problem.kappa[0].item())
+            gain = problem.Q_r[0, s, a].item()
+            total += problem.D[0, s].item() * p * (math.log(p / mu) - problem.eta * gain + problem.penalty * excess)
+    assert objective(problem, policy).item() == pytest.approx(total, abs=1e-12)
