@@ -82,7 +82,7 @@ def episodic_to_discounted(limit: float, gamma: float, length: int, states: str)
 class CriticConfig:
     """Both kinds of critic; equations and defaults are those of the DRCORL preprint (Table 2) unless said otherwise."""
 
-    steps: int = 3000
+    steps: int = 1500
     """Pretraining steps of the reward critic, and of the cost critics."""
     regression_steps: int = 1000
     """The first of these regress on the data's own discounted sums instead of bootstrapping: TD starts unbiased."""

@@ -41,7 +41,7 @@ class Estimate(NamedTuple):
 class DynamicsConfig:
     """The ensemble of dynamics models and its roll-outs."""
 
-    steps: int = 4000
+    steps: int = 8000
     """Training steps; 0 trains none, and then there is no estimate."""
     members: int = 5
     """Models per seed, each with its own initialisation and minibatches."""

@@ -22,7 +22,7 @@ from deep.tasks import find_task
 
 TINY = Settings(
     trajectories=6, episodes=3, runs=2, pilots=2, snapshot_every=2, steps=160,
-    ppo=PPOConfig(environments=4, horizon=8, segment=2, minibatch=16, epochs=2, hidden=8),
+    ppo=PPOConfig(environments=4, horizon=8, segment=2, minibatch=16, epochs=2, hidden=8, initial_multiplier=0.5),
 )  # fmt: skip
 TINY_WORDS = {
     "--trajectories": 6, "--episodes": 3, "--runs": 2, "--pilots": 2, "--snapshot-every": 2, "--steps": 160,
@@ -112,12 +112,12 @@ class Throttle(BatchedVelocity):
         return Step(np.zeros((self.count, 1)), action, (action > 0) * 1.0, never, self.age >= 20)
 
 
-@pytest.mark.parametrize(("limit", "lowest", "highest"), [(20.0, 0.3, 2.0), (0.0, -2.0, -0.3)])
+@pytest.mark.parametrize(("limit", "lowest", "highest"), [(20.0, 0.5, 5.0), (0.0, -2.0, -0.2)])
 def test_learner_goes_for_reward_when_the_limit_allows_and_avoids_cost_when_not(limit, lowest, highest):
-    config = PPOConfig(environments=16, horizon=16, minibatch=64, learning_rate=3e-3, initial_multiplier=3.0,
+    config = PPOConfig(environments=16, horizon=16, minibatch=64, epochs=4, learning_rate=1e-2, initial_multiplier=1.0,
                        max_multiplier=10.0, integral_gain=1.0)  # fmt: skip
     learner = Learner(config, Throttle(16), seed=0)
-    for _ in range(30):
+    for _ in range(16):
         learner.iterate(limit, progress=0.0)
     mean, _ = learner.policy(np.zeros((1, 1, 1)))
     assert lowest < float(mean) < highest
@@ -195,10 +195,9 @@ def test_a_stopped_run_goes_on_to_the_same_data_and_another_seed_to_others(tmp_p
     expected, found = arrays_of(TINY, whole), arrays_of(TINY, parts)
     for key in expected:
         np.testing.assert_array_equal(found[key], expected[key])
-    different = arrays_of(replace(TINY, seed=1), other)
-    assert (
-        different["actions"].shape != expected["actions"].shape or (different["actions"] != expected["actions"]).any()
-    )
+    arrays_of(replace(TINY, seed=1), other)
+    first, second = (load_file(folder / "run-0.safetensors")["actions"] for folder in (whole, other))
+    assert first.shape != second.shape or (first != second).any()
 
 
 def command(out: Path, *words: str) -> list[str]:
@@ -217,9 +216,15 @@ def test_a_killed_command_resumed_with_more_workers_writes_the_same_file(tmp_pat
     while not list(folder.glob("run-0*.safetensors")):
         assert process.poll() is None
         time.sleep(0.005)
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert workers
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not killed.exists()
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):  # none is left behind
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     subprocess.run(command(killed, "--workers", "2", "--resume"), check=True, capture_output=True)
     assert killed.read_bytes() == whole.read_bytes()
     dataset = load(find_task("HopperVel"), killed)

@@ -98,6 +98,7 @@ def test_a_killed_run_resumes_to_the_same_bits(dataset_file, tmp_path):
         (["--seeds", "1", "1"], "--seeds [1, 1]"),
         (["--cost-limits", "-3"], "--cost-limits [-3.0]"),
         (["--gamma", "1"], "--gamma 1.0"),
+        (["--dynamics.steps", "0"], "--dynamics.steps 0 trains no dynamics"),
         (["--episodes", "0"], "--episodes 0"),
         (["--resume", "--out", "/nowhere/run"], "there is no run in /nowhere/run"),
     ],

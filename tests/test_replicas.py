@@ -50,8 +50,8 @@ def compare(build, options: tuple[str, ...], steps: int, tolerance: float) -> No
     [
         (),
         ("--policy", "gaussian"),
-        ("--gate", "dynamics", "--behaviour.condition", "cost", "--behaviour.dropout", "0.1"),
-        ("--gate-states", "start"),
+        ("--gate", "ucb", "--behaviour.condition", "cost", "--behaviour.dropout", "0.1"),
+        ("--gate", "ucb", "--gate-states", "start"),
     ],
 )
 def test_one_update_in_float32(build, options):

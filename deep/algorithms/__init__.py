@@ -34,10 +34,20 @@ ALGORITHMS: dict[str, Algorithm] = {
         {
             "quick": DRCORLConfig(),
             "paper": DRCORLConfig(
-                behaviour=BehaviourConfig(steps=2_000_000, batch_size=2048, width=256, dropout=0.1, learning_rate=3e-4),
+                behaviour=BehaviourConfig(
+                    steps=2_000_000,
+                    batch_size=2048,
+                    width=256,
+                    dropout=0.1,
+                    learning_rate=3e-4,
+                    kl_weight="vds",
+                    t_range=(0.02, 0.98),
+                ),
                 critics=CriticConfig(steps=100_000),
                 cloning_steps=20_000,
                 adaptation_steps=2050,
+                gate="ucb",
+                k=2.0,
             ),
         },
     ),
