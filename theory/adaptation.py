@@ -69,7 +69,7 @@ def manipulation_weights(
     rr: Float[Tensor, "*batch"],
     rc: Float[Tensor, "*batch"],
     cc: Float[Tensor, "*batch"],
-    max_weight: float = float("inf"),
+    max_weight: float | Tensor = float("inf"),
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
     r"""Weights of the manipulated gradient, Eq. (12) of the DRCORL preprint.
 
@@ -105,7 +105,7 @@ def gradient_manipulation(
     rr: Float[Tensor, "*batch"],
     rc: Float[Tensor, "*batch"],
     cc: Float[Tensor, "*batch"],
-    max_weight: float = float("inf"),
+    max_weight: float | Tensor = float("inf"),
 ) -> Weights:
     """Algorithm 3: reward alone where cost <= limit - h_minus, cost alone where cost > limit + h_plus, else Eq. (12).
 

@@ -1,0 +1,122 @@
+"""Construction: what is accepted, what is refused and in which words, and what seeds reproduce."""
+
+import numpy as np
+import pytest
+import torch
+
+from theory import FiniteCMDP, InputError
+from theory.cmdp import concatenate
+from theory.families import FAMILIES, make, sparse_garnet
+from theory.sparse import SparseCMDP, to_sparse
+
+
+def parts() -> dict:
+    rng = np.random.default_rng(0)
+    return {
+        "P": rng.dirichlet(np.ones(3), (2, 3, 2)),
+        "r": rng.random((2, 3, 2)),
+        "c": rng.random((2, 3, 2)),
+        "rho": np.full(3, 1 / 3),
+        "gamma": 0.9,
+        "budget": [1.0, 2.0],
+    }
+
+
+def test_accepts_numpy_torch_lists_and_a_missing_batch_axis() -> None:
+    given = parts()
+    from_numpy = FiniteCMDP(**given)
+    from_torch = FiniteCMDP(**{name: torch.as_tensor(x) for name, x in given.items()})
+    from_lists = FiniteCMDP(**{name: np.asarray(x).tolist() for name, x in given.items()})
+    single = FiniteCMDP(given["P"][1], given["r"][1], given["c"][1], given["rho"], 0.9, 2.0)
+    for other in (from_torch, from_lists):
+        assert torch.equal(from_numpy.P, other.P)
+        assert torch.equal(from_numpy.budget, other.budget)
+    assert torch.equal(from_numpy.select(1).P, single.P)
+    assert from_numpy.r.dtype == torch.float64
+    assert (from_numpy.batch, from_numpy.states, from_numpy.actions) == (2, 3, 2)
+
+
+def spoiled(name: str, change) -> dict:
+    given = parts()
+    given[name] = change(given[name])
+    return given
+
+
+WRONG = {
+    "rows that do not sum to 1": ("P", lambda P: P * 1.001, "rows of P must sum to 1"),
+    "negative probability": ("P", lambda P: P - 0.5, "negative probability"),
+    "NaN": ("r", lambda r: np.where(r > 0.5, np.nan, r), "r contains a NaN"),
+    "infinite budget": ("budget", lambda _: np.inf, "budget contains"),
+    "gamma = 1": ("gamma", lambda _: 1.0, r"gamma must lie in \[0, 1\)"),
+    "negative gamma": ("gamma", lambda _: -0.1, r"gamma must lie in \[0, 1\)"),
+    "negative cost": ("c", lambda c: -c, "c must be non-negative"),
+    "budget of the wrong shape": ("budget", lambda _: [1.0, 2.0, 3.0], "budget must have shape"),
+    "reward of the wrong shape": ("r", lambda r: r[..., 0], "r must have shape"),
+    "rho of the wrong length": ("rho", lambda _: [0.5, 0.5], "rho must have shape"),
+    "P that is not square": ("P", lambda P: P[..., :2], "P must have shape"),
+    "words": ("r", lambda _: "many", "r must be an array of real numbers"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_refused_in_one_sentence(case: str) -> None:
+    name, change, words = WRONG[case]
+    with pytest.raises(InputError, match=words) as caught:
+        FiniteCMDP(**spoiled(name, change))
+    message = str(caught.value)
+    assert message.endswith(".")
+    assert "\n" not in message
+
+
+def test_families_refuse_what_they_cannot_make() -> None:
+    for arguments in (("nowhere", 3, 2, 0.9), ("gridworld", 8, 4, 0.9), ("gridworld", 9, 3, 0.9), ("chain", 0, 2, 0.9)):
+        with pytest.raises(InputError):
+            make(*arguments, tightness=0.5, seeds=[0])
+    with pytest.raises(InputError):
+        make("garnet", 3, 2, 1.0, 0.5, [0])
+    with pytest.raises(InputError, match="same numbers"):
+        concatenate([make("garnet", 3, 2, 0.5, 0.5, [0]), make("garnet", 4, 2, 0.5, 0.5, [0])])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_seed_is_a_cmdp_bit_for_bit_whatever_its_company(family: str) -> None:
+    states, actions = (9, 4) if family == "gridworld" else (5, 3)
+    several = make(family, states, actions, 0.9, 0.4, [3, 5, 8])
+    alone = make(family, states, actions, 0.9, 0.4, [5])
+    for name in ("P", "r", "c", "rho"):
+        assert torch.equal(getattr(several.select(1), name), getattr(alone, name)), name
+    torch.testing.assert_close(several.budget[1:2], alone.budget, rtol=1e-13, atol=1e-13)
+    other = make(family, states, actions, 0.9, 0.4, [6])
+    assert not (torch.equal(other.P, alone.P) and torch.equal(other.c, alone.c))
+
+
+def test_unreachable_states_are_unreachable_and_deterministic_rows_deterministic() -> None:
+    away = make("unreachable", 5, 3, 0.9, 0.5, range(5))
+    assert float(away.P[..., -1].max()) == 0
+    sure = make("deterministic", 5, 3, 0.9, 0.5, range(5))
+    assert torch.equal(sure.P.amax(-1), torch.ones(5, 5, 3, dtype=torch.float64))
+
+
+def test_sparse_agrees_with_dense_and_refuses_bad_rows() -> None:
+    dense = make("garnet", 40, 3, 0.97, 0.5, [4])
+    sparse = to_sparse(dense)
+    policy = torch.softmax(dense.r * 5, -1)
+    before = policy.clone()
+    b = torch.stack([dense.r[..., 0], dense.c[..., 0]], -1)
+    torch.testing.assert_close(sparse.solve(policy, b), dense.solve(policy, b), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        sparse.solve_adjoint(policy, dense.rho), dense.solve_adjoint(policy, dense.rho), rtol=1e-10, atol=1e-10
+    )
+    torch.testing.assert_close(sparse.next_value(dense.rho), dense.next_value(dense.rho))
+    torch.testing.assert_close(sparse.arrival(dense.r), dense.arrival(dense.r))
+    assert torch.equal(policy, before), "an operation must not write into the policy it is given"
+    with pytest.raises(InputError, match="sum to 1"):
+        SparseCMDP(sparse.P * 1.1, sparse.r, sparse.c, sparse.rho, sparse.gamma, sparse.budget)
+    with pytest.raises(InputError, match="gamma"):
+        SparseCMDP(sparse.P, sparse.r, sparse.c, sparse.rho, sparse.gamma + 1, sparse.budget)
+
+
+def test_sparse_garnet_is_reproducible() -> None:
+    first, second = sparse_garnet(50, seed=3), sparse_garnet(50, seed=3)
+    assert (first.P != second.P).nnz == 0
+    assert torch.equal(first.budget, second.budget)

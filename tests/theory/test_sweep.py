@@ -1,0 +1,149 @@
+"""The sweep as its user runs it: whole, interrupted and resumed, on processes and on a cluster; and what it refuses."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from theory import npg_sweep
+from theory.sweep.grid import Grid, expand, jobs
+from theory.sweep.schedule import prepare, run_all
+from theory.sweep.summary import report, slope, vacuous, write_table
+
+TINY = Grid(
+    instances=("dirichlet:2:2", "bandit:1:3"),
+    large_instances=(),
+    gammas=(0.3,),
+    tightness=(0.4,),
+    steps=(20, 60),
+    metrics=("fisher", "advantage"),
+    data=(100, 400),
+    data_steps=10,
+    critics=("model", "fitted"),
+    penalties=(1.0, 100.0),
+    biases=(0.0,),
+    seeds=2,
+)
+
+
+def table(folder: Path, grid: Grid = TINY, workers: int = 1, dask: str | None = None) -> str:
+    prepare(folder, grid, resume=folder.exists())
+    write_table(folder / "runs.csv", run_all(jobs(expand(grid)), folder, workers, dask))
+    return (folder / "runs.csv").read_text()
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("serial") / "sweep"
+    table(folder)
+    return folder
+
+
+def test_an_interrupted_sweep_goes_on_and_ends_the_same(serial: Path, tmp_path: Path, monkeypatch) -> None:
+    from theory.sweep import schedule
+
+    done = []
+
+    def dies_at_the_fourth(job):
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(job.name)
+        return run_job(job)
+
+    run_job = schedule.run_job
+    monkeypatch.setattr(schedule, "run_job", dies_at_the_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        table(tmp_path / "sweep")
+    assert len(list((tmp_path / "sweep" / "jobs").glob("*.json"))) == 3
+    (tmp_path / "sweep" / "jobs" / "half.json.tmp").write_text("[{")
+    started = []
+    monkeypatch.setattr(schedule, "run_job", lambda job: (started.append(job.name), run_job(job))[1])
+    assert table(tmp_path / "sweep") == (serial / "runs.csv").read_text()
+    assert not set(started) & set(done), "finished jobs are not run again"
+    assert len(started) + len(done) == len(jobs(expand(TINY)))
+
+
+def test_local_processes_give_the_same_bits(serial: Path, tmp_path: Path) -> None:
+    assert table(tmp_path / "sweep", workers=2) == (serial / "runs.csv").read_text()
+    other = table(tmp_path / "other", replace(TINY, first_seed=5))
+    assert other != (serial / "runs.csv").read_text(), "negative control"
+
+
+def test_a_dask_cluster_gives_the_same_bits(serial: Path, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        assert table(tmp_path / "sweep", dask=cluster.scheduler_address) == (serial / "runs.csv").read_text()
+
+
+def test_rows_are_certified_and_keep_the_corrected_bounds(serial: Path) -> None:
+    with (serial / "runs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(expand(TINY))
+    for row in rows:
+        assert float(row["lp_residual"]) < 1e-10
+        assert float(row["lp_difference"]) < 1e-10
+        if row["bound_gap"] not in ("", "nan"):
+            assert float(row["gap_mixture_corrected"]) <= float(row["bound_gap"])
+            assert float(row["gap_mixture_corrected"]) <= float(row["bound_gap_posterior"]) + 1e-12
+            assert float(row["violation_mixture_corrected"]) <= float(row["bound_violation"])
+        if row["algorithm"] == "safe_dql":
+            assert float(row["violation_last"]) <= float(row["bound_violation_tight"]) + 1e-12
+        if row["critic"] == "model":
+            assert float(row["C_inf"]) >= 1
+            assert (float(row["critic_error"]) > 0) == (row["family"] != "bandit"), "a bandit's transitions are sure"
+            assert float(row["gap_mixture_corrected"]) <= float(row["bound_gap_posterior"]) + 1e-12
+
+
+def test_the_command_prints_a_table_and_writes_its_folder(tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(npg_sweep, "QUICK", TINY)
+    out = tmp_path / "sweep"
+    npg_sweep.main(["--out", str(out), "--quick", "--workers", "1"])
+    printed = capsys.readouterr()
+    assert "gradient manipulation, fisher" in printed.out
+    assert "slope of the gap in T" in printed.out
+    assert "sweep:" in printed.err, "a progress bar"
+    names = {path.name for path in out.iterdir()}
+    assert {"runs.csv", "summary.txt", "config.json"} <= names
+    for figure in ("gap_against_T", "regions", "reward_cost_plane", "critic_error_against_N"):
+        assert (out / f"{figure}.png").stat().st_size > 10_000
+    config = json.loads((out / "config.json").read_text())
+    assert config["grid"]["seeds"] == 2
+    for arguments, words in (
+        (["--out", str(out), "--quick"], "add --resume"),
+        (["--out", str(out), "--resume"], "another grid"),
+        (["--out", str(tmp_path / "x"), "--workers", "0"], "--workers must be at least 1"),
+        (["--out", str(tmp_path / "x"), "--grid.instances", "nowhere:2:2"], "family:states:actions"),
+        (["--out", str(tmp_path / "x"), "--grid.gammas", "1.0"], "gamma must lie in"),
+        (["--out", str(tmp_path / "x"), "--grid.metrics", "manhattan"], "metric must be one of"),
+        (["--out", str(tmp_path), "--quick"], "neither empty nor a sweep"),
+        (["--out", str(tmp_path / "x"), "--quick", "--dask", "nonsense"], "no Dask scheduler answers"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            npg_sweep.main(arguments)
+        assert caught.value.code == 2, arguments
+        error = capsys.readouterr().err
+        assert words in error, error
+        assert "Traceback" not in error
+
+
+def test_statistics_on_known_curves() -> None:
+    base = {"family": "f", "states": 2, "actions": 2, "gamma": 0.5, "tightness": 0.5}
+    rows = [
+        base
+        | {"seed": seed, "steps": T, "gap": (1 + seed) * T**-0.5, "bound": 10 / T, "range": 0.05, "critic": "exact"}
+        for seed in range(5)
+        for T in (100, 1000, 10000)
+    ]
+    middle, low, high, count = slope(rows, "gap")
+    assert (middle, low, high) == pytest.approx((-0.5, -0.5, -0.5))
+    assert count == 5
+    assert vacuous(rows, "bound") == (5, 15)
+    rows[0]["gap"] = -1.0
+    assert slope(rows, "gap")[3] == 4, "an instance with a gap below zero has no slope"
+    assert np.isnan(slope(rows[:1], "gap")[0])
+    assert report([]) != ""

@@ -1,0 +1,19 @@
+"""One way to refuse a user's input: a single sentence and exit code 2, never a traceback."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class InputError(ValueError):
+    """A user's input cannot be used; the message is one sentence: which input, what was found, what is accepted."""
+
+
+@contextmanager
+def exit_on_input_error() -> Iterator[None]:
+    """Wrap a command: print an `InputError`'s sentence to stderr and exit with code 2."""
+    try:
+        yield
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,65 @@
+"""`python -m theory.npg_sweep`: every safe-adaptation algorithm on a grid of CMDPs, against optimum and bounds."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tyro
+
+from theory.errors import InputError, exit_on_input_error
+from theory.sweep.grid import Grid, expand, jobs
+from theory.sweep.schedule import prepare, run_all, write_atomically
+from theory.sweep.summary import report, write_table
+
+QUICK = Grid(
+    instances=("dirichlet:2:2", "chain:3:2"),
+    large_instances=(),
+    gammas=(0.3,),
+    tightness=(0.4,),
+    steps=(30, 100, 300),
+    data=(100, 1000),
+    data_steps=30,
+    critics=("model", "ensemble"),
+    seeds=2,
+)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Run a grid of finite CMDPs x algorithms, print a table, write all runs and figures to a folder."""
+
+    out: Path
+    """Folder for runs.csv, summary.txt, config.json and the figures."""
+    quick: bool = False
+    """A small grid that takes seconds; the settings under --grid are then ignored."""
+    workers: int = min(2, os.cpu_count() or 1)
+    """Local processes; the results do not depend on it."""
+    dask: str | None = None
+    """Address of an existing Dask scheduler, such as tcp://127.0.0.1:8786, to run the jobs on."""
+    resume: bool = False
+    """Go on with the sweep that the folder holds."""
+    grid: Grid = field(default_factory=Grid)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command; wrong input ends in one sentence and exit code 2."""
+    with exit_on_input_error():
+        sweep = tyro.cli(Sweep, args=arguments, description=__doc__)
+        if sweep.workers < 1:
+            raise InputError(f"--workers must be at least 1, not {sweep.workers}.")
+        grid = QUICK if sweep.quick else sweep.grid
+        prepare(sweep.out, grid, sweep.resume)
+        rows = run_all(jobs(expand(grid)), sweep.out, sweep.workers, sweep.dask)
+        write_table(sweep.out / "runs.csv", rows)
+        text = report(rows)
+        write_atomically(sweep.out / "summary.txt", text + "\n")
+        print(text)
+        from theory.sweep.figures import draw_all
+
+        for path in draw_all(rows, sweep.out):
+            print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""The constrained optimum by its Lagrangian: a search on the multiplier, policy iteration inside; batched and finite.
+
+The attainable pairs (V_c, V_r) form a polytope whose corners are deterministic policies. One policy within the budget
+and one beyond it define a line; the best response to the line's slope either lies on it, and then the optimum is the
+mixture of the two that spends the budget exactly, or replaces one of them. Every replacement is a new corner.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from theory.optimum.certificate import Solution, assemble
+from theory.shapes import PerCMDP, PerState, PerStateAction
+from theory.sparse import AnyCMDP
+
+MAX_IMPROVEMENTS, MAX_LINES = 500, 200
+
+
+class Corner(NamedTuple):
+    """A deterministic policy (one-hot) with its reward V_r(rho) and cost V_c(rho)."""
+
+    policy: PerStateAction
+    reward: PerCMDP
+    cost: PerCMDP
+
+
+def best_response(
+    cmdp: AnyCMDP, payoff: PerStateAction, start: PerStateAction | None = None
+) -> tuple[PerStateAction, PerState]:
+    """A deterministic policy maximising E sum gamma^t payoff, and its value function, by Howard's policy iteration.
+
+    An action changes only where that improves Q by more than the rounding of the solve, so that ties cannot cycle.
+    """
+    policy = one_hot_argmax(payoff) if start is None else start
+    rounding = 8 * cmdp.solve_tolerance / (1 - cmdp.gamma)
+    for _ in range(MAX_IMPROVEMENTS):
+        v = cmdp.solve(policy, (policy * payoff).sum(-1, keepdim=True)).squeeze(-1)
+        Q = payoff + cmdp.gamma[:, None, None] * cmdp.next_value(v)
+        tolerance = (rounding * (v.abs().amax(-1) + payoff.abs().amax((1, 2))))[:, None]
+        improvable = Q.amax(-1) > (policy * Q).sum(-1) + tolerance
+        if not bool(improvable.any()):
+            return policy, v
+        policy = torch.where(improvable[..., None], one_hot_argmax(Q), policy)
+    raise RuntimeError(f"policy iteration did not settle in {MAX_IMPROVEMENTS} improvements")
+
+
+def solve_lagrangian(cmdp: AnyCMDP) -> Solution:
+    """See `theory.optimum.solve`; the returned policy mixes at most two deterministic ones."""
+    scale = cmdp.bound / (1 - cmdp.gamma)
+    cheap_policy, cheap_value = best_response(cmdp, -cmdp.c)
+    within = corner(cmdp, cheap_policy)
+    # Costs that differ by rounding alone are equal: at the smallest cost anything else would mean an infinite slope.
+    limit = cmdp.budget + 1e-13 * scale + 16 * cmdp.solve_tolerance / (1 - cmdp.gamma) * scale
+    feasible = within.cost <= limit
+    rich_policy, rich_value = best_response(cmdp, cmdp.r)
+    beyond = corner(cmdp, rich_policy)
+    # An inactive budget needs no search: the reward's own optimum is the answer, with multiplier zero.
+    inactive = feasible & (beyond.cost <= limit)
+    within = choose(inactive, beyond, within)
+    settled = inactive | ~feasible
+    multiplier, v = torch.zeros_like(scale), rich_value
+    for _ in range(MAX_LINES):
+        if bool(settled.all()):
+            break
+        rise, run = beyond.reward - within.reward, beyond.cost - within.cost
+        slope = torch.where(settled, multiplier, rise.clamp(min=0) / torch.where(settled, 1.0, run))
+        policy, value = best_response(cmdp, cmdp.r - slope[:, None, None] * cmdp.c, beyond.policy)
+        new = corner(cmdp, policy)
+        gain = (new.reward - slope * new.cost) - (beyond.reward - slope * beyond.cost)
+        rounding = 16 * cmdp.solve_tolerance / (1 - cmdp.gamma) * scale * (1 + slope)
+        multiplier, v = slope, torch.where(settled[:, None], v, value)
+        on_line = gain <= rounding
+        affordable = new.cost <= limit
+        within = choose(~settled & ~on_line & affordable, new, within)
+        beyond = choose(~settled & ~on_line & ~affordable, new, beyond)
+        settled = settled | on_line
+    excess = torch.where(inactive | ~feasible, 1.0, beyond.cost - within.cost)
+    share = torch.where(inactive | ~feasible, 1.0, ((beyond.cost - cmdp.budget) / excess).clamp(0, 1))
+    mixing = torch.stack([share, 1 - share], dim=-1)
+    occupancies = [visits(cmdp, x.policy) for x in (within, beyond)]
+    return assemble(
+        cmdp,
+        occupancy=mixing[:, 0, None, None] * occupancies[0] + mixing[:, 1, None, None] * occupancies[1],
+        fallback=within.policy,
+        v=torch.where(feasible[:, None], v, -cheap_value),
+        multiplier=multiplier,
+        feasible=feasible,
+        extremes=torch.stack([within.policy, beyond.policy], dim=1),
+        mixing=mixing,
+    )
+
+
+def corner(cmdp: AnyCMDP, policy: PerStateAction) -> Corner:
+    payoffs = torch.stack([(policy * cmdp.r).sum(-1), (policy * cmdp.c).sum(-1)], dim=-1)
+    reward, cost = (cmdp.rho[..., None] * cmdp.solve(policy, payoffs)).sum(1).unbind(-1)
+    return Corner(policy, reward, cost)
+
+
+def choose(mask: Tensor, yes: Corner, no: Corner) -> Corner:
+    return Corner(
+        torch.where(mask[:, None, None], yes.policy, no.policy),
+        torch.where(mask, yes.reward, no.reward),
+        torch.where(mask, yes.cost, no.cost),
+    )
+
+
+def visits(cmdp: AnyCMDP, policy: PerStateAction) -> PerStateAction:
+    """The normalised state-action occupancy d(s) pi(a|s)."""
+    mass = cmdp.solve_adjoint(policy, cmdp.rho) * (1 - cmdp.gamma)[:, None]
+    return mass.unsqueeze(-1) * policy
+
+
+def one_hot_argmax(Q: Float64[Tensor, "batch state action"]) -> PerStateAction:
+    return torch.nn.functional.one_hot(Q.argmax(-1), Q.shape[-1]).to(Q.dtype)

@@ -1,0 +1,142 @@
+"""The constrained optimum as a linear program over occupancy measures, by HiGHS' simplex method.
+
+Presolve is off, so that the final basis belongs to the program as written; the basis is then solved again in float64
+with a residual in extended precision, which takes the solution from the simplex tolerance to rounding error.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import highspy
+import numpy as np
+import scipy.sparse as sp
+import torch
+from scipy.sparse.linalg import splu
+
+from theory.cmdp import FiniteCMDP
+from theory.optimum.certificate import Solution, assemble
+from theory.optimum.lagrangian import one_hot_argmax
+from theory.shapes import Mask, PerCMDP, PerState, PerStateAction
+from theory.sparse import AnyCMDP, SparseCMDP, to_sparse
+
+
+class Program(NamedTuple):
+    """maximise objective @ x  subject to  matrix x = (rows below `inequalities`) or <= (the last rows) rhs,  x >= 0."""
+
+    objective: np.ndarray
+    matrix: Any  # scipy.sparse.csc_array; scipy's types do not say what it holds
+    rhs: np.ndarray
+    inequalities: int
+
+
+class Vertex(NamedTuple):
+    """A basic solution: x, the rows' multipliers y, and the basic columns (x first, then one slack per row)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    basis: np.ndarray
+
+
+def occupancy_program(cmdp: SparseCMDP, constrained: bool = True) -> Program:
+    """x(s, a) = normalised occupancy; flow rows, then the budget row; without the budget: minimise the cost alone."""
+    gamma = float(cmdp.gamma[0])
+    leaving = sp.kron(sp.eye_array(cmdp.states), np.ones((1, cmdp.actions)), format="csr")
+    flow = leaving - gamma * cmdp.P.T
+    r, c = (x[0].reshape(-1).numpy() / (1 - gamma) for x in (cmdp.r, cmdp.c))
+    rhs = (1 - gamma) * cmdp.rho[0].numpy()
+    if not constrained:
+        return Program(-c, sp.csc_array(flow), rhs, 0)
+    matrix = sp.vstack([flow, sp.csr_array(c[None])])
+    return Program(r, sp.csc_array(matrix), np.append(rhs, float(cmdp.budget[0])), 1)
+
+
+def run_simplex(program: Program) -> np.ndarray | None:
+    """The optimal basis (sorted column indices, slacks after the variables), or None where infeasible."""
+    rows, columns = program.matrix.shape
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_, lp.sense_ = columns, rows, highspy.ObjSense.kMaximize
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.objective, np.zeros(columns), np.full(columns, np.inf)
+    lower = program.rhs.copy()
+    lower[rows - program.inequalities :] = -np.inf
+    lp.row_lower_, lp.row_upper_ = lower, program.rhs
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_ = program.matrix.indptr, program.matrix.indices
+    lp.a_matrix_.value_ = program.matrix.data
+    solver = highspy.Highs()
+    options = {"output_flag": False, "presolve": "off", "solver": "simplex", "threads": 1}
+    options |= {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+    for name, value in options.items():
+        solver.setOptionValue(name, value)
+    solver.passModel(lp)
+    solver.run()
+    status = solver.getModelStatus()
+    if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+        return None
+    if status != highspy.HighsModelStatus.kOptimal:
+        raise RuntimeError(f"HiGHS stopped with status {solver.modelStatusToString(status)}")
+    basis = solver.getBasis()
+    basic = [s == highspy.HighsBasisStatus.kBasic for s in (*basis.col_status, *basis.row_status)]
+    return np.flatnonzero(basic)
+
+
+def refine(program: Program, basis: np.ndarray) -> Vertex:
+    """Solve the basis exactly: B x_B = rhs and B^T y = objective_B, one step of iterative refinement each."""
+    rows, columns = program.matrix.shape
+    full: Any = sp.csc_array(sp.hstack([program.matrix, sp.eye_array(rows)]))
+    B: Any = sp.csc_array(full[:, basis])
+    factors = splu(B)
+    objective = np.append(program.objective, np.zeros(rows))[basis]
+    x_B = _refined(B, lambda b: factors.solve(b), program.rhs)
+    y = _refined(sp.csc_array(B.T), lambda b: factors.solve(b, trans="T"), objective)
+    x = np.zeros(columns + rows)
+    x[basis] = x_B
+    return Vertex(x[:columns], y, basis)
+
+
+def _refined(B: Any, solve: Callable[[np.ndarray], np.ndarray], b: np.ndarray) -> np.ndarray:
+    z = solve(b)
+    triples = B.tocoo()
+    for _ in range(2):
+        residual = b.astype(np.longdouble)
+        np.subtract.at(residual, triples.row, triples.data.astype(np.longdouble) * z[triples.col])
+        z = z + solve(residual.astype(np.float64))
+    return z
+
+
+def solve_highs(cmdp: AnyCMDP) -> Solution:
+    """See `theory.optimum.solve`; CMDPs are solved one after the other, and `.basis` holds each one's basis."""
+    vertices, feasible = [], []
+    for i in range(cmdp.batch):
+        one = to_sparse(cmdp, i) if isinstance(cmdp, FiniteCMDP) else cmdp
+        program = occupancy_program(one)
+        basis = run_simplex(program)
+        feasible.append(basis is not None)
+        if basis is None:
+            program = occupancy_program(one, constrained=False)
+            basis = run_simplex(program)
+            if basis is None:
+                raise RuntimeError("HiGHS found no occupancy at all, which no CMDP allows")
+        vertices.append(refine(program, basis))
+    mask = torch.tensor(feasible)
+    x = torch.from_numpy(np.stack([v.x for v in vertices])).reshape(cmdp.r.shape)
+    # x sums to 1 and the payoffs carry 1/(1-gamma), hence v = (1-gamma) y; infeasible rows maximised -cost.
+    v = torch.from_numpy(np.stack([v.y[: cmdp.states] for v in vertices])) * (1 - cmdp.gamma)[:, None]
+    v = torch.where(mask[:, None], v, -v)
+    multiplier = torch.tensor([vertex.y[-1] if ok else 0.0 for vertex, ok in zip(vertices, feasible, strict=True)])
+    multiplier = multiplier.to(torch.float64)
+    return assemble(
+        cmdp,
+        occupancy=x,
+        fallback=greedy_policy(cmdp, v, multiplier, mask),
+        v=v,
+        multiplier=multiplier,
+        feasible=mask,
+        basis=[vertex.basis for vertex in vertices],
+    )
+
+
+def greedy_policy(cmdp: AnyCMDP, v: PerState, multiplier: PerCMDP, feasible: Mask) -> PerStateAction:
+    """The best action against the dual value v, for states that the optimal occupancy never visits."""
+    next_v = cmdp.gamma[:, None, None] * cmdp.next_value(v)
+    worth = cmdp.r - multiplier[:, None, None] * cmdp.c + next_v
+    return one_hot_argmax(torch.where(feasible[:, None, None], worth, -cmdp.c - next_v))

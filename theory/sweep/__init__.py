@@ -1,0 +1,1 @@
+"""The parts of `python -m theory.npg_sweep`: the grid, the work of one job, the scheduling, the table, the figures."""

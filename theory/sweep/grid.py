@@ -1,0 +1,162 @@
+"""The grid of a sweep: which CMDPs, which algorithms, which settings; and its division into jobs."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from itertools import product
+
+from theory.algorithms import Algorithm
+from theory.errors import InputError
+from theory.families import FAMILIES
+from theory.npg import Metric
+
+SCHEDULES = ("corrected", "printed", "shrinking")
+CRITICS = ("model", "ensemble", "fitted", "fitted_printed")
+JOB_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The sweep's axes; every combination that makes sense is run.
+
+    An instance is family:states:actions. Exact critics cross all algorithms with all steps; estimated ones cross
+    `data_algorithms`, `critics` and `data` at `data_steps` iterations; Safe-DQL crosses `penalties` and `biases`.
+    """
+
+    instances: tuple[str, ...] = ("dirichlet:2:2", "garnet:2:2", "chain:3:2", "dirichlet:3:2", "bandit:1:3")
+    """The families and sizes, where the bounds can say something at small gamma."""
+    gammas: tuple[float, ...] = (0.3, 0.5)
+    large_instances: tuple[str, ...] = ("gridworld:9:4",)
+    """Larger CMDPs, run at `large_gammas`; the bounds are vacuous there, and are counted as such."""
+    large_gammas: tuple[float, ...] = (0.9,)
+    tightness: tuple[float, ...] = (0.3, 0.7)
+    """Budgets between the smallest cost (0) and the reward optimum's (1)."""
+    steps: tuple[int, ...] = (300, 1000, 3000, 10000)
+    """T, iterations per run."""
+    algorithms: tuple[str, ...] = ("manipulation", "crpo", "pid", "primal_dual")
+    metrics: tuple[str, ...] = ("fisher", "euclidean", "advantage", "q_vector")
+    """Metrics of the projection; manipulation only."""
+    schedules: tuple[str, ...] = SCHEDULES
+    """corrected: the corrected theorem's eta and h+; printed: the preprint's; shrinking: slacks 0.2 l falling to 0."""
+    data: tuple[int, ...] = (100, 1000, 10000)
+    """N, sizes of the offline data sets."""
+    data_steps: int = 300
+    data_algorithms: tuple[str, ...] = ("manipulation", "crpo")
+    critics: tuple[str, ...] = CRITICS
+    penalties: tuple[float, ...] = (1.0, 10.0, 100.0)
+    """lambda of Safe-DQL's hinge."""
+    biases: tuple[float, ...] = (-0.1, 0.0, 0.1)
+    """Bias of Safe-DQL's cost critics, in units of V_c."""
+    seeds: int = 3
+    first_seed: int = 0
+
+    def __post_init__(self) -> None:
+        for text in (*self.instances, *self.large_instances):
+            parse_instance(text)
+        known = {
+            "algorithm": (self.algorithms, [a.name.lower() for a in Algorithm]),
+            "data algorithm": (self.data_algorithms, [a.name.lower() for a in Algorithm]),
+            "metric": (self.metrics, [m.name.lower() for m in Metric]),
+            "schedule": (self.schedules, list(SCHEDULES)),
+            "critic": (self.critics, list(CRITICS)),
+        }
+        for what, (given, allowed) in known.items():
+            for name in set(given) - set(allowed):
+                raise InputError(f"{what} must be one of {', '.join(allowed)}, not {name!r}.")
+        for gamma in (*self.gammas, *self.large_gammas):
+            if not 0 <= gamma < 1:
+                raise InputError(f"gamma must lie in [0, 1), not {gamma:g}.")
+        if min((*self.steps, self.data_steps, *self.data, self.seeds), default=1) < 1:
+            raise InputError("steps, data sizes and the number of seeds must be positive.")
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One run. N = 0 means exact critics; `algorithm` "safe_dql" uses penalty and bias instead of steps and N."""
+
+    family: str
+    states: int
+    actions: int
+    gamma: float
+    tightness: float
+    seed: int
+    algorithm: str
+    metric: str = ""
+    schedule: str = "corrected"
+    critic: str = "exact"
+    steps: int = 0
+    N: int = 0
+    penalty: float = 0.0
+    bias: float = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """Runs of equal shape, length and kind, which share a batch; the unit of progress, resumption and parallelism."""
+
+    cells: tuple[Cell, ...]
+
+    @property
+    def name(self) -> str:
+        text = json.dumps([asdict(cell) for cell in self.cells])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def weight(self) -> float:
+        """About how long it takes; 1 is one iteration of a batch."""
+        cell = self.cells[0]
+        dearer = {"exact": 1, "model": 2, "ensemble": 4}.get(cell.critic, 15)
+        return max(cell.steps, 1) * dearer * (1 + len(self.cells) / 200) * (1 + cell.states / 6)
+
+
+def parse_instance(text: str) -> tuple[str, int, int]:
+    """ "garnet:3:2" -> ("garnet", 3, 2); InputError for anything else."""
+    family, *sizes = text.split(":")
+    if family not in FAMILIES or len(sizes) != 2 or not all(size.isdigit() and int(size) > 0 for size in sizes):
+        raise InputError(f"an instance is family:states:actions with a family of {', '.join(FAMILIES)}, not {text!r}.")
+    return family, int(sizes[0]), int(sizes[1])
+
+
+def expand(grid: Grid) -> list[Cell]:
+    """All runs of a grid, in a fixed order."""
+    cells: list[Cell] = []
+    groups = [(grid.instances, grid.gammas, True), (grid.large_instances, grid.large_gammas, False)]
+    for instances, gammas, small in groups:
+        seeds = range(grid.first_seed, grid.first_seed + grid.seeds)
+        for text, gamma, tightness, seed in product(instances, gammas, grid.tightness, seeds):
+            family, states, actions = parse_instance(text)
+            where = (family, states, actions, gamma, tightness, seed)
+            for variant, steps in product(variants(grid.algorithms, grid), grid.steps):
+                cells.append(Cell(*where, *variant, steps=steps))
+            if small:
+                cells += [Cell(*where, "safe_dql", penalty=p, bias=b) for p, b in product(grid.penalties, grid.biases)]
+                cells += [
+                    Cell(*where, *variant, critic=critic, steps=grid.data_steps, N=N)
+                    for variant, critic, N in product(variants(grid.data_algorithms, grid), grid.critics, grid.data)
+                    if variant[1] in ("", "advantage") and variant[2] == "corrected"
+                ]
+    return cells
+
+
+def variants(algorithms: tuple[str, ...], grid: Grid) -> list[tuple[str, str, str]]:
+    """(algorithm, metric, schedule): only manipulation has metrics and schedules."""
+    found = []
+    for algorithm in algorithms:
+        if algorithm == "manipulation":
+            found += [(algorithm, metric, schedule) for metric, schedule in product(grid.metrics, grid.schedules)]
+        else:
+            found.append((algorithm, "", "corrected"))
+    return found
+
+
+def jobs(cells: list[Cell]) -> list[Job]:
+    """Group runs that can share a batch, at most JOB_ROWS each; the longest jobs first."""
+    groups: dict[tuple, list[Cell]] = {}
+    for cell in cells:
+        key = (cell.states, cell.actions, cell.steps, cell.critic, cell.algorithm == "safe_dql")
+        groups.setdefault(key, []).append(cell)
+    found = []
+    for group in groups.values():
+        pieces = -(-len(group) // JOB_ROWS)
+        found += [Job(tuple(group[i::pieces])) for i in range(pieces)]
+    return sorted(found, key=lambda job: (-job.weight, job.name))
