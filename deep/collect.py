@@ -36,11 +36,11 @@ from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
 from deep.datasets import OfflineDataset, save, save_packed
-from deep.errors import InputError, exit_on_input_error
 from deep.ppo import Learner, Policies, PPOConfig
 from deep.randomness import generator
 from deep.simulators.batched import BatchedVelocity
 from deep.tasks import find_task
+from theory.errors import InputError, exit_on_input_error
 
 LIMITS = ((100, 5, 5), (100, 10, 250), (100, 250, 20, 20), (100, 40, 5, 40))
 """The paths of the episodic cost limit that the runs follow in turn, each at even speed."""

@@ -30,8 +30,8 @@ import h5py
 import numpy as np
 from jaxtyping import Float64, Int
 
-from deep.errors import InputError
 from deep.tasks import Task, find_task
+from theory.errors import InputError
 
 KEYS = ("observations", "next_observations", "actions", "rewards", "costs", "terminals", "timeouts")
 FLAGS = ("terminals", "timeouts")

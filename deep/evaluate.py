@@ -8,11 +8,11 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from deep.errors import InputError, exit_on_input_error
 from deep.experiment import Experiment, restore
 from deep.runs import RunFolder
 from deep.scores import FIRST_EVALUATION_SEED, evaluate, table
 from deep.tasks import make
+from theory.errors import InputError, exit_on_input_error
 
 
 @dataclass(frozen=True)

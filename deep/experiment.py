@@ -16,12 +16,12 @@ from torch import Tensor
 
 from deep.algorithms import ALGORITHMS
 from deep.datasets import OfflineDataset, load
-from deep.errors import InputError
 from deep.estimates import DynamicsConfig, DynamicsEnsemble
 from deep.phases import Phase, Problem
 from deep.replay import Replay
 from deep.runs import read_json
 from deep.tasks import Task, find_task
+from theory.errors import InputError
 
 Config = TypeVar("Config")
 

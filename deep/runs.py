@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from deep.errors import InputError
+from theory.errors import InputError
 
 
 @dataclass(frozen=True)

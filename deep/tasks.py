@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from deep.errors import InputError
+from theory.errors import InputError
 
 if TYPE_CHECKING:
     import gymnasium

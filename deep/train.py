@@ -18,11 +18,11 @@ import tyro
 
 from deep import plots
 from deep.algorithms import ALGORITHMS
-from deep.errors import InputError, exit_on_input_error
 from deep.experiment import Config, Experiment, Settings, identity
 from deep.runs import RunFolder
 from deep.scores import evaluate, table
 from deep.trainer import train
+from theory.errors import InputError, exit_on_input_error
 
 PACKAGES = ("torch", "numpy", "gymnasium", "mujoco")
 

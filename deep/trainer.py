@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from deep.errors import InputError
 from deep.phases import Phase
 from deep.randomness import draw_block
 from deep.runs import Position, RunFolder
+from theory.errors import InputError
 
 BLOCK = 50
 """Steps whose draws are made together; metrics are averaged over a block and checkpoints fall between blocks."""

@@ -8,9 +8,9 @@ import torch
 
 from deep.algorithms.bc import consistent_best, rows_of
 from deep.datasets import OfflineDataset
-from deep.errors import InputError
 from deep.randomness import draw_block
 from deep.replay import Rows
+from theory.errors import InputError
 
 
 def two_gaits(count: int = 6, steps: int = 30) -> OfflineDataset:

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from deep import datasets
 from deep.datasets import FLAGS, KEYS, OfflineDataset, load, save, save_packed
-from deep.errors import InputError
 from deep.tasks import TASKS
 from tests.test_tasks import dsrl_module
+from theory.errors import InputError
 
 HOPPER = TASKS["HopperVel"]
 LENGTHS = (5, 1, 1000, 3)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from deep.errors import InputError
 from deep.estimates import Estimate
 from deep.randomness import draw_block
+from theory.errors import InputError
 
 LIMIT = 10.0
 

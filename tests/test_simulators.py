@@ -7,10 +7,10 @@ import gymnasium
 import numpy as np
 import pytest
 
-from deep.errors import InputError
 from deep.simulators.batched import _RULES, BatchedVelocity, rollout
 from deep.simulators.velocity import VelocityEnv
 from deep.tasks import TASKS, Task, make
+from theory.errors import InputError
 
 each_task = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 THRESHOLDS = {"AntVel": 2.6222, "HalfCheetahVel": 3.2096, "HopperVel": 0.7402, "SwimmerVel": 0.2282}

@@ -9,8 +9,8 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from deep.errors import InputError
 from deep.tasks import TASKS, Task, find_task, make
+from theory.errors import InputError
 
 each_task = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from deep import trainer
-from deep.errors import InputError
 from deep.phases import Hook, Phase
 from deep.randomness import Draw
 from deep.runs import RunFolder
+from theory.errors import InputError
 
 
 class Walk:

@@ -29,7 +29,7 @@ QUICK = Grid(
 class Sweep:
     """Run a grid of finite CMDPs x algorithms, print a table, write all runs and figures to a folder."""
 
-    out: Path
+    out: Path = Path("runs/npg_sweep")
     """Folder for runs.csv, summary.txt, config.json and the figures."""
     quick: bool = False
     """A small grid that takes seconds; the settings under --grid are then ignored."""

@@ -17,7 +17,6 @@ from scipy.spatial import KDTree
 from torch import Tensor
 
 from deep.datasets import OfflineDataset
-from deep.errors import InputError
 from deep.estimates import DynamicsEnsemble
 from deep.networks import initial_parameters
 from deep.optimisation import Adam, Parameters, falling, gradient
@@ -25,6 +24,7 @@ from deep.phases import Phase, Problem
 from deep.policies import Policy
 from deep.randomness import Draw
 from deep.replay import Rows
+from theory.errors import InputError
 
 
 @dataclass(frozen=True)

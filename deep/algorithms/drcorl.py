@@ -16,7 +16,6 @@ from torch import Tensor
 
 from deep.behaviour import BehaviourConfig, BehaviourModel
 from deep.critics import CostCritic, CriticConfig, RewardCritic, episodic_to_discounted
-from deep.errors import InputError
 from deep.estimates import DynamicsEnsemble
 from deep.networks import initial_parameters
 from deep.optimisation import Adam, Parameters, falling, gradient
@@ -25,6 +24,7 @@ from deep.policies import Policy
 from deep.randomness import Draw
 from deep.replay import Batch
 from theory.adaptation import Region, Slack, gradient_manipulation
+from theory.errors import InputError
 
 
 @dataclass(frozen=True)

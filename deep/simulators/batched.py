@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from mujoco.rollout import Rollout
 
-from deep.errors import InputError
 from deep.simulators.velocity import VelocityEnv
 from deep.tasks import Task
+from theory.errors import InputError
 
 
 class Step(NamedTuple):

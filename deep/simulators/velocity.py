@@ -23,8 +23,8 @@ from gymnasium.envs.mujoco.swimmer_v4 import SwimmerEnv
 from gymnasium.envs.mujoco.walker2d_v4 import Walker2dEnv
 from gymnasium.wrappers import TimeLimit
 
-from deep.errors import InputError
 from deep.tasks import Task
+from theory.errors import InputError
 
 # The classes are taken directly: gymnasium.make("Hopper-v4") would warn that a version 5, another task, exists.
 _SIMULATORS: dict[str, Callable[..., MujocoEnv]] = {
