@@ -239,7 +239,7 @@ def run(settings: Settings, number: int, folder: Path, advance: Callable[[int], 
     merged = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     write(finished, merged | {"origin": snapshots["origin"]})
     for file in files:
-        file.unlink()
+        file.unlink(missing_ok=True)  # a stage shorter than a segment has none
 
 
 def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -378,7 +378,7 @@ def plot(dataset: OfflineDataset, path: Path) -> None:
     plane.step(costs[order], best, where="post", color="black", lw=1, label="best return within the cost")
     for limit in SHOWN_LIMITS:
         plane.axvline(limit, color="grey", lw=0.7, ls=":")
-    plane.set_xscale("function", functions=(np.sqrt, np.square))  # low costs matter most
+    plane.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))  # low costs matter most
     ticks = [0, *SHOWN_LIMITS, 150, 250]
     plane.set_xticks(ticks, [str(tick) for tick in ticks])
     plane.set(xlim=(0, costs.max() + 3), ylim=(min(0, returns.min()), None))

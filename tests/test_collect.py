@@ -200,6 +200,15 @@ def test_a_stopped_run_goes_on_to_the_same_data_and_another_seed_to_others(tmp_p
     assert first.shape != second.shape or (first != second).any()
 
 
+def test_a_run_may_be_shorter_than_a_segment_and_its_plot_needs_no_costs(tmp_path):
+    settings = replace(TINY, steps=1, runs=1)
+    collect.run(settings, 0, tmp_path, stop_never)
+    assert [path.name for path in tmp_path.iterdir()] == ["run-0.safetensors"]
+    dataset = collect.assemble(settings, tmp_path)
+    assert dataset.trajectory_costs.max() == 0
+    collect.plot(dataset, tmp_path / "plot.png")
+
+
 def command(out: Path, *words: str) -> list[str]:
     tiny = [str(word) for pair in TINY_WORDS.items() for word in pair]
     return [sys.executable, "-m", "deep.collect", "--out", str(out), *words, *tiny]
