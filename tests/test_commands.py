@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from deep import evaluate, train
+from deep import evaluate, scores, train
 from deep.scores import interval
+from deep.simulators.batched import Episodes
 from deep.tasks import find_task
 from tests.conftest import TINY
 
@@ -152,6 +153,19 @@ def _rewrite(path: Path) -> None:
     from tests.conftest import small_dataset
 
     save(path, small_dataset(seed=1))
+
+
+@pytest.mark.parametrize(("cost", "safe"), [(9.0, True), (9.01, False), (0.0, True), (12.0, False)])
+def test_safe_means_a_mean_cost_within_the_limit(build, monkeypatch, cost, safe):
+    experiment = build("--algorithm", "bc_all", "--cost-limits", "9")
+    costs = np.array([[cost - 2, cost + 2]]).clip(0)
+    costs[0, 1] = 2 * cost - costs[0, 0]
+    played = Episodes(np.full((1, 2), 974.0), costs, np.full((1, 2), 1000))
+    monkeypatch.setattr(scores, "rollout", lambda *args, **options: played)
+    (result,) = scores.evaluate(experiment, 2)[1]
+    assert result["safe"] is safe
+    assert result["cost"] == pytest.approx(cost / 9)
+    assert result["reward"] == pytest.approx((974 - 37.05154800415039) / (1911.396728515625 - 37.05154800415039))
 
 
 def test_intervals_cover_and_collapse():

@@ -59,6 +59,36 @@ def test_the_step_ascends_reward_and_descends_cost(build):
         assert sign * ((after - before) * slope).sum() > 0
 
 
+@pytest.mark.parametrize("condition", ["none", "cost"])
+def test_adaptation_starts_from_the_clone_and_its_critics(build, condition):
+    experiment = build("--seeds", "1", "2", "--cost-limits", "4", "9", "--behaviour.condition", condition)
+    method = experiment.method
+    for parameters in (method.clone, method.clone_costs[0].q):
+        noise = torch.randn(parameters.theta.shape, generator=torch.Generator().manual_seed(3))
+        with torch.no_grad():
+            parameters.theta.add_(noise)
+            parameters.average.sub_(noise)
+    method.phases()[-1].begin()
+    rows = [0, 0, 1, 1] if condition == "none" else [0, 1, 2, 3]
+    for ours, pretrained in ((method.actor, method.clone), (method.costs[0].q, method.clone_costs[0].q)):
+        assert torch.equal(ours.theta, pretrained.theta[rows])
+        assert torch.equal(ours.average, pretrained.average[rows])
+
+
+def test_adaptation_bootstraps_and_does_not_regress_on_the_datas_sums(build):
+    found = []
+    for sums in (0.0, 1e3):
+        experiment = build("--cost-limits", "9", "--seeds", "1")
+        experiment.replay.cost_to_go.fill_(sums)
+        experiment.replay.reward_to_go.fill_(sums)
+        phase = experiment.phases()[-1]
+        phase.begin()
+        draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
+        phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
+        found.append((experiment.method.costs[0].q.theta.clone(), experiment.method.reward.q.theta.clone()))
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+
+
 @pytest.mark.parametrize(("states", "factor"), [("data", 1.0), ("start", 1 / (1 - 0.99**1000))])
 def test_the_ucb_gate_is_an_episodes_cost(build, states, factor):
     experiment = build("--cost-limits", "4", "9", "--gate", "ucb", "--gate-states", states, "--k", "2")

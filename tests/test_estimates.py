@@ -50,6 +50,29 @@ def test_estimates_tell_costly_policies_from_free_ones_and_in_episode_units(buil
     assert shares[dearer] > shares[-dearer] + 0.3
 
 
+def test_rollouts_sum_what_the_models_predict_while_alive(build, monkeypatch):
+    """Models that predict no change, reward 3, a cost with probability 1/4 (member 1: 3/4), an end with 1/100."""
+    experiment = build("--seeds", "1", "--cost-limits", "4")
+    ensemble = experiment.dynamics
+
+    def predict(observations, actions):
+        count, batch, size = observations.shape
+        change = (-ensemble.change_mean / ensemble.change_std).expand(count, batch, size)
+        scale = experiment.problem.reward_scale
+        reward = torch.full((count, batch), 3.0) * scale
+        cost = torch.tensor([0.25, 0.75]).unsqueeze(1).expand(count, batch)
+        end = torch.full((count, batch), 0.01)
+        return change, (reward - ensemble.reward_mean) / ensemble.reward_std, cost.logit(), end.logit()
+
+    monkeypatch.setattr(ensemble, "_predict", predict)
+    estimate = ensemble.estimate(constant(0.0))
+    length = (1 - 0.99**1000) / 0.01
+    assert estimate.length.item() == pytest.approx(length, rel=1e-4)
+    assert estimate.reward.item() == pytest.approx(3 * length, rel=1e-4)
+    assert estimate.cost.item() == pytest.approx(0.5 * length, rel=1e-4)
+    assert estimate.cost_std.item() == pytest.approx(0.25 * length, rel=1e-4)
+
+
 def test_replicas_are_rolled_out_in_their_own_seeds_models(build):
     company = build("--seeds", "1", "2", "--cost-limits", "4", "9")
     alone = build("--seeds", "2", "--cost-limits", "9")

@@ -7,7 +7,7 @@ import torch
 
 from deep import trainer
 from deep.phases import Hook, Phase
-from deep.randomness import Draw
+from deep.randomness import Draw, draw_block
 from deep.runs import RunFolder
 from theory.errors import InputError
 
@@ -64,9 +64,10 @@ def run(walk: Walk, folder: RunFolder) -> None:
         folder.close()
 
 
+@pytest.mark.parametrize("seconds", [0.0, 1e9])  # a checkpoint after every block, or after phases alone
 @pytest.mark.parametrize("stop_at", [1, 120, 229, 231, 260, 399])
-def test_a_stopped_run_goes_on_to_the_same_bits_and_metrics(tmp_path, monkeypatch, stop_at):
-    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+def test_a_stopped_run_goes_on_to_the_same_bits_and_metrics(tmp_path, monkeypatch, stop_at, seconds):
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", seconds)
     whole = Walk()
     run(whole, folder_in(tmp_path / "whole"))
     with pytest.raises(KeyboardInterrupt):
@@ -75,10 +76,21 @@ def test_a_stopped_run_goes_on_to_the_same_bits_and_metrics(tmp_path, monkeypatc
     run(resumed, folder_in(tmp_path / "stopped", resume=True))
     assert torch.equal(resumed.x, whole.x)
     assert torch.equal(resumed.y, whole.y)
-    assert 0 < resumed.updates < whole.updates or stop_at == 1
+    assert 0 < resumed.updates < whole.updates or stop_at < 230
     metrics = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "stopped")]
     assert metrics[0] == metrics[1]
     assert whole.hooked == [0, 100]
+
+
+def test_every_step_gets_its_own_draws(tmp_path):
+    walk = Walk()
+    run(walk, folder_in(tmp_path))
+    expected = torch.zeros(2)
+    for block in range(5):
+        steps = min(50, 230 - 50 * block)
+        noise = draw_block({"noise": Draw("normal", ())}, (0, 1), "first", block, steps, torch.device("cpu"))["noise"]
+        expected += (noise * (1 + 50 * block + torch.arange(steps).unsqueeze(1))).sum(0)
+    torch.testing.assert_close(walk.x, expected, rtol=1e-4, atol=1e-2)
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
