@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from deep import collect
-from deep.collect import Settings, select
+from deep import collect, collection
+from deep.collection import Settings, select
 from deep.datasets import EMBEDDED, load
 from deep.ppo import Learner, Multiplier, PPOConfig, gae
 from deep.simulators.batched import BatchedVelocity, Step
@@ -131,7 +131,7 @@ def test_episodes_are_whole_in_order_and_of_the_snapshots_own_policy():
     with BatchedVelocity(task, 4, 1) as envs:
         one = Learner(config, envs, 0).policy
         two = one._replace(**{name: getattr(one, name).repeat(2, 1) for name in ("theta", "mean", "scale")})
-        rows = collect.play(envs, two.with_noise(torch.tensor([1e-9, 2.0])), 2, np.random.default_rng(0))
+        rows = collection.play(envs, two.with_noise(torch.tensor([1e-9, 2.0])), 2, np.random.default_rng(0))
     last = np.cumsum(rows["lengths"]) - 1
     ends = np.flatnonzero(rows["terminals"] | rows["timeouts"])
     np.testing.assert_array_equal(ends, last)
@@ -166,9 +166,9 @@ def test_selection_visits_every_cell_before_any_twice_and_leaves_out_what_costs_
 
 def arrays_of(settings: Settings, folder: Path) -> dict[str, np.ndarray]:
     for number in range(settings.runs):
-        collect.run(settings, number, folder, stop_never)
-    dataset = collect.assemble(settings, folder)
-    return {key: getattr(dataset, key) for key in (*collect.COLUMNS, "policies")}
+        collection.run(settings, number, folder, stop_never)
+    dataset = collection.assemble(settings, folder)
+    return {key: getattr(dataset, key) for key in (*collection.COLUMNS, "policies")}
 
 
 def test_a_stopped_run_goes_on_to_the_same_data_and_another_seed_to_others(tmp_path):
@@ -189,7 +189,7 @@ def test_a_stopped_run_goes_on_to_the_same_data_and_another_seed_to_others(tmp_p
                 raise Stopped
 
         with pytest.raises(Stopped):
-            collect.run(TINY, 0, parts, stop_after)
+            collection.run(TINY, 0, parts, stop_after)
         stages = {path.stem[-1]: load_file(path)["numbers"][0] for path in parts.glob("run-0-stage-*.safetensors")}
         assert stages == saved
     expected, found = arrays_of(TINY, whole), arrays_of(TINY, parts)
@@ -202,9 +202,9 @@ def test_a_stopped_run_goes_on_to_the_same_data_and_another_seed_to_others(tmp_p
 
 def test_a_run_may_be_shorter_than_a_segment_and_its_plot_needs_no_costs(tmp_path):
     settings = replace(TINY, steps=1, runs=1)
-    collect.run(settings, 0, tmp_path, stop_never)
+    collection.run(settings, 0, tmp_path, stop_never)
     assert [path.name for path in tmp_path.iterdir()] == ["run-0.safetensors"]
-    dataset = collect.assemble(settings, tmp_path)
+    dataset = collection.assemble(settings, tmp_path)
     assert dataset.trajectory_costs.max() == 0
     collect.plot(dataset, tmp_path / "plot.png")
 
