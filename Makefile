@@ -7,17 +7,18 @@ RUN ?= runs/hopper
 .PHONY: train test lint clean
 
 train: $(VENV)/installed
-	$(BIN)/python -m deep.train --task HopperVel --out $(RUN)
+	$(BIN)/python -m deep.train --task HopperVel --out $(RUN) $(if $(wildcard $(RUN)/config.json),--resume)
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[lint]'
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
 
 $(VENV)/installed: pyproject.toml constraints.txt requirements-legacy.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -c constraints.txt -e '.[test,lint,cluster]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[test,cluster]'
 	$(BIN)/python -m pip install --no-deps -c constraints.txt -r requirements-legacy.txt
 	touch $@
 
