@@ -2,6 +2,6 @@
 
 import os
 
-# Threads that wait for each other sleep instead of spinning. Where other work shares the cores, spinning made training on
-# two cores 40 times slower. OpenMP reads this when torch is first imported, hence here.
+# Threads that wait for each other sleep instead of spinning. Where other work shared the two cores, spinning made
+# training 40 times slower. OpenMP reads this when torch is first imported, hence here.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
