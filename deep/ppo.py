@@ -74,9 +74,7 @@ class Policies(NamedTuple):
     mean: Float[Tensor, "policy observation"]
     scale: Float[Tensor, "policy observation"]
 
-    def __call__(
-        self, observations: Float[np.ndarray, "policy n observation"]
-    ) -> tuple[Float[Tensor, "policy n action"], Float[Tensor, "policy 1 action"]]:
+    def __call__(self, observations: Float[np.ndarray, "policy n observation"]) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation of every policy's action at its own observations."""
         return gaussian(self.network, self.theta, normalise(observations, self.mean, self.scale))
 
@@ -100,12 +98,8 @@ def log_density(action: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     return (-0.5 * ((action - mean) * torch.exp(-log_std)) ** 2 - log_std).sum(-1)
 
 
-def normalise(
-    observations: Float[np.ndarray, "policy n observation"],
-    mean: Float[Tensor, "policy observation"],
-    scale: Float[Tensor, "policy observation"],
-) -> Float[Tensor, "policy n observation"]:
-    """(observation - mean) / scale, clipped to [-10, 10], in float32."""
+def normalise(observations: np.ndarray, mean: Tensor, scale: Tensor) -> Float[Tensor, "policy n observation"]:
+    """(observation - mean) / scale, clipped to [-10, 10], in float32; every policy has its own mean and scale."""
     return ((torch.as_tensor(observations) - mean[:, None]) / scale[:, None]).clamp(-10, 10).float()
 
 
@@ -220,12 +214,7 @@ class Learner:
         return Policies(self.actor_network, self.actor.theta.detach().clone(), mean, variance.sqrt() + 1e-4)
 
     def iterate(self, limit: float, progress: float) -> dict[str, float]:
-        """Collect a batch and learn from it; returns what is worth logging.
-
-        Args:
-            limit: episodic cost limit now.
-            progress: share of the run that is done, which sets the learning rate.
-        """
+        """Collect a batch and learn from it under this cost limit; the progress, 0 to 1, sets the learning rate."""
         if self.iteration % self.config.segment == 0:
             self._start()
         policy, rng = self.policy, generator(self.seed, "iteration", self.iteration)
@@ -271,8 +260,8 @@ class Learner:
             return self.critic_network.apply(self.critic.theta, x).numpy().reshape(shape)
 
         def log_ratio(rows: Tensor | slice) -> Float[Tensor, "1 n"]:
-            new = log_density(actions[:, rows], *gaussian(self.actor_network, self.actor.theta, x[:, rows]))
-            return new - old[:, rows]
+            gaussian_now = gaussian(self.actor_network, self.actor.theta, x[:, rows])
+            return log_density(actions[:, rows], *gaussian_now) - old[:, rows]
 
         x = normalise(rows_of(batch.observations), policy.mean, policy.scale)
         following = normalise(rows_of(batch.next_observations), policy.mean, policy.scale)
