@@ -99,6 +99,7 @@ def run(options: Options[Any]) -> dict[str, Any]:
     folder.write_json("summary.json", summary)
     plots.results(experiment, played, results, folder.path / "results.png")
     plots.training(folder.read_metrics(), experiment.problem.replicas, folder.path / "training.png")
+    folder.close()
     print(closing(experiment, results, folder.path))
     return summary
 

@@ -56,8 +56,8 @@ class DRCORLConfig:
     gate: Literal["ucb", "dynamics"] = "dynamics"
     """What Algorithm 3 compares with the limit: roll-outs in learned dynamics, or Eq. (25). Both are offline.
 
-    The policy learns to exploit the critics that Eq. (25) trusts: on the embedded data (seed 0, limit 80) it passed a
-    policy whose episodes cost 548.
+    The policy learns to exploit the critics that Eq. (25) trusts: in a trial on the embedded data (seed 0, limit 80) it
+    passed a policy whose episodes cost 548.
     """
     k: float = 1.0
     """Standard deviations over the ensemble that the gate adds to the mean (Table 2 has 2 for the UCB, Eq. (24))."""
