@@ -67,15 +67,18 @@ def upper_confidence(q: Float[Tensor, "n members batch"], k: float) -> Float[Ten
     return q.mean(dim=1) + k * q.std(dim=1, correction=0)
 
 
-def episodic_to_discounted(limit: float, gamma: float, length: int, states: str) -> float:
+def episodic_to_discounted(
+    limit: float, gamma: float, length: int, states: str, expected_length: float | None = None
+) -> float:
     """The discounted value that corresponds to `limit` costs in an episode of `length` steps, at a constant cost rate.
 
     states = "data": states spread over endless episodes, kappa = limit / ((1 - gamma) length), as in appendix B.1.
     states = "start": start states of episodes cut at `length`, that times (1 - gamma^length).
-    Early termination breaks both.
+    Early termination breaks both. Where random time-outs make an episode last `expected_length` steps on average, that
+    stands for `length` in the denominators; at a rate of 1 - gamma the "start" value is then `limit` itself.
     """
     horizon = (1 - gamma**length) if states == "start" else 1.0
-    return limit * horizon / ((1 - gamma) * length)
+    return limit * horizon / ((1 - gamma) * (length if expected_length is None else expected_length))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ probability of being alive,
     return = sum_t w_t r_t,   cost = sum_t w_t E[c_t],   length = sum_t w_t,   w_{t+1} = w_t (1 - p_terminal).
 
 Costs and rewards are undiscounted, in the data's own units. The spread over members is reported as the uncertainty; it
-understates the error of a policy that leaves the data, where all members may be wrong together.
+understates the error of a policy that leaves the data, where all models may be wrong together. Where the task times
+episodes out at random, w_{t+1} has the factor 1 - time_out_rate too.
 """
 
 from collections.abc import Callable, Mapping
@@ -141,7 +142,7 @@ class DynamicsEnsemble:
             total["reward"] += alive * reward / problem.reward_scale
             total["cost"] += alive * cost * mean_cost
             total["length"] += alive
-            alive = alive * (1 - end)
+            alive = alive * (1 - end) * (1 - problem.task.time_out_rate)
             state = torch.clamp(state + change, self.low, self.high)
         cost = total["cost"].mean(2)
         return Estimate(

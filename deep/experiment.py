@@ -67,16 +67,19 @@ class Settings(Generic[Config]):
 class Experiment:
     """A data set, a problem and a learner for it, not yet trained."""
 
-    def __init__(self, settings: Settings[Any]) -> None:
+    def __init__(
+        self, settings: Settings[Any], task: Task | None = None, data: OfflineDataset | None = None
+    ) -> None:
+        """`task` and `data` stand for what the settings name, where they are not in the table or not in a file."""
         settings.check()
         self.settings = settings
-        self.task: Task = find_task(settings.task)
-        self.data: OfflineDataset = load(self.task, settings.dataset)
+        self.task: Task = task or find_task(settings.task)
+        self.data: OfflineDataset = data or load(self.task, settings.dataset)
         cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
         self.device = torch.device("cuda" if cuda else "cpu")
         low, high = self.task.reward_range
         # An episode's reference returns then span one reward unit per step, on every task.
-        reward_scale = self.task.episode_length / (high - low)
+        reward_scale = self.task.expected_length / (high - low)
         self.replay = Replay(self.data, settings.gamma, reward_scale, self.device)
         self.problem = Problem(
             self.task,

@@ -226,7 +226,10 @@ class DRCORL:
             observations, z = starts.expand(len(problem.replicas), -1, -1), z[:, : len(starts)]
         actions, _ = self.policy.sample(self.actor.average, observations, z)
         value = self.costs[1].upper_confidence(observations, actions, config.k).mean(1)
-        one_cost = episodic_to_discounted(1.0, problem.gamma, problem.task.episode_length, config.gate_states)
+        task = problem.task
+        one_cost = episodic_to_discounted(
+            1.0, problem.gamma, task.episode_length, config.gate_states, task.expected_length
+        )
         return value.double() / one_cost
 
     def _look_ahead(self, step: int) -> dict[str, Tensor]:
