@@ -7,7 +7,7 @@ probability of being alive,
     return = sum_t w_t r_t,   cost = sum_t w_t E[c_t],   length = sum_t w_t,   w_{t+1} = w_t (1 - p_terminal).
 
 Costs and rewards are undiscounted, in the data's own units. The spread over members is reported as the uncertainty; it
-understates the error of a policy that leaves the data, where all models may be wrong together. Where the task times
+understates the error of a policy that leaves the data, where all members may be wrong together. Where the task times
 episodes out at random, w_{t+1} has the factor 1 - time_out_rate too.
 """
 

@@ -36,7 +36,7 @@ GAMMA = 0.95
 CUT = 180
 WEIGHT_OF_REST = 0.1
 
-Points = Float64[np.ndarray, "n axis"]
+Points = Float64[np.ndarray, "n _"]
 Numbers = Float64[np.ndarray, " n"]
 
 
