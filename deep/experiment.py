@@ -67,9 +67,7 @@ class Settings(Generic[Config]):
 class Experiment:
     """A data set, a problem and a learner for it, not yet trained."""
 
-    def __init__(
-        self, settings: Settings[Any], task: Task | None = None, data: OfflineDataset | None = None
-    ) -> None:
+    def __init__(self, settings: Settings[Any], task: Task | None = None, data: OfflineDataset | None = None) -> None:
         """`task` and `data` stand for what the settings name, where they are not in the table or not in a file."""
         settings.check()
         self.settings = settings

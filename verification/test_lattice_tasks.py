@@ -71,7 +71,9 @@ def shifted(lattice: Lattice) -> Lattice:
     """Lands a third of a spacing further along the last axis."""
     step = np.zeros(len(lattice.states.axes))
     step[-1] = lattice.states.axes[-1].spacing / 3
-    return replace(lattice, physics=lambda s, a: lattice.physics(s, a)._replace(next_points=lattice.physics(s, a)[0] + step))
+    return replace(
+        lattice, physics=lambda s, a: lattice.physics(s, a)._replace(next_points=lattice.physics(s, a)[0] + step)
+    )
 
 
 def without_rest(lattice: Lattice) -> Lattice:

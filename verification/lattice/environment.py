@@ -14,7 +14,7 @@ class LatticeEnv(gymnasium.Env):
     """One step: draw a grid action by the weights of the action, move, draw a node by the weights of the next point.
 
     The reward is the interpolated one; `info["cost"]` is 1 with the interpolated cost as its probability, else 0. Every
-    step is truncated with probability 1 - gamma (see `verification.lattice.tasks`); `info["state"]` is the node's number.
+    step is truncated with probability 1 - gamma (see `verification.lattice.tasks`). `info["state"]`: the node's number.
     """
 
     def __init__(self, lattice: Lattice) -> None:

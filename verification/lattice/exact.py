@@ -1,8 +1,8 @@
-r"""Exact scores of a trained policy on a lattice task: its regret, its violation, and the terms that bounds are made of.
+r"""Exact scores of a trained policy on a lattice task: regret, violation, and the terms that bounds are made of.
 
 A learner's policy enters as what it induces on the grid actions, pi(j | s) = E_{a ~ pi(.|s)} w_j(a), from which theory/
-gives everything without sampling. Values are discounted sums from the start distribution, which are an episode's expected
-sums (see `tasks`).
+gives everything without sampling. Values are discounted sums from the start distribution, which are the expected sums
+of an episode (see `tasks`).
 """
 
 from collections.abc import Callable
@@ -64,12 +64,12 @@ def _per_replica(weights: Callable[..., np.ndarray], *arrays: Float[np.ndarray, 
 class Scores:
     """Exact measurements of policies at their limits, each (replica,); rewards and costs are those of an episode.
 
-    optimal_value: V_r of the constrained optimum; value, cost: V_r, V_c of the policy; gap = optimal_value - value, which
-    is negative where the policy buys reward with a violation; violation = max(0, cost - limit).
+    optimal_value: V_r of the constrained optimum; value, cost: V_r, V_c of the policy; gap = optimal_value - value,
+    negative where the policy buys reward with a violation; violation = max(0, cost - limit).
     kl, kl_max: KL(pi || pi_b) of the induced policies, its mean over the policy's occupancy and its largest value;
     occupancy_tv, occupancy_ratio: total variation between the occupancies of policy and data, and max d_pi / d_b.
-    bound_printed: Prop. 3.1, Eq. (13), with eps_dist = max_s KL(pi || pi_b), the direction that its corrected proof uses
-    (the other is infinite wherever the policy drops an action); bound_tight: ours; slack = bound - cost.
+    bound_printed: Prop. 3.1, Eq. (13), with eps_dist = max_s KL(pi || pi_b), the direction that its corrected proof
+    uses (the other is infinite wherever the policy drops an action); bound_tight: ours; slack = bound - cost.
     """
 
     limit: PerCMDP
@@ -91,7 +91,7 @@ class Scores:
 def score(behaviour: Behaviour, policy: PerStateAction, limits: PerCMDP) -> Scores:
     """Measure the policies, one per limit.
 
-    Maxima over states run over those that the data's policy can reach at all; a policy's behaviour elsewhere is nobody's.
+    Maxima over states run over those that the data's policy can reach at all; no policy ever meets the others.
     """
     cmdp = behaviour.lattice.cmdp.select(torch.zeros(len(limits), dtype=torch.long)).with_budget(limits)
     pi_b, d_b = behaviour.policy.expand_as(policy), behaviour.occupancy.clamp(min=0)

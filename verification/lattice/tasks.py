@@ -24,7 +24,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float64
 
 from deep.tasks import Task
@@ -125,7 +124,9 @@ def _hazard(states: Points, actions: Points) -> Step:
     to_goal = np.linalg.norm(states - np.array([0.8, 0.0]), axis=1)
     in_hazard = np.linalg.norm(states, axis=1) < 0.65
     return Step(
-        np.clip(states + 0.25 * actions, -1, 1), np.maximum(0, 1 - to_goal / 1.2) + _rest(actions), in_hazard.astype(float)
+        np.clip(states + 0.25 * actions, -1, 1),
+        np.maximum(0, 1 - to_goal / 1.2) + _rest(actions),
+        in_hazard.astype(float),
     )
 
 

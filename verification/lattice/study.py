@@ -1,0 +1,153 @@
+"""`python -m verification.lattice.study`: train every learner on the lattice tasks, score it exactly, write results.json.
+
+A learner whose code and settings have not changed since its rows were written is not trained again, unless --fresh.
+Everything runs on one core, so that results do not depend on how work is split; about three minutes per DRCORL.
+"""
+
+import ast
+import hashlib
+import json
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+
+from deep.runs import read_json
+from theory.errors import InputError, exit_on_input_error
+from verification.lattice import figure
+from verification.lattice.methods import DATA_SEED, TRAJECTORIES, TRIALS, Trial, described, run
+from verification.lattice.tasks import GAMMA, LATTICES
+
+ROOT = Path(__file__).parents[2]
+RESULTS = Path(__file__).parent / "results.json"
+LATTICE_SOURCES = tuple(f"verification/lattice/{name}.py" for name in ("grid", "tasks", "data", "exact", "methods"))
+SHARED_SOURCES = tuple(
+    f"deep/{name}.py"
+    for name in ("experiment", "replay", "networks", "optimisation", "policies", "randomness", "estimates", "trainer")
+)
+METHOD_SOURCES = {
+    "bc": ("deep/algorithms/bc.py",),
+    "drcorl": ("deep/algorithms/drcorl.py", "deep/behaviour.py", "deep/critics.py", "deep/diffusion.py")
+    + ("theory/adaptation.py",),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train learners on lattice tasks and score them exactly."""
+
+    tasks: tuple[str, ...] = tuple(LATTICES)
+    """Which tasks."""
+    methods: tuple[str, ...] = tuple(TRIALS)
+    """Which learners."""
+    fresh: bool = False
+    """Train again even what is up to date."""
+    out: Path = RESULTS
+    """The results file; the figure lies beside it."""
+
+
+def fingerprint(trial: Trial) -> str:
+    """A hash of the settings and of the code (without comments and docstrings) that a trial's rows follow from."""
+    digest = hashlib.sha256(json.dumps(described(trial), sort_keys=True).encode())
+    method = trial.algorithm.split("_")[0] if trial.algorithm.startswith("bc") else trial.algorithm
+    for name in LATTICE_SOURCES + SHARED_SOURCES + METHOD_SOURCES[method]:
+        tree = ast.parse((ROOT / name).read_text())
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list):  # texts that stand alone are docstrings
+                node.body = [item for item in body if not _is_text(item)]  # pyright: ignore[reportAttributeAccessIssue]
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def stale(results: dict[str, Any]) -> list[tuple[str, str]]:
+    """(method, task) whose rows are missing or come from other code or settings than the present ones."""
+    known, now = results["provenance"]["fingerprints"], {name: fingerprint(trial) for name, trial in TRIALS.items()}
+    pairs = [(method, task) for method, trial in TRIALS.items() for task in trial.tasks]
+    return [(method, task) for method, task in pairs if known.get(f"{method}, {task}") != now[method]]
+
+
+def rows_of(results: dict[str, Any], method: str, task: str | None = None) -> list[dict[str, Any]]:
+    """The rows of one method, on one task or on all."""
+    return [row for row in results["results"] if row["method"] == method and task in (None, row["task"])]
+
+
+def chosen(options: Options, results: dict[str, Any]) -> list[tuple[str, str]]:
+    """(method, task) to train now; raises InputError for a name that there is not."""
+    for kind, asked, known in (("task", options.tasks, LATTICES), ("method", options.methods, TRIALS)):
+        unknown = [name for name in asked if name not in known]
+        if unknown:
+            raise InputError(f"unknown {kind} {unknown[0]!r}: accepted are {', '.join(known)}")
+    pairs = [(method, task) for method in options.methods for task in options.tasks if task in TRIALS[method].tasks]
+    needed = pairs if options.fresh else stale(results)
+    return [pair for pair in pairs if pair in needed]
+
+
+def provenance() -> dict[str, Any]:
+    """What the numbers were made with, apart from each method's fingerprint and time."""
+    return {
+        "command": "python -m verification.lattice.study",
+        "gamma": GAMMA,
+        "data": {"trajectories": TRAJECTORIES, "seed": DATA_SEED},
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "fingerprints": {},
+        "settings": {},
+        "seconds": {},
+    }
+
+
+def main() -> None:
+    """Run the study and write its files."""
+    options = tyro.cli(Options)
+    with exit_on_input_error():
+        results = read_json(options.out) if options.out.exists() else {"provenance": provenance(), "results": []}
+        for method, task in chosen(options, results):
+            began = time.perf_counter()
+            rows = [{"task": task, "method": method, **row} for row in run(LATTICES[task], TRIALS[method])]
+            replace_rows(results, method, task, rows, time.perf_counter() - began)
+            options.out.write_text(json.dumps(results, indent=1) + "\n")
+        print(table(results))
+        figure.draw(results, options.out.with_suffix(".png"))
+
+
+def replace_rows(results: dict[str, Any], method: str, task: str, rows: list[dict[str, Any]], seconds: float) -> None:
+    """Put a trial's rows in their place, with what they were made from."""
+    others = [row for row in results["results"] if (row["method"], row["task"]) != (method, task)]
+    methods, tasks = list(TRIALS), list(LATTICES)
+    results["results"] = sorted(others + rows, key=lambda row: (methods.index(row["method"]), tasks.index(row["task"])))
+    about = results["provenance"]
+    about["fingerprints"][f"{method}, {task}"] = fingerprint(TRIALS[method])
+    about["seconds"][f"{method}, {task}"] = round(seconds, 1)
+    about["settings"][method] = described(TRIALS[method])
+
+
+def table(results: dict[str, Any]) -> str:
+    """Means over seeds, in the unit of an episode: the optimum, the policy's value, and its cost beside the limit."""
+    lines = [
+        f"{'task':<14} {'method':<27} {'limit':>5} {'optimum':>8} {'value':>7} {'gap':>7} {'cost':>7} {'worst cost':>10}"
+    ]
+    for task in LATTICES:
+        for method in TRIALS:
+            for limit in LATTICES[task].limits:
+                rows = [row for row in rows_of(results, method, task) if row["cost_limit"] == limit]
+                if rows:
+                    mean = {key: sum(row[key] for row in rows) / len(rows) for key in ("value", "gap", "cost")}
+                    lines.append(
+                        f"{task:<14} {method:<27} {limit:>5g} {rows[0]['optimal_value']:>8.2f} {mean['value']:>7.2f}"
+                        f" {mean['gap']:>7.2f} {mean['cost']:>7.2f} {max(row['cost'] for row in rows):>10.2f}"
+                    )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
