@@ -1,5 +1,7 @@
 """verification.lattice.exact: weights against quadrature, scores against policies whose scores are known."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -40,7 +42,7 @@ def test_gaussian_weights_against_quadrature(mean: float, std: float):
     for node in range(AXIS.count):
         expected = sum(
             quad(lambda x, j=node: hat(x, j) * norm.pdf(x, mean, std), low, high, epsabs=1e-13)[0]
-            for low, high in zip(pieces[:-1], pieces[1:], strict=True)
+            for low, high in pairwise(pieces)
         )
         assert found[node] == pytest.approx(expected, abs=1e-10)
     assert found.sum() == pytest.approx(1)

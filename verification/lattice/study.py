@@ -1,4 +1,4 @@
-"""`python -m verification.lattice.study`: train every learner on the lattice tasks, score it exactly, write results.json.
+"""`python -m verification.lattice.study`: train every learner on the lattice tasks, score it exactly, write a report.
 
 A learner whose code and settings have not changed since its rows were written is not trained again, unless --fresh.
 Everything runs on one core, so that results do not depend on how work is split; about three minutes per DRCORL.
@@ -31,8 +31,13 @@ SHARED_SOURCES = tuple(
 )
 METHOD_SOURCES = {
     "bc": ("deep/algorithms/bc.py",),
-    "drcorl": ("deep/algorithms/drcorl.py", "deep/behaviour.py", "deep/critics.py", "deep/diffusion.py")
-    + ("theory/adaptation.py",),
+    "drcorl": (
+        "deep/algorithms/drcorl.py",
+        "deep/behaviour.py",
+        "deep/critics.py",
+        "deep/diffusion.py",
+        "theory/adaptation.py",
+    ),
 }
 
 
@@ -133,9 +138,7 @@ def replace_rows(results: dict[str, Any], method: str, task: str, rows: list[dic
 
 def table(results: dict[str, Any]) -> str:
     """Means over seeds, in the unit of an episode: the optimum, the policy's value, and its cost beside the limit."""
-    lines = [
-        f"{'task':<14} {'method':<27} {'limit':>5} {'optimum':>8} {'value':>7} {'gap':>7} {'cost':>7} {'worst cost':>10}"
-    ]
+    lines = [f"{'task':<14} {'method':<27} limit  optimum   value     gap    cost worst cost"]
     for task in LATTICES:
         for method in TRIALS:
             for limit in LATTICES[task].limits:

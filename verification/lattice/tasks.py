@@ -1,21 +1,21 @@
 r"""Three tasks with a continuous look that are finite constrained MDPs.
 
 States are the nodes of a grid, observations their coordinates (an angle shows its cosine and sine). A continuous action
-a in [-1, 1]^k is a mixture of the neighbouring grid actions g_j with the weights w_j(a) of `grid`, and the point that the
-physics moves to is spread over the neighbouring nodes:
+a in [-1, 1]^k is a mixture of the neighbouring grid actions g_j with the weights w_j(a) of `grid`, and the point that
+the physics moves to is spread over the neighbouring nodes:
 
     P(s' | s, a) = sum_j w_j(a) w_{s'}(next(s, g_j)),   r(s, a) = sum_j w_j(a) r(s, g_j),   c(s, a) alike.
 
-So a policy on [-1, 1]^k acts like the policy pi(j | s) = E_{a ~ pi} w_j(a) on a `FiniteCMDP` whose actions are the grid
-actions: nothing is approximated. Rewards pay a little for small thrust, WEIGHT_OF_REST (1 - |g_j|^2 / k) charged on grid
+So a policy on [-1, 1]^k acts like the policy pi(j | s) = E_{a ~ pi} w_j(a) on a `FiniteCMDP` whose actions are the
+grid actions: nothing is approximated. Rewards pay a little for small thrust, WEIGHT_OF_REST (1 - |g_j|^2 / k) on grid
 actions, so that optima are not extreme everywhere.
 
 An episode and the discounted sum: every step is an episode's last one with probability 1 - gamma, whatever state and
-action, and this counts as a time-out. Step t is then played with probability gamma^t, so the *expected undiscounted sum of
-an episode is the discounted value*, the states of the data are distributed as the discounted occupancy of the behaviour
-policy, and critics that bootstrap through time-outs and discount by the same gamma estimate that same value. A limit on
-an episode's cost is thus the theory's budget. Episodes are also cut after CUT steps, which changes a sum by the share
-gamma^CUT < 1e-4.
+action, and this counts as a time-out. Step t is then played with probability gamma^t, so the *expected undiscounted sum
+of an episode is the discounted value*, the states of the data are distributed as the discounted occupancy of the
+behaviour policy, and critics that bootstrap through time-outs and discount by the same gamma estimate that same value.
+A limit on an episode's cost is thus the theory's budget. Episodes are also cut after CUT steps, which changes a sum by
+the share gamma^CUT < 1e-4.
 """
 
 from collections.abc import Callable
