@@ -24,7 +24,26 @@ from verification.lattice.tasks import GAMMA, Lattice
 TRAJECTORIES = 2000
 DATA_SEED = 0
 HIDDEN = (64, 64)
-NO_DYNAMICS = DynamicsConfig(steps=2000, members=3, batch_size=128, hidden=HIDDEN, episodes=8)
+NO_DYNAMICS = DynamicsConfig(steps=0)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One learner with the budget that the study gives it."""
+
+    algorithm: str
+    config: Any
+    dynamics: DynamicsConfig = NO_DYNAMICS
+    seeds: tuple[int, ...] = (0, 1, 2)
+    tasks: tuple[str, ...] = ("LatticeSpeed", "LatticeHazard", "LatticeHeat")
+    dtype: torch.dtype = field(default=torch.float32)
+
+
+def _cloning(trajectories: Any) -> Trial:
+    return Trial(f"bc_{trajectories}", BCConfig(trajectories, steps=1500, batch_size=256, hidden=HIDDEN))
+
+
+_DYNAMICS = DynamicsConfig(steps=2000, members=3, batch_size=128, hidden=HIDDEN, episodes=8)
 _DRCORL = DRCORLConfig(
     behaviour=BehaviourConfig(steps=2000, batch_size=128, width=64, blocks=2, learning_rate=2e-3),
     critics=CriticConfig(steps=1500, regression_steps=500, hidden=HIDDEN, target_rate=0.01),

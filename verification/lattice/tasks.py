@@ -15,7 +15,7 @@ action, and this counts as a time-out. Step t is then played with probability ga
 of an episode is the discounted value*, the states of the data are distributed as the discounted occupancy of the
 behaviour policy, and critics that bootstrap through time-outs and discount by the same gamma estimate that same value.
 A limit on an episode's cost is thus the theory's budget. Episodes are also cut after CUT steps, which changes a sum by
-the share gamma^CUT < 1e-4.
+a share of about gamma^CUT = 1e-4.
 """
 
 from collections.abc import Callable
