@@ -1,0 +1,142 @@
+r"""DRCORL's tabular limit: on one-hot states the deep update is the closed-form step of every state's Gaussian policy.
+
+Observations are one-hot, the policy one linear layer: raw outputs u(s), v(s) give m = tanh u, log sigma = low + (high -
+low) sigmoid(v). Behaviour N(mu, tau^2) in every state (its exact noise predictor), critics Q = slope_s a + bend_s a^2 / 2.
+With w_s the share of state s in the batch, at noise level t,
+
+    dKL/dm = w_s alpha^2 (m - mu) / R,   dKL/dlog sigma = w_s alpha^2 sigma^2 (1/R - 1/V),   all times omega(t),
+    V = alpha^2 sigma^2 + sigma_t^2,   R = alpha^2 tau^2 + sigma_t^2,
+    dE Q/dm = w_s (slope_s + bend_s m),   dE Q/dlog sigma = w_s bend_s sigma^2,
+
+the gradients of the two objectives are beta dE Q - dKL in their signs, and theory.adaptation mixes them. Draws of +-1 for z
+and noise make the batch mean of these quadratics exact, so that there is nothing to tolerate but rounding.
+"""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from deep.algorithms.drcorl import DRCORL, DRCORLConfig
+from deep.behaviour import BehaviourConfig
+from deep.critics import CriticConfig
+from deep.datasets import OfflineDataset
+from deep.diffusion import WEIGHTS, Schedule
+from deep.estimates import DynamicsConfig
+from deep.experiment import Experiment, Settings
+from deep.tasks import Task
+from theory.adaptation import gradient_manipulation
+
+STATES, LIMIT, BETA, T = 3, 10.0, 0.7, 0.3
+MU, TAU = -0.4, 0.5
+SLOPES = torch.tensor([[1.0, -0.3, 0.5], [0.9, 0.4, 0.8]], dtype=torch.float64)  # reward, cost
+BENDS = torch.tensor([[-1.0, -0.5, 0.2], [0.6, 0.3, -0.1]], dtype=torch.float64)
+SIGNS = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float64)] * 2)  # (z, noise)
+
+
+def one_hot_data() -> OfflineDataset:
+    """One row per state; what happens in it plays no part."""
+    eye = np.eye(STATES, dtype=np.float32)
+    zeros, ends = np.zeros(STATES, dtype=np.float32), np.ones(STATES, dtype=bool)
+    return OfflineDataset("OneHot", eye, eye, zeros[:, None], zeros, zeros + 1, ~ends, ends)
+
+
+@pytest.fixture
+def experiment(monkeypatch):
+    """A DRCORL learner in double precision whose behaviour model and critics are known functions."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    task = Task("OneHot", "", "", STATES, 1, 10, (0.0, 1.0), 10.0, velocity_threshold=1.0)
+    config = DRCORLConfig(
+        behaviour=BehaviourConfig(steps=1, width=4, blocks=1, t_range=(T, T)),
+        critics=CriticConfig(steps=1, hidden=(4,), ensemble=2),
+        policy="gaussian",
+        hidden=(),
+        beta=BETA,
+        gate="ucb",
+        choose="last",
+        batch_size=len(SIGNS) * STATES,
+    )
+    settings = Settings(
+        config, task="OneHot", cost_limits=(LIMIT,), gamma=0.9, dynamics=DynamicsConfig(steps=0), device="cpu"
+    )
+    made = Experiment(settings, task, one_hot_data())
+    method = made.method
+    assert isinstance(method, DRCORL)
+    # The data are one-hot; normalising them would mix the states.
+    made.replay.observations.copy_(torch.eye(STATES))
+    made.replay.next_observations.copy_(torch.eye(STATES))
+
+    def at(observations: Tensor):
+        def predict(noisy: Tensor, t: Tensor) -> Tensor:
+            alpha, sigma = (f(t).unsqueeze(-1) for f in (Schedule().alpha, Schedule().sigma))
+            return sigma * (noisy - alpha * MU) / (alpha**2 * TAU**2 + sigma**2)
+
+        return predict
+
+    def slope_of(row: int):
+        return lambda observations, actions: (
+            (observations @ SLOPES[row]).unsqueeze(-1) + (observations @ BENDS[row]).unsqueeze(-1) * actions.detach()
+        )
+
+    monkeypatch.setattr(method.behaviour, "at", at)
+    monkeypatch.setattr(method.reward, "action_gradient", slope_of(0))
+    monkeypatch.setattr(method.costs[0], "action_gradient", slope_of(1))
+    yield made
+    torch.set_default_dtype(before)
+
+
+def direction(experiment: Experiment, gate: float, monkeypatch) -> tuple[Tensor, Tensor]:
+    """The direction g that one update of the deep code ascends, over (u, v) of every state, and theta before it."""
+    method = experiment.method
+    assert isinstance(method, DRCORL)
+    phase = method.phases()[-1]
+    with torch.no_grad():
+        rng = torch.Generator().manual_seed(0)
+        method.clone.theta.copy_(torch.randn(method.clone.theta.shape, generator=rng, dtype=torch.float64))
+        method.clone.average.copy_(method.clone.theta)
+    phase.begin()
+    method.scales.fill_(1.0)
+    monkeypatch.setattr(method, "_upper_confidence_cost", lambda *_: torch.tensor([gate], dtype=torch.float64))
+    seen = []
+    monkeypatch.setattr(method.actor, "descend", lambda gradient, *_: seen.append(-gradient))
+    theta = method.actor.theta.detach().clone()
+    middle = (torch.arange(STATES, dtype=torch.float64) + 0.5) / STATES
+    rows = middle.repeat_interleave(len(SIGNS)).unsqueeze(0)
+    signs = SIGNS.repeat(STATES, 1)
+    draws = {"row": rows, "z": signs[:, :1].unsqueeze(0), "next_z": torch.zeros(1, len(signs), 1)}
+    draws |= {"t": torch.zeros_like(rows), "noise": signs[:, 1:].unsqueeze(0)}
+    phase.update(torch.tensor(0.0), draws)
+    weight, bias = seen[0][0, : 2 * STATES].reshape(STATES, 2), seen[0][0, 2 * STATES :]
+    torch.testing.assert_close(weight.sum(0), bias)  # every state's step is shared by the bias
+    return weight, theta[0]
+
+
+def closed_form(theta: Tensor, gate: float, entropy: bool = True) -> Tensor:
+    """The same from the formulas in this file's head, (state, (u, v))."""
+    raw = theta[: 2 * STATES].reshape(STATES, 2) + theta[2 * STATES :]
+    m, share = torch.tanh(raw[:, 0]), torch.sigmoid(raw[:, 1])
+    spread = torch.exp(2 * (-5 + 5 * share))
+    level = torch.tensor(T, dtype=torch.float64)
+    alpha, noise = Schedule().alpha(level), Schedule().sigma(level)
+    omega = WEIGHTS["score"](alpha, noise) * noise / alpha
+    V, R = alpha**2 * spread + noise**2, alpha**2 * TAU**2 + noise**2
+    d_kl = omega * torch.stack([alpha**2 * (m - MU) / R, alpha**2 * spread * (1 / R - (1 / V if entropy else 0.0))], 1)
+    d_q = [torch.stack([slope + bend * m, bend * spread], 1) for slope, bend in zip(SLOPES, BENDS, strict=True)]
+    through = torch.stack([1 - m**2, 5 * share * (1 - share)], 1) / STATES
+    g_r, g_c = (BETA * d_q[0] - d_kl) * through, (-BETA * d_q[1] - d_kl) * through
+    # The bias repeats the states' sum: the inner products of the network's parameters count it too.
+    full = [torch.cat([g, g.sum(0, keepdim=True)]) for g in (g_r, g_c)]
+    rr, rc, cc = ((a * b).sum().reshape(1) for a, b in ((full[0], full[0]), (full[0], full[1]), (full[1], full[1])))
+    limit = torch.tensor([LIMIT], dtype=torch.float64)
+    x, y, _ = gradient_manipulation(torch.tensor([gate], dtype=torch.float64), limit, 0.2 * LIMIT, 0.2 * LIMIT, rr, rc, cc)
+    return x * g_r + y * g_c
+
+
+@pytest.mark.parametrize("gate", [0.0, LIMIT, 3 * LIMIT], ids=["safe", "band", "unsafe"])
+def test_the_update_on_one_hot_states_is_the_closed_form_step(experiment, gate: float, monkeypatch):
+    found, theta = direction(experiment, gate, monkeypatch)
+    torch.testing.assert_close(found, closed_form(theta, gate), rtol=1e-9, atol=1e-12)
+    # Another region's step, and the step without the entropy term, are not it.
+    assert (found - closed_form(theta, 2 * LIMIT if gate < LIMIT else 0.0)).abs().max() > 1e-2
+    assert (found - closed_form(theta, gate, entropy=False)).abs().max() > 1e-2
