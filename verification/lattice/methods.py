@@ -43,14 +43,14 @@ def _cloning(trajectories: Any) -> Trial:
     return Trial(f"bc_{trajectories}", BCConfig(trajectories, steps=1500, batch_size=256, hidden=HIDDEN))
 
 
-_DYNAMICS = DynamicsConfig(steps=2000, members=3, batch_size=128, hidden=HIDDEN, episodes=8)
+_DYNAMICS = DynamicsConfig(steps=1500, members=3, batch_size=64, hidden=HIDDEN, episodes=8)
 _DRCORL = DRCORLConfig(
-    behaviour=BehaviourConfig(steps=2000, batch_size=128, width=64, blocks=2, learning_rate=2e-3),
-    critics=CriticConfig(steps=1500, regression_steps=500, hidden=HIDDEN, target_rate=0.01),
-    cloning_steps=1000,
-    regression_steps=800,
+    behaviour=BehaviourConfig(steps=2000, batch_size=64, width=48, blocks=2, learning_rate=2e-3),
+    critics=CriticConfig(steps=1200, regression_steps=400, hidden=HIDDEN, learning_rate=1e-3, target_rate=0.02),
+    cloning_steps=800,
+    regression_steps=600,
     adaptation_steps=800,
-    batch_size=128,
+    batch_size=64,
     hidden=HIDDEN,
     look_every=100,
 )
