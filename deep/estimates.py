@@ -11,7 +11,7 @@ understates the error of a policy that leaves the data, where all members may be
 episodes out at random, w_{t+1} has the factor 1 - time_out_rate too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,9 +24,8 @@ from torch.nn import functional as F
 from deep.networks import MLP, initial_parameters
 from deep.optimisation import Adam, Parameters, falling, gradient
 from deep.phases import Phase, Problem
+from deep.policies import Act
 from deep.randomness import Draw, generator
-
-Act = Callable[[Float[Tensor, "replicas batch obs"]], Float[Tensor, "replicas batch act"]]
 
 
 class Estimate(NamedTuple):

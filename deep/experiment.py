@@ -98,7 +98,8 @@ class Experiment:
 
     def tensors(self) -> dict[str, Tensor]:
         """All that training changes."""
-        return self.dynamics.tensors() | self.method.tensors()
+        counted = {"simulator_episodes": self.problem.simulator.episodes}
+        return self.dynamics.tensors() | self.method.tensors() | counted
 
     def act(self, observations: Float[np.ndarray, "replica n obs"]) -> Float[np.ndarray, "replica n act"]:
         """Every replica's actions at raw observations."""

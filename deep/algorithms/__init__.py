@@ -9,6 +9,7 @@ from deep.algorithms.drcorl import DRCORL, DRCORLConfig
 from deep.behaviour import BehaviourConfig
 from deep.critics import CriticConfig
 from deep.estimates import DynamicsEnsemble
+from deep.gates import GateConfig
 from deep.phases import Method, Problem
 
 Preset = str
@@ -46,8 +47,7 @@ ALGORITHMS: dict[str, Algorithm] = {
                 critics=CriticConfig(steps=100_000),
                 cloning_steps=20_000,
                 adaptation_steps=2050,
-                gate="ucb",
-                k=2.0,
+                gate=GateConfig(kind="ucb", k=2.0),
             ),
         },
     ),
