@@ -34,7 +34,7 @@ class Settings(Generic[Config]):
     """Hyper-parameters of the algorithm; the preset gives the defaults."""
     task: str = "HopperVel"
     """Short name or DSRL id; `python -m deep.tasks` lists them."""
-    algorithm: Literal["drcorl", "bc_all", "bc_safe", "bc_best"] = "drcorl"
+    algorithm: Literal["drcorl", "safe_dql", "bc_all", "bc_safe", "bc_best"] = "drcorl"
     """The method."""
     preset: Literal["quick", "paper"] = "quick"
     """quick: minutes on two CPU cores. paper: the sizes and steps that the paper prints, for a GPU."""

@@ -6,10 +6,12 @@ from typing import Any
 
 from deep.algorithms.bc import BC, BCConfig
 from deep.algorithms.drcorl import DRCORL, DRCORLConfig
+from deep.algorithms.safe_dql import SafeDQL, SafeDQLConfig
 from deep.behaviour import BehaviourConfig
 from deep.critics import CriticConfig
 from deep.estimates import DynamicsEnsemble
 from deep.phases import Method, Problem
+from deep.twins import TwinConfig
 
 Preset = str
 """quick: minutes on two CPU cores. paper: the sizes and numbers of steps that the papers print, for a GPU."""
@@ -48,6 +50,18 @@ ALGORITHMS: dict[str, Algorithm] = {
                 adaptation_steps=2050,
                 gate="ucb",
                 k=2.0,
+            ),
+        },
+    ),
+    "safe_dql": Algorithm(
+        SafeDQL,
+        {
+            "quick": SafeDQLConfig(),
+            "paper": SafeDQLConfig(
+                critics=TwinConfig(hidden=(256, 256, 256), activation="mish"),
+                behaviour_steps=0,
+                improvement_steps=1_000_000,
+                candidates=50,
             ),
         },
     ),
