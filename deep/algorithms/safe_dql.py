@@ -11,7 +11,7 @@ Phases: the behaviour policy and its values, which depend on the seed alone (L_d
 sums: a warm start that may be left out); then Eq. (1) for every seed and cost limit.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from deep.critics import episodic_to_discounted
 from deep.datasets import OfflineDataset
 from deep.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
-from deep.estimates import DynamicsEnsemble
+from deep.estimates import Act, DynamicsEnsemble
 from deep.networks import initial_parameters
 from deep.optimisation import Adam, Parameters, falling, gradient
 from deep.phases import Phase, Problem
@@ -33,7 +33,6 @@ from deep.twins import TwinConfig, TwinCritics, TwinValues
 from theory.errors import InputError
 
 Choice = Literal["best", "sample"]
-Act = Callable[[Float[Tensor, "replicas batch obs"]], Float[Tensor, "replicas batch act"]]
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ class SafeDQL:
         """The threshold on Q_c, a discounted sum of costs."""
         self.multiplier = torch.full_like(self.kappa, config.penalty)
         """lambda times max(kappa, 1)."""
-        self._acting = self.actor_of(config.choose)
+        self._own_actor = self.acting(config.choose)
 
     def _new_policy(self, owners: tuple[int, ...], optimiser: Adam) -> Parameters:
         return Parameters(
@@ -204,7 +203,7 @@ class SafeDQL:
         actions: Float[Tensor, "replicas batch act"],
         draws: Mapping[str, Tensor],
     ) -> Objective:
-        """Eq. (1) for the policies theta on transitions of the data, with `objective_draws`, for the current critics."""
+        """Eq. (1) at the policies theta, for transitions of the data and `objective_draws`; the critics are fixed."""
         cloning = self.policy.denoising_loss(theta, observations, actions, draws["t"], draws["noise"])
         chosen = self.policy.sample(theta, observations, draws["z"])
         values = self.critics.values(self.critics.q.theta.detach(), observations, chosen)
@@ -255,7 +254,12 @@ class SafeDQL:
         index = picked.view(replicas, batch, 1, 1).expand(-1, -1, 1, actions.shape[-1])
         return actions.unflatten(1, (batch, -1)).gather(2, index).squeeze(2)
 
-    def actor_of(self, choice: Choice) -> Act:
+    def actors(self) -> dict[str, Act]:
+        """The configured choice first."""
+        other: Choice = "sample" if self.config.choose == "best" else "best"
+        return {choice: self.acting(choice) for choice in (self.config.choose, other)}
+
+    def acting(self, choice: Choice) -> Act:
         """A way to act with fresh randomness of its own, for one evaluation.
 
         The k-th call takes the noise of (seed, "acting", k): an evaluation that starts with a fresh actor is repeated
@@ -277,7 +281,7 @@ class SafeDQL:
 
     def act(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
         """The configured choice, with this learner's own actor."""
-        return self._acting(observations)
+        return self._own_actor(observations)
 
     def report(self) -> dict[str, object]:
         return {"kappa": self.kappa.tolist(), "multiplier": self.multiplier.tolist()}
@@ -311,5 +315,7 @@ def episode_cost_per_value(data: OfflineDataset, cost_to_go: Float[Tensor, " tra
     mean = sums.index_add(0, owner, cost_to_go.double().cpu()) / lengths
     costs = torch.from_numpy(data.trajectory_costs)
     if not mean.any():
-        raise InputError("--kappa calibrated: the data have no cost to calibrate with; accepted are data, start and cut")
+        raise InputError(
+            "--kappa calibrated: the data have no cost to calibrate with; accepted are data, start and cut"
+        )
     return float((costs * mean).sum() / mean.square().sum())
