@@ -78,11 +78,18 @@ def episodic_to_discounted(
 
     states = "data": states spread over endless episodes, kappa = limit / ((1 - gamma) length), as in appendix B.1.
     states = "start": start states of episodes cut at `length`, that times (1 - gamma^length).
-    Early termination breaks both. Where random time-outs make an episode last `expected_length` steps on average, that
-    stands for `length` in the denominators; at a rate of 1 - gamma the "start" value is then `limit` itself.
+    states = "cut": states spread over episodes cut at `length`, limit / length times the mean over k = 1 ... length
+    steps left of (1 - gamma^k) / (1 - gamma).
+    Critics that bootstrap at time-outs, as those here do, estimate the first; the others are smaller. Early termination
+    breaks all three. Where random time-outs make an episode last `expected_length` steps on average, the limit is spread
+    over these; at a rate of 1 - gamma the "start" value is then `limit` itself.
     """
-    horizon = (1 - gamma**length) if states == "start" else 1.0
-    return limit * horizon / ((1 - gamma) * (length if expected_length is None else expected_length))
+    shares = {
+        "data": 1.0,
+        "start": 1 - gamma**length,
+        "cut": 1 - gamma * (1 - gamma**length) / ((1 - gamma) * length),
+    }
+    return limit * shares[states] / ((1 - gamma) * (length if expected_length is None else expected_length))
 
 
 @dataclass(frozen=True)

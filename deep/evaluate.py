@@ -44,9 +44,12 @@ def run(options: Options) -> None:
     last = experiment.phases()[-1]
     if position is None or (position.phase, position.step) != (last.name, last.steps):
         raise InputError(f"the run in {options.directory} is not finished: go on with deep.train --resume")
-    _, results = evaluate(experiment, options.episodes)
-    folder.write_json("evaluation.json", {"episodes": options.episodes, "results": results})
-    print(table(results))
+    scores = {choice: evaluate(experiment, options.episodes, choice)[1] for choice in experiment.choices}
+    first, *others = scores
+    content = {"results": scores[first], "choice": first, "other_choices": {name: scores[name] for name in others}}
+    folder.write_json("evaluation.json", {"episodes": options.episodes, **content})
+    for choice, results in scores.items():
+        print(*([f"acting by --choose {choice}:"] if choice else []), table(results), sep="\n")
     if options.video is not None:
         film(experiment, options.video)
 

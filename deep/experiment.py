@@ -16,8 +16,8 @@ from torch import Tensor
 
 from deep.algorithms import ALGORITHMS
 from deep.datasets import OfflineDataset, load
-from deep.estimates import DynamicsConfig, DynamicsEnsemble
-from deep.phases import Phase, Problem
+from deep.estimates import Act, DynamicsConfig, DynamicsEnsemble
+from deep.phases import Choosing, Phase, Problem
 from deep.replay import Replay
 from deep.runs import read_json
 from deep.tasks import Task, find_task
@@ -34,7 +34,7 @@ class Settings(Generic[Config]):
     """Hyper-parameters of the algorithm; the preset gives the defaults."""
     task: str = "HopperVel"
     """Short name or DSRL id; `python -m deep.tasks` lists them."""
-    algorithm: Literal["drcorl", "bc_all", "bc_safe", "bc_best"] = "drcorl"
+    algorithm: Literal["drcorl", "safe_dql", "bc_all", "bc_safe", "bc_best"] = "drcorl"
     """The method."""
     preset: Literal["quick", "paper"] = "quick"
     """quick: minutes on two CPU cores. paper: the sizes and steps that the paper prints, for a GPU."""
@@ -101,10 +101,21 @@ class Experiment:
         counted = {"simulator_episodes": self.problem.simulator.episodes}
         return self.dynamics.tensors() | self.method.tensors() | counted
 
-    def act(self, observations: Float[np.ndarray, "replica n obs"]) -> Float[np.ndarray, "replica n act"]:
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The ways to act, the configured one first; methods with a single way have one without a name."""
+        return tuple(self.method.actors()) if isinstance(self.method, Choosing) else ("",)
+
+    def actor(self, choice: str) -> Act:
+        """One of these ways, for one evaluation."""
+        return self.method.actors()[choice] if isinstance(self.method, Choosing) else self.method.act
+
+    def act(
+        self, observations: Float[np.ndarray, "replica n obs"], actor: Act | None = None
+    ) -> Float[np.ndarray, "replica n act"]:
         """Every replica's actions at raw observations."""
         normalised = self.replay.normalise(torch.from_numpy(observations).to(self.device))
-        return self.method.act(normalised).cpu().numpy()
+        return (actor or self.method.act)(normalised).cpu().numpy()
 
 
 def identity(experiment: Experiment) -> dict[str, Any]:

@@ -8,7 +8,7 @@ checkpoints are operations on one tensor.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod, sqrt
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,7 +18,36 @@ from torch.nn import functional as F
 
 from deep.randomness import generator
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "mish": F.mish, "tanh": torch.tanh}
+
+class _Mish(torch.autograd.Function):
+    """x tanh(softplus(x)) = x - 2 x / q with e = 1 + exp(x), q = 1 + e^2, as five passes of simple operations."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        e = x.clamp(max=40).exp_().add_(1)  # from 40 on Mish is x, and e^4 still is a float32
+        q = torch.addcmul(x.new_ones(()), e, e)
+        ctx.save_for_backward(x, e, q)
+        return torch.addcdiv(x, x, q, value=-2)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Tensor:
+        """1 - 2 / q + 4 x e (e - 1) / q^2."""
+        x, e, q = ctx.saved_tensors
+        inverse = q.reciprocal()
+        slope = torch.addcmul(e, e, e, value=-1).mul_(x).mul_(inverse)
+        return slope.mul_(-2).sub_(1).mul_(inverse).mul_(2).add_(1).mul_(grads[0])
+
+
+def mish(x: Tensor) -> Tensor:
+    """x tanh(softplus(x)). On a CPU torch's own kernel takes three times as long, as long as a layer's product."""
+    if x.device.type != "cpu":
+        return F.mish(x)
+    result = _Mish.apply(x)
+    assert isinstance(result, Tensor)
+    return result
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "mish": mish, "tanh": torch.tanh}
 
 
 @runtime_checkable

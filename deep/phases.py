@@ -109,3 +109,15 @@ class Method(Protocol):
     def report(self) -> dict[str, object]:
         """What the summary should say of the trained method beyond its scores."""
         ...
+
+
+@runtime_checkable
+class Choosing(Method, Protocol):
+    """A method that, once trained, can act in several ways."""
+
+    def actors(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """The ways by name, the configured one first; each maps observations to actions as `act` does.
+
+        Every call gives fresh ones, whose randomness starts anew: an evaluation with a fresh one can be repeated.
+        """
+        ...

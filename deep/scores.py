@@ -1,23 +1,30 @@
 """Scores of trained policies: roll-outs in the simulator, DSRL's normalisation, intervals, the table."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import bootstrap
 
+from deep.estimates import Act
 from deep.experiment import Experiment
 from deep.simulators.batched import Episodes, rollout
 
 FIRST_EVALUATION_SEED = 100_000
 
 
-def evaluate(experiment: Experiment, episodes: int) -> tuple[Episodes, list[dict[str, Any]]]:
-    """Run every replica for that many seeded episodes; the episodes, and one result per replica (see `result`)."""
+def evaluate(experiment: Experiment, episodes: int, choice: str | None = None) -> tuple[Episodes, list[dict[str, Any]]]:
+    """Run every replica for that many seeded episodes; the episodes, and one result per replica.
+
+    `choice` is one of the experiment's `choices` of how to act; None takes the configured one.
+    """
+    choice = experiment.choices[0] if choice is None else choice
     seeds = range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + episodes)
     replicas = experiment.problem.replicas
-    played = rollout(experiment.task, experiment.act, seeds, replicas=len(replicas))
-    offline = offline_costs(experiment)
+    act = partial(experiment.act, actor=experiment.actor(choice))
+    played = rollout(experiment.task, act, seeds, replicas=len(replicas))
+    offline = offline_costs(experiment, experiment.actor(choice))
     results = []
     for i, replica in enumerate(replicas):
         reward = experiment.task.normalised_reward(played.returns[i])
@@ -41,12 +48,12 @@ def evaluate(experiment: Experiment, episodes: int) -> tuple[Episodes, list[dict
     return played, results
 
 
-def offline_costs(experiment: Experiment) -> list[dict[str, float | None]]:
+def offline_costs(experiment: Experiment, actor: Act) -> list[dict[str, float | None]]:
     """What the learned dynamics say of every replica, in the unit of an episode's cost; None if none were trained."""
     replicas = len(experiment.problem.replicas)
     if experiment.settings.dynamics.steps == 0:
         return [{"offline_cost_estimate": None} for _ in range(replicas)]
-    estimate = experiment.dynamics.estimate(experiment.method.act)
+    estimate = experiment.dynamics.estimate(actor)
     return [
         {
             "offline_cost_estimate": float(estimate.cost[i]),

@@ -85,6 +85,7 @@ def run(options: Options[Any]) -> dict[str, Any]:
     train(experiment.phases(), experiment.tensors(), folder, experiment.device)
     print(f"evaluating {options.episodes} episodes per replica in the simulator", flush=True)
     played, results = evaluate(experiment, options.episodes)
+    others = {choice: evaluate(experiment, options.episodes, choice)[1] for choice in experiment.choices[1:]}
     summary = {
         "task": experiment.task.name,
         "algorithm": options.algorithm,
@@ -98,12 +99,14 @@ def run(options: Options[Any]) -> dict[str, Any]:
         "seconds": round(time.monotonic() - began, 1),
         "method": experiment.method.report(),
         "results": results,
+        "choice": experiment.choices[0],
+        "other_choices": others,
     }
     folder.write_json("summary.json", summary)
     plots.results(experiment, played, results, folder.path / "results.png")
     plots.training(folder.read_metrics(), experiment.problem.replicas, folder.path / "training.png")
     folder.close()
-    print(closing(experiment, results, folder.path))
+    print(closing(experiment, results, others, folder.path))
     return summary
 
 
@@ -117,9 +120,14 @@ def opening(experiment: Experiment) -> str:
     )
 
 
-def closing(experiment: Experiment, results: list[dict[str, Any]], path: Path) -> str:
+def closing(
+    experiment: Experiment, results: list[dict[str, Any]], others: dict[str, list[dict[str, Any]]], path: Path
+) -> str:
     """The table and what it means."""
     lines = ["", table(results), ""]
+    for choice, scores in others.items():
+        lines += [f"the same networks, acting by --choose {choice} instead of {experiment.choices[0]}:"]
+        lines += [table(scores), ""]
     lines.append(
         "R: return on DSRL's scale, 0 to 1. C: episode cost / limit; safe means C <= 1. Simulator, after training."
     )

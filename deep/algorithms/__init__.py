@@ -6,11 +6,13 @@ from typing import Any
 
 from deep.algorithms.bc import BC, BCConfig
 from deep.algorithms.drcorl import DRCORL, DRCORLConfig
+from deep.algorithms.safe_dql import SafeDQL, SafeDQLConfig
 from deep.behaviour import BehaviourConfig
 from deep.critics import CriticConfig
 from deep.estimates import DynamicsEnsemble
 from deep.gates import GateConfig
 from deep.phases import Method, Problem
+from deep.twins import TwinConfig
 
 Preset = str
 """quick: minutes on two CPU cores. paper: the sizes and numbers of steps that the papers print, for a GPU."""
@@ -48,6 +50,18 @@ ALGORITHMS: dict[str, Algorithm] = {
                 cloning_steps=20_000,
                 adaptation_steps=2050,
                 gate=GateConfig(kind="ucb", k=2.0),
+            ),
+        },
+    ),
+    "safe_dql": Algorithm(
+        SafeDQL,
+        {
+            "quick": SafeDQLConfig(),
+            "paper": SafeDQLConfig(
+                critics=TwinConfig(hidden=(256, 256, 256), activation="mish"),
+                behaviour_steps=0,
+                improvement_steps=1_000_000,
+                candidates=50,
             ),
         },
     ),

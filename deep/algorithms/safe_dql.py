@@ -1,0 +1,321 @@
+r"""Safe-DQL: Diffusion-QL with a hinge on the cost (Kushwaha et al. 2026, Eq. (1)).
+
+A diffusion policy pi_theta with twin critics of its reward and of its cost is trained by descent of
+
+    L(theta) = L_d - eta E_{s ~ D, a ~ pi} Q_r + lambda E_{s ~ D, a ~ pi} ReLU(Q_max - kappa),   Q_max = max_i Q_i^c,
+
+with the gradient of both expectations through the whole denoising chain. Here eta = `eta` / E|Q_r|, as in Diffusion-QL,
+and lambda = `penalty` / max(kappa, 1): both options are without units.
+
+Phases: the behaviour policy and its values, which depend on the seed alone (L_d, and regression on the data's own
+sums: a warm start that may be left out); then Eq. (1) for every seed and cost limit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from deep.critics import episodic_to_discounted
+from deep.datasets import OfflineDataset
+from deep.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
+from deep.estimates import Act, DynamicsEnsemble
+from deep.networks import initial_parameters
+from deep.optimisation import Adam, Parameters, falling, gradient
+from deep.phases import Phase, Problem
+from deep.randomness import Draw, draw_block
+from deep.replay import Batch
+from deep.twins import TwinConfig, TwinCritics, TwinValues
+from theory.errors import InputError
+
+Choice = Literal["best", "sample"]
+
+
+@dataclass(frozen=True)
+class SafeDQLConfig:
+    """Hyper-parameters; defaults are Diffusion-QL's unless said otherwise, for the paper prints none."""
+
+    critics: TwinConfig = field(default_factory=TwinConfig)
+    behaviour_steps: int = 10_000
+    """Steps of the warm start: L_d alone for the policy, regression on the data's own sums for the critics."""
+    improvement_steps: int = 5000
+    """Steps on Eq. (1)."""
+    batch_size: int = 256
+    """Minibatch."""
+    chain: int = 5
+    """T, the steps of the denoising chain."""
+    schedule: ScheduleName = "vp"
+    """How the noise grows along the chain."""
+    hidden: tuple[int, ...] = (256, 256, 256)
+    """Hidden layers of the noise predictor, with Mish."""
+    learning_rate: float = 3e-4
+    """Adam's step size for the policy, falling linearly to a tenth in either phase."""
+    clip: float = 5.0
+    """Largest norm of the policy's gradient on Eq. (1), per replica (1 to 9 in Diffusion-QL, by task)."""
+    average_rate: float = 0.001
+    """Rate of the moving average of the policy (.995 every 5 steps); it bootstraps the critics and is evaluated."""
+    eta: float = 1.0
+    """Weight of Q_r / E|Q_r|: larger trusts the reward critics more."""
+    twin: Literal["swapped", "min"] = "swapped"
+    """The Q_r that is ascended: a twin drawn anew at each step, normalised by the other; or the minimum of Eq. (1)."""
+    penalty: float = 3.0
+    """lambda, of the hinge over max(kappa, 1); its value at the start of dual ascent."""
+    dual_rate: float = 0.0
+    """Dual ascent: lambda moves by this times (E Q_max - kappa) / max(kappa, 1) a step; 0 leaves it fixed."""
+    penalty_cap: float = 100.0
+    """Where dual ascent stops."""
+    kappa: Literal["data", "start", "cut", "calibrated"] = "data"
+    """How an episode's cost limit becomes a threshold on Q_c: see `threshold`."""
+    choose: Choice = "best"
+    """Action: of `candidates` samples the largest Q_r with Q_max <= kappa, else the smallest Q_max; or one sample."""
+    candidates: int = 10
+    """N of the choice "best"."""
+
+    def __post_init__(self) -> None:
+        if not (self.eta >= 0 and self.penalty >= 0 and self.dual_rate >= 0 and self.penalty_cap >= self.penalty):
+            raise InputError(
+                f"--eta {self.eta}, --penalty {self.penalty}, --dual-rate {self.dual_rate}, --penalty-cap "
+                f"{self.penalty_cap}: accepted are numbers of at least 0, the penalty at most its cap"
+            )
+        if self.candidates < 1:
+            raise InputError(f"--candidates {self.candidates}: accepted is a number of at least 1")
+
+
+class Objective(NamedTuple):
+    """The terms of Eq. (1), one entry per replica; eta and penalty are those of the equation, units included."""
+
+    cloning: Float[Tensor, " replicas"]
+    """L_d."""
+    reward: Float[Tensor, " replicas"]
+    """E Q_r, a discounted sum of scaled rewards."""
+    hinge: Float[Tensor, " replicas"]
+    """E ReLU(Q_max - kappa), a discounted sum of costs."""
+    predicted_cost: Float[Tensor, " replicas"]
+    """E Q_max."""
+    eta: Float[Tensor, " replicas"]
+    penalty: Float[Tensor, " replicas"]
+
+    @property
+    def loss(self) -> Float[Tensor, " replicas"]:
+        """L = L_d - eta E Q_r + lambda E hinge."""
+        return self.cloning - self.eta * self.reward + self.penalty * self.hinge
+
+
+class SafeDQL:
+    """The learner, for all replicas of a problem at once."""
+
+    def __init__(self, config: SafeDQLConfig, problem: Problem, dynamics: DynamicsEnsemble) -> None:
+        self.config, self.problem = config, problem
+        obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
+        self.chain = Chain(config.chain, config.schedule)
+        self.policy = DiffusionPolicy(obs, act, self.chain, config.hidden, device=problem.device)
+        self.behaviour = self._new_policy(problem.seeds, Adam(config.learning_rate))
+        self.actor = self._new_policy(problem.replica_seeds, Adam(config.learning_rate, clip=config.clip))
+        self.behaviour_critics = TwinCritics(config.critics, problem, "behaviour_critics", problem.seeds)
+        self.critics = TwinCritics(config.critics, problem, "critics", problem.replica_seeds)
+        kappas = [threshold(limit, problem, config.kappa) for limit in problem.limits.tolist()]
+        self.kappa: Float[Tensor, " replicas"] = torch.tensor(kappas, device=problem.device)
+        """The threshold on Q_c, a discounted sum of costs."""
+        self.multiplier = torch.full_like(self.kappa, config.penalty)
+        """lambda times max(kappa, 1)."""
+        self._own_actor = self.acting(config.choose)
+
+    def _new_policy(self, owners: tuple[int, ...], optimiser: Adam) -> Parameters:
+        return Parameters(
+            initial_parameters(self.policy, owners, "policy").to(self.problem.device), optimiser, average=True
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        named = self.behaviour_critics.tensors() | self.critics.tensors() | {"multiplier": self.multiplier}
+        for policy, parameters in (("behaviour", self.behaviour), ("policy", self.actor)):
+            named |= {f"{policy}.{name}": tensor for name, tensor in parameters.tensors.items()}
+        return named
+
+    def phases(self) -> list[Phase]:
+        config, problem = self.config, self.problem
+        clone, improve = self.cloning_draws(config.batch_size), self.objective_draws(config.batch_size)
+        improve |= {"next_z": improve["z"]}
+        row = {"row": Draw("uniform", (config.batch_size,))}
+        return [
+            Phase("behaviour", config.behaviour_steps, problem.seeds, row | clone, self._clone),
+            Phase(
+                "improvement",
+                config.improvement_steps,
+                problem.replica_seeds,
+                row | improve,
+                self._improve,
+                self._begin,
+            ),
+        ]
+
+    def cloning_draws(self, batch: int) -> dict[str, Draw]:
+        """What L_d needs of chance."""
+        return {"t": Draw("uniform", (batch,)), "noise": Draw("normal", (batch, self.policy.action_size))}
+
+    def objective_draws(self, batch: int) -> dict[str, Draw]:
+        """What `objective` needs of chance."""
+        z = Draw("normal", (self.chain.steps, batch, self.policy.action_size))
+        return self.cloning_draws(batch) | {"z": z, "twin": Draw("uniform", ())}
+
+    def _clone(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        batch = self._batch(draws)
+        loss = self.policy.denoising_loss(
+            self.behaviour.theta, batch.observations, batch.actions, draws["t"], draws["noise"]
+        )
+        self.behaviour.descend(gradient(loss, self.behaviour), falling(step, self.config.behaviour_steps))
+        self.behaviour.track(self.config.average_rate)
+        metrics = self.behaviour_critics.learn(batch, self.behaviour_critics.data_targets(batch))
+        return metrics | {"cloning": loss.detach()}
+
+    def _batch(self, draws: Mapping[str, Tensor]) -> Batch:
+        return self.problem.replay.batch(self.problem.replay.rows(draws["row"]))
+
+    def _begin(self) -> None:
+        """Every replica starts from its seed's behaviour policy and critics."""
+        self.actor.restart_from(self.behaviour, self.problem.seed_index)
+        self.critics.q.restart_from(self.behaviour_critics.q, self.problem.seed_index)
+
+    def _improve(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        batch, config = self._batch(draws), self.config
+        with torch.no_grad():
+            next_actions = self.policy.sample(self.actor.average, batch.next_observations, draws["next_z"])
+        metrics = self.critics.learn(batch, self.critics.bellman_targets(batch, next_actions))
+        terms = self.objective(self.actor.theta, batch.observations, batch.actions, draws)
+        self.actor.descend(gradient(terms.loss, self.actor), falling(step, config.improvement_steps))
+        self.actor.track(config.average_rate)
+        if config.dual_rate > 0:
+            self._ascend(terms.predicted_cost.detach())
+        return metrics | {name: value.detach() for name, value in terms._asdict().items()}
+
+    def _ascend(self, predicted_cost: Float[Tensor, " replicas"]) -> None:
+        """lambda rises while the predicted cost is above kappa, and falls while it is below; in [0, cap]."""
+        excess = (predicted_cost - self.kappa) / self.kappa.clamp(min=1)
+        self.multiplier.add_(self.config.dual_rate * excess).clamp_(0, self.config.penalty_cap)
+
+    def objective(
+        self,
+        theta: Float[Tensor, "replicas params"],
+        observations: Float[Tensor, "replicas batch obs"],
+        actions: Float[Tensor, "replicas batch act"],
+        draws: Mapping[str, Tensor],
+    ) -> Objective:
+        """Eq. (1) at the policies theta, for transitions of the data and `objective_draws`; the critics are fixed."""
+        cloning = self.policy.denoising_loss(theta, observations, actions, draws["t"], draws["noise"])
+        chosen = self.policy.sample(theta, observations, draws["z"])
+        values = self.critics.values(self.critics.q.theta.detach(), observations, chosen)
+        if self.config.twin == "swapped":
+            first = (draws["twin"] < 0.5).unsqueeze(1)
+            one, two = values.reward.unbind(1)
+            ascended, other = torch.where(first, one, two), torch.where(first, two, one)
+        else:
+            ascended = other = values.least_reward
+        size = other.detach().abs().mean(1).clamp(min=1e-6)
+        return Objective(
+            cloning=cloning,
+            reward=ascended.mean(1),
+            hinge=F.relu(values.greatest_cost - self.kappa.unsqueeze(1)).mean(1),
+            predicted_cost=values.greatest_cost.mean(1),
+            eta=self.config.eta / size,
+            penalty=self.multiplier / self.kappa.clamp(min=1),
+        )
+
+    @torch.no_grad()
+    def foretell(
+        self, observations: Float[Tensor, "replicas batch obs"], actions: Float[Tensor, "replicas batch act"]
+    ) -> TwinValues:
+        """What the (slowly moving) target critics say of these actions."""
+        return self.critics.values(self.critics.q.average, observations, actions)
+
+    @torch.no_grad()
+    def sample(
+        self, observations: Float[Tensor, "replicas batch obs"], z: Float[Tensor, "replicas step batch act"]
+    ) -> Float[Tensor, "replicas batch act"]:
+        """Actions of the evaluated (averaged) policies themselves, for standard normal z."""
+        return self.policy.sample(self.actor.average, observations, z)
+
+    @torch.no_grad()
+    def best(
+        self, observations: Float[Tensor, "replicas batch obs"], z: Float[Tensor, "replicas step candidates act"]
+    ) -> Float[Tensor, "replicas batch act"]:
+        """The best of N samples: the largest Q_r among those with Q_max <= kappa, or else the smallest Q_max.
+
+        z has N entries for each observation, side by side.
+        """
+        replicas, batch, _ = observations.shape
+        repeated = observations.repeat_interleave(z.shape[2] // batch, dim=1)
+        actions = self.sample(repeated, z)
+        values = self.foretell(repeated, actions)
+        merit = best_merit(values.least_reward, values.greatest_cost, self.kappa.unsqueeze(1))
+        picked = merit.unflatten(1, (batch, -1)).argmax(-1)
+        index = picked.view(replicas, batch, 1, 1).expand(-1, -1, 1, actions.shape[-1])
+        return actions.unflatten(1, (batch, -1)).gather(2, index).squeeze(2)
+
+    def actors(self) -> dict[str, Act]:
+        """The configured choice first."""
+        other: Choice = "sample" if self.config.choose == "best" else "best"
+        return {choice: self.acting(choice) for choice in (self.config.choose, other)}
+
+    def acting(self, choice: Choice) -> Act:
+        """A way to act with fresh randomness of its own, for one evaluation.
+
+        The k-th call takes the noise of (seed, "acting", k): an evaluation that starts with a fresh actor is repeated
+        exactly, and replicas of one seed share their noise.
+        """
+        calls = 0
+        count = self.config.candidates if choice == "best" else 1
+
+        def act(observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
+            nonlocal calls
+            # One observation after the other, so that the first episodes of a longer evaluation are the same.
+            draw = Draw("normal", (observations.shape[1], count, self.chain.steps, self.policy.action_size))
+            z = draw_block({"z": draw}, self.problem.replica_seeds, "acting", calls, 1, self.problem.device)["z"][0]
+            z = z.flatten(1, 2).transpose(1, 2)
+            calls += 1
+            return self.best(observations, z) if choice == "best" else self.sample(observations, z)
+
+        return act
+
+    def act(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
+        """The configured choice, with this learner's own actor."""
+        return self._own_actor(observations)
+
+    def report(self) -> dict[str, object]:
+        return {"kappa": self.kappa.tolist(), "multiplier": self.multiplier.tolist()}
+
+
+def best_merit(
+    reward: Float[Tensor, "n batch"], cost: Float[Tensor, "n batch"], kappa: Float[Tensor, "n 1"]
+) -> Float[Tensor, "n batch"]:
+    """A number that orders candidates: those within kappa by their reward, all of them above the rest by less cost."""
+    low = reward.amin(1, keepdim=True) - 1
+    return torch.where(cost <= kappa, reward, low - (cost - kappa))
+
+
+def threshold(limit: float, problem: Problem, how: str) -> float:
+    """kappa, the discounted cost that stands for `limit` costs in an episode.
+
+    data, start, cut: the conversions of `episodic_to_discounted`. calibrated: limit / b with b the least-squares slope,
+    over the trajectories of the data, of their cost on the mean of their states' discounted sums of costs: right on
+    average for episodes as long as those of the data, where early termination makes full length the wrong divisor.
+    """
+    if how != "calibrated":
+        return episodic_to_discounted(limit, problem.gamma, problem.task.episode_length, how)
+    return limit / episode_cost_per_value(problem.data, problem.replay.cost_to_go)
+
+
+def episode_cost_per_value(data: OfflineDataset, cost_to_go: Float[Tensor, " transitions"]) -> float:
+    """The slope b of `threshold`: sum_i C_i G_i / sum_i G_i^2."""
+    lengths = torch.from_numpy(data.lengths)
+    sums = torch.zeros(len(lengths), dtype=torch.float64)
+    owner = torch.arange(len(lengths)).repeat_interleave(lengths)
+    mean = sums.index_add(0, owner, cost_to_go.double().cpu()) / lengths
+    costs = torch.from_numpy(data.trajectory_costs)
+    if not mean.any():
+        raise InputError(
+            "--kappa calibrated: the data have no cost to calibrate with; accepted are data, start and cut"
+        )
+    return float((costs * mean).sum() / mean.square().sum())
