@@ -81,8 +81,8 @@ def episodic_to_discounted(
     states = "cut": states spread over episodes cut at `length`, limit / length times the mean over k = 1 ... length
     steps left of (1 - gamma^k) / (1 - gamma).
     Critics that bootstrap at time-outs, as those here do, estimate the first; the others are smaller. Early termination
-    breaks all three. Where random time-outs make an episode last `expected_length` steps on average, the limit is spread
-    over these; at a rate of 1 - gamma the "start" value is then `limit` itself.
+    breaks all three. Where random time-outs make an episode last `expected_length` steps on average, the limit is
+    spread over these; at a rate of 1 - gamma the "start" value is then `limit` itself.
     """
     shares = {
         "data": 1.0,

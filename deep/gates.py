@@ -131,9 +131,7 @@ class Gate:
         actions, _ = self.policy.sample(self.actor.average, observations, z)
         value = critic.upper_confidence(observations, actions, config.k).mean(1)
         task = problem.task
-        one_cost = episodic_to_discounted(
-            1.0, problem.gamma, task.episode_length, config.states, task.expected_length
-        )
+        one_cost = episodic_to_discounted(1.0, problem.gamma, task.episode_length, config.states, task.expected_length)
         self.cost.copy_(value.double() / one_cost)
 
     @torch.no_grad()

@@ -70,7 +70,10 @@ class SafeAdaptation:
     def __init__(self, config: SafeAdaptationConfig, problem: Problem, steps: int) -> None:
         self.config, self.problem, self.steps = config, problem, steps
         self._pid = PIDState(torch.zeros_like(problem.limits), torch.zeros_like(problem.limits))
-        self._value_of_one_cost = episodic_to_discounted(1.0, problem.gamma, problem.task.episode_length, "data")
+        task = problem.task
+        self._value_of_one_cost = episodic_to_discounted(
+            1.0, problem.gamma, task.episode_length, "data", task.expected_length
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         return {f"pid.{name}": tensor for name, tensor in self._pid._asdict().items()}

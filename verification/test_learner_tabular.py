@@ -24,6 +24,8 @@ from deep.datasets import OfflineDataset
 from deep.diffusion import WEIGHTS, Schedule
 from deep.estimates import DynamicsConfig
 from deep.experiment import Experiment, Settings
+from deep.gates import GateConfig
+from deep.safe_adaptation import SafeAdaptationConfig, Temperature
 from deep.tasks import Task
 from theory.adaptation import gradient_manipulation
 
@@ -52,9 +54,8 @@ def experiment(monkeypatch):
         critics=CriticConfig(steps=1, hidden=(4,), ensemble=2),
         policy="gaussian",
         hidden=(),
-        beta=BETA,
-        gate="ucb",
-        choose="last",
+        adaptation=SafeAdaptationConfig(temperature=Temperature(c0=BETA)),
+        gate=GateConfig("ucb", choose="last"),
         batch_size=len(SIGNS) * STATES,
     )
     settings = Settings(
@@ -97,7 +98,8 @@ def direction(experiment: Experiment, gate: float, monkeypatch) -> tuple[Tensor,
         method.clone.average.copy_(method.clone.theta)
     phase.begin()
     method.scales.fill_(1.0)
-    monkeypatch.setattr(method, "_upper_confidence_cost", lambda *_: torch.tensor([gate], dtype=torch.float64))
+    method.gate.cost.fill_(gate)
+    monkeypatch.setattr(method.gate, "upper_confidence", lambda *_: None)
     seen = []
     monkeypatch.setattr(method.actor, "descend", lambda gradient, *_: seen.append(-gradient))
     theta = method.actor.theta.detach().clone()
@@ -129,7 +131,9 @@ def closed_form(theta: Tensor, gate: float, entropy: bool = True) -> Tensor:
     full = [torch.cat([g, g.sum(0, keepdim=True)]) for g in (g_r, g_c)]
     rr, rc, cc = ((a * b).sum().reshape(1) for a, b in ((full[0], full[0]), (full[0], full[1]), (full[1], full[1])))
     limit = torch.tensor([LIMIT], dtype=torch.float64)
-    x, y, _ = gradient_manipulation(torch.tensor([gate], dtype=torch.float64), limit, 0.2 * LIMIT, 0.2 * LIMIT, rr, rc, cc)
+    x, y, _ = gradient_manipulation(
+        torch.tensor([gate], dtype=torch.float64), limit, 0.2 * LIMIT, 0.2 * LIMIT, rr, rc, cc
+    )
     return x * g_r + y * g_c
 
 

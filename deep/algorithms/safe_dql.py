@@ -303,7 +303,8 @@ def threshold(limit: float, problem: Problem, how: str) -> float:
     average for episodes as long as those of the data, where early termination makes full length the wrong divisor.
     """
     if how != "calibrated":
-        return episodic_to_discounted(limit, problem.gamma, problem.task.episode_length, how)
+        task = problem.task
+        return episodic_to_discounted(limit, problem.gamma, task.episode_length, how, task.expected_length)
     return limit / episode_cost_per_value(problem.data, problem.replay.cost_to_go)
 
 

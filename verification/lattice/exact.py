@@ -50,6 +50,15 @@ def sampled(lattice: Lattice, act: Act, replicas: int, samples: int, groups: int
     return lots
 
 
+def spread(lattice: Lattice, lots: list[PerStateAction]) -> dict[str, PerCMDP]:
+    """The standard errors of value and cost of the lots' mean policy, from the values of every lot by itself."""
+    values = [exact_values(lattice, lot) for lot in lots]
+    return {
+        name: torch.stack([getattr(value, field) for value in values]).std(0) / len(lots) ** 0.5
+        for name, field in (("value", "J_r"), ("cost", "J_c"))
+    }
+
+
 def on_nodes(lattice: Lattice, replicas: int) -> Float[np.ndarray, "replica state obs"]:
     """The observations of all nodes, once per replica."""
     return np.repeat(lattice.observe(lattice.states.nodes)[None], replicas, axis=0)

@@ -10,21 +10,37 @@ import torch
 
 from deep.algorithms.bc import BCConfig
 from deep.algorithms.drcorl import DRCORL, DRCORLConfig
+from deep.algorithms.safe_dql import Choice, SafeDQL, SafeDQLConfig
 from deep.behaviour import BehaviourConfig
 from deep.critics import CriticConfig
 from deep.estimates import DynamicsConfig
 from deep.experiment import Experiment, Settings
+from deep.gates import GateConfig
 from deep.runs import RunFolder
 from deep.trainer import train
+from deep.twins import TwinConfig
 from theory.shapes import PerStateAction
 from verification.lattice.data import Behaviour, collect
-from verification.lattice.exact import critic_error, deterministic, exact_values, gaussian, on_nodes, read_critic, score
+from verification.lattice.exact import (
+    critic_error,
+    deterministic,
+    exact_values,
+    gaussian,
+    on_nodes,
+    read_critic,
+    sampled,
+    score,
+    spread,
+)
 from verification.lattice.tasks import GAMMA, Lattice
+from verification.lattice.theorem9 import theorem_9
 
 TRAJECTORIES = 2000
 DATA_SEED = 0
 HIDDEN = (64, 64)
 NO_DYNAMICS = DynamicsConfig(steps=0)
+SAMPLES, GROUPS = 16, 8
+"""Draws of a diffusion policy in every node: so many lots, of so many draws each."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +68,9 @@ _DRCORL = DRCORLConfig(
     adaptation_steps=800,
     batch_size=64,
     hidden=HIDDEN,
-    look_every=100,
+    gate=GateConfig(look_every=100),
 )
-_PREPRINT = replace(_DRCORL, gate="ucb", gate_states="start", k=2.0, choose="last")
+_PREPRINT = replace(_DRCORL, gate=GateConfig("ucb", k=2.0, states="start", choose="last"))
 _SHORT = replace(
     _PREPRINT,
     behaviour=replace(_DRCORL.behaviour, steps=200, width=32),
@@ -71,6 +87,20 @@ TRIALS = {
     "DRCORL, dynamics gate": Trial("drcorl", _DRCORL, _DYNAMICS),
     "DRCORL, UCB gate": Trial("drcorl", _PREPRINT),
     "DRCORL, UCB gate, Gaussian": Trial("drcorl", replace(_PREPRINT, policy="gaussian")),
+    "Safe-DQL": Trial(
+        "safe_dql",
+        SafeDQLConfig(
+            critics=TwinConfig(hidden=HIDDEN, learning_rate=1e-3, target_rate=0.02),
+            behaviour_steps=2000,
+            improvement_steps=1500,
+            batch_size=64,
+            hidden=(64, 64, 64),
+            average_rate=0.01,
+            # Eq. (1) as it stands, for Theorem 9: the smaller twin, and kappa for start states.
+            twin="min",
+            kappa="start",
+        ),
+    ),
     # Double precision, so that another machine repeats it to many digits; the test suite trains it again.
     "DRCORL, short": Trial("drcorl", _SHORT, seeds=(0,), tasks=("LatticeHeat",), dtype=torch.float64),
 }
@@ -115,8 +145,11 @@ def measure(behaviour: Behaviour, experiment: Experiment) -> list[dict[str, Any]
     """The rows: the scores of the policy that acts, and where the method has them, of its parts."""
     lattice, method = behaviour.lattice, experiment.method
     replicas = experiment.problem.replicas
-    actions = experiment.act(_observations(lattice, len(replicas)))
-    columns = _columns(score(behaviour, deterministic(lattice, actions), experiment.problem.limits))
+    if isinstance(method, SafeDQL):
+        columns = _parts_of_safe_dql(behaviour, experiment, method)
+    else:
+        actions = experiment.act(_observations(lattice, len(replicas)))
+        columns = _columns(score(behaviour, deterministic(lattice, actions), experiment.problem.limits))
     if isinstance(method, DRCORL):
         columns |= _parts_of_drcorl(behaviour, experiment, method)
     if experiment.settings.dynamics.steps > 0:
@@ -140,11 +173,38 @@ def _parts_of_drcorl(behaviour: Behaviour, experiment: Experiment, method: DRCOR
 
     estimate = read_critic(lattice, cost, experiment.replay.normalise, replicas)
     columns = _columns(critic_error(behaviour, estimate, exact.Q_c, policy), "cost_critic_")
-    columns |= {"gate": method.gate, "gate_error": method.gate - exact.J_c}
-    if log_std is not None:
-        sampling = score(behaviour, policy, problem.limits)
-        columns |= {f"sampling_{name}": getattr(sampling, name) for name in ("value", "gap", "cost", "violation", "kl")}
-    return columns
+    columns |= {"gate": method.gate.cost, "gate_error": method.gate.cost - exact.J_c}
+    return columns | ({} if log_std is None else _sampling(behaviour, policy, problem.limits))
+
+
+def _parts_of_safe_dql(behaviour: Behaviour, experiment: Experiment, method: SafeDQL) -> dict[str, torch.Tensor]:
+    """The choice among candidates that acts, the diffusion policy itself with Theorem 9, and the cost critic."""
+    lattice, problem = behaviour.lattice, experiment.problem
+    replicas = len(problem.replicas)
+
+    def lots(choice: Choice) -> list[PerStateAction]:
+        actor = method.acting(choice)
+        return sampled(lattice, lambda observations: experiment.act(observations, actor), replicas, SAMPLES, GROUPS)
+
+    best, own = lots("best"), lots("sample")
+    policy = torch.stack(own).mean(0)
+    columns = _columns(score(behaviour, torch.stack(best).mean(0), problem.limits))
+    columns |= {f"{name}_error": error for name, error in spread(lattice, best).items()}
+    columns |= _sampling(behaviour, policy, problem.limits)
+    columns |= {f"sampling_{name}_error": error for name, error in spread(lattice, own).items()}
+
+    def cost(states: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        return method.foretell(states, actions).greatest_cost
+
+    estimate = read_critic(lattice, cost, experiment.replay.normalise, replicas)
+    columns |= _columns(critic_error(behaviour, estimate, exact_values(lattice, policy).Q_c, policy), "cost_critic_")
+    return columns | _columns(theorem_9(behaviour, experiment, method, policy), "theorem9_")
+
+
+def _sampling(behaviour: Behaviour, policy: PerStateAction, limits: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Scores of a policy's own draws, beside those of what it does when evaluated."""
+    measured = score(behaviour, policy, limits)
+    return {f"sampling_{name}": getattr(measured, name) for name in ("value", "gap", "cost", "violation", "kl")}
 
 
 def induced(lattice: Lattice, mean: torch.Tensor, log_std: torch.Tensor | None) -> PerStateAction:

@@ -1,4 +1,4 @@
-"""Gaussian mixtures as behaviour policies: the exact score at every noise level, and deep's KL gradient by quadrature."""
+"""Gaussian mixtures as behaviour policies: their exact score at every noise level, deep's KL gradient by quadrature."""
 
 import math
 from dataclasses import dataclass

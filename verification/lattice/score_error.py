@@ -1,4 +1,4 @@
-r"""`python -m verification.lattice.score_error`: how wrong a trained score network makes the KL gradient, by noise level.
+r"""`python -m verification.lattice.score_error`: how wrong a trained score makes the KL gradient, by noise level.
 
 A `deep.diffusion.ScoreNetwork` learns a mixture of two Gaussians whose score is known at every noise level t. The score
 is -eps_psi / sigma_t, so an error of the predicted noise counts 1/sigma_t-fold in it, and for the KL gradient of the

@@ -36,7 +36,16 @@ METHOD_SOURCES = {
         "deep/behaviour.py",
         "deep/critics.py",
         "deep/diffusion.py",
+        "deep/gates.py",
+        "deep/safe_adaptation.py",
         "theory/adaptation.py",
+    ),
+    "safe_dql": (
+        "deep/algorithms/safe_dql.py",
+        "deep/critics.py",
+        "deep/diffusion_policy.py",
+        "deep/twins.py",
+        "verification/lattice/theorem9.py",
     ),
 }
 
