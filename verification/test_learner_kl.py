@@ -30,7 +30,7 @@ def found_gradient(
 ) -> Tensor:
     """What deep/ says, with the behaviour's exact score."""
     spread = None if log_std is None else doubles(log_std)
-    order = 24 if len(mean) == 1 else 8
+    order = 60 if weight == "limit" else 24 if len(mean) == 1 else 8
     return kl_gradient(behaviour.predictor, doubles(mean), spread, t, weight, order, fixed)
 
 
@@ -126,3 +126,25 @@ def test_without_its_entropy_term_the_gradient_is_wrong():
     printed = omega(0.3, "score") * exact_gradient(without_entropy, GAUSSIAN, [0.3], [-1.0], 0.3)
     found = found_gradient(GAUSSIAN, [0.3], [-1.0], 0.3, "score")
     assert (found - expected).abs().max() < 1e-9 < 0.05 < (found - printed).abs().max()
+
+
+@pytest.mark.parametrize("behaviour", [GAUSSIAN, TWO_HUMPS], ids=["gaussian", "mixture"])
+def test_the_limit_t_to_0_is_the_clean_policies_gradient(behaviour: Mixture):
+    """`reverse_kl_limit` with the exact score: KL(pi || mu) itself, by quadrature at t = 0, as its t goes to 0."""
+    expected = exact_gradient(by_quadrature, behaviour, [0.1], [-1.0], 0.0)
+    found = [found_gradient(behaviour, [0.1], [-1.0], t, "limit") for t in (0.1, 0.02, 0.002, 0.0002)]
+    errors = [float((gradient - expected).abs().max() / expected.abs().max()) for gradient in found]
+    assert errors[0] > errors[1] > errors[2] > errors[3]
+    assert errors[3] < 1e-3
+    assert (found[3] + expected).abs().max() > expected.abs().max()  # the sign that Eq. (23) prints
+    # Eq. (23) also leaves the entropy term out, which is worth exactly 1 in the gradient of log std.
+    cross_entropy = found[3] + torch.tensor([0.0, 1.0])
+    assert (cross_entropy - expected).abs().max() > 0.9
+
+
+def test_a_dirac_policy_in_the_limit_follows_the_score():
+    mean = doubles([0.1]).requires_grad_(True)
+    expected = -torch.autograd.grad(TWO_HUMPS.log_density(mean), mean)[0]
+    found = found_gradient(TWO_HUMPS, [0.1], None, 1e-5, "limit")
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=0)
+    assert (found_gradient(TWO_HUMPS, [0.1], None, 0.3, "limit") - expected).abs().max() > 0.1 * expected.abs().max()

@@ -1,16 +1,19 @@
 r"""DRCORL's tabular limit: on one-hot states the deep update is the closed-form step of every state's Gaussian policy.
 
 Observations are one-hot, the policy one linear layer: raw outputs u(s), v(s) give m = tanh u, log sigma = low + (high -
-low) sigmoid(v). Behaviour N(mu, tau^2) in every state (its exact noise predictor), critics Q = slope_s a + bend_s a^2 / 2.
-With w_s the share of state s in the batch, at noise level t,
+low) sigmoid(v); with a constant variance, and for the Dirac policy (sigma = 0), u(s) alone. The behaviour is
+N(mu, tau^2) in every state (by its exact noise predictor), the critics are Q = slope_s a + bend_s a^2 / 2. With w_s the
+share of state s in the batch, at noise level t,
 
     dKL/dm = w_s alpha^2 (m - mu) / R,   dKL/dlog sigma = w_s alpha^2 sigma^2 (1/R - 1/V),   all times omega(t),
     V = alpha^2 sigma^2 + sigma_t^2,   R = alpha^2 tau^2 + sigma_t^2,
     dE Q/dm = w_s (slope_s + bend_s m),   dE Q/dlog sigma = w_s bend_s sigma^2,
 
-the gradients of the two objectives are beta dE Q - dKL in their signs, and theory.adaptation mixes them. Draws of +-1 for z
-and noise make the batch mean of these quadratics exact, so that there is nothing to tolerate but rounding.
+the gradients of the two objectives are beta dE Q - dKL in their signs, and theory.adaptation mixes them. Draws of +-1
+for z and noise make the batch mean of these quadratics exact: there is nothing to tolerate but rounding.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -43,8 +46,12 @@ def one_hot_data() -> OfflineDataset:
     return OfflineDataset("OneHot", eye, eye, zeros[:, None], zeros, zeros + 1, ~ends, ends)
 
 
-@pytest.fixture
-def experiment(monkeypatch):
+KINDS = ("gaussian", "constant", "dirac")
+CONSTANT_STD = 0.3
+
+
+@pytest.fixture(params=KINDS)
+def experiment(request, monkeypatch) -> Iterator[Experiment]:
     """A DRCORL learner in double precision whose behaviour model and critics are known functions."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
@@ -52,7 +59,8 @@ def experiment(monkeypatch):
     config = DRCORLConfig(
         behaviour=BehaviourConfig(steps=1, width=4, blocks=1, t_range=(T, T)),
         critics=CriticConfig(steps=1, hidden=(4,), ensemble=2),
-        policy="gaussian",
+        policy=request.param,
+        constant_std=CONSTANT_STD,
         hidden=(),
         adaptation=SafeAdaptationConfig(temperature=Temperature(c0=BETA)),
         gate=GateConfig("ucb", choose="last"),
@@ -76,9 +84,10 @@ def experiment(monkeypatch):
         return predict
 
     def slope_of(row: int):
-        return lambda observations, actions: (
-            (observations @ SLOPES[row]).unsqueeze(-1) + (observations @ BENDS[row]).unsqueeze(-1) * actions.detach()
-        )
+        def slope(observations: Tensor, actions: Tensor) -> Tensor:
+            return (observations @ SLOPES[row] + observations @ BENDS[row] * actions.detach()[..., 0]).unsqueeze(-1)
+
+        return slope
 
     monkeypatch.setattr(method.behaviour, "at", at)
     monkeypatch.setattr(method.reward, "action_gradient", slope_of(0))
@@ -88,7 +97,7 @@ def experiment(monkeypatch):
 
 
 def direction(experiment: Experiment, gate: float, monkeypatch) -> tuple[Tensor, Tensor]:
-    """The direction g that one update of the deep code ascends, over (u, v) of every state, and theta before it."""
+    """The direction g that one update of the deep code ascends, (state, output), and the outputs before it."""
     method = experiment.method
     assert isinstance(method, DRCORL)
     phase = method.phases()[-1]
@@ -101,46 +110,49 @@ def direction(experiment: Experiment, gate: float, monkeypatch) -> tuple[Tensor,
     method.gate.cost.fill_(gate)
     monkeypatch.setattr(method.gate, "upper_confidence", lambda *_: None)
     seen = []
-    monkeypatch.setattr(method.actor, "descend", lambda gradient, *_: seen.append(-gradient))
-    theta = method.actor.theta.detach().clone()
+    monkeypatch.setattr(method.actor, "descend", lambda gradient, *_: seen.append(-gradient[0]))
+    theta = method.actor.theta.detach()[0].clone()
     middle = (torch.arange(STATES, dtype=torch.float64) + 0.5) / STATES
     rows = middle.repeat_interleave(len(SIGNS)).unsqueeze(0)
     signs = SIGNS.repeat(STATES, 1)
     draws = {"row": rows, "z": signs[:, :1].unsqueeze(0), "next_z": torch.zeros(1, len(signs), 1)}
     draws |= {"t": torch.zeros_like(rows), "noise": signs[:, 1:].unsqueeze(0)}
     phase.update(torch.tensor(0.0), draws)
-    weight, bias = seen[0][0, : 2 * STATES].reshape(STATES, 2), seen[0][0, 2 * STATES :]
-    torch.testing.assert_close(weight.sum(0), bias)  # every state's step is shared by the bias
-    return weight, theta[0]
+    outputs = len(theta) // (STATES + 1)
+    weight, bias = (x.reshape(-1, outputs) for x in seen[0].split([STATES * outputs, outputs]))
+    torch.testing.assert_close(weight.sum(0, keepdim=True), bias)  # every state's step is shared by the bias
+    before, shared = (x.reshape(-1, outputs) for x in theta.split([STATES * outputs, outputs]))
+    return weight, before + shared
 
 
-def closed_form(theta: Tensor, gate: float, entropy: bool = True) -> Tensor:
-    """The same from the formulas in this file's head, (state, (u, v))."""
-    raw = theta[: 2 * STATES].reshape(STATES, 2) + theta[2 * STATES :]
-    m, share = torch.tanh(raw[:, 0]), torch.sigmoid(raw[:, 1])
-    spread = torch.exp(2 * (-5 + 5 * share))
+def closed_form(kind: str, raw: Tensor, gate: float, entropy: bool = True) -> Tensor:
+    """The same from the formulas in this file's head, (state, output)."""
+    m = torch.tanh(raw[:, 0])
+    share = torch.sigmoid(raw[:, -1])
+    variance = {"gaussian": torch.exp(2 * (-5 + 5 * share)), "constant": CONSTANT_STD**2 + 0 * m, "dirac": 0 * m}[kind]
     level = torch.tensor(T, dtype=torch.float64)
     alpha, noise = Schedule().alpha(level), Schedule().sigma(level)
     omega = WEIGHTS["score"](alpha, noise) * noise / alpha
-    V, R = alpha**2 * spread + noise**2, alpha**2 * TAU**2 + noise**2
-    d_kl = omega * torch.stack([alpha**2 * (m - MU) / R, alpha**2 * spread * (1 / R - (1 / V if entropy else 0.0))], 1)
-    d_q = [torch.stack([slope + bend * m, bend * spread], 1) for slope, bend in zip(SLOPES, BENDS, strict=True)]
+    V, R = alpha**2 * variance + noise**2, alpha**2 * TAU**2 + noise**2
+    by_spread = alpha**2 * variance * (1 / R - (1 / V if entropy else 0.0))
+    d_kl = omega * torch.stack([alpha**2 * (m - MU) / R, by_spread], dim=1)
+    d_q = [torch.stack([slope + bend * m, bend * variance], 1) for slope, bend in zip(SLOPES, BENDS, strict=True)]
     through = torch.stack([1 - m**2, 5 * share * (1 - share)], 1) / STATES
-    g_r, g_c = (BETA * d_q[0] - d_kl) * through, (-BETA * d_q[1] - d_kl) * through
+    g_r, g_c = ((value * through)[:, : raw.shape[1]] for value in (BETA * d_q[0] - d_kl, -BETA * d_q[1] - d_kl))
     # The bias repeats the states' sum: the inner products of the network's parameters count it too.
     full = [torch.cat([g, g.sum(0, keepdim=True)]) for g in (g_r, g_c)]
     rr, rc, cc = ((a * b).sum().reshape(1) for a, b in ((full[0], full[0]), (full[0], full[1]), (full[1], full[1])))
-    limit = torch.tensor([LIMIT], dtype=torch.float64)
-    x, y, _ = gradient_manipulation(
-        torch.tensor([gate], dtype=torch.float64), limit, 0.2 * LIMIT, 0.2 * LIMIT, rr, rc, cc
-    )
+    cost, limit = (torch.tensor([value], dtype=torch.float64) for value in (gate, LIMIT))
+    x, y, _ = gradient_manipulation(cost, limit, 0.2 * LIMIT, 0.2 * LIMIT, rr, rc, cc)
     return x * g_r + y * g_c
 
 
 @pytest.mark.parametrize("gate", [0.0, LIMIT, 3 * LIMIT], ids=["safe", "band", "unsafe"])
 def test_the_update_on_one_hot_states_is_the_closed_form_step(experiment, gate: float, monkeypatch):
-    found, theta = direction(experiment, gate, monkeypatch)
-    torch.testing.assert_close(found, closed_form(theta, gate), rtol=1e-9, atol=1e-12)
-    # Another region's step, and the step without the entropy term, are not it.
-    assert (found - closed_form(theta, 2 * LIMIT if gate < LIMIT else 0.0)).abs().max() > 1e-2
-    assert (found - closed_form(theta, gate, entropy=False)).abs().max() > 1e-2
+    kind = experiment.settings.method.policy
+    found, raw = direction(experiment, gate, monkeypatch)
+    torch.testing.assert_close(found, closed_form(kind, raw, gate), rtol=1e-9, atol=1e-12)
+    # Another region's step is not it, nor is the step without the entropy term, where the policy has one to choose.
+    assert (found - closed_form(kind, raw, 3 * LIMIT if gate < LIMIT else 0.0)).abs().max() > 1e-2
+    if kind == "gaussian":
+        assert (found - closed_form(kind, raw, gate, entropy=False)).abs().max() > 1e-2

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from deep.diffusion import Predictor, Schedule, reverse_kl
+from deep.diffusion import Predictor, Schedule, reverse_kl, reverse_kl_limit
 
 SCHEDULE = Schedule()
 
@@ -71,8 +71,8 @@ def kl_gradient(
 ) -> Float64[Tensor, " parameters"]:
     """d/d(mean, log_std) of `deep.diffusion.reverse_kl` for N(mean, diag std^2), or a Dirac policy without log_std.
 
-    The expectations over z and eps are Gauss-Hermite sums: every sample is a replica, so that all can be weighted. A
-    fixed standard deviation is no parameter.
+    With the weight "limit", of `reverse_kl_limit` read at t. The expectations over z and eps are Gauss-Hermite sums:
+    every sample is a replica, so that all can be weighted. A fixed standard deviation is no parameter.
     """
     size = len(mean)
     points, shares = hermite(2 * size, order)
@@ -84,6 +84,9 @@ def kl_gradient(
         parameters += [] if fixed_std else [log_std]
         actions = actions + log_std.exp() * z
         spread = log_std.expand(len(z), 1, size)
-    level = torch.full((len(z), 1), t, dtype=torch.float64)
-    each = reverse_kl(predict, SCHEDULE, actions.unsqueeze(1), spread, level, noise.unsqueeze(1), weight)  # pyright: ignore[reportArgumentType]
+    if weight == "limit":
+        each = reverse_kl_limit(predict, SCHEDULE, actions.unsqueeze(1), spread, t)
+    else:
+        level = torch.full((len(z), 1), t, dtype=torch.float64)
+        each = reverse_kl(predict, SCHEDULE, actions.unsqueeze(1), spread, level, noise.unsqueeze(1), weight)  # pyright: ignore[reportArgumentType]
     return torch.cat(torch.autograd.grad((shares * each).sum(), parameters))

@@ -82,6 +82,10 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
+LOADED = {name: fingerprint(trial) for name, trial in TRIALS.items()}
+"""The fingerprints of the code that this process runs, whatever is edited meanwhile."""
+
+
 def stale(results: dict[str, Any]) -> list[tuple[str, str]]:
     """(method, task) whose rows are missing or come from other code or settings than the present ones."""
     known, now = results["provenance"]["fingerprints"], {name: fingerprint(trial) for name, trial in TRIALS.items()}
@@ -140,7 +144,7 @@ def replace_rows(results: dict[str, Any], method: str, task: str, rows: list[dic
     methods, tasks = list(TRIALS), list(LATTICES)
     results["results"] = sorted(others + rows, key=lambda row: (methods.index(row["method"]), tasks.index(row["task"])))
     about = results["provenance"]
-    about["fingerprints"][f"{method}, {task}"] = fingerprint(TRIALS[method])
+    about["fingerprints"][f"{method}, {task}"] = LOADED[method]
     about["seconds"][f"{method}, {task}"] = round(seconds, 1)
     about["settings"][method] = described(TRIALS[method])
 
