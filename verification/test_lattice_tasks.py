@@ -36,7 +36,7 @@ def disagreement(played: Lattice, true: Lattice, steps: int = 1500) -> tuple[flo
     smallest, reward_error, cost_z = 1.0, 0.0, 0.0
     for state in rng.choice(cmdp.states, 4, replace=False):
         action = rng.uniform(-1, 1, len(true.actions.axes))
-        counts, costs = np.zeros(cmdp.states), 0.0
+        counts, costs, reward = np.zeros(cmdp.states), 0.0, np.nan
         expected = interpolated(true, cmdp.P[0].numpy(), state, action) * steps
         cost = float(interpolated(true, cmdp.c[0].numpy(), state, action))
         for _ in range(steps):
@@ -135,7 +135,7 @@ def test_an_episodes_mean_sum_is_the_discounted_value(lattice: Lattice):
         total, done = np.zeros(2), False
         while not done:
             observation, reward, terminated, truncated, info = env.step(act(observation))
-            total += reward, info["cost"]
+            total += np.array([float(reward), info["cost"]])
             done = terminated or truncated
         sums.append(total)
     mean, error = np.mean(sums, axis=0), np.std(sums, axis=0) / len(sums) ** 0.5

@@ -87,7 +87,7 @@ def violation(rule: Rule, g_r: np.ndarray, g_c: np.ndarray, point: np.ndarray) -
     p = g_r + (2 * y - 1) * g_c
     inside = point + max(0.0, -(point @ g_c) / (g_c @ g_c)) * g_c
     scale = max(1.0, g_r @ g_r, g_c @ g_c, inside @ inside)
-    return max(-(p @ g_c), (g_r - p) @ (inside - p)) / scale
+    return float(max(-(p @ g_c), (g_r - p) @ (inside - p)) / scale)
 
 
 whole = st.lists(st.integers(-50, 50), min_size=3, max_size=3).map(lambda v: np.array(v, dtype=float))
@@ -132,10 +132,11 @@ def test_the_pid_multiplier_against_exact_rationals():
     costs = [Fraction(int(n), 4) for n in np.concatenate([rng.integers(30, 80, 20), rng.integers(0, 30, 20)])]
     limit, most = Fraction(10), Fraction(50)
     gains = Fraction(1, 10), Fraction(3, 1000), Fraction(1, 1000)
-    pid = PIDLagrangian(*map(float, gains), integral_max=float(most))
+    k_p, k_i, k_d = map(float, gains)
+    pid = PIDLagrangian(k_p, k_i, k_d, integral_max=float(most))
     expected = [float(value) for value in rational_pid(costs, limit, gains, most)]
     assert multipliers(pid, costs, limit) == pytest.approx(expected, abs=1e-12)
-    unbounded = PIDLagrangian(*map(float, gains))
+    unbounded = PIDLagrangian(k_p, k_i, k_d)
     assert np.abs(np.array(multipliers(unbounded, costs, limit)) - expected).max() > 0.05
     assert np.abs(np.array(multipliers(pid, costs, Fraction(0))) - expected).max() > 0.05
 
