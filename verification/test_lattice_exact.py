@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 from theory.evaluation import evaluate
 from theory.optimum import solve
+from theory.sparse import to_sparse
 from verification.lattice.data import Behaviour
 from verification.lattice.exact import (
     critic_error,
@@ -87,6 +88,16 @@ def test_the_optimum_has_no_regret_and_the_data_no_distance(lattice: Lattice):
     assert (away.kl_max > away.kl).all()
     assert (away.slack_tight > 0).all()
     assert (away.slack_printed > away.slack_tight).all()
+
+
+@each_lattice
+def test_the_sparse_solver_finds_the_same_optimum(lattice: Lattice):
+    """Transitions are sparse (under one in twenty), and the sparse route solves by iterations instead of factors."""
+    assert (lattice.cmdp.P > 0).double().mean() < 0.05
+    sparse = solve(to_sparse(lattice.cmdp))
+    assert sparse.certificate.holds(1e-8).all()
+    torch.testing.assert_close(sparse.value, solve(lattice.cmdp).value, rtol=1e-8, atol=0)
+    assert (solve(lattice.cmdp.with_budget(1.1 * lattice.limits[0])).value - sparse.value).abs() > 1e-3
 
 
 def test_a_sampled_policy_is_the_gaussian_it_samples_from():

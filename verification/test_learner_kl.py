@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from deep.diffusion import WEIGHTS
 from verification.lattice.mixtures import Mixture, at_level, kl_gradient
 
 
@@ -35,9 +34,9 @@ def found_gradient(
 
 
 def omega(t: float, weight: str) -> float:
-    """The factor on the KL for which the factor before the predicted noise is w(t)."""
-    alpha, sigma = at_level(t)
-    return float(WEIGHTS[weight](alpha, sigma) * sigma / alpha)
+    """The factor on the KL for which the factor before the predicted noise is w(t): sigma^2, 1 or alpha / sigma."""
+    alpha, sigma = (float(value) for value in at_level(t))
+    return {"vds": sigma**3 / alpha, "stable": sigma / alpha, "score": 1.0}[weight]
 
 
 def closed_form(behaviour: Mixture, mean: Tensor, log_std: Tensor | None, t: float) -> Tensor:

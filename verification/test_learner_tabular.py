@@ -5,7 +5,7 @@ low) sigmoid(v); with a constant variance, and for the Dirac policy (sigma = 0),
 N(mu, tau^2) in every state (by its exact noise predictor), the critics are Q = slope_s a + bend_s a^2 / 2. With w_s the
 share of state s in the batch, at noise level t,
 
-    dKL/dm = w_s alpha^2 (m - mu) / R,   dKL/dlog sigma = w_s alpha^2 sigma^2 (1/R - 1/V),   all times omega(t),
+    dKL/dm = w_s alpha^2 (m - mu) / R,   dKL/dlog sigma = w_s alpha^2 sigma^2 (1/R - 1/V),   for w(t) = alpha_t / sigma_t,
     V = alpha^2 sigma^2 + sigma_t^2,   R = alpha^2 tau^2 + sigma_t^2,
     dE Q/dm = w_s (slope_s + bend_s m),   dE Q/dlog sigma = w_s bend_s sigma^2,
 
@@ -24,7 +24,7 @@ from deep.algorithms.drcorl import DRCORL, DRCORLConfig
 from deep.behaviour import BehaviourConfig
 from deep.critics import CriticConfig
 from deep.datasets import OfflineDataset
-from deep.diffusion import WEIGHTS, Schedule
+from deep.diffusion import Schedule
 from deep.estimates import DynamicsConfig
 from deep.experiment import Experiment, Settings
 from deep.gates import GateConfig
@@ -132,10 +132,9 @@ def closed_form(kind: str, raw: Tensor, gate: float, entropy: bool = True) -> Te
     variance = {"gaussian": torch.exp(2 * (-5 + 5 * share)), "constant": CONSTANT_STD**2 + 0 * m, "dirac": 0 * m}[kind]
     level = torch.tensor(T, dtype=torch.float64)
     alpha, noise = Schedule().alpha(level), Schedule().sigma(level)
-    omega = WEIGHTS["score"](alpha, noise) * noise / alpha
     V, R = alpha**2 * variance + noise**2, alpha**2 * TAU**2 + noise**2
     by_spread = alpha**2 * variance * (1 / R - (1 / V if entropy else 0.0))
-    d_kl = omega * torch.stack([alpha**2 * (m - MU) / R, by_spread], dim=1)
+    d_kl = torch.stack([alpha**2 * (m - MU) / R, by_spread], dim=1)
     d_q = [torch.stack([slope + bend * m, bend * variance], 1) for slope, bend in zip(SLOPES, BENDS, strict=True)]
     through = torch.stack([1 - m**2, 5 * share * (1 - share)], 1) / STATES
     g_r, g_c = ((value * through)[:, : raw.shape[1]] for value in (BETA * d_q[0] - d_kl, -BETA * d_q[1] - d_kl))
