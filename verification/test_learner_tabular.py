@@ -5,7 +5,7 @@ low) sigmoid(v); with a constant variance, and for the Dirac policy (sigma = 0),
 N(mu, tau^2) in every state (by its exact noise predictor), the critics are Q = slope_s a + bend_s a^2 / 2. With w_s the
 share of state s in the batch, at noise level t,
 
-    dKL/dm = w_s alpha^2 (m - mu) / R,   dKL/dlog sigma = w_s alpha^2 sigma^2 (1/R - 1/V),   for w(t) = alpha_t / sigma_t,
+    dKL/dm = w_s alpha^2 (m - mu) / R,   dKL/dlog sigma = w_s alpha^2 sigma^2 (1/R - 1/V),   w(t) = alpha_t / sigma_t,
     V = alpha^2 sigma^2 + sigma_t^2,   R = alpha^2 tau^2 + sigma_t^2,
     dE Q/dm = w_s (slope_s + bend_s m),   dE Q/dlog sigma = w_s bend_s sigma^2,
 

@@ -7,6 +7,7 @@ Everything runs on one core, so that results do not depend on how work is split;
 import ast
 import hashlib
 import json
+import os
 import platform
 import time
 from dataclasses import dataclass
@@ -115,13 +116,21 @@ def provenance() -> dict[str, Any]:
         "command": "python -m verification.lattice.study",
         "gamma": GAMMA,
         "data": {"trajectories": TRAJECTORIES, "seed": DATA_SEED},
-        "machine": platform.machine(),
+        "machine": f"one of {os.cpu_count()} cores, {_processor()}",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "fingerprints": {},
         "settings": {},
         "seconds": {},
     }
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    table = Path("/proc/cpuinfo")
+    lines = table.read_text().splitlines() if table.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def main() -> None:
