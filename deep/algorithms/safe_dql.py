@@ -20,8 +20,6 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from deep.critics import episodic_to_discounted
-from deep.datasets import OfflineDataset
 from deep.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
 from deep.estimates import Act, DynamicsEnsemble
 from deep.networks import initial_parameters
@@ -29,6 +27,7 @@ from deep.optimisation import Adam, Parameters, falling, gradient
 from deep.phases import Phase, Problem
 from deep.randomness import Draw, draw_block
 from deep.replay import Batch
+from deep.thresholds import threshold
 from deep.twins import TwinConfig, TwinCritics, TwinValues
 from theory.errors import InputError
 
@@ -52,8 +51,10 @@ class SafeDQLConfig:
     """How the noise grows along the chain."""
     hidden: tuple[int, ...] = (256, 256, 256)
     """Hidden layers of the noise predictor, with Mish."""
+    behaviour_rate: float = 1e-3
+    """Adam's step size for the policy in the warm start, falling linearly to a tenth."""
     learning_rate: float = 3e-4
-    """Adam's step size for the policy, falling linearly to a tenth in either phase."""
+    """Adam's step size for the policy on Eq. (1), falling linearly to a tenth."""
     clip: float = 5.0
     """Largest norm of the policy's gradient on Eq. (1), per replica (1 to 9 in Diffusion-QL, by task)."""
     average_rate: float = 0.001
@@ -113,7 +114,7 @@ class SafeDQL:
         obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
         self.chain = Chain(config.chain, config.schedule)
         self.policy = DiffusionPolicy(obs, act, self.chain, config.hidden, device=problem.device)
-        self.behaviour = self._new_policy(problem.seeds, Adam(config.learning_rate))
+        self.behaviour = self._new_policy(problem.seeds, Adam(config.behaviour_rate))
         self.actor = self._new_policy(problem.replica_seeds, Adam(config.learning_rate, clip=config.clip))
         self.behaviour_critics = TwinCritics(config.critics, problem, "behaviour_critics", problem.seeds)
         self.critics = TwinCritics(config.critics, problem, "critics", problem.replica_seeds)
@@ -293,29 +294,3 @@ def best_merit(
     """A number that orders candidates: those within kappa by their reward, all of them above the rest by less cost."""
     low = reward.amin(1, keepdim=True) - 1
     return torch.where(cost <= kappa, reward, low - (cost - kappa))
-
-
-def threshold(limit: float, problem: Problem, how: str) -> float:
-    """kappa, the discounted cost that stands for `limit` costs in an episode.
-
-    data, start, cut: the conversions of `episodic_to_discounted`. calibrated: limit / b with b the least-squares slope,
-    over the trajectories of the data, of their cost on the mean of their states' discounted sums of costs: right on
-    average for episodes as long as those of the data, where early termination makes full length the wrong divisor.
-    """
-    if how != "calibrated":
-        return episodic_to_discounted(limit, problem.gamma, problem.task.episode_length, how)
-    return limit / episode_cost_per_value(problem.data, problem.replay.cost_to_go)
-
-
-def episode_cost_per_value(data: OfflineDataset, cost_to_go: Float[Tensor, " transitions"]) -> float:
-    """The slope b of `threshold`: sum_i C_i G_i / sum_i G_i^2."""
-    lengths = torch.from_numpy(data.lengths)
-    sums = torch.zeros(len(lengths), dtype=torch.float64)
-    owner = torch.arange(len(lengths)).repeat_interleave(lengths)
-    mean = sums.index_add(0, owner, cost_to_go.double().cpu()) / lengths
-    costs = torch.from_numpy(data.trajectory_costs)
-    if not mean.any():
-        raise InputError(
-            "--kappa calibrated: the data have no cost to calibrate with; accepted are data, start and cut"
-        )
-    return float((costs * mean).sum() / mean.square().sum())
