@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from deep import evaluate, train, trainer
-from deep.algorithms.safe_dql import best_merit
+from deep.choosing import merit
 from deep.critics import episodic_to_discounted
 from deep.datasets import OfflineDataset, save
 from deep.optimisation import gradient
@@ -196,7 +196,7 @@ def test_improvement_starts_from_the_seeds_behaviour(build):
 def test_the_best_candidate_is_the_safe_one_of_most_reward_or_the_cheapest():
     reward = torch.tensor([[1.0, 5.0, 3.0], [1.0, 5.0, 3.0], [-9.0, 5.0, 3.0]])
     cost = torch.tensor([[0.0, 9.0, 2.0], [3.0, 9.0, 4.0], [2.0, 9.0, 4.0]])
-    assert best_merit(reward, cost, torch.full((3, 1), 2.0)).argmax(1).tolist() == [2, 0, 0]
+    assert merit(reward, cost, torch.full((3,), 2.0)).argmax(1).tolist() == [2, 0, 0]
 
 
 def test_acting_chooses_among_its_own_samples_and_can_be_repeated(build):
@@ -268,7 +268,8 @@ ARMS = {"safe": (-0.7, 0.5, 0.0), "poor": (0.0, 0.0, 0.0), "risky": (0.7, 1.0, 1
 
 BANDIT = """--algorithm safe_dql --gamma 0.5 --cost-limits 200 2000 --behaviour-steps 500 --improvement-steps 300
 --batch-size 128 --hidden 64 64 --critics.hidden 32 --behaviour-rate 3e-3 --learning-rate 3e-3
---critics.learning-rate 5e-3 --average-rate 0.02 --critics.target-rate 0.02 --eta 1.5 --penalty 10 --dynamics.steps 0 --dynamics.hidden 16""".split()
+--critics.learning-rate 5e-3 --average-rate 0.02 --critics.target-rate 0.02 --eta 1.5 --penalty 10
+--dynamics.steps 0 --dynamics.hidden 16""".split()
 """gamma = .5 makes kappa = limit / 500: .4 lies between the costs of the safe and the risky arm, 4 is no limit."""
 
 

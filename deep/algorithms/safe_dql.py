@@ -20,12 +20,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from deep.choosing import acting_noise, merit, pick
 from deep.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
 from deep.estimates import Act, DynamicsEnsemble
 from deep.networks import initial_parameters
 from deep.optimisation import Adam, Parameters, falling, gradient
 from deep.phases import Phase, Problem
-from deep.randomness import Draw, draw_block
+from deep.randomness import Draw
 from deep.replay import Batch
 from deep.thresholds import threshold
 from deep.twins import TwinConfig, TwinCritics, TwinValues
@@ -246,14 +247,11 @@ class SafeDQL:
 
         z has N entries for each observation, side by side.
         """
-        replicas, batch, _ = observations.shape
-        repeated = observations.repeat_interleave(z.shape[2] // batch, dim=1)
-        actions = self.sample(repeated, z)
-        values = self.foretell(repeated, actions)
-        merit = best_merit(values.least_reward, values.greatest_cost, self.kappa.unsqueeze(1))
-        picked = merit.unflatten(1, (batch, -1)).argmax(-1)
-        index = picked.view(replicas, batch, 1, 1).expand(-1, -1, 1, actions.shape[-1])
-        return actions.unflatten(1, (batch, -1)).gather(2, index).squeeze(2)
+        count = z.shape[2] // observations.shape[1]
+        repeated = observations.repeat_interleave(count, dim=1)
+        candidates = self.sample(repeated, z)
+        values = self.foretell(repeated, candidates)
+        return pick(candidates, merit(values.least_reward, values.greatest_cost, self.kappa), count)
 
     def actors(self) -> dict[str, Act]:
         """The configured choice first."""
@@ -261,21 +259,15 @@ class SafeDQL:
         return {choice: self.acting(choice) for choice in (self.config.choose, other)}
 
     def acting(self, choice: Choice) -> Act:
-        """A way to act with fresh randomness of its own, for one evaluation.
-
-        The k-th call takes the noise of (seed, "acting", k): an evaluation that starts with a fresh actor is repeated
-        exactly, and replicas of one seed share their noise.
-        """
-        calls = 0
-        count = self.config.candidates if choice == "best" else 1
+        """A way to act whose randomness is numbered from its first call on, see `acting_noise`."""
+        call, count = 0, self.config.candidates if choice == "best" else 1
+        steps, size = self.chain.steps, self.policy.action_size
 
         def act(observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
-            nonlocal calls
-            # One observation after the other, so that the first episodes of a longer evaluation are the same.
-            draw = Draw("normal", (observations.shape[1], count, self.chain.steps, self.policy.action_size))
-            z = draw_block({"z": draw}, self.problem.replica_seeds, "acting", calls, 1, self.problem.device)["z"][0]
-            z = z.flatten(1, 2).transpose(1, 2)
-            calls += 1
+            nonlocal call
+            seeds, device = self.problem.replica_seeds, self.problem.device
+            z = acting_noise(seeds, call, observations.shape[1], count, steps, size, device)
+            call += 1
             return self.best(observations, z) if choice == "best" else self.sample(observations, z)
 
         return act
@@ -286,11 +278,3 @@ class SafeDQL:
 
     def report(self) -> dict[str, object]:
         return {"kappa": self.kappa.tolist(), "multiplier": self.multiplier.tolist()}
-
-
-def best_merit(
-    reward: Float[Tensor, "n batch"], cost: Float[Tensor, "n batch"], kappa: Float[Tensor, "n 1"]
-) -> Float[Tensor, "n batch"]:
-    """A number that orders candidates: those within kappa by their reward, all of them above the rest by less cost."""
-    low = reward.amin(1, keepdim=True) - 1
-    return torch.where(cost <= kappa, reward, low - (cost - kappa))
