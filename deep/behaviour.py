@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from deep.diffusion import Predictor, Schedule, ScoreNetwork, denoising_loss, reverse_kl
+from deep.diffusion import Predictor, Schedule, ScoreNetwork, denoising_loss, reverse_kl, reverse_kl_limit
 from deep.networks import initial_parameters
 from deep.optimisation import Adam, Parameters, falling, gradient
 from deep.phases import Phase, Problem
@@ -37,15 +37,24 @@ class BehaviourConfig:
     """What the model is conditioned on: nothing (the paper), or an upper bound on the trajectory's cost."""
     unconditional: float = 0.25
     """With a condition, the share of samples that is trained without it."""
+    kl_form: Literal["averaged", "limit"] = "averaged"
+    """The KL gradient averaged over noise levels, as in the published code, or its limit t -> 0, Eq. (23)."""
+    t_limit: float = 0.02
+    """limit: the noise level at which the score is read."""
     kl_weight: Literal["vds", "stable", "score"] = "score"
-    """w(t) of the averaged KL gradient; "vds" is the published code's."""
+    """averaged: the weight w(t) of `deep.diffusion.WEIGHTS`; "vds" is the published code's."""
     t_range: tuple[float, float] = (0.1, 0.4)
-    """Noise levels t over which the KL gradient is averaged (.02 to .98 in the published code).
+    """averaged: noise levels t over which the KL gradient is averaged (.02 to .98 in the published code).
 
     The action enters the predicted noise by alpha_t / sigma_t of its size only, so at large t the network's error moves
     the action by its sigma_t / alpha_t fold; at small t the score shows the atoms of clipped actions. Between the two a
     policy that starts from the regression keeps walking; over the published range, with either weight, it falls.
     """
+
+    def __post_init__(self) -> None:
+        low, high = self.t_range
+        if not (0 < self.t_limit < 1 and 0 < low <= high < 1):
+            raise ValueError(f"noise levels lie between 0 and 1: found t_range {self.t_range}, t_limit {self.t_limit}")
 
 
 class BehaviourModel:
@@ -66,18 +75,27 @@ class BehaviourModel:
 
     def phase(self) -> Phase:
         """Training by denoising; the axis is the seeds."""
-        config, batch = self.config, Draw("uniform", (self.config.batch_size,))
-        draws = {"row": batch, "t": batch}
-        draws |= {"noise": Draw("normal", (config.batch_size, self.network.action_size))}
+        draws = {"row": Draw("uniform", (self.config.batch_size,)), **self.draws(self.config.batch_size)}
+        return Phase("behaviour", self.config.steps, self.problem.seeds, draws, self._update)
+
+    def draws(self, batch_size: int) -> dict[str, Draw]:
+        """What `learn` needs of chance."""
+        config, batch = self.config, Draw("uniform", (batch_size,))
+        draws = {"t": batch, "noise": Draw("normal", (batch_size, self.network.action_size))}
         if config.condition == "cost":
             draws |= {"budget": batch, "known": batch}
         if config.dropout > 0:
-            draws |= {"dropout": Draw("uniform", (config.blocks, config.batch_size, config.width))}
-        return Phase("behaviour", config.steps, self.problem.seeds, draws, self._update)
+            draws |= {"dropout": Draw("uniform", (config.blocks, batch_size, config.width))}
+        return draws
 
     def _update(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return self.learn(self.problem.replay.rows(draws["row"]), draws, falling(step, self.config.steps))
+
+    def learn(
+        self, rows: Int[Tensor, "seeds batch"], draws: Mapping[str, Tensor], rate_factor: float | Tensor
+    ) -> dict[str, Tensor]:
+        """One step of denoising, Eq. (5), on these transitions."""
         replay = self.problem.replay
-        rows = replay.rows(draws["row"])
         observations = replay.observations[rows]
         if self.config.condition == "cost":
             # Every budget at or above the trajectory's own cost describes it truly; small ones are drawn most.
@@ -89,7 +107,7 @@ class BehaviourModel:
             return self.network.apply(self.parameters.theta, noisy, t, observations, draws.get("dropout"))
 
         loss = denoising_loss(predict, self.schedule, replay.actions[rows], draws["t"], draws["noise"])
-        self.parameters.descend(gradient(loss, self.parameters), falling(step, self.config.steps))
+        self.parameters.descend(gradient(loss, self.parameters), rate_factor)
         self.parameters.track(self.config.average_rate)
         return {"denoising_loss": loss.detach()}
 
@@ -123,7 +141,9 @@ class BehaviourModel:
         log_std: Float[Tensor, "replicas batch act"] | None,
         draws: Mapping[str, Tensor],
     ) -> Float[Tensor, " replicas"]:
-        """The surrogate of `deep.diffusion.reverse_kl` towards the trained model; draws "t" (uniform) and "noise"."""
+        """The surrogate of `deep.diffusion.reverse_kl` or `reverse_kl_limit` towards the trained model."""
+        if self.config.kl_form == "limit":
+            return reverse_kl_limit(self.at(observations), self.schedule, actions, log_std, self.config.t_limit)
         low, high = self.config.t_range
         t = low + (high - low) * draws["t"]
         weight = self.config.kl_weight
@@ -131,4 +151,6 @@ class BehaviourModel:
 
     def kl_draws(self, batch_size: int) -> dict[str, Draw]:
         """What `kl` needs of chance."""
+        if self.config.kl_form == "limit":
+            return {}
         return {"t": Draw("uniform", (batch_size,)), "noise": Draw("normal", (batch_size, self.network.action_size))}

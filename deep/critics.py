@@ -50,16 +50,20 @@ def bellman_target(
 
 
 def pessimism(
-    q_policy: Float[Tensor, "n members batch"], q_data: Float[Tensor, "n members batch"], alpha: float
+    q_policy: Float[Tensor, "n members batch"],
+    q_data: Float[Tensor, "n members batch"],
+    alpha: float,
+    printed: bool = False,
 ) -> Float[Tensor, " n"]:
     """The term to *add* to the cost critics' TD loss: -alpha (E_pi Q_c - E_data Q_c), summed over the members.
 
     It raises the cost of the policy's actions against those of the data. Eq. (19) prints r for c, minimises over the
     policy, and has no data term; its minimiser is then biased upwards everywhere, on the data by
     alpha / (2 (1 - gamma)): ten times a limit of 10 per 1000 steps at alpha = .2 and gamma = .99, so that no policy
-    would ever count as safe.
+    would ever count as safe. `printed` leaves the data term out, as Eq. (19) does.
     """
-    return -alpha * (q_policy.mean(dim=2) - q_data.mean(dim=2)).sum(dim=1)
+    reference = 0.0 if printed else q_data.mean(dim=2)
+    return -alpha * (q_policy.mean(dim=2) - reference).sum(dim=1)
 
 
 def upper_confidence(q: Float[Tensor, "n members batch"], k: float) -> Float[Tensor, "n batch"]:
@@ -105,6 +109,8 @@ class CriticConfig:
     """E, the cost critics of a replica."""
     pessimism: float = 0.2
     """alpha of Eq. (19), in the corrected form of `pessimism`."""
+    printed_pessimism: bool = False
+    """Take Eq. (19) as it is printed, without the data term."""
 
 
 class _Critic:
@@ -194,7 +200,7 @@ class CostCritic(_Critic):
         loss = td_loss(q_data, target)
         if self.config.pessimism > 0:
             q_policy = self._q(self.q.theta, batch.observations, chosen["here"].clamp(-1, 1))
-            loss = loss + pessimism(q_policy, q_data, self.config.pessimism / self.unit)
+            loss = loss + pessimism(q_policy, q_data, self.config.pessimism / self.unit, self.config.printed_pessimism)
         self.q.descend(gradient(loss, self.q))
         self.q.track(self.config.target_rate)
         return {f"{self.name}_value": q_data.detach().mean((1, 2)) * self.unit}

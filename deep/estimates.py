@@ -10,7 +10,7 @@ Costs and rewards are undiscounted, in the data's own units. The spread over mem
 understates the error of a policy that leaves the data, where all members may be wrong together.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,9 +23,8 @@ from torch.nn import functional as F
 from deep.networks import MLP, initial_parameters
 from deep.optimisation import Adam, Parameters, falling, gradient
 from deep.phases import Phase, Problem
+from deep.policies import Act
 from deep.randomness import Draw, generator
-
-Act = Callable[[Float[Tensor, "replicas batch obs"]], Float[Tensor, "replicas batch act"]]
 
 
 class Estimate(NamedTuple):

@@ -97,7 +97,8 @@ class Experiment:
 
     def tensors(self) -> dict[str, Tensor]:
         """All that training changes."""
-        return self.dynamics.tensors() | self.method.tensors()
+        counted = {"simulator_episodes": self.problem.simulator.episodes}
+        return self.dynamics.tensors() | self.method.tensors() | counted
 
     @property
     def choices(self) -> tuple[str, ...]:

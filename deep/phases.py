@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from deep.datasets import OfflineDataset
+from deep.online import CountedSimulator
 from deep.randomness import Draw
 from deep.replay import Replay
 from deep.tasks import Task
@@ -49,8 +50,9 @@ class Phase:
 
 @dataclass(frozen=True)
 class Problem:
-    """All that a method may know: the task's description, the data, the replicas. Never a simulator.
+    """All that a method may know: the task's description, the data, the replicas.
 
+    The simulator is for hybrid methods: the episodes that they play are counted. An offline method plays none.
     Replicas are seeds x cost limits, seed-major: the replicas of one seed lie side by side.
     """
 
@@ -63,10 +65,12 @@ class Problem:
     reward_scale: float
     device: torch.device
     replicas: tuple[Replica, ...] = field(init=False)
+    simulator: CountedSimulator = field(init=False)
 
     def __post_init__(self) -> None:
         replicas = tuple(Replica(seed, limit) for seed in self.seeds for limit in self.cost_limits)
         object.__setattr__(self, "replicas", replicas)
+        object.__setattr__(self, "simulator", CountedSimulator(self.task, self.replay, len(replicas)))
 
     @cached_property
     def replica_seeds(self) -> tuple[int, ...]:

@@ -1,6 +1,8 @@
 """The policy classes of the DRCORL preprint, appendix D.1."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import log
 from typing import Literal
 
 import numpy as np
@@ -10,24 +12,31 @@ from torch import Tensor
 
 from deep.networks import MLP
 
+PolicyClass = Literal["dirac", "gaussian", "constant"]
+
+Act = Callable[[Float[Tensor, "replicas batch obs"]], Float[Tensor, "replicas batch act"]]
+"""What a policy does, for every replica, at normalised observations."""
+
 
 @dataclass(frozen=True)
 class Policy:
-    """A deterministic (Dirac) policy, or a Gaussian with diagonal covariance that depends on the state.
+    """A deterministic (Dirac) policy, or a Gaussian with diagonal covariance: of the state, or constant.
 
+    dirac: a = m(s);  gaussian: N(m(s), diag(sigma(s)^2));  constant: N(m(s), sigma^2 I) with sigma = `constant_std`.
     The mean is bounded by tanh. A Gaussian sample is *not* squashed: the environment clips it, so that the entropy in
     closed form (Eq. 6) is that of the distribution whose actions are used.
     """
 
     observation_size: int
     action_size: int
-    kind: Literal["dirac", "gaussian"] = "dirac"
+    kind: PolicyClass = "dirac"
     hidden: tuple[int, ...] = (256, 256)
     log_std_range: tuple[float, float] = (-5.0, 0.0)
+    constant_std: float = 0.1
 
     @property
     def network(self) -> MLP:
-        return MLP(self.observation_size, self.action_size * (1 if self.kind == "dirac" else 2), self.hidden)
+        return MLP(self.observation_size, self.action_size * (2 if self.kind == "gaussian" else 1), self.hidden)
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
@@ -43,6 +52,8 @@ class Policy:
         output = self.network.apply(theta, observations)
         if self.kind == "dirac":
             return torch.tanh(output), None
+        if self.kind == "constant":
+            return torch.tanh(output), torch.full_like(output, log(self.constant_std))
         mean, raw = output.chunk(2, dim=-1)
         low, high = self.log_std_range
         return torch.tanh(mean), low + (high - low) * torch.sigmoid(raw)

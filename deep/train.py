@@ -1,6 +1,7 @@
 """`python -m deep.train --task HopperVel`: train offline, evaluate in the simulator, write the run's folder.
 
-The simulator is used after training only, to score the result; summary.json counts its episodes in training, 0.
+The simulator is used after training only, to score the result, unless a hybrid method is asked for; summary.json counts
+the episodes that training has used.
 """
 
 import argparse
@@ -50,7 +51,10 @@ def parse(arguments: list[str] | None = None) -> Options[Any]:
     algorithm = ALGORITHMS.get(known.algorithm, ALGORITHMS["drcorl"])
     method = algorithm.presets.get(known.preset, algorithm.presets["quick"])
     kind = Options[type(method)]
-    return tyro.cli(kind, args=arguments, default=kind(method=method), prog="python -m deep.train")
+    try:
+        return tyro.cli(kind, args=arguments, default=kind(method=method), prog="python -m deep.train")
+    except ValueError as error:  # a configuration that refuses its values
+        raise InputError(str(error)) from error
 
 
 def settings_of(options: Options[Any]) -> Settings[Any]:
@@ -59,9 +63,8 @@ def settings_of(options: Options[Any]) -> Settings[Any]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    options = parse(arguments)
     with exit_on_input_error():
-        run(options)
+        run(parse(arguments))
 
 
 def run(options: Options[Any]) -> dict[str, Any]:
@@ -92,7 +95,7 @@ def run(options: Options[Any]) -> dict[str, Any]:
         "commit": config["commit"],
         "dataset": dataset_of(experiment),
         "normaliser": {"reward_range": experiment.task.reward_range, "episode_length": experiment.task.episode_length},
-        "simulator_episodes_used_in_training": 0,
+        "simulator_episodes_used_in_training": int(experiment.problem.simulator.episodes.sum()),
         "seconds": round(time.monotonic() - began, 1),
         "method": experiment.method.report(),
         "results": results,

@@ -127,7 +127,9 @@ def test_a_mistake_gets_one_sentence_and_exit_code_2(words, sentence, dataset_fi
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("words", [["--algorithm", "ppo"], ["--nonsense", "1"], ["--beta", "much"]])
+@pytest.mark.parametrize(
+    "words", [["--algorithm", "ppo"], ["--nonsense", "1"], ["--adaptation.temperature.c0", "much"]]
+)
 def test_an_option_that_does_not_exist_is_refused(words, capsys):
     with pytest.raises(SystemExit) as caught:
         train.main(words)

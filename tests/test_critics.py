@@ -44,6 +44,16 @@ def test_pessimism_raises_the_policys_cost_and_not_the_datas():
     assert (q_policy.grad + q_data.grad).sum() == 0  # no bias where the policy is the data's
 
 
+def test_printed_pessimism_has_no_data_term_and_is_biased_on_the_data():
+    """Its minimiser on data that follow the policy is y + alpha / 2 instead of y."""
+    for printed, bias in ((True, 0.1), (False, 0.0)):
+        q = torch.zeros(1, 1, 4, requires_grad=True)
+        for _ in range(200):
+            loss = td_loss(q, torch.full((1, 1, 4), 3.0)) + pessimism(q, q, 0.2, printed)
+            q.data -= torch.autograd.grad(loss.sum(), q)[0]
+        assert q.detach().mean().item() == pytest.approx(3 + bias, abs=1e-4)
+
+
 def test_the_upper_confidence_bound_uses_the_population_deviation():
     q = torch.tensor([[[1.0], [2.0], [3.0], [6.0]]])
     assert upper_confidence(q, 2.0).item() == pytest.approx(3 + 2 * 3.5**0.5)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from deep.diffusion import Schedule, ScoreNetwork, denoising_loss, reverse_kl
+from deep.diffusion import Schedule, ScoreNetwork, denoising_loss, reverse_kl, reverse_kl_limit
 from deep.networks import initial_parameters
 from deep.optimisation import Adam, Parameters, falling, gradient
 
@@ -56,6 +56,29 @@ def test_the_kl_surrogate_has_the_closed_form_gradient(weight, gaussian):
     torch.testing.assert_close(found, expected, rtol=0, atol=0.01)
     # The sign that Eq. (23) prints is far outside that tolerance.
     assert (found + expected).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("gaussian", [False, True])
+def test_the_kl_limit_tends_to_the_closed_form_gradient(gaussian):
+    """KL(N(m, s^2) || N(-.5, .4^2)): at t = .02 within the bias that sigma_t = .077 leaves, at .001 within 5e-3."""
+    rng = torch.Generator().manual_seed(0)
+    z = torch.randn(1, 200_000, 1, dtype=torch.float64, generator=rng)
+    z = (z - z.mean()) / z.std(correction=0)  # exact first two moments: the gradient below is linear in a
+    errors = []
+    for t_limit in (0.02, 0.001):
+        theta = torch.tensor([0.3, -0.7], dtype=torch.float64, requires_grad=True)
+        log_std = theta[1].expand(z.shape)
+        actions = theta[0] + (log_std.exp() * z if gaussian else 0 * z)
+        surrogate = reverse_kl_limit(
+            gaussian_predictor(-0.5, 0.4), SCHEDULE, actions, log_std if gaussian else None, t_limit
+        )
+        found = torch.autograd.grad(surrogate.sum(), theta)[0]
+        variance = (2 * theta[1]).exp() if gaussian else torch.zeros(())
+        kl = (variance + (theta[0] + 0.5) ** 2) / (2 * 0.4**2) - (theta[1] if gaussian else 0 * theta[1])
+        errors.append((found - torch.autograd.grad(kl, theta)[0]).abs().max().item())
+    assert errors[0] < 0.3
+    assert errors[1] < 5e-3
+    assert errors[1] < errors[0] / 20
 
 
 def test_the_trained_score_of_a_mixture_is_the_true_one():

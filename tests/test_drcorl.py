@@ -22,7 +22,7 @@ def adapted(build, gate: float, spoil: str | None = None, *options: str) -> torc
         with torch.no_grad():
             for tensor in (critics[spoil].theta, critics[spoil].average):
                 tensor.add_(torch.randn(tensor.shape, generator=torch.Generator().manual_seed(5)))
-    method.gate.fill_(gate)
+    method.gate.cost.fill_(gate)
     draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
     phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
     return method.actor.theta.detach().clone()
@@ -43,13 +43,15 @@ def test_each_region_follows_its_own_critics(build, gate, follows):
 def test_the_step_ascends_reward_and_descends_cost(build):
     """With beta large the KL is negligible, and the chosen actions move along +grad Q_r or -grad Q_c."""
     for gate, critic, sign in ((0.0, "reward", 1), (5 * LIMIT, "costs", -1)):
-        experiment = build("--cost-limits", str(LIMIT), "--beta", "1000", "--adaptation-rate", "1e-3")
+        experiment = build(
+            "--cost-limits", str(LIMIT), "--adaptation.temperature.c0", "1000", "--adaptation-rate", "1e-3"
+        )
         method = experiment.method
         phase = method.phases()[-1]
         phase.begin()
-        method.gate.fill_(gate)
+        method.gate.cost.fill_(gate)
         observations = experiment.replay.observations[:200].unsqueeze(0)
-        before = method._act_now(observations)
+        before = method.gate.act(observations)
         part = getattr(method, critic)
         slope = (part[0] if critic == "costs" else part).action_gradient(observations, before)
         draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 20, experiment.device)
@@ -91,21 +93,21 @@ def test_adaptation_bootstraps_and_does_not_regress_on_the_datas_sums(build):
 
 @pytest.mark.parametrize(("states", "factor"), [("data", 1.0), ("start", 1 / (1 - 0.99**1000))])
 def test_the_ucb_gate_is_an_episodes_cost(build, states, factor):
-    experiment = build("--cost-limits", "4", "9", "--gate", "ucb", "--gate-states", states, "--k", "2")
+    experiment = build("--cost-limits", "4", "9", "--gate.kind", "ucb", "--gate.states", states, "--gate.k", "2")
     method = experiment.method
-    gate = method.costs[1]
+    critic = method.costs[1]
     with torch.no_grad():  # constant critics: member values .2 and .4 of the unit 1 / (1 - gamma)
-        gate.q.average.zero_()
-        members = gate.q.average.unflatten(1, (2, -1))
+        critic.q.average.zero_()
+        members = critic.q.average.unflatten(1, (2, -1))
         members[:, 0, -1], members[:, 1, -1] = 0.2, 0.4
     observations = experiment.replay.observations[:16].expand(2, -1, -1)
-    cost = method._upper_confidence_cost(observations, torch.zeros(2, 16, 3))
+    method.gate.upper_confidence(critic, observations, torch.zeros(2, 16, 3))
     expected = (0.3 + 2 * 0.1) * 1000 * factor
-    assert cost.tolist() == pytest.approx([expected, expected], rel=1e-5)
+    assert method.gate.cost.tolist() == pytest.approx([expected, expected], rel=1e-5)
 
 
 def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch):
-    experiment = build("--cost-limits", str(LIMIT), "--k", "1")
+    experiment = build("--cost-limits", str(LIMIT), "--gate.k", "1")
     method = experiment.method
     foretold = iter(
         # cost, its deviation, return; what should then be kept
@@ -127,15 +129,15 @@ def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch)
     kept = []
     for step in range(6):
         method.actor.average.fill_(float(step))
-        method._look_ahead(step)
-        kept.append(method.chosen[0, 0].item())
+        method.gate.look(step)
+        kept.append(method.gate.chosen[0, 0].item())
     # Least cost while none is safe; then the best return among the safe: 9 + 2 is not, 9.5 + .5 just is.
     assert kept == [0, 1, 2, 2, 4, 4]
     assert method.report()["chosen_step"] == [4]
-    assert method.gate.item() == 1.0
+    assert method.gate.cost.item() == 1.0
 
 
 def test_what_needs_dynamics_is_refused_without_them(build):
     with pytest.raises(InputError, match="trains no dynamics"):
-        build("--dynamics.steps", "0", "--gate", "ucb")
-    assert build("--dynamics.steps", "0", "--gate", "ucb", "--choose", "last").method is not None
+        build("--dynamics.steps", "0", "--gate.kind", "ucb")
+    assert build("--dynamics.steps", "0", "--gate.kind", "ucb", "--gate.choose", "last").method is not None

@@ -7,7 +7,7 @@ from tests.test_replicas import run_phases
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device on this machine")
-@pytest.mark.parametrize("options", [(), ("--policy", "gaussian", "--gate", "ucb")])
+@pytest.mark.parametrize("options", [(), ("--policy", "gaussian", "--gate.kind", "ucb")])
 def test_one_update_of_every_phase_equals_the_cpus(build, options):
     cpu, gpu = build(*options), build(*options, "--device", "cuda")
     for experiment in (cpu, gpu):

@@ -50,8 +50,11 @@ def compare(build, options: tuple[str, ...], steps: int, tolerance: float) -> No
     [
         (),
         ("--policy", "gaussian"),
-        ("--gate", "ucb", "--behaviour.condition", "cost", "--behaviour.dropout", "0.1"),
-        ("--gate", "ucb", "--gate-states", "start"),
+        ("--gate.kind", "ucb", "--behaviour.condition", "cost", "--behaviour.dropout", "0.1"),
+        ("--gate.kind", "ucb", "--gate.states", "start"),
+        ("--adaptation.rule", "crpo", "--policy", "constant", "--update-behaviour"),
+        ("--adaptation.rule", "pid", "--behaviour.kl-form", "limit", "--adaptation.temperature.growth", "sqrt"),
+        ("--online.episodes", "1", "--online.update-critics", "--adaptation.regulariser", "after"),
     ],
 )
 def test_one_update_in_float32(build, options):

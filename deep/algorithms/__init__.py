@@ -10,6 +10,7 @@ from deep.algorithms.safe_dql import SafeDQL, SafeDQLConfig
 from deep.behaviour import BehaviourConfig
 from deep.critics import CriticConfig
 from deep.estimates import DynamicsEnsemble
+from deep.gates import GateConfig
 from deep.phases import Method, Problem
 from deep.twins import TwinConfig
 
@@ -48,8 +49,7 @@ ALGORITHMS: dict[str, Algorithm] = {
                 critics=CriticConfig(steps=100_000),
                 cloning_steps=20_000,
                 adaptation_steps=2050,
-                gate="ucb",
-                k=2.0,
+                gate=GateConfig(kind="ucb", k=2.0),
             ),
         },
     ),

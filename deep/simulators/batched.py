@@ -264,6 +264,10 @@ class BatchedVelocity:
         return np.concatenate([q[:, self._rules.hidden_positions :], np.clip(v, -clip, clip)], axis=1)
 
 
+Watch = Callable[[Int[np.ndarray, " n"], np.ndarray, np.ndarray, Step], None]
+"""(numbers of the running episodes, replica by replica; their observations; their actions; what the step returned)"""
+
+
 def rollout(
     task: Task,
     act: Callable[[Float[np.ndarray, "replica n observation"]], Float[np.ndarray, "replica n action"]],
@@ -271,6 +275,7 @@ def rollout(
     *,
     replicas: int = 1,
     threads: int = 0,
+    watch: Watch | None = None,
 ) -> Episodes:
     """Evaluate R policies together, each on one episode for each of the n start seeds, in the simulator.
 
@@ -281,6 +286,7 @@ def rollout(
         seeds: the n start seeds, the same for every replica.
         replicas: R.
         threads: number of threads to step with; 0 takes all cores of this process.
+        watch: is shown every step of the running episodes.
     """
     shape = (replicas, len(seeds))
     returns, costs, lengths = np.zeros(replicas * len(seeds)), np.zeros(replicas * len(seeds)), np.zeros(shape, int)
@@ -290,6 +296,8 @@ def rollout(
         while running.size:
             actions = np.asarray(act(observations.reshape(*shape, -1))).reshape(simulators.count, -1)
             step = simulators.step(actions[running], running)
+            if watch is not None:
+                watch(running, observations[running], actions[running], step)
             observations[running] = step.observations
             returns[running] += step.rewards
             costs[running] += step.costs

@@ -1,0 +1,148 @@
+"""What DRCORL compares with the cost limit, and which of the policies along the way it keeps."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deep.critics import CostCritic, episodic_to_discounted
+from deep.estimates import DynamicsEnsemble
+from deep.online import OnlineConfig, OnlineReplay
+from deep.optimisation import Parameters
+from deep.phases import Hook, Problem
+from deep.policies import Policy
+from theory.errors import InputError
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """The branch signal of Algorithms 2 and 3; equations are those of the DRCORL preprint."""
+
+    kind: Literal["dynamics", "ucb", "simulator"] = "dynamics"
+    """Roll-outs in learned dynamics, or the cost critics' Eq. (25): both offline; or simulator episodes (B.1), of which
+    `--online.episodes` are played at every look and counted.
+
+    The policy learns to exploit the critics that Eq. (25) trusts: in a trial on the embedded data (seed 0, limit 80) it
+    passed a policy whose episodes cost 548.
+    """
+    k: float = 1.0
+    """Standard deviations over the ensemble that are added to the mean (Table 2 has 2 for the UCB, Eq. (24))."""
+    states: Literal["data", "start"] = "data"
+    """ucb: the states over which Eq. (25) averages: the data's (appendix B.1), or the first states of its episodes."""
+    look_every: int = 50
+    """Steps between two looks: roll-outs in the learned dynamics or the simulator."""
+    choose: Literal["offline", "last"] = "offline"
+    """The policy that is kept: of those that the learned dynamics call safe the one with the highest predicted return
+    (if none is, the one of least predicted cost), or the last one."""
+
+
+class Gate:
+    """The cost that the safe adaptation sees, for every replica, and the policy that is kept."""
+
+    def __init__(
+        self,
+        config: GateConfig,
+        online: OnlineConfig,
+        problem: Problem,
+        dynamics: DynamicsEnsemble,
+        policy: Policy,
+        actor: Parameters,
+    ) -> None:
+        self.config, self.online, self.problem, self.dynamics = config, online, problem, dynamics
+        self.policy, self.actor = policy, actor
+        self.uses_dynamics = config.kind == "dynamics" or config.choose == "offline"
+        self._check()
+        self.cost = torch.zeros(len(problem.replicas), dtype=torch.float64, device=problem.device)
+        """The cost of an episode as the gate knows it."""
+        self.chosen = actor.average.clone()
+        # One row per replica: the merit of the chosen policy, and the step at which it was found.
+        self.merit = torch.full((len(problem.replicas), 2), -torch.inf, device=problem.device)
+        self.replay: OnlineReplay | None = None
+        if online.update_critics:
+            length = problem.task.episode_length
+            self.replay = OnlineReplay(online, problem.replay, problem.reward_scale, len(problem.replicas), length)
+
+    def _check(self) -> None:
+        online, kind = self.online, self.config.kind
+        if self.dynamics.config.steps == 0 and self.uses_dynamics:
+            raise InputError(
+                "--dynamics.steps 0 trains no dynamics: it goes only with --gate.kind ucb or simulator and "
+                "--gate.choose last"
+            )
+        if (online.episodes > 0) != (kind == "simulator" or online.update_critics):
+            raise InputError(
+                f"--online.episodes {online.episodes} with --gate.kind {kind} and --online.update-critics "
+                f"{online.update_critics}: simulator episodes need a use, and either use needs at least one episode"
+            )
+        if online.update_critics and not (0 < online.share <= 1 and online.keep >= online.episodes):
+            raise InputError(
+                f"--online.share {online.share} and --online.keep {online.keep}: accepted are a share above 0, at most "
+                f"1, and at least the {online.episodes} episodes of one look"
+            )
+
+    def tensors(self) -> dict[str, Tensor]:
+        named = {"gate": self.cost, "chosen": self.chosen, "chosen_merit": self.merit}
+        return named | ({} if self.replay is None else self.replay.tensors())
+
+    def hooks(self) -> list[Hook]:
+        """The looks, where anything is looked at."""
+        return [Hook(self.config.look_every, self.look)] if self.uses_dynamics or self.online.episodes > 0 else []
+
+    def look(self, step: int) -> dict[str, Tensor]:
+        """Judge the policy of this step by learned dynamics and by the simulator, as far as each is asked for."""
+        seen = self._look_ahead(step) if self.uses_dynamics else {}
+        return seen | (self._play() if self.online.episodes > 0 else {})
+
+    def _look_ahead(self, step: int) -> dict[str, Tensor]:
+        """Roll the policy out in the learned dynamics: the gate's cost, and whether this policy is the best so far.
+
+        The cost is the members' mean plus k standard deviations. Merit: predicted return where that cost keeps the
+        limit, else minus the cost, which is below every safe policy's merit where returns are not negative.
+        """
+        estimate = self.dynamics.estimate(self.act)
+        cost = estimate.cost + self.config.k * estimate.cost_std
+        if self.config.kind == "dynamics":
+            self.cost.copy_(cost)
+        merit = torch.where(cost <= self.problem.limits, estimate.reward.clamp(min=0), -cost)
+        better = merit > self.merit[:, 0]
+        self.chosen.copy_(torch.where(better.unsqueeze(1), self.actor.average, self.chosen))
+        found = torch.stack([merit, torch.full_like(merit, step)], dim=1)
+        self.merit.copy_(torch.where(better.unsqueeze(1), found, self.merit))
+        return {f"predicted_{name}": value for name, value in estimate._asdict().items()}
+
+    def _play(self) -> dict[str, Tensor]:
+        """Simulator episodes of the policy: the gate's cost, and transitions for the critics."""
+        watch = None if self.replay is None else self.replay.recorder(self.online.episodes)
+        played = self.problem.simulator.play(self.act, self.online.episodes, watch)
+        cost = torch.from_numpy(played.costs.mean(axis=1)).to(self.cost)
+        if self.config.kind == "simulator":
+            self.cost.copy_(cost)
+        return {"simulator_cost": cost.float()}
+
+    @torch.no_grad()
+    def upper_confidence(self, critic: CostCritic, observations: Tensor, z: Tensor) -> None:
+        """Set the cost to Eq. (25), the critics' upper confidence bound at these states, as the cost of an episode."""
+        problem, config = self.problem, self.config
+        if config.states == "start":
+            starts = problem.replay.observations[problem.replay.starts[: z.shape[1]]]
+            observations, z = starts.expand(len(problem.replicas), -1, -1), z[:, : len(starts)]
+        actions, _ = self.policy.sample(self.actor.average, observations, z)
+        value = critic.upper_confidence(observations, actions, config.k).mean(1)
+        one_cost = episodic_to_discounted(1.0, problem.gamma, problem.task.episode_length, config.states)
+        self.cost.copy_(value.double() / one_cost)
+
+    @torch.no_grad()
+    def act(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
+        """The mean action of the policy in training, averaged."""
+        return self.policy.distribution(self.actor.average, observations)[0]
+
+    @torch.no_grad()
+    def act_kept(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
+        """The mean action of the policy that is kept."""
+        theta = self.chosen if self.config.choose == "offline" else self.actor.average
+        return self.policy.distribution(theta, observations)[0]
+
+    def report(self) -> dict[str, object]:
+        return {"chosen_step": self.merit[:, 1].tolist()} if self.config.choose == "offline" else {}
