@@ -49,7 +49,7 @@ class Chain:
     """
 
     steps: int = 5
-    schedule: ScheduleName = "vp"
+    schedule: str = "vp"
 
     def __post_init__(self) -> None:
         if self.steps < 1:

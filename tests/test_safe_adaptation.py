@@ -17,9 +17,9 @@ def direction(build):
     """g for one replica at this cost and step, by a rule with these settings."""
     problem = build("--cost-limits", str(LIMIT)).problem
 
-    def direction(cost: float, step: int = 0, **settings) -> list[float]:
+    def direction(cost: float, step: int = 0, k: torch.Tensor = K, **settings) -> list[float]:
         rule = SafeAdaptation(SafeAdaptationConfig(**settings), problem, STEPS)
-        g, _ = rule.direction(torch.tensor(float(step)), torch.tensor([cost], dtype=torch.float64), Q_R, Q_C, K)
+        g, _ = rule.direction(torch.tensor(float(step)), torch.tensor([cost], dtype=torch.float64), Q_R, Q_C, k)
         return g[0].tolist()
 
     return direction
@@ -31,15 +31,16 @@ def projected(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("cost", "expected"), [(0.79, "reward"), (0.81, "both"), (1.19, "both"), (1.21, "cost")])
-@pytest.mark.parametrize("regulariser", ["inside", "after"])
-def test_manipulation_with_the_regulariser_inside_or_after(direction, cost, expected, regulariser):
-    g_r, g_c = (Q_R - K, Q_C - K) if regulariser == "inside" else (Q_R, Q_C)
+@pytest.mark.parametrize(("regulariser", "share"), [("inside", 1.0), ("inside", 0.1), ("after", 1.0)])
+def test_manipulation_with_the_regulariser_inside_or_after(direction, cost, expected, regulariser, share):
+    k = share * K
+    g_r, g_c = (Q_R - k, Q_C - k) if regulariser == "inside" else (Q_R, Q_C)
     conflict = (g_r * g_c).sum() < 0
-    assert conflict == (regulariser == "after")  # inside, the common -K makes this angle acute
+    assert conflict == (regulariser == "after" or share < 1)  # inside, a large common -k makes this angle acute
     middle = (projected(g_r, g_c) + projected(g_c, g_r)) / 2 if conflict else (g_r + g_c) / 2
     wanted = {"reward": g_r, "both": middle, "cost": g_c}[expected]
-    wanted = wanted if regulariser == "inside" else wanted - K
-    assert direction(cost * LIMIT, regulariser=regulariser) == pytest.approx(wanted[0].tolist(), rel=1e-5)
+    wanted = wanted if regulariser == "inside" else wanted - k
+    assert direction(cost * LIMIT, k=k, regulariser=regulariser) == pytest.approx(wanted[0].tolist(), rel=1e-5)
 
 
 @pytest.mark.parametrize(("cost", "value"), [(0.1, Q_R), (1.19, Q_R), (1.21, Q_C)])

@@ -20,15 +20,15 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from deep.critics import episodic_to_discounted
-from deep.datasets import OfflineDataset
+from deep.choosing import acting_noise, merit, pick
 from deep.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
 from deep.estimates import Act, DynamicsEnsemble
 from deep.networks import initial_parameters
 from deep.optimisation import Adam, Parameters, falling, gradient
 from deep.phases import Phase, Problem
-from deep.randomness import Draw, draw_block
+from deep.randomness import Draw
 from deep.replay import Batch
+from deep.thresholds import threshold
 from deep.twins import TwinConfig, TwinCritics, TwinValues
 from theory.errors import InputError
 
@@ -52,8 +52,10 @@ class SafeDQLConfig:
     """How the noise grows along the chain."""
     hidden: tuple[int, ...] = (256, 256, 256)
     """Hidden layers of the noise predictor, with Mish."""
+    behaviour_rate: float = 1e-3
+    """Adam's step size for the policy in the warm start, falling linearly to a tenth."""
     learning_rate: float = 3e-4
-    """Adam's step size for the policy, falling linearly to a tenth in either phase."""
+    """Adam's step size for the policy on Eq. (1), falling linearly to a tenth."""
     clip: float = 5.0
     """Largest norm of the policy's gradient on Eq. (1), per replica (1 to 9 in Diffusion-QL, by task)."""
     average_rate: float = 0.001
@@ -113,7 +115,7 @@ class SafeDQL:
         obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
         self.chain = Chain(config.chain, config.schedule)
         self.policy = DiffusionPolicy(obs, act, self.chain, config.hidden, device=problem.device)
-        self.behaviour = self._new_policy(problem.seeds, Adam(config.learning_rate))
+        self.behaviour = self._new_policy(problem.seeds, Adam(config.behaviour_rate))
         self.actor = self._new_policy(problem.replica_seeds, Adam(config.learning_rate, clip=config.clip))
         self.behaviour_critics = TwinCritics(config.critics, problem, "behaviour_critics", problem.seeds)
         self.critics = TwinCritics(config.critics, problem, "critics", problem.replica_seeds)
@@ -245,14 +247,11 @@ class SafeDQL:
 
         z has N entries for each observation, side by side.
         """
-        replicas, batch, _ = observations.shape
-        repeated = observations.repeat_interleave(z.shape[2] // batch, dim=1)
-        actions = self.sample(repeated, z)
-        values = self.foretell(repeated, actions)
-        merit = best_merit(values.least_reward, values.greatest_cost, self.kappa.unsqueeze(1))
-        picked = merit.unflatten(1, (batch, -1)).argmax(-1)
-        index = picked.view(replicas, batch, 1, 1).expand(-1, -1, 1, actions.shape[-1])
-        return actions.unflatten(1, (batch, -1)).gather(2, index).squeeze(2)
+        count = z.shape[2] // observations.shape[1]
+        repeated = observations.repeat_interleave(count, dim=1)
+        candidates = self.sample(repeated, z)
+        values = self.foretell(repeated, candidates)
+        return pick(candidates, merit(values.least_reward, values.greatest_cost, self.kappa), count)
 
     def actors(self) -> dict[str, Act]:
         """The configured choice first."""
@@ -260,21 +259,15 @@ class SafeDQL:
         return {choice: self.acting(choice) for choice in (self.config.choose, other)}
 
     def acting(self, choice: Choice) -> Act:
-        """A way to act with fresh randomness of its own, for one evaluation.
-
-        The k-th call takes the noise of (seed, "acting", k): an evaluation that starts with a fresh actor is repeated
-        exactly, and replicas of one seed share their noise.
-        """
-        calls = 0
-        count = self.config.candidates if choice == "best" else 1
+        """A way to act whose randomness is numbered from its first call on, see `acting_noise`."""
+        call, count = 0, self.config.candidates if choice == "best" else 1
+        steps, size = self.chain.steps, self.policy.action_size
 
         def act(observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
-            nonlocal calls
-            # One observation after the other, so that the first episodes of a longer evaluation are the same.
-            draw = Draw("normal", (observations.shape[1], count, self.chain.steps, self.policy.action_size))
-            z = draw_block({"z": draw}, self.problem.replica_seeds, "acting", calls, 1, self.problem.device)["z"][0]
-            z = z.flatten(1, 2).transpose(1, 2)
-            calls += 1
+            nonlocal call
+            seeds, device = self.problem.replica_seeds, self.problem.device
+            z = acting_noise(seeds, call, observations.shape[1], count, steps, size, device)
+            call += 1
             return self.best(observations, z) if choice == "best" else self.sample(observations, z)
 
         return act
@@ -285,38 +278,3 @@ class SafeDQL:
 
     def report(self) -> dict[str, object]:
         return {"kappa": self.kappa.tolist(), "multiplier": self.multiplier.tolist()}
-
-
-def best_merit(
-    reward: Float[Tensor, "n batch"], cost: Float[Tensor, "n batch"], kappa: Float[Tensor, "n 1"]
-) -> Float[Tensor, "n batch"]:
-    """A number that orders candidates: those within kappa by their reward, all of them above the rest by less cost."""
-    low = reward.amin(1, keepdim=True) - 1
-    return torch.where(cost <= kappa, reward, low - (cost - kappa))
-
-
-def threshold(limit: float, problem: Problem, how: str) -> float:
-    """kappa, the discounted cost that stands for `limit` costs in an episode.
-
-    data, start, cut: the conversions of `episodic_to_discounted`. calibrated: limit / b with b the least-squares slope,
-    over the trajectories of the data, of their cost on the mean of their states' discounted sums of costs: right on
-    average for episodes as long as those of the data, where early termination makes full length the wrong divisor.
-    """
-    if how != "calibrated":
-        task = problem.task
-        return episodic_to_discounted(limit, problem.gamma, task.episode_length, how, task.expected_length)
-    return limit / episode_cost_per_value(problem.data, problem.replay.cost_to_go)
-
-
-def episode_cost_per_value(data: OfflineDataset, cost_to_go: Float[Tensor, " transitions"]) -> float:
-    """The slope b of `threshold`: sum_i C_i G_i / sum_i G_i^2."""
-    lengths = torch.from_numpy(data.lengths)
-    sums = torch.zeros(len(lengths), dtype=torch.float64)
-    owner = torch.arange(len(lengths)).repeat_interleave(lengths)
-    mean = sums.index_add(0, owner, cost_to_go.double().cpu()) / lengths
-    costs = torch.from_numpy(data.trajectory_costs)
-    if not mean.any():
-        raise InputError(
-            "--kappa calibrated: the data have no cost to calibrate with; accepted are data, start and cut"
-        )
-    return float((costs * mean).sum() / mean.square().sum())

@@ -43,8 +43,10 @@ METHOD_SOURCES = {
     ),
     "safe_dql": (
         "deep/algorithms/safe_dql.py",
+        "deep/choosing.py",
         "deep/critics.py",
         "deep/diffusion_policy.py",
+        "deep/thresholds.py",
         "deep/twins.py",
         "verification/lattice/theorem9.py",
     ),
