@@ -14,6 +14,7 @@ for z and noise make the batch mean of these quadratics exact: there is nothing 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from deep.estimates import DynamicsConfig
 from deep.experiment import Experiment, Settings
 from deep.gates import GateConfig
 from deep.safe_adaptation import SafeAdaptationConfig, Temperature
-from deep.tasks import Task
+from deep.tasks import TASKS
 from theory.adaptation import gradient_manipulation
 
 STATES, LIMIT, BETA, T = 3, 10.0, 0.7, 0.3
@@ -55,7 +56,14 @@ def experiment(request, monkeypatch) -> Iterator[Experiment]:
     """A DRCORL learner in double precision whose behaviour model and critics are known functions."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
-    task = Task("OneHot", "", "", STATES, 1, 10, (0.0, 1.0), 10.0, velocity_threshold=1.0)
+    task = replace(
+        TASKS["HopperVel"],
+        name="OneHot",
+        observation_size=STATES,
+        action_size=1,
+        episode_length=10,
+        reward_range=(0, 1),
+    )
     config = DRCORLConfig(
         behaviour=BehaviourConfig(steps=1, width=4, blocks=1, t_range=(T, T)),
         critics=CriticConfig(steps=1, hidden=(4,), ensemble=2),

@@ -19,14 +19,14 @@ a share of about gamma^CUT = 1e-4.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float64
 
-from deep.tasks import Task
+from deep.tasks import TASKS, Task
 from theory.cmdp import FiniteCMDP
 from theory.optimum import best_response
 from verification.lattice.grid import Axis, Grid
@@ -91,7 +91,9 @@ class Lattice:
         (low, high) = (
             float((self.cmdp.rho * best_response(self.cmdp, sign * self.cmdp.r)[1]).sum()) * sign for sign in (-1, 1)
         )
-        return Task(
+        # What only chooses a simulator stays as it is in the table; no method looks at it.
+        return replace(
+            TASKS["HopperVel"],
             name=self.name,
             dsrl_id="",
             dsrl_file="",
@@ -100,7 +102,6 @@ class Lattice:
             episode_length=CUT,
             reward_range=(low, high),
             max_cost=float(CUT),
-            velocity_threshold=float("inf"),
             cost_limits=self.limits,
             time_out_rate=1 - GAMMA,
         )
