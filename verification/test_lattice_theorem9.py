@@ -19,6 +19,8 @@ from verification.lattice.tasks import LATTICES
 from verification.lattice.theorem9 import FINE, Terms, _on_fine_actions, theorem_9
 
 LATTICE = LATTICES["LatticeHeat"]
+ROUNDING = 1e-3
+"""Of single precision, on values of up to 20."""
 
 
 Learner = tuple[Behaviour, Experiment, SafeDQL, PerStateAction]
@@ -56,7 +58,10 @@ def induced(experiment: Experiment, method: SafeDQL) -> PerStateAction:
 
 
 def links(terms: Terms) -> dict[str, torch.Tensor]:
-    """What is left over in every inequality of the chain, (replica,); none may be negative beyond sampling error."""
+    """What is left over in every inequality of the chain, (replica,).
+
+    Lemma 8 compares averages over different draws, so it may be negative by sampling error; the others are exact.
+    """
     budget = terms.reference_cloning + 2 * terms.eta * terms.B_r
     return {
         "start states": terms.data_cost + terms.shift - terms.J_c,
@@ -70,7 +75,9 @@ def links(terms: Terms) -> dict[str, torch.Tensor]:
 def test_every_link_holds_on_trained_networks(learner):
     terms = theorem_9(*learner)
     for name, left in links(terms).items():
-        assert (left > -0.02 * terms.B_c).all(), name
+        assert (left > -(0.3 if name == "lemma 8" else ROUNDING)).all(), name
+    assert terms.penalty.tolist() == pytest.approx([3 / 2, 3 / 5], rel=1e-3)  # the option over max(kappa, 1)
+    assert terms.kappa.tolist() == pytest.approx([2, 5], rel=1e-3)
     parts = terms.kappa + terms.eps_c + terms.shift + terms.reference_hinge
     parts = parts + (terms.reference_cloning + 2 * terms.eta * terms.B_r + terms.suboptimality) / terms.penalty
     torch.testing.assert_close(terms.bound, parts)
@@ -132,4 +139,5 @@ def test_every_link_holds_in_the_committed_results(task: str):
         named = {name.removeprefix("theorem9_"): value for name, value in row.items() if name.startswith("theorem9_")}
         terms = Terms(**{name: torch.tensor([value], dtype=torch.float64) for name, value in named.items()})
         for name, left in links(terms).items():
-            assert left.item() > -4 * row["sampling_cost_error"] - 0.02 * named["B_c"], name
+            sampling = 0.3 + 4 * row["sampling_cost_error"] if name == "lemma 8" else 0.0
+            assert left.item() > -ROUNDING - sampling, name
