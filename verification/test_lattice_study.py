@@ -10,9 +10,10 @@ import torch
 from theory.errors import InputError
 from theory.evaluation import evaluate
 from verification.lattice.data import Behaviour
-from verification.lattice.methods import TRIALS, run
+from verification.lattice.methods import run
 from verification.lattice.study import RESULTS, Options, chosen, fingerprint, replace_rows, rows_of, stale, table
 from verification.lattice.tasks import LATTICES
+from verification.lattice.trials import TRIALS
 
 SHORT = "DRCORL, short"
 TOLERANCE = 1e-3

@@ -13,10 +13,11 @@ from deep.randomness import draw_block
 from theory.shapes import PerStateAction
 from verification.lattice.data import Behaviour
 from verification.lattice.exact import deterministic, exact_values, on_nodes, state_frequencies
-from verification.lattice.methods import TRIALS, build
+from verification.lattice.methods import build
 from verification.lattice.study import RESULTS, rows_of
 from verification.lattice.tasks import LATTICES
 from verification.lattice.theorem9 import FINE, Terms, _on_fine_actions, theorem_9
+from verification.lattice.trials import TRIALS
 
 LATTICE = LATTICES["LatticeHeat"]
 ROUNDING = 1e-3

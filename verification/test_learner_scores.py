@@ -12,8 +12,9 @@ from deep.tasks import TASKS, Task
 from tests.test_tasks import dsrl_module
 from theory.cmdp import FiniteCMDP
 from theory.evaluation import evaluate
-from verification.lattice.methods import TRIALS, Trial, build
+from verification.lattice.methods import build
 from verification.lattice.tasks import CUT, GAMMA, LATTICES
+from verification.lattice.trials import TRIALS, Trial
 
 ALL_TASKS = [*TASKS.values(), *(lattice.task for lattice in LATTICES.values())]
 

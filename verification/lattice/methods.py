@@ -1,24 +1,17 @@
-"""The learners of the study: their budgets, their training on a lattice task, and what is measured of them exactly."""
+"""Training a learner on a lattice task, and what is measured of it exactly."""
 
 import tempfile
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from deep.algorithms.bc import BCConfig
-from deep.algorithms.drcorl import DRCORL, DRCORLConfig
-from deep.algorithms.safe_dql import Choice, SafeDQL, SafeDQLConfig
-from deep.behaviour import BehaviourConfig
-from deep.critics import CriticConfig
-from deep.estimates import DynamicsConfig
+from deep.algorithms.drcorl import DRCORL
+from deep.algorithms.safe_dql import Choice, SafeDQL
 from deep.experiment import Experiment, Settings
-from deep.gates import GateConfig
 from deep.runs import RunFolder
 from deep.trainer import train
-from deep.twins import TwinConfig
 from theory.shapes import PerStateAction
 from verification.lattice.data import Behaviour, collect
 from verification.lattice.exact import (
@@ -34,77 +27,12 @@ from verification.lattice.exact import (
 )
 from verification.lattice.tasks import GAMMA, Lattice
 from verification.lattice.theorem9 import theorem_9
+from verification.lattice.trials import Trial
 
 TRAJECTORIES = 2000
 DATA_SEED = 0
-HIDDEN = (64, 64)
-NO_DYNAMICS = DynamicsConfig(steps=0)
 SAMPLES, GROUPS = 16, 8
 """Draws of a diffusion policy in every node: so many lots, of so many draws each."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One learner with the budget that the study gives it."""
-
-    algorithm: str
-    config: Any
-    dynamics: DynamicsConfig = NO_DYNAMICS
-    seeds: tuple[int, ...] = (0, 1, 2)
-    tasks: tuple[str, ...] = ("LatticeSpeed", "LatticeHazard", "LatticeHeat")
-    dtype: torch.dtype = field(default=torch.float32)
-
-
-def _cloning(trajectories: Any) -> Trial:
-    return Trial(f"bc_{trajectories}", BCConfig(trajectories, steps=1500, batch_size=256, hidden=HIDDEN))
-
-
-_DYNAMICS = DynamicsConfig(steps=1500, members=3, batch_size=64, hidden=HIDDEN, episodes=8)
-_DRCORL = DRCORLConfig(
-    behaviour=BehaviourConfig(steps=2000, batch_size=64, width=48, blocks=2, learning_rate=2e-3),
-    critics=CriticConfig(steps=1200, regression_steps=400, hidden=HIDDEN, learning_rate=1e-3, target_rate=0.02),
-    cloning_steps=800,
-    regression_steps=600,
-    adaptation_steps=800,
-    batch_size=64,
-    hidden=HIDDEN,
-    gate=GateConfig(look_every=100),
-)
-_PREPRINT = replace(_DRCORL, gate=GateConfig("ucb", k=2.0, states="start", choose="last"))
-_SHORT = replace(
-    _PREPRINT,
-    behaviour=replace(_DRCORL.behaviour, steps=200, width=32),
-    critics=CriticConfig(steps=300, regression_steps=200, hidden=(32, 32)),
-    cloning_steps=300,
-    regression_steps=200,
-    adaptation_steps=100,
-)
-
-TRIALS = {
-    "BC-All": _cloning("all"),
-    "BC-Safe": _cloning("safe"),
-    "BC-Best": _cloning("best"),
-    "DRCORL, dynamics gate": Trial("drcorl", _DRCORL, _DYNAMICS),
-    "DRCORL, UCB gate": Trial("drcorl", _PREPRINT),
-    "DRCORL, UCB gate, Gaussian": Trial("drcorl", replace(_PREPRINT, policy="gaussian")),
-    "Safe-DQL": Trial(
-        "safe_dql",
-        SafeDQLConfig(
-            critics=TwinConfig(hidden=HIDDEN, learning_rate=1e-3, target_rate=0.02),
-            behaviour_steps=2000,
-            improvement_steps=1500,
-            batch_size=64,
-            hidden=(64, 64, 64),
-            average_rate=0.01,
-            # Eq. (1) as it stands, for Theorem 9: the smaller twin, and kappa for start states.
-            twin="min",
-            kappa="start",
-        ),
-    ),
-    # Double precision, so that another machine repeats it to many digits; the test suite trains it again.
-    "DRCORL, short": Trial("drcorl", _SHORT, seeds=(0,), tasks=("LatticeHeat",), dtype=torch.float64),
-}
-"""By the name that results.json uses."""
 
 
 def build(lattice: Lattice, trial: Trial) -> tuple[Behaviour, Experiment]:
@@ -220,9 +148,3 @@ def _observations(lattice: Lattice, replicas: int) -> np.ndarray:
 
 def _columns(measured: Any, prefix: str = "") -> dict[str, torch.Tensor]:
     return {f"{prefix}{name}": values for name, values in vars(measured).items()}
-
-
-def described(trial: Trial) -> dict[str, Any]:
-    """The trial in words and numbers, for results.json."""
-    plain = {"algorithm": trial.algorithm, "seeds": list(trial.seeds), "dtype": str(trial.dtype)}
-    return plain | {"config": asdict(trial.config), "dynamics": asdict(trial.dynamics)}

@@ -20,8 +20,9 @@ import tyro
 from deep.runs import read_json
 from theory.errors import InputError, exit_on_input_error
 from verification.lattice import figure
-from verification.lattice.methods import DATA_SEED, TRAJECTORIES, TRIALS, Trial, described, run
+from verification.lattice.methods import DATA_SEED, TRAJECTORIES, run
 from verification.lattice.tasks import GAMMA, LATTICES
+from verification.lattice.trials import TRIALS, Trial, described
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results.json"
