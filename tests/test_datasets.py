@@ -305,6 +305,10 @@ def dangling(file: h5py.File) -> None:
     file["costs"] = h5py.ExternalLink("absent.hdf5", "costs")
 
 
+def mark(key: str, text: str) -> Callable[[h5py.File], None]:
+    return lambda file: file.attrs.__setitem__(key, np.bytes_(text.encode()))
+
+
 def enormous(file: h5py.File) -> None:
     del file["costs"]
     file.create_dataset("costs", shape=(10**15,), dtype="f4", chunks=(1000,))  # takes no space until it is written
@@ -328,11 +332,11 @@ BAD_PLAIN = {
     "more than fits into memory": (enormous, "cannot be read .*Unable to allocate"),
     "dangling link": (dangling, "has no array costs|cannot be read"),
     "other task": (
-        lambda file: file.attrs.update(task=np.bytes_(b"AntVel")),
+        mark("task", "AntVel"),
         "was recorded on AntVel: data of HopperVel",
     ),
-    "other layout": (lambda file: file.attrs.update(layout=np.bytes_(b"odd")), "has the layout 'odd'"),
-    "plain called packed": (lambda file: file.attrs.update(layout=np.bytes_(b"packed")), "has no array lengths"),
+    "other layout": (mark("layout", "odd"), "has the layout 'odd'"),
+    "plain called packed": (mark("layout", "packed"), "has no array lengths"),
 }
 BAD_PACKED = {
     **{
@@ -340,7 +344,7 @@ BAD_PACKED = {
         for key in ("observations", "final_observations", "actions", "rewards", "costs", "lengths", "ends")
     },
     "packed called plain": (
-        lambda file: file.attrs.update(layout=np.bytes_(b"plain")),
+        mark("layout", "plain"),
         "has observations of type float16",
     ),
     "lengths too long": (swap("lengths", lambda x: x + 1), r"has observations of shape \(11, 1009\): \(11, 1013\)"),
