@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deep import datasets, download
+from deep import datasets, download, http_file
 from deep.datasets import load, save
 from tests.test_datasets import HOPPER, recording
 from theory.errors import InputError
@@ -85,6 +86,26 @@ def fixed(status: int, body: bytes = b"", **headers: str | int | None) -> Callab
     return lambda handler: handler.answer(status, body, **headers)
 
 
+def reset(handler: Handler) -> None:
+    whole(cut=1000)(handler)
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+
+
+def stall(handler: Handler) -> None:
+    whole(cut=1000)(handler)
+    time.sleep(0.3)
+
+
+def broken_chunk(handler: Handler) -> None:
+    handler.protocol_version = "HTTP/1.1"
+    handler.answer(200, b"3e8\r\n" + handler.server.content[:900], Transfer_Encoding="chunked", ETag='"first"')
+
+
+def garbage(handler: Handler) -> None:
+    handler.wfile.write(b"what?\r\n\r\n")
+
+
 @pytest.fixture(scope="module")
 def content(tmp_path_factory) -> bytes:
     path = tmp_path_factory.mktemp("content") / NAME
@@ -148,11 +169,14 @@ def test_auto_does_not_download(server, path, tmp_path, monkeypatch):
     assert server.ranges == []
 
 
-def test_a_download_that_breaks_off_goes_on_where_it_stopped(server, path, content):
+def test_a_download_that_breaks_off_goes_on_where_it_stopped(server, path, content, capsys):
     server.script = [whole(cut=1000), whole(cut=0), whole(cut=500)]
     load(HOPPER, "dsrl")
     assert server.ranges == [None, "bytes=1000-", "bytes=1000-", "bytes=1500-"]
     assert path.read_bytes() == content
+    shown = capsys.readouterr().err
+    assert shown.count("trying again") == 3
+    assert f"{NAME}: 100%" in shown
 
 
 def test_any_number_of_breaks_is_borne_while_there_is_progress(server, path, content):
@@ -175,6 +199,15 @@ def test_a_part_that_is_whole_needs_no_server(server, path, content):
     path.with_name(NAME + ".part").write_bytes(content)
     load(HOPPER, "dsrl")
     assert server.ranges == []
+
+
+@pytest.mark.parametrize("trouble", [reset, stall, broken_chunk, garbage])
+def test_trouble_on_the_line_is_borne(server, path, content, trouble, monkeypatch):
+    monkeypatch.setattr(http_file, "TIMEOUT", 0.1)
+    server.script = [trouble]
+    load(HOPPER, "dsrl")
+    assert len(server.ranges) == 2
+    assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
