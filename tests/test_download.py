@@ -32,6 +32,7 @@ class Server(ThreadingHTTPServer):
         self.usual: Callable[[Handler], None] = whole()
         self.script: list[Callable[[Handler], None]] = []
         self.ranges: list[str | None] = []
+        self.over = threading.Event()
 
     @property
     def url(self) -> str:
@@ -94,7 +95,8 @@ def reset(handler: Handler) -> None:
 
 def stall(handler: Handler) -> None:
     whole(cut=1000)(handler)
-    time.sleep(0.3)
+    if not handler.server.over.wait(20):
+        handler.server.ranges.append("the client waited")
 
 
 def broken_chunk(handler: Handler) -> None:
@@ -206,6 +208,7 @@ def test_trouble_on_the_line_is_borne(server, path, content, trouble, monkeypatc
     monkeypatch.setattr(http_file, "TIMEOUT", 0.1)
     server.script = [trouble]
     load(HOPPER, "dsrl")
+    server.over.set()
     assert len(server.ranges) == 2
     assert path.read_bytes() == content
 
