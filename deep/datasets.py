@@ -23,6 +23,7 @@ from deep.download import download, folder, url_of
 from deep.hdf5 import refuse, refuse_rows
 from deep.plain import FLAGS, KEYS
 from deep.tasks import Task, find_task
+from theory.errors import InputError
 
 EMBEDDED = Path(__file__).parent / "data"
 ACTION_TOLERANCE = 1e-5  # rounding of a clipped action
@@ -168,7 +169,9 @@ def _load(task: Task, path: Path, source: str, name: str) -> OfflineDataset:
             refuse(name, "is not an HDF5 file", "DSRL's HDF5 format is accepted")
         with h5py.File(path, "r") as file:
             fields = _read(file, task, name)
-    except (OSError, RuntimeError, KeyError, MemoryError) as error:  # h5py's kind of error depends on the damage
+    except InputError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:  # depends on the damage
         refuse(name, f"cannot be read ({' '.join(str(error).split())})", "a complete, readable HDF5 file is accepted")
     dataset = OfflineDataset(task.name, **fields, source=source, path=path, sha256=sha256)
     _check(dataset, name)

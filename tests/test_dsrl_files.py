@@ -89,6 +89,17 @@ def test_further_arrays_and_texts_of_variable_length_are_not_looked_at(tmp_path)
     assert load(HOPPER, path).provenance == {"count": 7}
 
 
+def test_a_damaged_description_of_numbers_is_refused(tmp_path):
+    """DSRL's files have HDF5's oldest format, where no checksum covers what describes the arrays."""
+    path = write_as_dsrl(tmp_path / "file.hdf5", original(HOPPER))
+    float32 = bytes.fromhex("11201f00 04000000 0000 2000 17080017 7f000000")
+    content = path.read_bytes()
+    assert content.count(float32) == 5
+    path.write_bytes(content.replace(float32, float32[:-4] + b"\x7f\xff\x00\x00"))
+    with pytest.raises(InputError, match=r"cannot be read \(Insufficient precision"):
+        load(HOPPER, path)
+
+
 # Actions outside [-1, 1]
 
 
