@@ -19,7 +19,8 @@ from safetensors.numpy import load_file, save_file
 from deep.datasets import OfflineDataset
 from deep.ppo import Learner, Policies, PPOConfig
 from deep.randomness import generator
-from deep.simulators.batched import BatchedVelocity
+from deep.simulators.batched import simulators
+from deep.simulators.lockstep import Simulators
 from deep.tasks import find_task
 
 LIMITS = ((100, 5, 5), (100, 10, 250), (100, 250, 20, 20), (100, 40, 5, 40))
@@ -67,7 +68,7 @@ class Settings:
 
 
 @torch.inference_mode()
-def play(envs: BatchedVelocity, policies: Policies, episodes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def play(envs: Simulators, policies: Policies, episodes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Every policy plays this many episodes, with its exploration noise.
 
     Returns DSRL's arrays, policy after policy and episode after episode, and the `lengths` of the episodes.
@@ -175,7 +176,7 @@ def run(settings: Settings, number: int, folder: Path, advance: Callable[[int], 
     if finished.exists():
         advance(plan.total)
         return
-    with BatchedVelocity(task, config.environments, threads=1) as envs:
+    with simulators(task, config.environments, threads=1) as envs:
         pilots = [Learner(config, envs, plan.seed(pilot)) for pilot in range(settings.pilots)]
         stages = [
             train(plan, learner, stage, plan.pilot_iterations, files[stage], advance)
@@ -194,7 +195,7 @@ def run(settings: Settings, number: int, folder: Path, advance: Callable[[int], 
         arrays = (torch.from_numpy(snapshots[key][start : start + group]) for key in SNAPSHOT[:3])
         noise = torch.from_numpy(snapshots["origin"][start : start + group, -1])
         policies, rng = Policies(best.policy.network, *arrays).with_noise(noise), generator(best.seed, "play", start)
-        with BatchedVelocity(task, len(policies.theta) * settings.episodes, threads=1) as envs:
+        with simulators(task, len(policies.theta) * settings.episodes, threads=1) as envs:
             parts.append(play(envs, policies, settings.episodes, rng))
         advance(envs.count * task.episode_length)
     merged = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
