@@ -14,9 +14,10 @@ import torch
 from safetensors.numpy import load_file
 
 from deep import collect, collection
-from deep.collection import Settings, select
+from deep.collection import select
 from deep.datasets import EMBEDDED, load
 from deep.ppo import Learner, Multiplier, PPOConfig, gae
+from deep.recipes import Settings
 from deep.simulators.batched_velocity import BatchedVelocity
 from deep.simulators.lockstep import Step
 from deep.tasks import find_task
