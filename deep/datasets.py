@@ -192,7 +192,7 @@ def _read(file: h5py.File, task: Task, name: str) -> dict[str, Any]:
 
 
 def _simulator_clips(task: Task) -> bool:
-    return "Velocity" not in task.dsrl_id
+    return task.family != "velocity"
 
 
 def _clip(actions: np.ndarray) -> dict[str, Any]:
