@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deep.choosing import acting_noise, merit, pick
+from deep.critics import episodic_to_discounted
 from deep.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
 from deep.estimates import Act, DynamicsEnsemble
 from deep.networks import initial_parameters
@@ -28,7 +29,6 @@ from deep.optimisation import Adam, Parameters, falling, gradient
 from deep.phases import Phase, Problem
 from deep.randomness import Draw
 from deep.replay import Batch
-from deep.thresholds import threshold
 from deep.twins import TwinConfig, TwinCritics, TwinValues
 from theory.errors import InputError
 
@@ -70,8 +70,9 @@ class SafeDQLConfig:
     """Dual ascent: lambda moves by this times (E Q_max - kappa) / max(kappa, 1) a step; 0 leaves it fixed."""
     penalty_cap: float = 100.0
     """Where dual ascent stops."""
-    kappa: Literal["data", "start", "cut", "calibrated"] = "data"
-    """How an episode's cost limit becomes a threshold on Q_c: see `threshold`."""
+    kappa: Literal["data", "start", "cut"] = "data"
+    """How an episode's cost limit becomes a threshold on Q_c, see `episodic_to_discounted`. All three take episodes of
+    full length: for a policy that falls earlier, which may cost more a step, they err on the safe side."""
     choose: Choice = "best"
     """Action: of `candidates` samples the largest Q_r with Q_max <= kappa, else the smallest Q_max; or one sample."""
     candidates: int = 10
@@ -119,8 +120,8 @@ class SafeDQL:
         self.actor = self._new_policy(problem.replica_seeds, Adam(config.learning_rate, clip=config.clip))
         self.behaviour_critics = TwinCritics(config.critics, problem, "behaviour_critics", problem.seeds)
         self.critics = TwinCritics(config.critics, problem, "critics", problem.replica_seeds)
-        kappas = [threshold(limit, problem, config.kappa) for limit in problem.limits.tolist()]
-        self.kappa: Float[Tensor, " replicas"] = torch.tensor(kappas, device=problem.device)
+        one_cost = episodic_to_discounted(1.0, problem.gamma, problem.task.episode_length, config.kappa)
+        self.kappa: Float[Tensor, " replicas"] = problem.limits.to(self.actor.theta.dtype) * one_cost
         """The threshold on Q_c, a discounted sum of costs."""
         self.multiplier = torch.full_like(self.kappa, config.penalty)
         """lambda times max(kappa, 1)."""
