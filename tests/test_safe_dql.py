@@ -153,7 +153,7 @@ def test_dual_ascent_is_part_of_an_update_and_only_where_asked_for(build):
         method = made(build, "--dual-rate", rate)
         constant(method, 0.0, 0.0, 9.0, 9.0)
         run_update(method)
-        assert (method.multiplier.item() > 3) == moved
+        assert (method.multiplier.item() > 1) == moved
 
 
 def run_update(method):
