@@ -15,6 +15,7 @@ have next to the output, from where `--resume` goes on.
 
 from __future__ import annotations
 
+import argparse
 import json
 import multiprocessing as mp
 import os
@@ -32,8 +33,9 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from deep.collection import LIMITS, STEPS, Plan, Settings, assemble, run
+from deep.collection import Plan, assemble, run
 from deep.datasets import OfflineDataset, save, save_packed
+from deep.recipes import Settings, limits, recipe
 from deep.tasks import find_task
 from theory.errors import InputError, exit_on_input_error
 
@@ -46,7 +48,7 @@ class Arguments:
     """Collect a DSRL-format data set by online safe reinforcement learning."""
 
     out: Path
-    """The file to write, .hdf5; a scatter plot goes beside it, .png."""
+    """The file to write, .hdf5, by default TASK.hdf5; a scatter plot goes beside it, .png."""
     settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
     layout: Literal["packed", "plain"] = "packed"
     """packed: float16, a fifth of the size; plain: exactly DSRL's layout."""
@@ -117,9 +119,9 @@ def plot(dataset: OfflineDataset, path: Path) -> None:
     grid = figure.add_gridspec(2, 2, width_ratios=(6, 1), height_ratios=(1, 6))
     plane = figure.add_subplot(grid[1, 0])
     origins = np.array(json.loads(dataset.provenance["behaviour"]))[dataset.policies]
-    for number in np.unique(origins[:, 0]).astype(int):
+    for number in np.unique(origins[:, 0]).astype(int).tolist():
         own = origins[:, 0] == number
-        path_of_limits = " → ".join(f"{limit:g}" for limit in LIMITS[number % len(LIMITS)])
+        path_of_limits = " → ".join(f"{limit:g}" for limit in limits(dataset.task, number))
         plane.scatter(
             costs[own], returns[own], s=9, alpha=0.6, lw=0, color=f"C{number}", label=f"run {number}: {path_of_limits}"
         )
@@ -167,8 +169,6 @@ def table(dataset: OfflineDataset) -> str:
 def prepare(arguments: Arguments) -> tuple[Settings, Path]:
     """The settings, checked and complete, and the folder that a stopped collection goes on from."""
     out, settings = arguments.out, replace(arguments.settings, task=find_task(arguments.settings.task).name)
-    if settings.steps is None:
-        settings = replace(settings, steps=STEPS[settings.task])
     at_least_1 = {key: value for key, value in asdict(settings).items() if key not in ("task", "seed", "noise", "ppo")}
     at_least_1 |= {f"ppo.{key}": value for key, value in asdict(settings.ppo).items() if isinstance(value, int)}
     bounds = [
@@ -201,9 +201,19 @@ def prepare(arguments: Arguments) -> tuple[Settings, Path]:
     return settings, folder
 
 
+def parse(words: list[str] | None = None) -> Arguments:
+    """The command line; the task comes first, because the other defaults depend on it."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--task", default="HopperVel")
+    known, _ = first.parse_known_args(words)
+    settings = recipe(known.task)
+    default = Arguments(Path(f"{settings.task}.hdf5"), settings)
+    return tyro.cli(Arguments, args=words, default=default, prog="python -m deep.collect")
+
+
 def main() -> None:
-    arguments = tyro.cli(Arguments)
     with exit_on_input_error():
+        arguments = parse()
         settings, folder = prepare(arguments)
         try:
             dataset = collect(settings, folder, arguments.workers or len(os.sched_getaffinity(0)))

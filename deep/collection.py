@@ -7,67 +7,41 @@ import importlib.metadata
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-import tyro
 from safetensors.numpy import load_file, save_file
 
 from deep.datasets import OfflineDataset
-from deep.ppo import Learner, Policies, PPOConfig
+from deep.ppo import Learner, Policies
 from deep.randomness import generator
-from deep.simulators.batched import BatchedVelocity
+from deep.recipes import Settings, limits, recipe
+from deep.simulators.batched import simulators
+from deep.simulators.lockstep import Simulators
 from deep.tasks import find_task
 
-LIMITS = ((100, 5, 5), (100, 10, 250), (100, 250, 20, 20), (100, 40, 5, 40))
-"""The paths of the episodic cost limit that the runs follow in turn, each at even speed."""
 COLUMNS = ("observations", "next_observations", "actions", "rewards", "costs", "terminals", "timeouts")
 SNAPSHOT = ("theta", "mean", "scale", "origin")
 """Arrays of the snapshots, one row each: those of `Policies`, and `ORIGIN`."""
 ORIGIN = ("run", "stage", "iteration", "limit", "noise")
 """Where a snapshot comes from; the stages of a run are its pilots, from 0, and then the run itself."""
-STEPS = {"HopperVel": 1_200_000} | dict.fromkeys(("AntVel", "HalfCheetahVel", "SwimmerVel", "Walker2dVel"), 3_000_000)
-"""Environment steps of a run after its pilots."""
-VERSIONS = ("torch", "numpy", "mujoco", "gymnasium")
+VERSIONS = {
+    "velocity": ("torch", "numpy", "mujoco", "gymnasium"),
+    "navigation": ("torch", "numpy", "mujoco", "gymnasium", "safety-gymnasium"),
+    "bullet": ("torch", "numpy", "pybullet", "gymnasium", "bullet-safety-gym"),
+}
+"""Packages whose versions a file of each family of tasks records."""
 COST_EDGES = (5, 10, 15, 20, 30, 40, 60, 80, 110, 150, 200, 250)
 """Cells of the grid along the mean cost: finer where the limits of the benchmark lie."""
 RETURN_EDGES = (0.2, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.825, 0.85, 0.875, 0.9, 0.95)
 """Cells of the grid along the mean return, as shares of the task's best: finer where good policies lie."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What determines the data: the same settings give the same file."""
-
-    task: str = "HopperVel"
-    """One of the five velocity tasks."""
-    seed: int = 0
-    """Everything random follows from it."""
-    trajectories: int = 1000
-    """Trajectories in the file."""
-    episodes: int = 8
-    """Episodes that each behaviour policy plays."""
-    runs: int = 4
-    """PPO runs; each follows one of the paths of limits."""
-    pilots: int = 3
-    """Beginnings of each run, of which the one that earns the most goes on."""
-    pilot_segments: int = 1
-    """Length of these beginnings, in segments of PPO."""
-    noise: tuple[float, ...] = (1.0, 0.5)
-    """Shares of their exploration noise that the snapshots play with, in turn."""
-    snapshot_every: int = 6
-    """Iterations of PPO between snapshots, which are the candidates for behaviour policies."""
-    steps: int | None = None
-    """Environment steps of each run after its pilots, over all environments; by default 1.2 to 3 million, by task."""
-    ppo: Annotated[PPOConfig, tyro.conf.arg(name="ppo")] = field(default_factory=PPOConfig)
-    """Settings of the runs."""
-
-
 @torch.inference_mode()
-def play(envs: BatchedVelocity, policies: Policies, episodes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def play(envs: Simulators, policies: Policies, episodes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Every policy plays this many episodes, with its exploration noise.
 
     Returns DSRL's arrays, policy after policy and episode after episode, and the `lengths` of the episodes.
@@ -111,7 +85,7 @@ class Plan:
     @property
     def iterations(self) -> int:
         """Those of the best pilot and those after it."""
-        return self.pilot_iterations + max(1, (self.settings.steps or STEPS[self.settings.task]) // self.batch)
+        return self.pilot_iterations + max(1, self.settings.steps // self.batch)
 
     @property
     def total(self) -> int:
@@ -130,7 +104,7 @@ class Plan:
         return int(generator(self.settings.seed, "run", self.number, pilot).integers(2**31))
 
     def limit(self, iteration: int) -> float:
-        path = LIMITS[self.number % len(LIMITS)]
+        path = limits(self.settings.task, self.number)
         return float(np.interp(self.progress(iteration), np.linspace(0, 1, len(path)), path))
 
     def progress(self, iteration: int) -> float:
@@ -175,7 +149,7 @@ def run(settings: Settings, number: int, folder: Path, advance: Callable[[int], 
     if finished.exists():
         advance(plan.total)
         return
-    with BatchedVelocity(task, config.environments, threads=1) as envs:
+    with simulators(task, config.environments, threads=1) as envs:
         pilots = [Learner(config, envs, plan.seed(pilot)) for pilot in range(settings.pilots)]
         stages = [
             train(plan, learner, stage, plan.pilot_iterations, files[stage], advance)
@@ -194,7 +168,7 @@ def run(settings: Settings, number: int, folder: Path, advance: Callable[[int], 
         arrays = (torch.from_numpy(snapshots[key][start : start + group]) for key in SNAPSHOT[:3])
         noise = torch.from_numpy(snapshots["origin"][start : start + group, -1])
         policies, rng = Policies(best.policy.network, *arrays).with_noise(noise), generator(best.seed, "play", start)
-        with BatchedVelocity(task, len(policies.theta) * settings.episodes, threads=1) as envs:
+        with simulators(task, len(policies.theta) * settings.episodes, threads=1) as envs:
             parts.append(play(envs, policies, settings.episodes, rng))
         advance(envs.count * task.episode_length)
     merged = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -241,6 +215,7 @@ def assemble(settings: Settings, folder: Path) -> OfflineDataset:
     returns, costs = (np.add.reduceat(merged[name], starts, dtype=np.float64) for name in ("rewards", "costs"))
     kept = select(policies, returns, costs, settings)
     rows = np.isin(np.repeat(np.arange(len(lengths)), lengths), kept)
+    packages = VERSIONS[find_task(settings.task).family]
     known, ids = np.unique(policies[kept], return_inverse=True)
     provenance = {
         "command": command(settings),
@@ -248,7 +223,7 @@ def assemble(settings: Settings, folder: Path) -> OfflineDataset:
         "settings": json.dumps(asdict(settings)),
         "behaviour": json.dumps(origin[known].round(2).tolist()),
         "behaviour_columns": json.dumps(ORIGIN),
-        "versions": json.dumps({name: importlib.metadata.version(name) for name in VERSIONS}),
+        "versions": json.dumps({name: importlib.metadata.version(name) for name in packages}),
     }
     return OfflineDataset(
         settings.task, **{name: a[rows] for name, a in merged.items()}, policies=ids, provenance=provenance
@@ -259,8 +234,8 @@ def command(settings: Settings) -> str:
     """The command that gives these settings, with what differs from the defaults."""
     words = ["python -m deep.collect"]
     for prefix, part, default in (
-        ("", settings, Settings(steps=STEPS[settings.task])),
-        ("ppo.", settings.ppo, PPOConfig()),
+        ("", settings, recipe(settings.task)),
+        ("ppo.", settings.ppo, recipe(settings.task).ppo),
     ):
         for name, value in asdict(part).items():
             if name in ("task", "seed") or (name != "ppo" and value != getattr(default, name)):

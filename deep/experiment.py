@@ -43,7 +43,8 @@ class Settings(Generic[Config]):
     cost_limits: tuple[float, ...] = (20.0, 40.0, 80.0)
     """Limits on the cost of an episode; each seed is trained for each limit, all together."""
     dataset: str = "auto"
-    """auto (DSRL's file where it lies in DSRL_DATASET_DIR, else the embedded one), embedded, dsrl, or a file."""
+    """auto (DSRL's file where it lies in DSRL_DATASET_DIR, else the embedded one), embedded, dsrl (downloaded where
+    it is missing), or a file."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train."""
     gamma: float = 0.99

@@ -114,7 +114,7 @@ class Gate:
 
     def _play(self) -> dict[str, Tensor]:
         """Simulator episodes of the policy: the gate's cost, and transitions for the critics."""
-        watch = None if self.replay is None else self.replay.recorder(self.online.episodes)
+        watch = None if self.replay is None else self.replay.recorder()
         played = self.problem.simulator.play(self.act, self.online.episodes, watch)
         cost = torch.from_numpy(played.costs.mean(axis=1)).to(self.cost)
         if self.config.kind == "simulator":

@@ -73,14 +73,13 @@ class OnlineReplay:
     def tensors(self) -> dict[str, Tensor]:
         return {f"online.{name}": tensor for name, tensor in self._stored.items()} | {"online.written": self.written}
 
-    def recorder(self, episodes: int) -> "Watch":
-        """A function for `rollout` to call, which stores what it sees; `episodes` are played by each replica."""
+    def recorder(self) -> "Watch":
+        """A function for `rollout` to call, which stores what it sees."""
 
         def put(array: np.ndarray) -> Tensor:
             return torch.from_numpy(np.asarray(array)).to(self.replay.mean)
 
-        def watch(running: Int[np.ndarray, " n"], observations: np.ndarray, actions: np.ndarray, step) -> None:
-            owner = running // episodes
+        def watch(owner: Int[np.ndarray, " n"], observations: np.ndarray, actions: np.ndarray, step) -> None:
             # Several episodes of a replica step together: the n-th of them goes to the n-th free place.
             nth = np.arange(len(owner)) - np.searchsorted(owner, owner)
             owners = torch.from_numpy(owner).to(self.written.device)

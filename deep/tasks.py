@@ -1,12 +1,13 @@
 """The tasks, in one table: simulator, sizes, episode length, reference returns and cost limits.
 
-`python -m deep.tasks` lists them.
+`python -m deep.tasks` lists them, and says which of them this machine can simulate.
 """
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
     import gymnasium
 
 
+Family = Literal["velocity", "navigation", "bullet"]
+"""The kinds of simulators; the module `deep.simulators.<family>` makes each."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One row of the table. Returns and costs are sums over an episode, undiscounted.
 
     Attributes:
         name: short name, as the commands accept it.
+        family: which simulator it needs; "velocity" needs MuJoCo alone, the other two old packages besides.
         dsrl_id: the task's id in the DSRL benchmark.
         dsrl_file: name of DSRL's data file.
         observation_size: length of an observation vector.
@@ -30,11 +36,12 @@ class Task:
         episode_length: steps after which an episode times out.
         reward_range: DSRL's reference returns (r_min, r_max), which become the scores 0 and 1.
         max_cost: the largest episode cost in DSRL's data.
-        velocity_threshold: a step costs 1 when the speed [m/s] exceeds this, else 0.
+        velocity_threshold: in the velocity tasks, a step costs 1 when the speed [m/s] exceeds this, else 0.
         cost_limits: the episode cost limits at which DSRL reports results.
     """
 
     name: str
+    family: Family
     dsrl_id: str
     dsrl_file: str
     observation_size: int
@@ -42,7 +49,7 @@ class Task:
     episode_length: int
     reward_range: tuple[float, float]
     max_cost: float
-    velocity_threshold: float
+    velocity_threshold: float | None = None
     cost_limits: tuple[float, ...] = (20.0, 40.0, 80.0)
 
     def normalised_reward(self, returns: ArrayLike) -> np.ndarray:
@@ -61,65 +68,71 @@ class Task:
         return (np.asarray(costs, dtype=np.float64) + shift) / (limit + shift)
 
 
+def _velocity(
+    robot: str, sizes: tuple[int, int], returns: tuple[float, float], max_cost: float, file: str, threshold: float
+) -> Task:
+    key = f"{robot}VelocityGymnasium-v1"
+    names = (f"{robot}Vel", "velocity", f"Offline{key}", f"Safety{key}-{file}.hdf5")
+    return Task(*names, *sizes, 1000, returns, max_cost, velocity_threshold=threshold)
+
+
+def _navigation(
+    name: str, observations: int, length: int, returns: tuple[float, float], max_cost: float, file: str
+) -> Task:
+    key = f"{name}Gymnasium-v0"
+    return Task(
+        name, "navigation", f"Offline{key}", f"Safety{key}-{file}.hdf5", observations, 2, length, returns, max_cost
+    )
+
+
+def _bullet(
+    name: str, sizes: tuple[int, int], length: int, returns: tuple[float, float], max_cost: float, file: str
+) -> Task:
+    names = (name, "bullet", f"Offline{name}-v0", f"Safety{name}-v0-{file}.hdf5")
+    return Task(*names, *sizes, length, returns, max_cost, cost_limits=(10.0, 20.0, 40.0))
+
+
+# Lengths, reference returns, largest costs and file names are those of the file `infos` of dsrl 0.1.0, to the last
+# digit (and the r_min of CarButton2 is that of AntRun there).
 TASKS = {
     task.name: task
     for task in (
-        Task(
-            name="AntVel",
-            dsrl_id="OfflineAntVelocityGymnasium-v1",
-            dsrl_file="SafetyAntVelocityGymnasium-v1-250-2249.hdf5",
-            observation_size=27,
-            action_size=8,
-            episode_length=1000,
-            reward_range=(6.1519012451171875, 2976.276611328125),
-            max_cost=250.0,
-            velocity_threshold=2.6222,
-        ),
-        Task(
-            name="HalfCheetahVel",
-            dsrl_id="OfflineHalfCheetahVelocityGymnasium-v1",
-            dsrl_file="SafetyHalfCheetahVelocityGymnasium-v1-250-2495.hdf5",
-            observation_size=17,
-            action_size=6,
-            episode_length=1000,
-            reward_range=(5.7509765625, 2806.93310546875),
-            max_cost=250.0,
-            velocity_threshold=3.2096,
-        ),
-        Task(
-            name="HopperVel",
-            dsrl_id="OfflineHopperVelocityGymnasium-v1",
-            dsrl_file="SafetyHopperVelocityGymnasium-v1-250-2240.hdf5",
-            observation_size=11,
-            action_size=3,
-            episode_length=1000,
-            reward_range=(37.05154800415039, 1911.396728515625),
-            max_cost=250.0,
-            velocity_threshold=0.7402,
-        ),
-        Task(
-            name="SwimmerVel",
-            dsrl_id="OfflineSwimmerVelocityGymnasium-v1",
-            dsrl_file="SafetySwimmerVelocityGymnasium-v1-200-1686.hdf5",
-            observation_size=8,
-            action_size=2,
-            episode_length=1000,
-            reward_range=(0.07114458084106445, 238.95831298828125),
-            max_cost=200.0,
-            velocity_threshold=0.2282,
-        ),
-        Task(
-            name="Walker2dVel",
-            dsrl_id="OfflineWalker2dVelocityGymnasium-v1",
-            dsrl_file="SafetyWalker2dVelocityGymnasium-v1-300-2729.hdf5",
-            observation_size=17,
-            action_size=6,
-            episode_length=1000,
-            reward_range=(18.668498992919922, 3418.223876953125),
-            max_cost=300.0,
-            velocity_threshold=2.3415,
-        ),
+        _velocity("Ant", (27, 8), (6.1519012451171875, 2976.276611328125), 250.0, "250-2249", 2.6222),
+        _velocity("HalfCheetah", (17, 6), (5.7509765625, 2806.93310546875), 250.0, "250-2495", 3.2096),
+        _velocity("Hopper", (11, 3), (37.05154800415039, 1911.396728515625), 250.0, "250-2240", 0.7402),
+        _velocity("Swimmer", (8, 2), (0.07114458084106445, 238.95831298828125), 200.0, "200-1686", 0.2282),
+        _velocity("Walker2d", (17, 6), (18.668498992919922, 3418.223876953125), 300.0, "300-2729", 2.3415),
+        _navigation("PointCircle1", 28, 500, (20.067626953125, 61.72819519042969), 200.0, "200-1098"),
+        _navigation("PointCircle2", 28, 500, (20.478347778320312, 54.02184295654297), 299.0, "300-895"),
+        _navigation("PointGoal1", 60, 1000, (0.01196012764197707, 30.071114857340543), 100.0, "100-2022"),
+        _navigation("PointGoal2", 60, 1000, (0.002616959830266108, 27.717709787852737), 200.0, "200-3442"),
+        _navigation("PointButton1", 76, 1000, (0.008822109034937853, 41.19301568767707), 200.0, "200-2268"),
+        _navigation("PointButton2", 76, 1000, (0.014114166087574098, 42.8985953616709), 250.0, "250-3288"),
+        _navigation("PointPush1", 76, 1000, (0.0014001545292344209, 16.518654299293367), 150.0, "150-2379"),
+        _navigation("PointPush2", 76, 1000, (0.0012438183001730607, 14.691039145644403), 200.0, "200-3242"),
+        _navigation("CarCircle1", 40, 500, (8.037073135375977, 24.94155502319336), 250.0, "250-1271"),
+        _navigation("CarCircle2", 40, 500, (5.113386154174805, 25.950098037719727), 398.0, "400-940"),
+        _navigation("CarGoal1", 72, 1000, (0.012232819540852091, 39.907809198384705), 120.0, "120-1671"),
+        _navigation("CarGoal2", 72, 1000, (0.001032874531954775, 28.902897990056502), 200.0, "200-4105"),
+        _navigation("CarButton1", 88, 1000, (0.0028926206826067613, 44.420003345738984), 250.0, "250-2656"),
+        _navigation("CarButton2", 88, 1000, (0.001767391717990563, 41.99513815522894), 300.0, "300-3755"),
+        _navigation("CarPush1", 88, 1000, (0.013700173533941762, 16.304467598905237), 200.0, "200-2871"),
+        _navigation("CarPush2", 88, 1000, (0.00029391133526335267, 15.141648491514314), 250.0, "250-4407"),
+        _bullet("AntRun", (33, 8), 200, (0.001767391717990563, 955.4818725585938), 150.0, "150-1816"),
+        _bullet("AntCircle", (34, 8), 500, (0.0177031010389328, 460.7091979980469), 200.0, "200-5728"),
+        _bullet("BallRun", (7, 2), 100, (26.339754104614258, 1327.445556640625), 80.0, "80-940"),
+        _bullet("BallCircle", (8, 2), 200, (0.38312244415283203, 881.46337890625), 80.0, "80-886"),
+        _bullet("CarRun", (7, 2), 200, (204.28726196289062, 574.6533203125), 40.0, "40-651"),
+        _bullet("CarCircle", (8, 2), 300, (3.484419822692871, 534.3060913085938), 100.0, "100-1450"),
+        _bullet("DroneRun", (17, 4), 200, (10.557029724121094, 682.8330078125), 140.0, "140-1990"),
+        _bullet("DroneCircle", (18, 4), 300, (207.794189453125, 996.38916015625), 100.0, "100-1923"),
     )
+}
+METADRIVE = (
+    "not supported, because DSRL makes these tasks with the discontinued package gym, which does not support numpy 2"
+)
+_METADRIVE_NAMES = {
+    f"{road}{traffic}" for road in ("easy", "medium", "hard") for traffic in ("sparse", "mean", "dense")
 }
 
 
@@ -128,24 +141,42 @@ def find_task(name: str) -> Task:
     for task in TASKS.values():
         if name in (task.name, task.dsrl_id):
             return task
+    if name in _METADRIVE_NAMES or "metadrive" in name.lower():
+        raise InputError(f"task {name!r} is {METADRIVE}; accepted are {', '.join(TASKS)} and their DSRL ids")
     raise InputError(
         f"unknown task {name!r}: accepted are {', '.join(TASKS)} and their DSRL ids, such as {_example_id()}"
     )
 
 
 def make(task: Task, render_mode: str | None = None) -> gymnasium.Env:
-    """The task's simulator: a gymnasium environment that reports each step's cost in `info["cost"]`.
+    """The task's simulator: a gymnasium environment that reports each step's cost as a float in `info["cost"]`.
+
+    `reset(seed=...)` makes what follows depend on that seed and the actions alone, not on earlier episodes, and an
+    episode times out after `task.episode_length` steps. Each family treats actions outside [-1, 1] in its own way,
+    which the modules in `deep.simulators` describe; data sets and policies here keep within.
 
     Args:
         task: a row of the table.
         render_mode: None, or "rgb_array" for `render()` to return a frame of shape (480, 480, 3), uint8.
 
     Raises:
-        InputError: the render mode is unknown, or this machine cannot render.
+        InputError: the render mode is unknown, this machine cannot render, or a package of the simulator is missing.
     """
-    from deep.simulators import velocity  # imported here, so that reading the table stays quick
+    # Imported here, so that reading the table stays quick.
+    try:
+        simulator = importlib.import_module(f"deep.simulators.{task.family}")
+    except ImportError as error:
+        raise InputError(f"the {task.family} tasks cannot be simulated here: {error}") from error
+    return simulator.make(task, render_mode)
 
-    return velocity.make(task, render_mode)
+
+def missing(family: Family) -> str | None:
+    """Why the simulator of a family does not work here, in one sentence; None if it does (one is made to see)."""
+    try:
+        make(next(task for task in TASKS.values() if task.family == family)).close()
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def _example_id() -> str:
@@ -153,11 +184,16 @@ def _example_id() -> str:
 
 
 def main() -> None:
-    """List the tasks."""
-    for task in TASKS.values():
-        sizes = f"{task.observation_size:3d} observations {task.action_size:2d} actions"
-        low, high = task.reward_range
-        print(f"{task.name:15s} {sizes}  returns {low:7.2f} to {high:8.2f}  {task.dsrl_id}")
+    """List the tasks by family, and what is missing for them."""
+    for family in get_args(Family):
+        tasks = [task for task in TASKS.values() if task.family == family]
+        lack = missing(family)
+        print(f"{family}: {len(tasks)} tasks, " + (f"not available: {lack}" if lack else "available"))
+        for task in tasks:
+            sizes = f"{task.observation_size:2d} observations {task.action_size} actions {task.episode_length:4d} steps"
+            low, high = task.reward_range
+            print(f"  {task.name:15s} {sizes}  returns {low:7.2f} to {high:8.2f}  {task.dsrl_id}")
+    print(f"MetaDrive: {METADRIVE}")
 
 
 if __name__ == "__main__":

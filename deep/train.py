@@ -117,6 +117,7 @@ def opening(experiment: Experiment) -> str:
         f"{experiment.task.name}: {settings.algorithm} ({settings.preset} preset) on {device_name(experiment.device)}, "
         f"seeds {list(settings.seeds)}, cost limits {list(settings.cost_limits)}\n"
         f"data: {data.source}, {data.path}, {len(data.starts)} trajectories, {len(data):,} transitions"
+        + (f", the actions of {data.clipped:,} clipped to [-1, 1] as the simulator does" if data.clipped else "")
     )
 
 
@@ -147,6 +148,7 @@ def dataset_of(experiment: Experiment) -> dict[str, Any]:
         "sha256": data.sha256,
         "transitions": len(data),
         "trajectories": len(data.starts),
+        "transitions_with_clipped_actions": data.clipped,
     }
 
 

@@ -14,10 +14,12 @@ import torch
 from safetensors.numpy import load_file
 
 from deep import collect, collection
-from deep.collection import Settings, select
+from deep.collection import select
 from deep.datasets import EMBEDDED, load
 from deep.ppo import Learner, Multiplier, PPOConfig, gae
-from deep.simulators.batched import BatchedVelocity, Step
+from deep.recipes import Settings
+from deep.simulators.batched_velocity import BatchedVelocity
+from deep.simulators.lockstep import Step
 from deep.tasks import find_task
 
 TINY = Settings(
@@ -94,7 +96,7 @@ def test_multiplier_rises_with_excess_cost_falls_without_it_and_does_not_wind_up
     assert multiplier == (0.0, 0.0)
 
 
-class Throttle(BatchedVelocity):
+class Throttle:
     """Environments whose reward is the action and which cost 1 where the action is above 0."""
 
     def __init__(self, count: int):
@@ -110,6 +112,9 @@ class Throttle(BatchedVelocity):
         self.age += 1
         action, never = np.clip(actions[:, 0], -1, 1), np.zeros(self.count, dtype=bool)
         return Step(np.zeros((self.count, 1)), action, (action > 0) * 1.0, never, self.age >= 20)
+
+    def close(self):
+        pass
 
 
 @pytest.mark.parametrize(("limit", "lowest", "highest"), [(20.0, 0.5, 5.0), (0.0, -2.0, -0.2)])

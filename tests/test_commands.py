@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,7 @@ def test_a_run_leaves_a_whole_folder(algorithm, dataset_file, tmp_path, capsys):
         "sha256": summary["dataset"]["sha256"],
         "transitions": 400,
         "trajectories": 12,
+        "transitions_with_clipped_actions": 0,
     }
     assert {"task", "algorithm", "preset", "device", "versions", "commit"} <= summary.keys()
     assert [(r["seed"], r["cost_limit"]) for r in summary["results"]] == [(0, 4), (0, 60), (7, 4), (7, 60)]
@@ -77,6 +79,14 @@ def test_cloning_the_embedded_data_learns_to_hop(tmp_path, capsys):
     assert result["reward"] > 0.5
     assert result["episode_length"] > 700
     assert "data: embedded" in capsys.readouterr().out
+
+
+def test_clipped_actions_are_told(build):
+    experiment = build()
+    assert "clipped" not in train.opening(experiment)
+    experiment.data = replace(experiment.data, clipped=1234)
+    assert "the actions of 1,234 clipped to [-1, 1] as the simulator does" in train.opening(experiment)
+    assert train.dataset_of(experiment)["transitions_with_clipped_actions"] == 1234
 
 
 def test_a_killed_run_resumes_to_the_same_bits(dataset_file, tmp_path):

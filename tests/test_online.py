@@ -111,7 +111,7 @@ def test_a_ring_keeps_the_latest_and_an_empty_one_changes_nothing(build):
 
     for cost in range(5):  # replica 1 alone plays, five steps
         step = Step(np.zeros((1, 11)), np.zeros(1), np.array([10.0 + cost]), np.array([False]), np.array([False]))
-        ring.recorder(1)(np.array([1]), np.zeros((1, 11), np.float32), np.zeros((1, 3), np.float32), step)
+        ring.recorder()(np.array([1]), np.zeros((1, 11), np.float32), np.zeros((1, 3), np.float32), step)
     assert ring.written.tolist() == [0, 5]
     mixed = ring.mix(batch, uniform)
     assert torch.equal(mixed.costs[0], batch.costs[0])

@@ -7,8 +7,6 @@ Safety-Gymnasium's `Safety*Velocity-v1`, on which DSRL's data was recorded, are 
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +21,7 @@ from gymnasium.envs.mujoco.swimmer_v4 import SwimmerEnv
 from gymnasium.envs.mujoco.walker2d_v4 import Walker2dEnv
 from gymnasium.wrappers import TimeLimit
 
+from deep.simulators import rendering
 from deep.tasks import Task
 from theory.errors import InputError
 
@@ -34,13 +33,11 @@ _SIMULATORS: dict[str, Callable[..., MujocoEnv]] = {
     "SwimmerVel": SwimmerEnv,
     "Walker2dVel": Walker2dEnv,
 }
-RENDER_MODES = (None, "rgb_array")
 
 
 def make(task: Task, render_mode: str | None = None) -> gymnasium.Env:
     """The task's environment, which times out after `task.episode_length` steps; see `deep.tasks.make`."""
-    if render_mode not in RENDER_MODES:
-        raise InputError(f"render mode {render_mode!r} is not accepted: use None or 'rgb_array'")
+    rendering.accept(render_mode)
     return TimeLimit(VelocityEnv(task, render_mode), task.episode_length)
 
 
@@ -52,9 +49,9 @@ class VelocityEnv(gymnasium.Wrapper):
     """
 
     def __init__(self, task: Task, render_mode: str | None = None):
-        if render_mode is not None:
-            _choose_renderer()
-        self.task = task
+        if task.velocity_threshold is None:
+            raise InputError(f"{task.name} is no velocity task: those are {', '.join(_SIMULATORS)}")
+        self.task, self._threshold = task, task.velocity_threshold
         self.simulator = _SIMULATORS[task.name](render_mode=render_mode)
         super().__init__(self.simulator)
 
@@ -70,22 +67,10 @@ class VelocityEnv(gymnasium.Wrapper):
         """One control step: observation, reward, terminated, truncated, info with the step's cost."""
         observation, reward, terminated, truncated, info = self.simulator.step(action)
         speed = np.hypot(info["x_velocity"], info["y_velocity"]) if self.task.name == "AntVel" else info["x_velocity"]
-        cost = float(speed > self.task.velocity_threshold)
+        cost = float(speed > self._threshold)
         return observation, float(reward), bool(terminated), truncated, {**info, "cost": cost}
 
     def render(self) -> Any:
         """A frame of shape (480, 480, 3), uint8; raises `InputError` where this machine cannot render."""
-        if self.render_mode is None:
-            raise InputError(f"{self.task.name} was made without a render mode: make it with 'rgb_array'")
-        try:
+        with rendering.rendering(self.task.name, self.render_mode):
             return self.simulator.render()
-        except Exception as error:  # which exception depends on the driver that is missing
-            raise InputError(
-                f"{self.task.name} cannot be rendered here ({error}): rendering needs a display or the EGL libraries"
-            ) from error
-
-
-def _choose_renderer() -> None:
-    """Render off-screen through EGL where there is no display, unless the user has chosen a renderer."""
-    if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
-        os.environ.setdefault("MUJOCO_GL", "egl")
