@@ -182,6 +182,26 @@ def test_training_reaches_the_smallest_denoising_loss_and_the_laws_moments():
     assert (actions.mean().item(), actions.std().item()) == pytest.approx(law(chain), abs=0.03)
 
 
+def test_the_denoising_loss_draws_every_step_and_compares_with_the_noise(monkeypatch):
+    chain = Chain(5, "vp")
+    policy = DiffusionPolicy(1, 1, chain, (4,))
+    seen = []
+
+    def at(theta, observations):
+        return lambda noisy, time: seen.append((noisy, time)) or 0 * noisy + 3
+
+    monkeypatch.setattr(policy, "_at", at)
+    t = torch.tensor([[0.0, 0.19, 0.21, 0.5, 0.7, 0.99]])
+    noise = torch.arange(6.0).view(1, 6, 1)
+    loss = policy.denoising_loss(torch.zeros(1, 1), torch.zeros(1, 6, 1), torch.ones(1, 6, 1), t, noise)
+    assert loss.item() == pytest.approx((9 + 4 + 1 + 0 + 1 + 4) / 6)
+    ((noisy, time),) = seen
+    steps = [0, 0, 1, 2, 3, 4]
+    assert torch.equal(time[0], policy.times[steps])
+    bars = torch.tensor(chain.alpha_bars)[steps].view(1, 6, 1)
+    torch.testing.assert_close(noisy, bars.sqrt() + (1 - bars).sqrt() * noise)
+
+
 @pytest.mark.parametrize("arguments", [(0, "vp"), (5, "square")])
 def test_a_chain_that_does_not_exist_is_refused(arguments):
     with pytest.raises(InputError, match="accepted"):

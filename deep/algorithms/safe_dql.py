@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deep.choosing import acting_noise, merit, pick
+from deep.critics import episodic_to_discounted
 from deep.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
 from deep.estimates import Act, DynamicsEnsemble
 from deep.networks import initial_parameters
@@ -28,7 +29,6 @@ from deep.optimisation import Adam, Parameters, falling, gradient
 from deep.phases import Phase, Problem
 from deep.randomness import Draw
 from deep.replay import Batch
-from deep.thresholds import threshold
 from deep.twins import TwinConfig, TwinCritics, TwinValues
 from theory.errors import InputError
 
@@ -40,41 +40,46 @@ class SafeDQLConfig:
     """Hyper-parameters; defaults are Diffusion-QL's unless said otherwise, for the paper prints none."""
 
     critics: TwinConfig = field(default_factory=TwinConfig)
-    behaviour_steps: int = 10_000
+    behaviour_steps: int = 8000
     """Steps of the warm start: L_d alone for the policy, regression on the data's own sums for the critics."""
-    improvement_steps: int = 5000
-    """Steps on Eq. (1)."""
+    improvement_steps: int = 2000
+    """Steps on Eq. (1); Diffusion-QL takes a million and more."""
     batch_size: int = 256
     """Minibatch."""
     chain: int = 5
     """T, the steps of the denoising chain."""
     schedule: ScheduleName = "vp"
     """How the noise grows along the chain."""
-    hidden: tuple[int, ...] = (256, 256, 256)
-    """Hidden layers of the noise predictor, with Mish."""
+    hidden: tuple[int, ...] = (128, 128, 128)
+    """Hidden layers of the noise predictor, with Mish (3 x 256 in Diffusion-QL)."""
     behaviour_rate: float = 1e-3
     """Adam's step size for the policy in the warm start, falling linearly to a tenth."""
     learning_rate: float = 3e-4
     """Adam's step size for the policy on Eq. (1), falling linearly to a tenth."""
     clip: float = 5.0
     """Largest norm of the policy's gradient on Eq. (1), per replica (1 to 9 in Diffusion-QL, by task)."""
-    average_rate: float = 0.001
-    """Rate of the moving average of the policy (.995 every 5 steps); it bootstraps the critics and is evaluated."""
-    eta: float = 1.0
-    """Weight of Q_r / E|Q_r|: larger trusts the reward critics more."""
+    average_rate: float = 0.005
+    """Rate of the moving average of the policy; it bootstraps the critics and is evaluated (.005 every 5 steps)."""
+    eta: float = 20.0
+    """Weight of Q_r / E|Q_r|: larger trusts the reward critics more (1 in Diffusion-QL for locomotion).
+
+    Where being alive earns most of the reward, Q_r hardly differs between actions: on the embedded data its standard
+    deviation over a state's samples is 1 % of its size, and with eta = 1 the optimum of Eq. (1) is the clone itself.
+    """
     twin: Literal["swapped", "min"] = "swapped"
     """The Q_r that is ascended: a twin drawn anew at each step, normalised by the other; or the minimum of Eq. (1)."""
-    penalty: float = 3.0
+    penalty: float = 1.0
     """lambda, of the hinge over max(kappa, 1); its value at the start of dual ascent."""
     dual_rate: float = 0.0
     """Dual ascent: lambda moves by this times (E Q_max - kappa) / max(kappa, 1) a step; 0 leaves it fixed."""
     penalty_cap: float = 100.0
     """Where dual ascent stops."""
-    kappa: Literal["data", "start", "cut", "calibrated"] = "data"
-    """How an episode's cost limit becomes a threshold on Q_c: see `threshold`."""
+    kappa: Literal["data", "start", "cut"] = "data"
+    """How an episode's cost limit becomes a threshold on Q_c, see `episodic_to_discounted`. All three take episodes of
+    full length: for a policy that falls earlier, which may cost more a step, they err on the safe side."""
     choose: Choice = "best"
     """Action: of `candidates` samples the largest Q_r with Q_max <= kappa, else the smallest Q_max; or one sample."""
-    candidates: int = 10
+    candidates: int = 50
     """N of the choice "best"."""
 
     def __post_init__(self) -> None:
@@ -119,8 +124,9 @@ class SafeDQL:
         self.actor = self._new_policy(problem.replica_seeds, Adam(config.learning_rate, clip=config.clip))
         self.behaviour_critics = TwinCritics(config.critics, problem, "behaviour_critics", problem.seeds)
         self.critics = TwinCritics(config.critics, problem, "critics", problem.replica_seeds)
-        kappas = [threshold(limit, problem, config.kappa) for limit in problem.limits.tolist()]
-        self.kappa: Float[Tensor, " replicas"] = torch.tensor(kappas, device=problem.device)
+        task = problem.task
+        one_cost = episodic_to_discounted(1.0, problem.gamma, task.episode_length, config.kappa, task.expected_length)
+        self.kappa: Float[Tensor, " replicas"] = problem.limits.to(self.actor.theta.dtype) * one_cost
         """The threshold on Q_c, a discounted sum of costs."""
         self.multiplier = torch.full_like(self.kappa, config.penalty)
         """lambda times max(kappa, 1)."""

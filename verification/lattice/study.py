@@ -47,7 +47,6 @@ METHOD_SOURCES = {
         "deep/choosing.py",
         "deep/critics.py",
         "deep/diffusion_policy.py",
-        "deep/thresholds.py",
         "deep/twins.py",
         "verification/lattice/theorem9.py",
     ),

@@ -74,6 +74,9 @@ TRIALS = {
             batch_size=64,
             hidden=(64, 64, 64),
             average_rate=0.01,
+            eta=1.0,
+            penalty=3.0,
+            candidates=10,
             # Eq. (1) as it stands, for Theorem 9: the smaller twin, and kappa for start states.
             twin="min",
             kappa="start",
