@@ -86,6 +86,12 @@ def test_the_optimum_has_no_regret_and_the_data_no_distance(lattice: Lattice):
     away = score(behaviour, lattice.cmdp.uniform_policy().expand(2, -1, -1).contiguous(), limits)
     assert (torch.stack([away.kl, away.occupancy_tv, away.occupancy_ratio - 1]) > 0.05).all()
     assert (away.kl_max > away.kl).all()
+    values = evaluate(lattice.cmdp, lattice.cmdp.uniform_policy())
+    torch.testing.assert_close(away.gap, best.value - values.J_r)
+    torch.testing.assert_close(away.violation, (values.J_c - limits).clamp(min=0))
+    # Total variation is the mass that one distribution has above the other.
+    above = (values.d - behaviour.occupancy).clamp(min=0).sum(-1)
+    torch.testing.assert_close(away.occupancy_tv, above.expand(2))
     assert (away.slack_tight > 0).all()
     assert (away.slack_printed > away.slack_tight).all()
 
