@@ -61,11 +61,8 @@ def decimal(x: arb) -> str:
         return f"0.{'0' * DIGITS}e0"
     magnitude = math.floor(float((abs(x).log() / arb(10).log()).mid()))
     for exponent in (magnitude, magnitude + 1, magnitude - 1):
-        scaled = x / arb(10) ** exponent
-        if not 1 <= abs(scaled).mid() < 10:
-            continue
-        mantissa = (scaled * 10**DIGITS + fmpq(1, 2)).floor().unique_fmpz()
-        if mantissa is not None:
+        mantissa = (x / arb(10) ** exponent * 10**DIGITS + fmpq(1, 2)).floor().unique_fmpz()
+        if mantissa is not None and len(str(abs(int(mantissa)))) == DIGITS + 1:
             digits = str(abs(int(mantissa)))
             text = f"{'-' if mantissa < 0 else ''}{digits[0]}.{digits[1:]}e{exponent}"
             if agrees(text, x):

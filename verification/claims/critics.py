@@ -153,8 +153,8 @@ def objectives(broken: bool) -> Sides:
 
 PIN = "tau*sum(positive(x-{0}))+(1-tau)*sum(positive({0}-x))"
 TWO_MODELS = {
-    "Q_0": "rowmax(c+gamma*expect(P_0,value(P_0,c,gamma,pi)))",
-    "Q_1": "rowmax(c+gamma*expect(P_1,value(P_1,c,gamma,pi)))",
+    "Q_0": "value(P_0,c,gamma,pi)",
+    "Q_1": "value(P_1,c,gamma,pi)",
     "kl": "KL(P_0[0][0],P_1[0][0])",
     "N": "C*log(F/delta)/(eps*(1-gamma)**4)",
 }
