@@ -26,6 +26,7 @@ OPTIMUM = Statement(
     {
         "V_r": "value(P,r,gamma,pi_star)",
         "V_c": "value(P,c,gamma,pi_star)",
+        "Q_c": "c+gamma*expect(P,V_c)",
         "x": "visits(P,rho,gamma,pi_star)*pi_star",
         "reduced": "r-multiplier*c+gamma*expect(P,v)-v",
     },

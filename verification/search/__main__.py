@@ -54,7 +54,7 @@ def refute(claim_id: str, target: Target, seed: int, seconds: float) -> tuple[fl
                 for digits in DIGITS:
                     given = snapped(found, i, digits)
                     if refutes(formal, complete, given):
-                        return best, refutes(formal, complete, shrink(formal, complete, given))
+                        return best, refutes(formal, complete, shrink(formal, complete, given, target.positive))
     return best, None
 
 

@@ -75,29 +75,41 @@ def weight(given: Any) -> int:
     return sum(weight(x) for x in given) if isinstance(given, (list, tuple)) else len(str(given))
 
 
-def simpler(given: Given) -> Iterator[Given]:
-    """The instance with one number or one row replaced by a shorter one."""
+def simpler(given: Given, positive: bool) -> Iterator[Given]:
+    """The instance with one number or one row replaced by another one, mostly shorter; policies stay `positive`."""
+    for name in ("P", "pi", "pi_other", "rho"):
+        for trail in rows(given[name], (name,)):
+            keep = positive and name.startswith("pi")
+            yield from (replaced(given, trail, p) for p in simpler_rows(at(given, trail), keep))
     for name in ("r", "c"):
         for s, line in enumerate(given[name]):
             for a, x in enumerate(line):
-                for other in (Fraction(0), Fraction(1), Fraction(1, 2), rounded(float(x), 1)):
-                    yield replaced(given, (name, s, a), other)
-    for name in ("P", "pi", "pi_other", "rho"):
-        for trail in rows(given[name], (name,)):
-            p = [float(x) for x in at(given, trail)]
-            largest = max(range(len(p)), key=p.__getitem__)
-            yield replaced(given, trail, [Fraction(1, len(p))] * len(p))
-            if name in ("P", "rho"):
-                yield replaced(given, trail, [Fraction(int(i == largest)) for i in range(len(p))])
-            for parts in (2, 4, 10):
-                short = [Fraction(round(x * parts), parts) for x in p]
-                short[largest] += 1 - sum(short)
-                if min(short) >= 0 and (name in ("P", "rho") or min(short) > 0):
-                    yield replaced(given, trail, short)
-            yield replaced(given, trail, row(p, 1, positive=name.startswith("pi")))
-    yield replaced(given, ("eta",), rounded(float(given["eta"]), 1))
-    horizon = 1 / (1 - given["gamma"])
-    yield replaced(given, ("gamma",), 1 - 1 / rounded(float(horizon), 1))
+                shorter = (Fraction(0), Fraction(1), Fraction(1, 2), *(rounded(float(x), k) for k in (1, 2)))
+                yield from (replaced(given, (name, s, a), other) for other in shorter)
+    yield from (replaced(given, ("eta",), rounded(float(given["eta"]), k)) for k in (1, 2))
+    horizon = float(1 / (1 - given["gamma"]))
+    powers = [10**k for k in range(1, 7) if 10**k < horizon]
+    yield from (replaced(given, ("gamma",), 1 - 1 / Fraction(h)) for h in (2, *powers, rounded(horizon, 1)))
+
+
+def simpler_rows(row_: list[Fraction], positive: bool) -> Iterator[list[Fraction]]:
+    p = [float(x) for x in row_]
+    largest = max(range(len(p)), key=p.__getitem__)
+    if not positive:
+        yield [Fraction(int(i == largest)) for i in range(len(p))]
+    yield [Fraction(1, len(p))] * len(p)
+    for parts in (2, 4, 10):
+        short = [max(Fraction(round(x * parts)), Fraction(int(positive))) / parts for x in p]
+        short[largest] += 1 - sum(short)
+        if min(short) >= 0 and (min(short) > 0 or not positive):
+            yield short
+    for digits in (1, 2, 3):
+        yield row(p, digits, positive)
+    # The same power of ten for every small entry is shorter still.
+    for power in range(1, 9):
+        short = [Fraction(1, 10**power) for _ in p]
+        short[largest] += 1 - sum(short)
+        yield short
 
 
 def rows(entry: Any, trail: tuple) -> list[tuple]:
@@ -141,7 +153,7 @@ def without(given: Given, state: int | None = None, action: int | None = None) -
     return {**given, **payoffs, **policies, "P": P, "rho": rho}
 
 
-def shrink(formal: Statement, complete: Complete, given: Given) -> Given:
+def shrink(formal: Statement, complete: Complete, given: Given, positive: bool) -> Given:
     """Leave out states and actions, then shorten numbers, as long as the checker still finds a counterexample."""
     for axis in ("state", "action"):
         i = 0
@@ -154,7 +166,7 @@ def shrink(formal: Statement, complete: Complete, given: Given) -> Given:
     improving = True
     while improving:
         improving = False
-        for other in simpler(given):
+        for other in simpler(given, positive):
             if weight(other) < weight(given) and refutes(formal, complete, other):
                 given, improving = other, True
                 break

@@ -13,7 +13,7 @@ from theory.shapes import PerCMDP, PerStateAction
 @dataclass(frozen=True)
 class Size:
     """What one search varies: S, A, how many policies and free vectors, and the discount: fixed, or the range of the
-    horizon 1/(1-gamma)."""
+    horizon 1/(1-gamma); `floor` is the least probability of an action."""
 
     states: int
     actions: int
@@ -21,6 +21,7 @@ class Size:
     extras: int = 0
     gamma: float | None = None
     horizons: tuple[float, float] = (1.5, 50.0)
+    floor: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,12 @@ def point(size: Size, parameters: dict[str, Tensor]) -> Point:
     cmdp = FiniteCMDP(rows["P"], payoffs["r"], payoffs["c"], rows["rho"], gamma, 0.0)
     return Point(
         cmdp,
-        tuple(torch.softmax(parameters[f"policy{i}"], -1) for i in range(size.policies)),
+        tuple(floored(torch.softmax(parameters[f"policy{i}"], -1), size.floor) for i in range(size.policies)),
         tuple(torch.sigmoid(parameters[f"extra{i}"]) for i in range(size.extras)),
         torch.exp(7 * torch.tanh(parameters["eta"] / 7)) * (1 - gamma) ** 2,
     )
+
+
+def floored(policy: PerStateAction, floor: float) -> PerStateAction:
+    """Mixed with the uniform policy, so that no probability is below `floor`."""
+    return (1 - policy.shape[-1] * floor) * policy + floor

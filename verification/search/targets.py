@@ -22,7 +22,8 @@ class Target:
 
     `complete` adds to P, r, c, rho, gamma, eta and policies whatever the claim's statement needs (None where the point
     has no completion); without it the claim is true and only the best ratio is reported. `threshold` is the ratio
-    from which on certificates are tried. `also` are claims that the same instance refutes.
+    from which on certificates are tried. `also` are claims that the same instance refutes; `positive` policies keep every
+    action while an instance is shrunk, as a softmax does.
     """
 
     objective: Objective
@@ -30,6 +31,7 @@ class Target:
     complete: Callable[[Given], Given | None] | None = None
     threshold: float = 1.02
     also: tuple[str, ...] = ()
+    positive: bool = True
 
 
 def safe(given: Given) -> Given | None:
@@ -69,12 +71,9 @@ def mixture(given: Given) -> Given | None:
     return given | {"limit": max(total_value(given, "c", given[name]) for name in ("pi_1", "pi_2"))}
 
 
-LONG = (16.0, 2e4)
-"""Horizons that are searched for L40 and L41, the lower end in units of S A: below it the lemmas cannot fail."""
-
-
 def long(states: int, actions: int) -> Size:
-    return Size(states, actions, horizons=(LONG[0] * states * actions, LONG[1]))
+    """For L40 and L41, which cannot fail below the horizon 16 S A."""
+    return Size(states, actions, horizons=(16.0 * states * actions, 5000.0), floor=1e-4)
 
 
 def sized(policies: int = 1, extras: int = 0, gamma: float | None = None) -> tuple[Size, ...]:
@@ -84,9 +83,9 @@ def sized(policies: int = 1, extras: int = 0, gamma: float | None = None) -> tup
 TARGETS: dict[str, Target] = {
     "L40": Target(objectives.safe_lemma, (long(3, 3), long(4, 2)), safe),
     "L41": Target(objectives.unsafe_lemma, (long(3, 3), long(4, 2)), unsafe),
-    "L43": Target(objectives.conflict_lemma, (Size(1, 3, gamma=0.5),), conflict, threshold=1.2),
-    "W1": Target(objectives.mixture, (Size(2, 2, 2),), mixture, also=("T15b", "T16")),
-    "S2": Target(objectives.common_ascent, (Size(1, 3, gamma=0.5),), lambda given: given),
+    "L43": Target(objectives.conflict_lemma, (Size(1, 3, gamma=0.5, floor=1e-7),), conflict),
+    "W1": Target(objectives.mixture, (Size(2, 2, 2, floor=0.02),), mixture, positive=False, also=("T15b", "T16")),
+    "S2": Target(objectives.common_ascent, (Size(1, 3, gamma=0.5, floor=0.02),), dict),
     "P1": Target(objectives.proposition, sized(2)),
     "P1t": Target(objectives.sharpened, sized(2)),
     "P3": Target(objectives.term_one, sized(2)),
