@@ -375,7 +375,8 @@ CLAIMS = [
         ),
         reading="Inner products in the Fisher metric, that of the natural gradient; in A- or Q-space |u| is bounded and "
         "the printed remainder cannot fail at gamma=1/2.",
-        notes="Found by the search at gamma=1/2. The instance has V_c* = V_c^t, so that it does not rest on the sign.",
+        notes="Found by the search at gamma=1/2. There V_c* < V_c^t: the cost term is negative, and the failure does not "
+        "rest on its sign.",
     ),
     Claim(
         id="L44",

@@ -37,11 +37,11 @@ def screened(objective: Objective, size: Size, batch: int, seed: int, elite: Par
 def ascend(
     objective: Objective, size: Size, seed: int, seconds: float, batch: int = 128, steps: int = 400, rate: float = 0.1
 ) -> Iterator[tuple[Float64[Tensor, " batch"], Parameters]]:
-    """Rounds of Adam until the time is up (at least one round): each point's best ratio and its parameters."""
+    """Rounds of Adam until the processor time is up (at least one round): each point's best ratio and its parameters."""
     elite: Parameters | None = None
     record = torch.full((ELITE,), -torch.inf, dtype=torch.float64)
-    end, round_ = time.monotonic() + seconds, 0
-    while round_ == 0 or time.monotonic() < end:
+    end, round_ = time.process_time() + seconds, 0
+    while round_ == 0 or time.process_time() < end:
         parameters = screened(objective, size, batch, seed + 1000 * round_, elite)
         optimiser = torch.optim.Adam(parameters.values(), rate)
         best = torch.full((batch,), -torch.inf, dtype=torch.float64)
@@ -59,7 +59,7 @@ def ascend(
             for x, gradient in zip(parameters.values(), gradients, strict=True):
                 x.grad = None if gradient is None else torch.nan_to_num(gradient).clamp(-1e3, 1e3)
             optimiser.step()
-            if time.monotonic() > end + 10:
+            if time.process_time() > end + 10:
                 break
         yield best, kept
         everyone = kept if elite is None else {name: torch.cat([elite[name], x]) for name, x in kept.items()}

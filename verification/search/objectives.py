@@ -8,7 +8,7 @@ from theory.adaptation import manipulation_weights
 from theory.algorithms import configure, init, step
 from theory.evaluation import evaluate
 from theory.npg import inner_products, metric_codes
-from theory.optimum import best_response
+from theory.optimum import best_response, solve
 from theory.outputs import iteration_weights
 from theory.safe_dql import Problem, minimise, theorem_9
 from verification.claims.proposition import divergences
@@ -46,12 +46,18 @@ def unsafe_lemma(at: Point) -> Tensor:
 
 
 def conflict_lemma(at: Point) -> Tensor:
-    """(43) where V_c* = V_c^t: log moment <= (x + y) remainder, weights in the Fisher metric; S = 1."""
+    """(43) against the optimum at the budget V_c^t: I0 leaves log moment <= (x + y) remainder + 2 y (V_c^t - V_c*).
+
+    Weights in the Fisher metric.
+    """
     now = evaluate(at.cmdp, at.policies[0])
+    with torch.no_grad():
+        optimum = solve(at.cmdp.with_budget(now.J_c.detach()))
     rr, rc, cc = inner_products(now, at.policies[0], at.cmdp.gamma, metric_codes(["fisher"] * at.cmdp.batch))
     x, y = manipulation_weights(rr, rc, cc)
     u = x[:, None, None] * now.A_r - y[:, None, None] * now.A_c
-    ratio = moment(at, now.d, u) / ((x + y) * remainder(at))
+    slack = (now.J_c.detach() - optimum.cost).clamp(min=0)
+    ratio = moment(at, optimum.occupancy.sum(-1), u) / ((x + y) * remainder(at) + 2 * y * slack)
     return torch.where(rc < 0, ratio, -rc)
 
 
