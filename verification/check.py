@@ -211,7 +211,7 @@ def digest(certificate):
 
 
 def measure(given, let, assume, conclusion):
-    """All values of a statement at an instance, and whether the conditions, the conclusion, its negation are certain."""
+    """A statement's values at an instance; whether the conditions, the conclusion and its negation are certain."""
     names, used = instance(given), set()
     for name, text in let.items():
         if name in names or name in FUNCTIONS:

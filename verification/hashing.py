@@ -49,7 +49,8 @@ def rests_on(module: str) -> list[Path]:
 def fingerprint(module: str, certificates: tuple[str, ...]) -> str:
     """The hash of a claim's evidence; line endings do not matter."""
     digest = hashlib.sha256()
-    for path in [*rests_on(module), *(CERTIFICATES / f"{name}.json" for name in certificates)]:
+    judges = [ROOT / "verification" / name for name in ("certified.py", "ledger.py")]
+    for path in [*rests_on(module), *judges, *(CERTIFICATES / f"{name}.json" for name in certificates)]:
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()[:16]

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from verification.certified import certified
 from verification.certify import read
 from verification.check import check
 from verification.claim import HOLDS, Check, Claim, verdict
@@ -84,8 +85,12 @@ def same_statement(claim: Claim, content: dict[str, Any]) -> bool:
     )
 
 
-def positive_grade(proof: str, result: Outcome) -> str:
-    return f"{'proved' if proof else 'float-checked'}, {result.instances} instances"
+def positive_grade(claim: Claim, result: Outcome) -> str:
+    """Of a claim that holds: the strongest evidence first."""
+    rigorous = certified(claim.id)
+    parts = ["proved"] if claim.proof else []
+    parts += [f"certified on {rigorous} instances"] if rigorous else []
+    return ", ".join([*parts, f"float-checked on {result.instances} instances"])
 
 
 def judge(claim: Claim) -> dict[str, Any]:
@@ -95,8 +100,7 @@ def judge(claim: Claim) -> dict[str, Any]:
     found = refuted(claim)
     answer = verdict(printed.holds if printed else None, found, claim.repair, repaired.holds if repaired else None)
     if answer == HOLDS and printed:
-        grade = f"proved (steps float-checked on {printed.instances} instances)" if claim.proof else None
-        grade = grade or f"float-checked on {printed.instances} instances"
+        grade = positive_grade(claim, printed)
     else:
         grade = "refuted exactly" if found else "not refuted exactly"
     tight = printed or repaired
@@ -105,7 +109,7 @@ def judge(claim: Claim) -> dict[str, Any]:
         repair = {
             "kind": claim.repair.kind,
             "statement": claim.repair.statement,
-            "grade": positive_grade(claim.repair.proof, repaired),
+            "grade": f"{'proved, ' if claim.repair.proof else ''}float-checked on {repaired.instances} instances",
             "proof": claim.repair.proof,
             "control": claim.repair.check.control,
             "check": repaired.record(),

@@ -1,7 +1,5 @@
 """Objectives and critics: what Eqs. (11), (17), (19), (24) to (26), (35), (38), (39) and appendix B.1 say."""
 
-import math
-
 import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
@@ -140,7 +138,7 @@ def episodic(broken: bool) -> Sides:
 
 
 def objectives(broken: bool) -> Sides:
-    """(11) minus (21) in its Lagrangian form with the same multiplier 1 is V_r: equal order only where r is constant."""
+    """Eq. (11) with multiplier 1 orders policies as Eq. (21) does where r is constant; broken: as r is."""
 
     def measure(case: Case) -> Sides:
         one, two = (evaluate(case.cmdp, pi) for pi in (case.policy, case.other))
@@ -200,11 +198,10 @@ CLAIMS = [
             "tau*sum(positive(x-q)) == (1-tau)*sum(positive(q-x))",
         ),
         counterexamples=("C1",),
-        repair=Repair(
-            "replacement", "It is the tau-expectile.", Check(expectile, "the sample quantile in its place")
-        ),
-        notes="Wording. x = 0, 1, 3 with tau = 1/2: q = 1 is the median (it minimises the pinball loss among the points, "
-        "which are where a minimum lies), the minimiser is the mean 4/3; the conclusion is its first-order condition.",
+        repair=Repair("replacement", "It is the tau-expectile.", Check(expectile, "the sample quantile in its place")),
+        notes="Wording. x = 0, 1, 3 with tau = 1/2: q = 1 is the median (it minimises the pinball loss among the "
+        "points, which are where a minimum lies), the minimiser is the mean 4/3; the conclusion is its first-order "
+        "condition.",
     ),
     Claim(
         id="C2",
@@ -218,8 +215,8 @@ CLAIMS = [
         counterexamples=("C2",),
         repair=Repair(
             "replacement",
-            "Pessimism alpha (E_pi Q_c - E_data Q_c), targets clamped; gate and estimates with alpha = 0. It adds nothing "
-            "where pi is the data's policy.",
+            "Pessimism alpha (E_pi Q_c - E_data Q_c), targets clamped; gate and estimates with alpha = 0. It adds "
+            "nothing where pi is the data's policy.",
             Check(pessimism, "the printed form, with alpha E_pi Q_c alone"),
             proof="It moves the minimiser by (alpha/2) (pi/pi_b - 1), which vanishes at pi = pi_b.",
         ),
@@ -244,8 +241,8 @@ CLAIMS = [
         counterexamples=("C5",),
         repair=Repair(
             "assumption",
-            "Independent, unbiased, normal errors: with E = 4, k = 2 and the population's Std it covers with probability "
-            "98 %.",
+            "Independent, unbiased, normal errors: with E = 4, k = 2 and the population's Std it covers with "
+            "probability 98 %.",
             Check(coverage, "a common bias of minus one standard deviation"),
             proof="mean/(std/sqrt(E-1)) is Student's t with E-1 degrees of freedom; P(t_3 >= -2 sqrt(3)) = .9797.",
         ),
@@ -284,8 +281,8 @@ CLAIMS = [
         formal=Statement(TWO_MODELS, ["Q_1[0]-Q_0[0] > 2*eps"], "exp(-N*kl)/4 <= delta"),
         counterexamples=("B2",),
         sound=Statement(TWO_MODELS, ["Q_1[0]-Q_0[0] > 2*eps"], "exp(-N*kl/eps)/4 <= delta"),
-        notes="Two models whose values differ by more than 2 eps; all N samples fall on the pair that tells them apart. "
-        "Whatever the estimator, it errs by more than eps with probability at least exp(-N KL)/4 in one of them "
+        notes="Two models whose values differ by more than 2 eps; all N samples fall on the pair that tells them "
+        "apart. Whatever the estimator, it errs by more than eps with probability at least exp(-N KL)/4 in one of them "
         "(Bretagnolle and Huber), and KL is of order eps^2: 1/eps^2 samples are needed. Here C = 100 and eps = 10^-5; "
         "for other C scale eps as 1/C. The certificate rests on that inequality.",
     ),
@@ -304,8 +301,9 @@ CLAIMS = [
             "assumption",
             "Every pair is covered: |Q_hat^pi - Q^pi| <= gamma c_max |P_hat - P|_1/(2 (1-gamma)^2) for all policies.",
             Check(uniform_accuracy, "a hundredth of it"),
-            proof="Q_hat - Q = gamma (I - gamma P_hat_pi)^{-1} (P_hat - P) V, rows of P_hat - P sum to 0 and V has range "
-            "c_max/(1-gamma); this holds for every policy at once, so that no union bound over iterates is needed.",
+            proof="Q_hat - Q = gamma (I - gamma P_hat_pi)^{-1} (P_hat - P) V, rows of P_hat - P sum to 0 and V has "
+            "range c_max/(1-gamma); this holds for every policy at once, so that no union bound over iterates is "
+            "needed.",
         ),
         notes="Two models that agree wherever the data put mass are one to any critic; it is off by half their "
         "difference in one of them.",

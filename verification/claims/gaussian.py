@@ -204,8 +204,8 @@ CLAIMS = [
         "a = m + Sigma^{1/2} z.",
         assumptions="log mu is differentiable and its gradient integrable under pi_theta",
         printed=Check(kl_gradient, "the term of log(det Sigma) is dropped"),
-        notes="By integration over the noise on mixtures of Gaussians, and through the learner's own reverse_kl with the exact "
-        "noise predictor at four noise levels.",
+        notes="By integration over the noise on mixtures of Gaussians, and through the learner's own reverse_kl with "
+        "the exact noise predictor at four noise levels.",
     ),
     Claim(
         id="G4",

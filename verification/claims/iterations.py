@@ -11,7 +11,7 @@ from theory.algorithms import configure, init, step
 from theory.cmdp import FiniteCMDP
 from theory.evaluation import Evaluation, evaluate
 from theory.npg import Metric, natural_gradient, npg_step, policy_gradient
-from theory.shapes import PerCMDP, PerStateAction
+from theory.shapes import PerCMDP
 from verification.certify import Statement
 from verification.claim import Check, Claim, Repair, Sides, difference, joined, sides
 from verification.instances import Case, cases, over
@@ -84,7 +84,7 @@ def every(measure, region: str = "band", metrics: tuple[Metric, ...] = tuple(Met
 
 def small_horizon() -> list[Case]:
     """Instances with 1/(1-gamma) <= 16 S A."""
-    return [case for case in cases() if bool((1 <= 16 * case.policy[0].numel() * (1 - case.cmdp.gamma)).all())]
+    return [case for case in cases() if bool((16 * case.policy[0].numel() * (1 - case.cmdp.gamma) >= 1).all())]
 
 
 def identity(broken: bool) -> Sides:
@@ -245,6 +245,20 @@ L44 = Statement(
     [*OPTIMAL, *BAND, "rc < 0", "u == 0"],
     "T*y*cost <= KL0/eta+2*eta*S*A*M**2*T/(1-gamma)**3",
 )
+I1 = Statement(
+    {
+        **{name: ADVANTAGES[name] for name in ("M", "V_r", "V_c", "A_r", "A_c", "d_star")},
+        "u": "x*A_r-y*A_c",
+        "moment": "sum(d_star*log(rows(pi*exp(eta*u/(1-gamma)))))/eta",
+    },
+    [],
+    "moment <= eta*(x+y)**2*M**2/(8*(1-gamma)**4)",
+)
+L40C = Statement(
+    {"d_star": ADVANTAGES["d_star"], "cost": "sum(d_star*rows((pi_star-pi)*error))/(1-gamma)"},
+    [],
+    "cost <= 3*sqrt(sum(error**2))/(1-gamma)**2",
+)
 NATURAL = {
     "V": "value(P,r,gamma,pi)",
     "A": "r+gamma*expect(P,V)-V",
@@ -258,7 +272,7 @@ PSEUDOINVERSE = ["w == rho*pi*(z-z_mean)", "rho*pi*(rest-rows(pi*rest)) == 0"]
 
 PROOF_IDENTITY = """With u = x A_r - y A_c, log pi_{t+1}(a|s) = log pi_t(a|s) + eta u(s, a)/(1-gamma) - log Z(s), Z(s) =
 E_{pi_t} exp(eta u/(1-gamma)). Take E_{s ~ d*, a ~ pi*}: the drop of KL(pi* || .) is eta E_{d*, pi*} u/(1-gamma) -
-E_{d*} log Z. By the performance difference lemma E_{d*, pi*} A/(1-gamma) = V* - V^t for either payoff, so that the first
+E_{d*} log Z. By the performance difference lemma E_{d*, pi*} A/(1-gamma) = V* - V^t for either payoff: the first
 term is eta (x (V_r* - V_r^t) - y (V_c* - V_c^t)). Divide by eta."""
 
 CLAIMS = [
@@ -295,8 +309,9 @@ CLAIMS = [
         statement="E_{d*}[(1/eta) log E exp(eta u/(1-gamma))] <= eta (x+y)^2 M^2/(8 (1-gamma)^4).",
         assumptions="r, c in [0, M]",
         printed=Check(hoeffding, "(x+y)^2 is dropped, and a thousandth is taken"),
-        proof="E_{pi_t} u = 0, and u = x A_r - y A_c has span at most (x+y) M/(1-gamma) over actions: Hoeffding's lemma "
-        "gives log E exp(k u) <= k^2 span^2/8 with k = eta/(1-gamma).",
+        formal=I1,
+        proof="E_{pi_t} u = 0, and u = x A_r - y A_c has span at most (x+y) M/(1-gamma) over actions: Hoeffding's "
+        "lemma gives log E exp(k u) <= k^2 span^2/8 with k = eta/(1-gamma).",
     ),
     Claim(
         id="L40",
@@ -320,6 +335,7 @@ CLAIMS = [
         statement="A critic's error adds at most 3 (1 + eta M) |Q - Q_hat|_2/(1-gamma)^2 to one iteration.",
         assumptions="exact first and second term, formed with Q_hat",
         printed=Check(critic_error, "a hundredth of the span"),
+        formal=L40C,
         proof="With Q_hat in u, I0 gains E_{d*} sum_a (pi* - pi_t) (Q - Q_hat)/(1-gamma), and the weights sum to 0: at "
         "most E_{d*} span_a(Q - Q_hat)/(1-gamma) <= 2 |Q - Q_hat|_inf/(1-gamma).",
         notes="Loose; the tight form is E_{d*} span(Q - Q_hat)/(1-gamma), attained. Both steps are in the ratios.",
@@ -338,8 +354,8 @@ CLAIMS = [
             Check(unsafe_lemma, "the printed sign, with comparators that may be unsafe"),
             proof="I0 and I1 with x = 0, y = 1.",
         ),
-        notes="The sign is reversed: in the unsafe region the printed left side is negative, so that it says little; as "
-        "a statement it is still false at gamma near 1. Found by the search.",
+        notes="The sign is reversed: in the unsafe region the printed left side is negative, so that it says little; "
+        "as a statement it is still false at gamma near 1. Found by the search.",
     ),
     Claim(
         id="L42",
@@ -373,16 +389,16 @@ CLAIMS = [
             Check(conflict_lemma, "the printed sign of the cost term"),
             proof="I0 and I1.",
         ),
-        reading="Inner products in the Fisher metric, that of the natural gradient; in A- or Q-space |u| is bounded and "
-        "the printed remainder cannot fail at gamma=1/2.",
-        notes="Found by the search at gamma=1/2. There V_c* < V_c^t: the cost term is negative, and the failure does not "
-        "rest on its sign.",
+        reading="Inner products in the Fisher metric, that of the natural gradient; in A- or Q-space |u| is bounded "
+        "and the printed remainder cannot fail at gamma=1/2.",
+        notes="Found by the search at gamma=1/2. There V_c* < V_c^t: the cost term is negative, and the failure does "
+        "not rest on its sign.",
     ),
     Claim(
         id="L44",
         source="DRCORL, Eq. (44)",
-        statement="The sum over t: the cost terms of the unsafe, aligned and conflict sets alone are at most KL_0/eta + "
-        "2 eta S A M^2 T/(1-gamma)^3.",
+        statement="The sum over t: the cost terms of the unsafe, aligned and conflict sets alone are at most KL_0/eta "
+        "+ 2 eta S A M^2 T/(1-gamma)^3.",
         assumptions="exact critics",
         formal=L44,
         counterexamples=("L44",),

@@ -133,8 +133,8 @@ CLAIMS = [
             proof="Aligned: <g, g_r> = (rr + rc)/2 > 0. In conflict g_c^+ is orthogonal to g_r, so that 2<g, g_r> = "
             "<g_r^+, g_r> = rr - rc^2/cc, positive by Cauchy-Schwarz unless the gradients are parallel. g_c alike.",
         ),
-        notes="The certificate is an aligned pair at angle 0, for which no printed case applies: rc^2 < rr cc is what an "
-        "angle above 0 means.",
+        notes="The certificate is an aligned pair at angle 0, for which no printed case applies: rc^2 < rr cc is what "
+        "an angle above 0 means.",
     ),
     Claim(
         id="M2",

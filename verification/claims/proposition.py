@@ -1,5 +1,7 @@
 """Proposition 3.1: how much a policy near the behaviour can cost, the steps of its proof, and its assumption."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -90,7 +92,7 @@ def other_steps(broken: bool) -> Sides:
         mean_tv = (m["d"] * m["tv"]).sum(-1)
         root = (2 * m["eps_dist"]).sqrt()
         chain = [first, spread, 2 * m["c_max"] / one**2 * mean_tv, m["c_max"] * root / one**2]
-        steps = [sides(a, b, m["unit"]) for a, b in zip(chain, chain[1:], strict=False)]
+        steps = [sides(a, b, m["unit"]) for a, b in pairwise(chain)]
         excess = bounds.cost_upper_bound_printed(0.0, m["c_max"], m["expected"].amax(-1), m["eps_dist"], m["gamma"])
         return joined(
             [
@@ -214,7 +216,7 @@ CLAIMS = [
             Check(implication, "the converse"),
             proof="KL(pi || pi_b) = E_pi log(pi/pi_b) <= max |log(pi/pi_b)|; the other alike.",
         ),
-        notes="pi_b = (.98, .02), pi = (.99, .01): both divergences are below 1/100, the log ratio is log 2. The papers "
-        "say so nowhere in these words; Eq. (27) and the proposition use the two as one assumption.",
+        notes="pi_b = (.98, .02), pi = (.99, .01): both divergences are below 1/100, the log ratio is log 2. The "
+        "papers say so nowhere in these words; Eq. (27) and the proposition use the two as one assumption.",
     ),
 ]

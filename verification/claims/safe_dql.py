@@ -163,6 +163,20 @@ SHIFT = Statement(
     [],
     "sum(rho*V)-sum(D*V) <= max(c)/(1-gamma)*tv",
 )
+THEOREM_9 = Statement(
+    {
+        "w": "mu*exp(eta*Q_r-penalty*positive(Q_hat-kappa))",  # the minimiser of Eq. (1), L_d = E_D KL(pi || mu)
+        "learned": "w/rows(w)",
+        "Q": "c+gamma*expect(P,value(P,c,gamma,learned))",
+        "eps": "max(positive(Q-Q_hat))",
+        "B_r": "max(Q_r)",
+        "B_c": "max(c)/(1-gamma)",
+        "shift": "B_c*sum(abs(rho-D))",
+        "J_c": "sum(rho*rows(learned*Q))",
+    },
+    ["sum(D*rows(pi_0*positive(Q_hat-kappa))) == 0"],
+    "J_c <= kappa+eps+(sum(D*KL(pi_0,mu))+2*eta*B_r)/penalty+shift",
+)
 REFERENCE = Statement(
     {"V": "value(P,c,gamma,pi)", "Q": "c+gamma*expect(P,V)"},
     ["sum(rho*V) <= kappa"],
@@ -191,11 +205,13 @@ CLAIMS = [
         id="D9",
         source="Safe-DQL, Theorem 9",
         statement="J_c(pi) <= kappa + eps_c + L_d(pi_0)/lambda + 2 eta B_r/lambda + Delta_occ.",
-        assumptions="pi minimises Eq. (1) globally over a class that contains pi_0; fixed critics; L_d >= 0; pi_0 has zero "
-        "hinge under the data's states",
+        assumptions="pi minimises Eq. (1) globally over a class that contains pi_0; fixed critics; L_d >= 0; pi_0 has "
+        "zero hinge under the data's states",
         printed=Check(theorem, "without eps_c, where the critics are too low"),
-        proof="L(pi) <= L(pi_0): lambda E hinge(pi) <= L_d(pi_0) - L_d(pi) + eta E Q_r(pi) - eta E Q_r(pi_0) <= L_d(pi_0) + "
-        "2 eta B_r. By D7 and D8 E_D V_c <= kappa + hinge + eps_c, and J_c - E_D V_c <= B_c TV <= Delta_occ (D10).",
+        formal=THEOREM_9,
+        proof="L(pi) <= L(pi_0): lambda E hinge(pi) <= L_d(pi_0) - L_d(pi) + eta E Q_r(pi) - eta E Q_r(pi_0) <= "
+        "L_d(pi_0) + 2 eta B_r. By D7 and D8 E_D V_c <= kappa + hinge + eps_c, and J_c - E_D V_c <= B_c TV <= "
+        "Delta_occ (D10).",
         notes="A minimiser that is only close adds its gap/lambda. Where no reference with zero hinge exists (D12) the "
         "theorem says nothing; such instances are left out.",
     ),
@@ -214,8 +230,8 @@ CLAIMS = [
         assumptions="0 <= V_c <= B_c",
         printed=Check(shift_factor, "half of it"),
         formal=SHIFT,
-        proof="E_{mu_0} V - E_D V = sum (mu_0 - D)(V - B_c/2) <= (B_c/2) |mu_0 - D|_1 = B_c TV, with equality where V is "
-        "B_c on mu_0 > D and 0 elsewhere.",
+        proof="E_{mu_0} V - E_D V = sum (mu_0 - D)(V - B_c/2) <= (B_c/2) |mu_0 - D|_1 = B_c TV, with equality where V "
+        "is B_c on mu_0 > D and 0 elsewhere.",
     ),
     Claim(
         id="D11",
@@ -223,8 +239,9 @@ CLAIMS = [
         statement="Theorem 9 holds without Assumptions 2 (coverage) and 5 (cloning controls the divergence).",
         assumptions="those of D9",
         printed=Check(without_coverage, "without Delta_occ"),
-        notes="The paper states it under Assumptions 1 to 6; its proof uses neither of the two. The data sit in one state, "
-        "and the behaviour is almost deterministic.",
+        formal=THEOREM_9,
+        notes="The paper states it under Assumptions 1 to 6; its proof uses neither of the two. The data sit in one "
+        "state, and the behaviour is almost deterministic.",
     ),
     Claim(
         id="D12",

@@ -147,7 +147,9 @@ def informative(broken: bool) -> Sides:
     S, A = (torch.from_numpy(rng.integers(2, 9, 200)).double() for _ in range(2))
     gamma, eps, M = (torch.from_numpy(rng.uniform(low, high, 200)) for low, high in ((0.1, 0.99), (0.1, 3), (0.5, 5)))
     T = torch.as_tensor(bounds.h_plus_informative_from(S, A, gamma, eps, M)) * (0.25 if broken else 1.0)
-    return sides(torch.as_tensor(bounds.h_plus_printed(S, A, gamma, T, eps, M)), M / (1 - gamma), 1e-9 * M / (1 - gamma))
+    return sides(
+        torch.as_tensor(bounds.h_plus_printed(S, A, gamma, T, eps, M)), M / (1 - gamma), 1e-9 * M / (1 - gamma)
+    )
 
 
 def stalled_gap(broken: bool) -> Sides:
@@ -157,7 +159,9 @@ def stalled_gap(broken: bool) -> Sides:
     low, high = 2 * payoffs[:, 0], 2 * payoffs[:, -1]
     h_minus = torch.from_numpy(0.2 * (high - low))
     budgets = low + 0.8 * (high - low)
-    cmdp = concatenate([one_state(x.tolist(), x.tolist(), l) for x, l in zip(payoffs, budgets.tolist(), strict=True)])
+    cmdp = concatenate(
+        [one_state(x.tolist(), x.tolist(), limit) for x, limit in zip(payoffs, budgets.tolist(), strict=True)]
+    )
     config = configure(40, 3000, 0.05, h_plus=h_minus, h_minus=h_minus)
     start = torch.tensor([[0.98, 0.01, 0.01]], dtype=torch.float64).expand(40, 1, 3)
     last = outputs(cmdp, run(cmdp, config, torch.ones(40, 1, dtype=torch.float64), policy=start))["last"]
@@ -190,10 +194,10 @@ right side is <= 0 and the gap of the mixture, a mean with weights x_t, is not p
 iterations have x_t >= 1/2 (1, 1/2, or 1/2 - rc/(2 rr) with rc < 0), so that sum x_t >= T/4 and the gap is at most
 R/(T/4) = 4R/T. (Where N = T there is no mixture; then R >= N h+ = 2R, impossible for R > 0.) Violation: every iteration
 with positive weight has V_c^t <= l + h+, and the mixture's cost is their weighted mean.
-The last term: in A- or Q-space g = (g_r^+ + g_c^+)/2 or the mean of the gradients, hence |u|_2 <= (|g_r| + |g_c|)/2 <=
-sqrt(S A) M/(1-gamma), the span of u over actions is at most 2 |u|_inf <= 2 |u|_2, and Hoeffding's lemma gives K = S A M^2/
-(2 (1-gamma)^4). With weights clipped at X each, u has span 2 X M/(1-gamma) and K = X^2 M^2/(2 (1-gamma)^4); x >= 1/2
-survives. R is least at eta = sqrt(KL_0/(T K)), where it is 2 sqrt(KL_0 K T)."""
+The last term: in A- or Q-space g = (g_r^+ + g_c^+)/2 or the mean of the gradients, hence |u|_2 <= (|g_r| + |g_c|)/2
+<= sqrt(S A) M/(1-gamma), the span of u over actions is at most 2 |u|_inf <= 2 |u|_2, and Hoeffding's lemma gives K =
+S A M^2/ (2 (1-gamma)^4). With weights clipped at X each, u has span 2 X M/(1-gamma) and K = X^2 M^2/(2 (1-gamma)^4);
+x >= 1/2 survives. R is least at eta = sqrt(KL_0/(T K)), where it is 2 sqrt(KL_0 K T)."""
 
 CLAIMS = [
     Claim(
@@ -208,8 +212,8 @@ CLAIMS = [
             Check(dichotomy, "a slack of a thousandth of 2R/T"),
             proof="In the proof of TC.",
         ),
-        notes="It should count the safe set. The instance has no cost: v bounds the cost of every policy (v >= c + gamma "
-        "P v), which is within l - h-, so that every iteration is safe and the three sets are empty.",
+        notes="It should count the safe set. The instance has no cost: v bounds the cost of every policy (v >= c + "
+        "gamma P v), which is within l - h-, so that every iteration is safe and the three sets are empty.",
     ),
     Claim(
         id="W1",
@@ -236,8 +240,8 @@ CLAIMS = [
         counterexamples=("W2",),
         repair=Repair(
             "replacement",
-            "w_t = x_t: 1 safe, 1/2 aligned, 1/2 - rc/(2 rr) in conflict, 0 unsafe; they sum to T/4 at least, or the sum "
-            "of x_t (V_r* - V_r^t) is not positive.",
+            "w_t = x_t: 1 safe, 1/2 aligned, 1/2 - rc/(2 rr) in conflict, 0 unsafe; they sum to T/4 at least, or the "
+            "sum of x_t (V_r* - V_r^t) is not positive.",
             Check(total_weight, "the printed weights, without cost: their sum is 0"),
             proof="In the proof of TC.",
         ),
@@ -260,8 +264,8 @@ CLAIMS = [
         ),
         reading="The safe set, to which Eq. (46) gives no weight, has weight 0; T15b takes Eq. (49)'s weight 1.",
         notes="S=1, gamma=1/2, r=(1, 0, 0), c=(0, 1, 1/2), l=9/10, h-=0. Only iterates with V_c > l have weight; every "
-        "such policy has V_r <= 11/10 (v and the multiplier prove it) where V_r* = 2, so that the gap is at least 9/10 at "
-        "every T and step size. From the uniform start it stays at 1.275.",
+        "such policy has V_r <= 11/10 (v and the multiplier prove it) where V_r* = 2, so that the gap is at least "
+        "9/10 at every T and step size. From the uniform start it stays at 1.275.",
     ),
     Claim(
         id="T15b",
@@ -278,8 +282,8 @@ CLAIMS = [
             proof="In the proof of TC.",
         ),
         reading="Weight 1 on the safe set, as Eq. (49) has it.",
-        notes="What fails as printed is the step to the state-wise mixture of Eq. (46): its value is not the mean (W1). "
-        "Whether the printed rate in 1-gamma can be reached by a better proof is not decided here.",
+        notes="What fails as printed is the step to the state-wise mixture of Eq. (46): its value is not the mean "
+        "(W1). Whether the printed rate in 1-gamma can be reached by a better proof is not decided here.",
     ),
     Claim(
         id="T16",
@@ -293,8 +297,8 @@ CLAIMS = [
             Check(violation, "the gate underestimates the cost by four times the slack that is claimed"),
             proof="Every iteration with weight has V_c^t <= l + h+, by the definition of the regions.",
         ),
-        notes="With the trajectory mixture the check cannot fail by itself; its controls are the state-wise mixture (the "
-        "certificate) and an error of the gate.",
+        notes="With the trajectory mixture the check cannot fail by itself; its controls are the state-wise mixture "
+        "(the certificate) and an error of the gate.",
     ),
     Claim(
         id="TC",
@@ -305,7 +309,8 @@ CLAIMS = [
         "projection in A- or Q-space, X^2 M^2/(2 (1-gamma)^4) with weights clipped at X >= 1/2 each in any metric",
         printed=Check(both, "the printed weights, and an erring gate"),
         proof=PROOF_THEOREM,
-        notes="Ratios mix both inequalities; the violation comes close to its bound (see T16), the gap does not (T15b).",
+        notes="Ratios mix both inequalities; the violation comes close to its bound (see T16), the gap does not "
+        "(T15b).",
     ),
     Claim(
         id="E48",
@@ -328,9 +333,7 @@ CLAIMS = [
         id="H1",
         source="DRCORL, h+ below Eq. (45)",
         statement="The printed slack h+ is below the range M/(1-gamma) of V_c, so that a policy can be unsafe.",
-        formal=Statement(
-            {"h_plus": "2*sqrt(S*A/((1-gamma)**3*T))*(eps+4*M**2+6*M)"}, [], "h_plus <= M/(1-gamma)"
-        ),
+        formal=Statement({"h_plus": "2*sqrt(S*A/((1-gamma)**3*T))*(eps+4*M**2+6*M)"}, [], "h_plus <= M/(1-gamma)"),
         counterexamples=("H1",),
         repair=Repair(
             "assumption",
@@ -338,7 +341,8 @@ CLAIMS = [
             Check(informative, "a quarter of that T"),
             proof="Solve h+ <= M/(1-gamma) for T.",
         ),
-        notes="Below that T the bound on the violation is vacuous. For S=A=2, gamma=9/10, M=eps=1 it takes T >= 19 360.",
+        notes="Below that T the bound on the violation is vacuous. For S=A=2, gamma=9/10, M=eps=1 it takes T >= 19 "
+        "360.",
     ),
     Claim(
         id="S1",
@@ -351,7 +355,7 @@ CLAIMS = [
             "Stalls happen at the wrong budget only: the gap at the stall is at most V*(l) - V*(l - h-).",
             Check(stalled_gap, "half of that difference"),
         ),
-        notes="r=c=(0, 1), gamma=1/2, l=5/4, h+=h-=1/2, uniform start: the angle is 180 degrees, g = 0, and the gap 1/4 "
-        "stays for ever. The repair is checked on one-state instances with r = c only.",
+        notes="r=c=(0, 1), gamma=1/2, l=5/4, h+=h-=1/2, uniform start: the angle is 180 degrees, g = 0, and the gap "
+        "1/4 stays for ever. The repair is checked on one-state instances with r = c only.",
     ),
 ]

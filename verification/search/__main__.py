@@ -1,7 +1,7 @@
 """The command.
 
-    python -m verification.search --claim L43                # search, certify, shrink, write the certificate
-    python -m verification.search --claim all --seconds 20   # every target, in turn
+python -m verification.search --claim L43                # search, certify, shrink, write the certificate
+python -m verification.search --claim all --seconds 20   # every target, in turn
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from theory.errors import InputError, exit_on_input_error
-from verification.certify import CERTIFICATES, certificate, write
+from verification.certify import CERTIFICATES, write
 from verification.claims import CLAIMS
 from verification.counterexamples import build
 from verification.search.ascent import ascend
@@ -63,7 +63,9 @@ def report(claim_id: str, best: float, found: dict | None, folder: Path, took: f
         for name in (claim_id, *TARGETS[claim_id].also):
             print(f"{claim_id}: refuted in {took:.0f} s, certificate {write(name, build(name, found), folder)}")
     elif TARGETS[claim_id].complete is None:
-        remark = "close to 1" if best >= NEAR else "the search did not get near 1: the bound is loose, or the search weak"
+        remark = (
+            "close to 1" if best >= NEAR else "the search did not get near 1: the bound is loose, or the search weak"
+        )
         print(f"{claim_id}: best ratio {best:.4g} in {took:.0f} s ({remark})")
     else:
         print(f"{claim_id}: no certified counterexample in {took:.0f} s, best ratio {best:.4g}")
@@ -73,7 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m verification.search", description=__doc__.splitlines()[0])
     parser.add_argument("--claim", required=True, help=f"one of {', '.join(TARGETS)}, or all")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=60.0, help="of processor time per claim; less if it is refuted")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="of processor time per claim; less if it is refuted"
+    )
     parser.add_argument("--out", type=Path, default=CERTIFICATES, help="folder of the certificates")
     options = parser.parse_args(arguments)
     if options.claim not in (*TARGETS, "all"):

@@ -37,7 +37,7 @@ def screened(objective: Objective, size: Size, batch: int, seed: int, elite: Par
 def ascend(
     objective: Objective, size: Size, seed: int, seconds: float, batch: int = 128, steps: int = 400, rate: float = 0.1
 ) -> Iterator[tuple[Float64[Tensor, " batch"], Parameters]]:
-    """Rounds of Adam until the processor time is up (at least one round): each point's best ratio and its parameters."""
+    """Rounds of Adam until the processor time is up, at least one: each point's best ratio, and its parameters."""
     elite: Parameters | None = None
     record = torch.full((ELITE,), -torch.inf, dtype=torch.float64)
     end, round_ = time.process_time() + seconds, 0

@@ -161,7 +161,8 @@ def shift(at: Point, factor: float = 2.0) -> Tensor:
     V, D = evaluate(at.cmdp, at.policies[0]).V_c, evaluate(at.cmdp, at.policies[1]).d
     B_c = at.cmdp.c.amax((1, 2)) / (1 - at.cmdp.gamma)
     tv = 0.5 * (at.cmdp.rho - D).abs().sum(-1)
-    return ((at.cmdp.rho - D) * V).sum(-1) / bounds.occupancy_shift(B_c, tv, factor)
+    ratio = ((at.cmdp.rho - D) * V).sum(-1) / bounds.occupancy_shift(B_c, tv.clamp(min=1e-6), factor)
+    return torch.where(tv > 1e-6, ratio, tv)  # below that both sides are rounding
 
 
 def sharp_shift(at: Point) -> Tensor:
@@ -185,4 +186,3 @@ def corrected_theorem(at: Point, steps: int = 30) -> Tensor:
         weight, reward = weight + w, reward + w * info.critic.J_r
     gap = comparator.J_r - reward / weight
     return gap / bounds.gap_corrected(torch.as_tensor(R), steps)
-

@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 from theory.optimum import best_response
-from verification.optima import as_cmdp, exact_optimum, lifted, total_value
 from verification.check import value
+from verification.optima import as_cmdp, exact_optimum, lifted, total_value
 from verification.search import objectives
 from verification.search.ascent import Objective
 from verification.search.space import Size
@@ -22,8 +22,8 @@ class Target:
 
     `complete` adds to P, r, c, rho, gamma, eta and policies whatever the claim's statement needs (None where the point
     has no completion); without it the claim is true and only the best ratio is reported. `threshold` is the ratio
-    from which on certificates are tried. `also` are claims that the same instance refutes; `positive` policies keep every
-    action while an instance is shrunk, as a softmax does.
+    from which on certificates are tried. `also` are claims that the same instance refutes; `positive` policies keep
+    every action while an instance is shrunk, as a softmax does.
     """
 
     objective: Objective
@@ -83,7 +83,9 @@ def sized(policies: int = 1, extras: int = 0, gamma: float | None = None) -> tup
 TARGETS: dict[str, Target] = {
     "L40": Target(objectives.safe_lemma, (long(3, 3), long(4, 2)), safe),
     "L41": Target(objectives.unsafe_lemma, (long(3, 3), long(4, 2)), unsafe),
-    "L43": Target(objectives.conflict_lemma, (Size(1, 3, gamma=0.5, floor=1e-9), Size(2, 3, gamma=0.5, floor=1e-9)), conflict),
+    "L43": Target(
+        objectives.conflict_lemma, (Size(1, 3, gamma=0.5, floor=1e-9), Size(2, 3, gamma=0.5, floor=1e-9)), conflict
+    ),
     "W1": Target(objectives.mixture, (Size(2, 2, 2, floor=0.02),), mixture, positive=False, also=("T15b", "T16")),
     "S2": Target(objectives.common_ascent, (Size(1, 3, gamma=0.5, floor=0.02),), dict),
     "P1": Target(objectives.proposition, sized(2)),
