@@ -75,11 +75,11 @@ def smallest(*args):
 
 def solve(matrix, rhs):
     """The solution of a square system, exact where every entry is rational."""
-    n = len(rhs)
-    exact = all(isinstance(x, fmpq) for x in flat(matrix, rhs))
-    kind, lift = (fmpq_mat, fmpq) if exact else (arb_mat, arb)
-    entries, column = [lift(x) for x in flat(matrix)], [lift(x) for x in rhs]
-    answer = kind(n, n, entries).solve(kind(n, 1, column))
+    n, entries = len(rhs), flat(matrix)
+    if all(isinstance(x, fmpq) for x in flat(matrix, rhs)):
+        answer = fmpq_mat(n, n, entries).solve(fmpq_mat(n, 1, rhs))
+    else:
+        answer = arb_mat(n, n, [arb(x) for x in entries]).solve(arb_mat(n, 1, [arb(x) for x in rhs]))
     return [answer[i, 0] for i in range(n)]
 
 
@@ -187,7 +187,7 @@ def instance(given):
             raise Refused(f"{name} is not a probability distribution.")
         if (stem == "c" and min(entries) < 0) or (stem in ("eta", "beta") and min(entries) <= 0):
             raise Refused(f"{name} is out of range.")
-        if stem == "gamma" and not 0 <= x < 1:
+        if stem == "gamma" and not all(0 <= y < 1 for y in entries):
             raise Refused("gamma is not in [0, 1).")
     return names
 
@@ -248,6 +248,7 @@ def check(certificate):
 
 def main(paths):
     """0 where every certificate holds, 1 with a sentence otherwise."""
+    path = ""
     try:
         for path in paths:
             with open(path, encoding="utf-8") as file:

@@ -40,7 +40,7 @@ class Sides(NamedTuple):
         return self.left[some] / self.right[some]
 
 
-def sides(left: Tensor, right: Tensor | float, tolerance: Tensor | float) -> Sides:
+def sides(left: Tensor | float, right: Tensor | float, tolerance: Tensor | float) -> Sides:
     """Sides from tensors that broadcast, flattened."""
     parts = (torch.as_tensor(x, dtype=torch.float64) for x in (left, right, tolerance))
     return Sides(*(x.reshape(-1) for x in torch.broadcast_tensors(*parts)))

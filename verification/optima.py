@@ -49,8 +49,8 @@ def rational(x: Fraction) -> fmpq:
 
 def as_cmdp(given: Given, limit: Fraction | int = 0) -> FiniteCMDP:
     """The CMDP of an instance in float64; the budget is `limit`."""
-    parts = [numbers(fractions(given[name])) for name in ("P", "r", "c", "rho", "gamma")]
-    return FiniteCMDP(*parts, float(limit))
+    P, r, c, rho, gamma = (numbers(fractions(given[name])) for name in ("P", "r", "c", "rho", "gamma"))
+    return FiniteCMDP(P, r, c, rho, gamma, float(limit))
 
 
 def exact_optimum(given: Given, limit: Fraction) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ LATTICE_COLUMNS = ("task", "method", "seed", "cost_limit", "optimal_value", "val
 Entry = dict[str, Any]
 
 INTRODUCTION = """\
-Three papers on safe offline reinforcement learning make about fifty statements that can be checked: the DRCORL preprint
+Two papers on safe offline reinforcement learning make about fifty statements that can be checked: the DRCORL preprint
 (*Reward-Safety Balance in Offline Safe RL via Diffusion Regularization*, with its slides) and *Safe Offline
 Reinforcement Learning using Diffusion Policies* (Safe-DQL). This page says of each whether it is true, and how we know.
 A few statements of our own, which sharpen or repair theirs, are judged alike. V is an unnormalised sum of gamma^t;

@@ -130,8 +130,18 @@ def test_a_changed_file_makes_the_verdict_stale(monkeypatch: pytest.MonkeyPatch,
     assert hashing.ROOT / "deep/diffusion.py" not in files
     before = hashing.fingerprint(module, ("L42",))
     assert before != hashing.fingerprint(module, ("L43",))
-    changed = tmp_path / "npg.py"
-    changed.write_text((hashing.ROOT / "theory/npg.py").read_text() + "\n# changed\n")
-    monkeypatch.setattr(hashing, "rests_on", lambda _: [*files, changed])
-    monkeypatch.setattr(hashing, "ROOT", hashing.ROOT.parents[-1])
+    for path in (*files, *(hashing.ROOT / "verification" / name for name in ("certified.py", "ledger.py"))):
+        copy = tmp_path / path.relative_to(hashing.ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    certificates = tmp_path / "verification" / "certificates"
+    certificates.mkdir()
+    (certificates / "L42.json").write_bytes((CERTIFICATES / "L42.json").read_bytes())
+    copies = [tmp_path / path.relative_to(hashing.ROOT) for path in files]
+    monkeypatch.setattr(hashing, "rests_on", lambda _: copies)
+    monkeypatch.setattr(hashing, "ROOT", tmp_path)
+    monkeypatch.setattr(hashing, "CERTIFICATES", certificates)
+    assert hashing.fingerprint(module, ("L42",)) == before
+    with (tmp_path / "theory" / "npg.py").open("a") as file:
+        file.write("# changed\n")
     assert hashing.fingerprint(module, ("L42",)) != before

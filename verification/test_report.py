@@ -59,9 +59,9 @@ def test_the_lattice_section_appears_with_its_results(tmp_path: Path, monkeypatc
     reason="needs selenium, and chromium with its chromedriver",
 )
 def test_in_a_browser_it_renders_filters_and_asks_for_nothing(tmp_path: Path) -> None:
-    from selenium import webdriver
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.ui import Select
+    from selenium import webdriver  # pyright: ignore[reportMissingImports]
+    from selenium.webdriver.common.by import By  # pyright: ignore[reportMissingImports]
+    from selenium.webdriver.support.ui import Select  # pyright: ignore[reportMissingImports]
 
     options = webdriver.ChromeOptions()
     options.binary_location = str(BROWSER)

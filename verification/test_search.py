@@ -3,6 +3,7 @@
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -49,16 +50,12 @@ def test_the_committed_ones_were_found_by_it() -> None:
 
 def test_ascent_climbs_and_repeats_itself() -> None:
     size = Size(2, 2)
-    first = torch.stack([best for best, _ in zip_one(ascend(mean_cost, size, 3, 0.0, batch=8, steps=30))])
-    again = torch.stack([best for best, _ in zip_one(ascend(mean_cost, size, 3, 0.0, batch=8, steps=30))])
+    first, _ = next(ascend(mean_cost, size, 3, 0.0, batch=8, steps=30))
+    again, _ = next(ascend(mean_cost, size, 3, 0.0, batch=8, steps=30))
     assert torch.equal(first, again)
     start = mean_cost(point(size, starts(size, 512, 3)))
-    assert float(first.min()) > float(start.max())
+    assert bool((first > start.topk(8).values + 0.01).all()), "gradient steps improve on the screened starts"
     assert float(first.max()) <= 1 / 0.9
-
-
-def zip_one(rounds):
-    return [next(rounds)]
 
 
 def test_a_true_statement_is_not_refuted() -> None:
@@ -82,10 +79,10 @@ def test_shrinking_keeps_a_counterexample_and_leaves_out_what_it_does_not_need()
     assert target.complete
     content = read("S2")["given"]
 
-    def parse(entry):
+    def parse(entry: Any) -> Any:
         return [parse(x) for x in entry] if isinstance(entry, list) else Fraction(entry)
 
-    given = {name: parse(x) for name, x in content.items()} | {"eta": Fraction(1, 7)}
+    given: dict[str, Any] = {name: parse(x) for name, x in content.items()} | {"eta": Fraction(1, 7)}
     given["pi_other"] = given["pi"]
     padded = dict(given)
     padded["P"] = [[[*row_, Fraction(0)] for row_ in given["P"][0]], [[Fraction(0), Fraction(1)]] * 3]
@@ -95,7 +92,9 @@ def test_shrinking_keeps_a_counterexample_and_leaves_out_what_it_does_not_need()
     small = shrink(claim.formal, target.complete, padded, True)
     assert len(small["rho"]) == 1
     assert refutes(claim.formal, target.complete, small)
-    assert without(given, action=0)["r"] == [given["r"][0][1:]]
+    fewer = without(given, action=0)
+    assert fewer
+    assert fewer["r"] == [given["r"][0][1:]]
 
 
 def test_rounding() -> None:

@@ -1,8 +1,11 @@
 """Objectives and critics: what Eqs. (11), (17), (19), (24) to (26), (35), (38), (39) and appendix B.1 say."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
+from torch import Tensor
 
 from deep.critics import episodic_to_discounted, expectile_loss, upper_confidence
 from deep.tasks import TASKS
@@ -19,12 +22,11 @@ def expectile(broken: bool) -> Sides:
     rng, found = generator(30), []
     for _ in range(30):
         x, tau = torch.from_numpy(rng.normal(size=25)), float(rng.uniform(0.3, 0.9))
-        best = minimize_scalar(
-            lambda e, x=x, tau=tau: float(expectile_loss(x - e, tau).mean()),
-            bounds=(-4, 4),
-            method="bounded",
-            options={"xatol": 1e-10},
-        )
+
+        def loss(e: float, x: Tensor = x, tau: float = tau) -> float:
+            return float(expectile_loss(x - e, tau).mean())
+
+        best: Any = minimize_scalar(loss, bounds=(-4, 4), method="bounded", options={"xatol": 1e-10})
         e = float(np.quantile(x.numpy(), tau)) if broken else float(best.x)
         balance = tau * (x - e).clamp(min=0).mean() - (1 - tau) * (e - x).clamp(min=0).mean()
         found.append(difference(balance, 0.0, 1e-6))
@@ -63,7 +65,7 @@ def coverage(broken: bool) -> Sides:
     rng, found = generator(32), []
     for _ in range(40):
         errors = torch.from_numpy(rng.normal(size=(1, 4, 5000))) - (1.0 if broken else 0.0)
-        found.append(sides(torch.tensor(0.97), (upper_confidence(errors, 2.0) >= 0).double().mean(), 0.0))
+        found.append(sides(0.97, (upper_confidence(errors, 2.0) >= 0).double().mean(), 0.0))
     return joined(found)
 
 
@@ -73,9 +75,11 @@ def normalised(broken: bool) -> Sides:
     for _ in range(500):
         limit, least = float(rng.uniform(1, 50)), float(rng.uniform(0, 10))
         cost = least + rng.uniform(0, 60)
-        score = (cost - least) / (limit + 0.1) if broken else float(TASKS["HopperVel"].normalised_cost(cost, limit))
+        score = (
+            (cost - least) / (limit + 0.1) if broken else float(TASKS["HopperVel"].normalised_cost([cost], limit)[0])
+        )
         if score <= 1:
-            found.append(sides(torch.tensor(cost), limit, 1e-9))
+            found.append(sides(cost, limit, 1e-9))
     return joined(found)
 
 

@@ -19,5 +19,6 @@ function apply() {
   document.getElementById("shown").textContent = `${shown} of ${claims.length} claims`;
 }
 form.addEventListener("input", apply);
+form.addEventListener("change", apply);
 form.addEventListener("submit", (event) => event.preventDefault());
 apply();

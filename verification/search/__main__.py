@@ -1,4 +1,4 @@
-"""The command.
+"""The command: search, certify, shrink, write.
 
 python -m verification.search --claim L43                # search, certify, shrink, write the certificate
 python -m verification.search --claim all --seconds 20   # every target, in turn
@@ -72,7 +72,7 @@ def report(claim_id: str, best: float, found: dict | None, folder: Path, took: f
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m verification.search", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m verification.search", description="Search for counterexamples.")
     parser.add_argument("--claim", required=True, help=f"one of {', '.join(TARGETS)}, or all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(

@@ -43,7 +43,7 @@ def ascend(
     end, round_ = time.process_time() + seconds, 0
     while round_ == 0 or time.process_time() < end:
         parameters = screened(objective, size, batch, seed + 1000 * round_, elite)
-        optimiser = torch.optim.Adam(parameters.values(), rate)
+        optimiser = torch.optim.Adam(parameters.values(), rate, maximize=True)
         best = torch.full((batch,), -torch.inf, dtype=torch.float64)
         kept = {name: x.detach().clone() for name, x in parameters.items()}
         for _ in range(steps):

@@ -84,7 +84,7 @@ TARGETS: dict[str, Target] = {
     "L40": Target(objectives.safe_lemma, (long(3, 3), long(4, 2)), safe),
     "L41": Target(objectives.unsafe_lemma, (long(3, 3), long(4, 2)), unsafe),
     "L43": Target(
-        objectives.conflict_lemma, (Size(1, 3, gamma=0.5, floor=1e-9), Size(2, 3, gamma=0.5, floor=1e-9)), conflict
+        objectives.conflict_lemma, (Size(1, 3, gamma=0.5, floor=1e-9), Size(2, 3, gamma=0.5, floor=1e-6)), conflict
     ),
     "W1": Target(objectives.mixture, (Size(2, 2, 2, floor=0.02),), mixture, positive=False, also=("T15b", "T16")),
     "S2": Target(objectives.common_ascent, (Size(1, 3, gamma=0.5, floor=0.02),), dict),
