@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,13 @@ def test_the_lattice_section_appears_with_its_results(tmp_path: Path, monkeypatc
         assert "1.235" in text
 
 
+def requests(driver: Any) -> list[str]:
+    """What pages from files have asked for since the last call; the browser's own start page is none of ours."""
+    log = [json.loads(line["message"])["message"] for line in driver.get_log("performance")]
+    sent = [x["params"] for x in log if x["method"] == "Network.requestWillBeSent"]
+    return [x["request"]["url"] for x in sent if x["documentURL"].startswith("file:")]
+
+
 @pytest.mark.skipif(
     not (BROWSER and DRIVER and importlib.util.find_spec("selenium")),
     reason="needs selenium, and chromium with its chromedriver",
@@ -85,10 +93,11 @@ def test_in_a_browser_it_renders_filters_and_asks_for_nothing(tmp_path: Path) ->
         driver.find_element(By.NAME, "words").send_keys("no such word")
         assert shown() == 0
         assert driver.find_element(By.ID, "shown").text == f"0 of {len(entries)} claims"
-        log = [json.loads(line["message"])["message"] for line in driver.get_log("performance")]
-        asked = [x["params"]["request"]["url"] for x in log if x["method"] == "Network.requestWillBeSent"]
-        assert {url.split(":")[0] for url in asked} <= {"file", "data"}
-        assert sum(url.startswith("file") for url in asked) == 1
+        assert {url.split(":")[0] for url in requests(driver)} <= {"file", "data"}
         assert [line for line in driver.get_log("browser") if line["level"] == "SEVERE"] == []
+        leaking = tmp_path / "leaking.html"
+        leaking.write_text('<img src="http://127.0.0.1:9/x.png">')
+        driver.get(leaking.as_uri())
+        assert "http://127.0.0.1:9/x.png" in requests(driver), "negative control"
     finally:
         driver.quit()
