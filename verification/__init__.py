@@ -1,1 +1,1 @@
-"""The ledger of claims, lattice tasks with exact regret, and cross-checks of the learners."""
+"""The ledger: what is true of the papers' claims, and evidence that anyone can check again."""

@@ -1,0 +1,265 @@
+"""The trusted checker: it evaluates a certificate's statement from the raw instance, exactly or by enclosure.
+
+    python -m verification.check verification/certificates/*.json
+
+A certificate names an instance (`given`), abbreviations (`let`), conditions (`assume`) and a `conclusion`, all written
+in the little language below, the value of every abbreviation and of both sides of every comparison (`values`), and a
+`verdict`: "fails" where the instance meets the conditions and certainly violates the conclusion (a counterexample),
+"holds" where it certainly obeys it. Numbers are exact rationals, "p/q"; where exp, log or sqrt enter they are balls of
+256 bits, and the stated decimals must be their correct rounding. Only `fractions`-like rationals and balls of
+python-flint are used: no floating point, nothing of the rest of the project.
+
+The language is Python's expressions with + - * / ** (whole powers), one comparison, indices, and FUNCTIONS. Arrays are
+nested lists, and operations act entry by entry with the leading axes aligned: (S,) times (S, A) scales the rows.
+Names that begin with P, rho, pi, mu or D are probability distributions over their last axis, gamma lies in [0, 1), c
+is not negative, eta and beta are positive: an instance that breaks this is refused, as is an unused name.
+"""
+
+import ast
+import hashlib
+import json
+import operator
+import re
+import sys
+from functools import reduce
+
+from flint import arb, arb_mat, ctx, fmpq, fmpq_mat
+
+ctx.prec = 256
+
+
+class Refused(Exception):
+    """A certificate does not hold; one sentence says why."""
+
+
+def each(f, *args):
+    """Apply f entry by entry, leading axes aligned."""
+    lengths = {len(a) for a in args if isinstance(a, list)}
+    if len(lengths) > 1:
+        raise Refused("two arrays do not fit together.")
+    if not lengths:
+        return f(*args)
+    return [each(f, *(a[i] if isinstance(a, list) else a for a in args)) for i in range(lengths.pop())]
+
+
+def flat(*args):
+    return [x for a in args for x in (flat(*a) if isinstance(a, list) else [a])]
+
+
+def total(*args):
+    return reduce(operator.add, flat(*args), fmpq(0))
+
+
+def dot(x, y):
+    return total(each(operator.mul, x, y))
+
+
+def last_axis(f):
+    def apply(x):
+        return [apply(row) for row in x] if isinstance(x[0], list) else f(x)
+
+    return apply
+
+
+def larger(x, y):
+    return max(x, y) if isinstance(x, fmpq) and isinstance(y, fmpq) else arb(x).max(arb(y))
+
+
+def largest(*args):
+    return reduce(larger, flat(*args))
+
+
+def smallest(*args):
+    return -largest(each(operator.neg, list(args)))
+
+
+def solve(matrix, rhs):
+    """The solution of a square system, exact where every entry is rational."""
+    n, entries = len(rhs), flat(matrix)
+    if all(isinstance(x, fmpq) for x in flat(matrix, rhs)):
+        answer = fmpq_mat(n, n, entries).solve(fmpq_mat(n, 1, rhs))
+    else:
+        answer = arb_mat(n, n, [arb(x) for x in entries]).solve(arb_mat(n, 1, [arb(x) for x in rhs]))
+    return [answer[i, 0] for i in range(n)]
+
+
+def resolvent(P, gamma, pi):
+    """I - gamma P_pi."""
+    states = range(len(P))
+    step = [[total([pi[s][a] * P[s][a][t] for a in range(len(pi[s]))]) for t in states] for s in states]
+    return [[fmpq(s == t) - gamma * step[s][t] for t in states] for s in states]
+
+
+def value(P, payoff, gamma, pi):
+    """V(s) = E sum_t gamma^t payoff(s_t, a_t), from s_0 = s."""
+    return solve(resolvent(P, gamma, pi), [dot(p, f) for p, f in zip(pi, payoff, strict=True)])
+
+
+def visits(P, rho, gamma, pi):
+    """d(s) = (1 - gamma) sum_t gamma^t Pr(s_t = s), from s_0 ~ rho."""
+    transposed = [list(column) for column in zip(*resolvent(P, gamma, pi), strict=True)]
+    return each(lambda x: x * (1 - gamma), solve(transposed, rho))
+
+
+def divergence(p, q):
+    """KL(p || q) over the last axis, with 0 log 0 = 0."""
+    if isinstance(p[0], list):
+        return [divergence(*rows) for rows in zip(p, q, strict=True)]
+    return total([x * (arb(x) / arb(y)).log() for x, y in zip(p, q, strict=True) if x != 0])
+
+
+FUNCTIONS = {
+    "value": value,
+    "visits": visits,
+    "expect": lambda P, v: [[dot(row, v) for row in rows] for rows in P],  # (P v)(s, a)
+    "KL": divergence,
+    "sum": total,
+    "max": largest,
+    "min": smallest,
+    "rows": last_axis(total),  # the sum over the last axis
+    "rowmax": last_axis(largest),
+    "rowmin": last_axis(smallest),
+    "len": lambda x: fmpq(len(x)),
+    "exp": lambda x: each(lambda y: arb(y).exp(), x),
+    "log": lambda x: each(lambda y: arb(y).log(), x),
+    "sqrt": lambda x: each(lambda y: arb(y).sqrt(), x),
+    "abs": lambda x: each(abs, x),
+    "positive": lambda x: each(lambda y: larger(y, fmpq(0)), x),
+}
+BINARY = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+# A comparison of balls is true only where it is certain, hence a pair of tests for each sign: certainly, and not.
+COMPARISONS = {
+    ast.LtE: (operator.le, operator.gt),
+    ast.Lt: (operator.lt, operator.ge),
+    ast.GtE: (operator.ge, operator.lt),
+    ast.Gt: (operator.gt, operator.le),
+    ast.Eq: (lambda x, y: isinstance(x, fmpq) and x == y, lambda x, y: x < y or x > y),
+}
+
+
+def evaluate(node, names, used):
+    """The value of an expression; the names it reads are added to `used`."""
+    match node:
+        case ast.Constant(value=int(n)):
+            return fmpq(n)
+        case ast.Name(id=name) if name in names:
+            used.add(name)
+            return names[name]
+        case ast.UnaryOp(op=ast.USub(), operand=x):
+            return each(operator.neg, evaluate(x, names, used))
+        case ast.BinOp(op=ast.Pow(), left=x, right=ast.Constant(value=int(n))):
+            return each(lambda y: y**n, evaluate(x, names, used))
+        case ast.BinOp(op=op, left=x, right=y) if type(op) in BINARY:
+            return each(BINARY[type(op)], evaluate(x, names, used), evaluate(y, names, used))
+        case ast.Subscript(value=x, slice=ast.Constant(value=int(i))):
+            return evaluate(x, names, used)[i]
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
+            return FUNCTIONS[name](*(evaluate(x, names, used) for x in args))
+    raise Refused(f"{ast.unparse(node)!r} is not in the checker's language, or a name is unknown.")
+
+
+def sides(text, names, used):
+    """Both sides of a comparison, and whether it is certainly true and certainly false."""
+    node = ast.parse(text, mode="eval").body
+    if not (isinstance(node, ast.Compare) and len(node.ops) == 1):
+        raise Refused(f"{text!r} is not one comparison.")
+    left, right = (evaluate(x, names, used) for x in (node.left, node.comparators[0]))
+    yes, no = COMPARISONS[type(node.ops[0])]
+    pairs = flat(each(lambda x, y: (x, y), left, right))
+    return [left, right], all(yes(*p) for p in pairs), any(no(*p) for p in pairs)
+
+
+def rational(text):
+    """An entry of an instance: "3", "-3/4"."""
+    if not (isinstance(text, str) and re.fullmatch(r"-?\d+(/[1-9]\d*)?", text)):
+        raise Refused(f"{text!r} is not a rational number.")
+    return fmpq(*map(int, text.split("/")))
+
+
+def instance(given):
+    """The instance's numbers, refused where they break what their names promise."""
+    names = {name: each(rational, entry) for name, entry in given.items()}
+    for name, x in names.items():
+        stem, entries = re.split(r"[_0-9]", name)[0], flat(x)
+        if stem in ("P", "rho", "pi", "mu", "D") and not (
+            min(entries) >= 0 and all(s == 1 for s in flat(last_axis(total)(x)))
+        ):
+            raise Refused(f"{name} is not a probability distribution.")
+        if (stem == "c" and min(entries) < 0) or (stem in ("eta", "beta") and min(entries) <= 0):
+            raise Refused(f"{name} is out of range.")
+        if stem == "gamma" and not all(0 <= y < 1 for y in entries):
+            raise Refused("gamma is not in [0, 1).")
+    return names
+
+
+def agrees(stated, x):
+    """Whether the stated value is x: exactly, or to the last of at least 20 stated digits."""
+    if isinstance(x, list):
+        return isinstance(stated, list) and len(stated) == len(x) and all(map(agrees, stated, x))
+    if isinstance(x, fmpq):
+        return rational(stated) == x
+    if not (isinstance(stated, str) and (parts := re.fullmatch(r"(-?\d)\.(\d{19,})e(-?\d+)", stated))):
+        return False
+    unit = fmpq(10) ** (int(parts[3]) - len(parts[2]))
+    return bool(abs(x - int(parts[1] + parts[2]) * unit) <= unit / 2)
+
+
+def digest(certificate):
+    """Guards the prose too: whatever is not arithmetic; it is no evidence."""
+    rest = {key: entry for key, entry in certificate.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def measure(given, let, assume, conclusion):
+    """A statement's values at an instance; whether the conditions, the conclusion and its negation are certain."""
+    names, used = instance(given), set()
+    for name, text in let.items():
+        if name in names or name in FUNCTIONS:
+            raise Refused(f"{name} is defined twice.")
+        names[name] = evaluate(ast.parse(text, mode="eval").body, names, used)
+    conditions = [sides(text, names, used) for text in assume]
+    ends, true, false = sides(conclusion, names, used)
+    if unused := set(given) - used:
+        raise Refused(f"{', '.join(sorted(unused))} is given and never used.")
+    values = {"let": {name: names[name] for name in let}, "assume": [x[0] for x in conditions], "conclusion": ends}
+    return values, all(x[1] for x in conditions), true, false
+
+
+def check(certificate):
+    """Raise Refused unless the certificate holds."""
+    fields = {"claim", "statement", "given", "let", "assume", "conclusion", "verdict", "values", "digest"}
+    if set(certificate) != fields or certificate["verdict"] not in ("holds", "fails"):
+        raise Refused(f"a certificate has the fields {', '.join(sorted(fields))}, and holds or fails.")
+    if certificate["digest"] != digest(certificate):
+        raise Refused("its digest does not fit its contents.")
+    values, assumed, true, false = measure(*(certificate[x] for x in ("given", "let", "assume", "conclusion")))
+    stated = certificate["values"]
+    if set(stated) != set(values) or set(stated["let"]) != set(values["let"]):
+        raise Refused("the values stated are not those defined.")
+    everything = [(part, stated[part], values[part]) for part in ("assume", "conclusion")]
+    for name, found, x in everything + [(name, stated["let"][name], x) for name, x in values["let"].items()]:
+        if not agrees(found, x):
+            raise Refused(f"a stated value of {name} is not what the instance gives.")
+    if not assumed:
+        raise Refused("a condition is not certain.")
+    if not (true if certificate["verdict"] == "holds" else false):
+        raise Refused(f"its conclusion does not certainly {certificate['verdict'][:-1]}.")
+
+
+def main(paths):
+    """0 where every certificate holds, 1 with a sentence otherwise."""
+    path = ""
+    try:
+        for path in paths:
+            with open(path, encoding="utf-8") as file:
+                check(json.load(file))
+    except Exception as reason:
+        kind = "" if isinstance(reason, Refused) else f"it cannot be read as a certificate, {type(reason).__name__}: "
+        print(f"{path}: {kind}{reason}")
+        return 1
+    print(f"{len(paths)} certificates hold." if paths else "usage: python -m verification.check FILE...")
+    return 0 if paths else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,329 @@
+"""Objectives and critics: what Eqs. (11), (17), (19), (24) to (26), (35), (38), (39) and appendix B.1 say."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+from deep.critics import episodic_to_discounted, expectile_loss, upper_confidence
+from deep.tasks import TASKS
+from theory.critics import FittedQ, empirical_model, fitted_q_critic, model_critic
+from theory.evaluation import bellman_residual, evaluate
+from theory.offline import behaviour_policy, sample
+from verification.certify import Statement
+from verification.claim import Check, Claim, Repair, Sides, difference, joined, sides
+from verification.instances import Case, cases, generator, over, softmax_policy
+
+
+def expectile(broken: bool) -> Sides:
+    """The minimiser of deep.critics.expectile_loss solves tau E(x - e)_+ = (1 - tau) E(e - x)_+; broken: a quantile."""
+    rng, found = generator(30), []
+    for _ in range(30):
+        x, tau = torch.from_numpy(rng.normal(size=25)), float(rng.uniform(0.3, 0.9))
+
+        def loss(e: float, x: Tensor = x, tau: float = tau) -> float:
+            return float(expectile_loss(x - e, tau).mean())
+
+        best: Any = minimize_scalar(loss, bounds=(-4, 4), method="bounded", options={"xatol": 1e-10})
+        e = float(np.quantile(x.numpy(), tau)) if broken else float(best.x)
+        balance = tau * (x - e).clamp(min=0).mean() - (1 - tau) * (e - x).clamp(min=0).mean()
+        found.append(difference(balance, 0.0, 1e-6))
+    return joined(found)
+
+
+def pessimism(broken: bool) -> Sides:
+    """Fitted Q_c with alpha = 1/5 against alpha = 0, at the data's own policy; broken: the printed form."""
+
+    def measure(case: Case) -> Sides:
+        cmdp, batch = case.cmdp, case.cmdp.batch
+        data = sample(cmdp, softmax_policy(cmdp, case.seed, 0.3), [2000] * batch, range(batch))
+        n = data.pairs
+        seen = n.sum(-1, keepdim=True) > 0
+        behaviour = torch.where(seen, n / torch.where(seen, n.sum(-1, keepdim=True), 1.0), 1 / cmdp.actions)
+        options = {"sweeps": 300, "alpha": 0.2, "pessimism": "printed" if broken else "corrected"}
+        plain = FittedQ(empirical_model(cmdp, data), data, sweeps=300)(behaviour)
+        pushed = fitted_q_critic(cmdp, data, **options)(behaviour)
+        visited = n > 0
+        return difference(pushed.Q_c[visited], plain.Q_c[visited], 1e-9)
+
+    # Where a visited pair leads to a state without data, the two differ there by design: dense transitions only.
+    return over(measure, [case for case in cases((0.3, 0.5, 0.9), ((1, 2), (2, 2), (3, 3))) if case.seed < 9])
+
+
+def jensen(broken: bool) -> Sides:
+    """E min_i Q_i against min_i E Q_i over noise; broken: the maximum."""
+    rng = generator(31)
+    Q = torch.from_numpy(rng.normal(size=(200, 500, 4)) + rng.normal(size=(200, 1, 4)))
+    fold = torch.amax if broken else torch.amin
+    return sides(fold(Q, -1).mean(1), fold(Q.mean(1), -1), 1e-12)
+
+
+def coverage(broken: bool) -> Sides:
+    """.97 against the share of 5000 ensembles of 4 whose mean + 2 std covers 0; broken: a common bias of -1 sigma."""
+    rng, found = generator(32), []
+    for _ in range(40):
+        errors = torch.from_numpy(rng.normal(size=(1, 4, 5000))) - (1.0 if broken else 0.0)
+        found.append(sides(0.97, (upper_confidence(errors, 2.0) >= 0).double().mean(), 0.0))
+    return joined(found)
+
+
+def normalised(broken: bool) -> Sides:
+    """C - l where DSRL's score is at most 1; broken: where Eq. (26)'s is, with C_min > 0 and e = 1/10."""
+    rng, found = generator(33), []
+    for _ in range(500):
+        limit, least = float(rng.uniform(1, 50)), float(rng.uniform(0, 10))
+        cost = least + rng.uniform(0, 60)
+        score = (
+            (cost - least) / (limit + 0.1) if broken else float(TASKS["HopperVel"].normalised_cost([cost], limit)[0])
+        )
+        if score <= 1:
+            found.append(sides(cost, limit, 1e-9))
+    return joined(found)
+
+
+def evaluation_operator(broken: bool) -> Sides:
+    """T Q^pi - Q^pi with E_{a' ~ pi}, by theory.evaluation; broken: with the maximum, as printed."""
+
+    def measure(case: Case) -> Sides:
+        Q = evaluate(case.cmdp, case.policy).Q_c
+        unit = 1e-9 * (1 + case.cmdp.bound) / (1 - case.cmdp.gamma)
+        if not broken:
+            return sides(bellman_residual(case.cmdp, case.policy, Q, case.cmdp.c), 0.0, unit)
+        backup = case.cmdp.c + case.cmdp.gamma[:, None, None] * case.cmdp.next_value(Q.amax(-1))
+        return sides((backup - Q).abs().amax((1, 2)), 0.0, unit)
+
+    return over(measure)
+
+
+def uniform_accuracy(broken: bool) -> Sides:
+    """|Q_hat - Q| of many policies at once against gamma c_max |P_hat - P|_1/(2 (1-gamma)^2); broken: / 100."""
+
+    def measure(case: Case) -> Sides:
+        cmdp, batch = case.cmdp, case.cmdp.batch
+        behaviour = behaviour_policy(cmdp, case.policy, 0.5)
+        data = sample(cmdp, behaviour, [3000] * batch, [case.seed + i for i in range(batch)])
+        covered = (data.pairs > 0).all(-1).all(-1)
+        error = (empirical_model(cmdp, data).P - cmdp.P).abs().sum(-1).amax((1, 2))
+        bound = cmdp.gamma * cmdp.c.amax((1, 2)) * error / (2 * (1 - cmdp.gamma) ** 2)
+        critic, found = model_critic(cmdp, data), []
+        for i in range(4):
+            policy = softmax_policy(cmdp, 1000 + 7 * case.seed + i, 3.0)
+            gap = (critic(policy).Q_c - evaluate(cmdp, policy).Q_c).abs().amax((1, 2))
+            found.append(sides(gap[covered], (bound / 100 if broken else bound)[covered], 1e-9))
+        return joined(found)
+
+    return over(measure)
+
+
+def episodic(broken: bool) -> Sides:
+    """An episode's cost from the discounted one, started in P_pi's stationary law; broken: started in one state."""
+
+    def measure(case: Case) -> Sides:
+        cmdp, L = case.cmdp, 50
+        P_pi = (case.policy.unsqueeze(-1) * cmdp.P).sum(2)
+        law = torch.full_like(cmdp.rho, 1 / cmdp.states)
+        lazy = 0.5 * (P_pi + torch.eye(cmdp.states, dtype=torch.float64))
+        for _ in range(60):
+            lazy = lazy @ lazy
+            lazy = lazy / lazy.sum(-1, keepdim=True)
+        law = (law.unsqueeze(1) @ lazy).squeeze(1)
+        start = torch.eye(cmdp.states, dtype=torch.float64)[0].expand_as(law) if broken else law
+        c_pi, now, total = (case.policy * cmdp.c).sum(-1), start, 0.0
+        for _ in range(L):
+            total = total + (now * c_pi).sum(-1)
+            now = (now.unsqueeze(1) @ P_pi).squeeze(1)
+        value = (start * evaluate(cmdp, case.policy).V_c).sum(-1)
+        scale = torch.tensor([episodic_to_discounted(1.0, float(g), L, "data") for g in cmdp.gamma])
+        return difference(value / scale, torch.as_tensor(total), 1e-7 * L)
+
+    return over(measure)
+
+
+def objectives(broken: bool) -> Sides:
+    """Eq. (11) with multiplier 1 orders policies as Eq. (21) does where r is constant; broken: as r is."""
+
+    def measure(case: Case) -> Sides:
+        one, two = (evaluate(case.cmdp, pi) for pi in (case.policy, case.other))
+        flat = 1.0 if broken else 0.0
+        eleven = (flat * one.J_r - one.J_c) - (flat * two.J_r - two.J_c)
+        return sides(-eleven * (two.J_c - one.J_c), 0.0, 1e-12)
+
+    return over(measure)
+
+
+PIN = "tau*sum(positive(x-{0}))+(1-tau)*sum(positive({0}-x))"
+TWO_MODELS = {
+    "Q_0": "value(P_0,c,gamma,pi)",
+    "Q_1": "value(P_1,c,gamma,pi)",
+    "kl": "KL(P_0[0][0],P_1[0][0])",
+    "N": "C*log(F/delta)/(eps*(1-gamma)**4)",
+}
+EPISODE = {
+    "V": "value(P,c,gamma,pi)",
+    "one": "rows(pi*c)",
+    "two": "rows(pi*(c+expect(P,one)))",
+    "three": "rows(pi*(c+expect(P,two)))",
+    "four": "rows(pi*(c+expect(P,three)))",
+}
+MEASURED_Q = {"V": "value(P,c,gamma,pi)", "Q": "c+gamma*expect(P,V)"}
+
+CLAIMS = [
+    Claim(
+        id="O1",
+        source="DRCORL, Eq. (11) against Eq. (21); slide 7",
+        statement="Eqs. (11) and (21) are one cost objective: they order policies alike.",
+        formal=Statement(
+            {
+                "eleven_1": "sum(rho*value(P,r-c,gamma,pi_1))-sum(KL(pi_1,pi_b))",
+                "eleven_2": "sum(rho*value(P,r-c,gamma,pi_2))-sum(KL(pi_2,pi_b))",
+                "cost_1": "-sum(rho*value(P,c,gamma,pi_1))-sum(KL(pi_1,pi_b))",
+                "cost_2": "-sum(rho*value(P,c,gamma,pi_2))-sum(KL(pi_2,pi_b))",
+            },
+            [],
+            "(eleven_1-eleven_2)*(cost_1-cost_2) >= 0",
+        ),
+        counterexamples=("O1",),
+        repair=Repair(
+            "replacement",
+            "They do where the reward is constant; Eq. (11) is the Lagrangian objective of Eq. (22).",
+            Check(objectives, "the term V_r of Eq. (11)"),
+        ),
+        notes="(11) contains V_r, (21) and slide 7 do not. lambda = beta = 1 in the certificate.",
+    ),
+    Claim(
+        id="C1",
+        source="DRCORL, text below Eq. (17)",
+        statement="The minimiser of E L_2^tau(x - v) is the tau-quantile of x.",
+        formal=Statement(
+            {"at_q": PIN.format("q")},
+            [f"at_q <= {PIN.format(f'x[{i}]')}" for i in range(3)],
+            "tau*sum(positive(x-q)) == (1-tau)*sum(positive(q-x))",
+        ),
+        counterexamples=("C1",),
+        repair=Repair("replacement", "It is the tau-expectile.", Check(expectile, "the sample quantile in its place")),
+        notes="Wording. x = 0, 1, 3 with tau = 1/2: q = 1 is the median (it minimises the pinball loss among the "
+        "points, which are where a minimum lies), the minimiser is the mean 4/3; the conclusion is its first-order "
+        "condition.",
+    ),
+    Claim(
+        id="C2",
+        source="DRCORL, Eq. (19)",
+        statement="The minimiser of Eq. (19) is a cost critic on whose value the gate of Algorithm 3 can decide.",
+        formal=Statement(
+            {**MEASURED_Q, "limit": "cost_limit/((1-gamma)*L)"},
+            ["2*(Q_hat-c-gamma*expect(P,rows(pi*Q_hat))) == alpha*pi/mu", "max(V) <= limit"],
+            "sum(rho*rows(pi*Q_hat)) <= limit",
+        ),
+        counterexamples=("C2",),
+        repair=Repair(
+            "replacement",
+            "Pessimism alpha (E_pi Q_c - E_data Q_c), targets clamped; gate and estimates with alpha = 0. It adds "
+            "nothing where pi is the data's policy.",
+            Check(pessimism, "the printed form, with alpha E_pi Q_c alone"),
+            proof="It moves the minimiser by (alpha/2) (pi/pi_b - 1), which vanishes at pi = pi_b.",
+        ),
+        notes="Besides it writes r for c and minimises over pi in the place of Q. Its minimiser is biased by "
+        "(alpha/2) pi/pi_b per sweep: on the data alpha/(2 (1-gamma)) = 10 at alpha = .2, gamma = .99, ten times the "
+        "discounted limit kappa = 1 of 10 per 1000 steps. The instance never costs, and counts as unsafe for ever.",
+    ),
+    Claim(
+        id="C4",
+        source="DRCORL, text before Eq. (24)",
+        statement="E[min_i Q_i] <= min_i E[Q_i], over the estimation noise.",
+        printed=Check(jensen, "the maximum in the place of the minimum"),
+        proof="min_i Q_i <= Q_j for every j; take expectations, then the least j.",
+    ),
+    Claim(
+        id="C5",
+        source="DRCORL, Eqs. (24), (25)",
+        statement="The upper confidence bound mean + k Std covers the true cost.",
+        formal=Statement(
+            {"mean": "sum(Q)/len(Q)", "variance": "sum((Q-mean)**2)/len(Q)"}, [], "true <= mean+k*sqrt(variance)"
+        ),
+        counterexamples=("C5",),
+        repair=Repair(
+            "assumption",
+            "Independent, unbiased, normal errors: with E = 4, k = 2 and the population's Std it covers with "
+            "probability 98 %.",
+            Check(coverage, "a common bias of minus one standard deviation"),
+            proof="mean/(std/sqrt(E-1)) is Student's t with E-1 degrees of freedom; P(t_3 >= -2 sqrt(3)) = .9797.",
+        ),
+        notes="A common bias is not seen by the spread: at -1 sigma about 75 % are covered. 98.6 % and 82 % with the "
+        "sample's Std: the convention matters. The check asks for .97 in blocks of 5000.",
+    ),
+    Claim(
+        id="C6",
+        source="DRCORL, Eq. (26) and the text below it",
+        statement="A policy whose normalised cost (C - C_min)/(l + eps) is below 1 is safe.",
+        formal=Statement({}, ["(cost-c_min)/(limit+epsilon) < 1"], "cost <= limit"),
+        counterexamples=("C6",),
+        repair=Repair(
+            "replacement",
+            "DSRL's own score (C + e)/(l + e), e = 1 only if l = 0, is at most 1 exactly where C <= l.",
+            Check(normalised, "Eq. (26)"),
+        ),
+        notes="l = 10, C_min = 5, C = 14, eps = 1/10: the score is .891.",
+    ),
+    Claim(
+        id="B1",
+        source="DRCORL, Eq. (35)",
+        statement="T f = r + gamma E max_a' f(s', a') is the Bellman operator of policy evaluation: Q^pi = T Q^pi.",
+        formal=Statement(MEASURED_Q, [], "c+gamma*expect(P,rowmax(Q)) == Q"),
+        counterexamples=("B1",),
+        sound=Statement(MEASURED_Q, [], "c+gamma*expect(P,rows(pi*Q)) == Q"),
+        repair=Repair(
+            "replacement", "Evaluation needs E_{a' ~ pi} for the maximum.", Check(evaluation_operator, "the maximum")
+        ),
+    ),
+    Claim(
+        id="B2",
+        source="DRCORL, Eq. (38); slide 11",
+        statement="N = C log(|F|/delta)/(eps (1-gamma)^4) samples give accuracy eps with probability 1 - delta.",
+        assumptions="C does not depend on eps",
+        formal=Statement(TWO_MODELS, ["Q_1[0]-Q_0[0] > 2*eps"], "exp(-N*kl)/4 <= delta"),
+        counterexamples=("B2",),
+        sound=Statement(TWO_MODELS, ["Q_1[0]-Q_0[0] > 2*eps"], "exp(-N*kl/eps)/4 <= delta"),
+        notes="Two models whose values differ by more than 2 eps; all N samples fall on the pair that tells them "
+        "apart. Whatever the estimator, it errs by more than eps with probability at least exp(-N KL)/4 in one of them "
+        "(Bretagnolle and Huber), and KL is of order eps^2: 1/eps^2 samples are needed. Here C = 100 and eps = 10^-5; "
+        "for other C scale eps as 1/C. The certificate rests on that inequality.",
+    ),
+    Claim(
+        id="B3",
+        source="DRCORL, Eq. (39)",
+        statement="The critics of every iterate are within eps_offline of the truth, whatever the data cover.",
+        assumptions="the norm, which is not named, is the supremum",
+        formal=Statement(
+            {"Q_1": "c_1+gamma*expect(P,value(P,c_1,gamma,pi))", "Q_2": "c_2+gamma*expect(P,value(P,c_2,gamma,pi))"},
+            ["mu*(c_1-c_2) == 0"],
+            "max(abs(Q_1-Q_2)) <= 2*eps",
+        ),
+        counterexamples=("B3",),
+        repair=Repair(
+            "assumption",
+            "Every pair is covered: |Q_hat^pi - Q^pi| <= gamma c_max |P_hat - P|_1/(2 (1-gamma)^2) for all policies.",
+            Check(uniform_accuracy, "a hundredth of it"),
+            proof="Q_hat - Q = gamma (I - gamma P_hat_pi)^{-1} (P_hat - P) V, rows of P_hat - P sum to 0 and V has "
+            "range c_max/(1-gamma); this holds for every policy at once, so that no union bound over iterates is "
+            "needed.",
+        ),
+        notes="Two models that agree wherever the data put mass are one to any critic; it is off by half their "
+        "difference in one of them.",
+    ),
+    Claim(
+        id="E1",
+        source="DRCORL, appendix B.1",
+        statement="The cost of an episode of L steps is (1-gamma) L V_c.",
+        formal=Statement(EPISODE, [], "(1-gamma)*4*sum(rho*V) == sum(rho*four)"),
+        counterexamples=("E1",),
+        repair=Repair(
+            "replacement",
+            "It is exact where the discounted and the undiscounted mean agree, as from the stationary law of P_pi.",
+            Check(episodic, "a start in one state"),
+            proof="From the stationary law every step costs the same.",
+        ),
+        notes="Cost at step 0 only, gamma=1/2, L=4: 2 against 1.",
+    ),
+]

@@ -1,0 +1,415 @@
+"""One natural-gradient iteration: the closed form, the identity of the convergence proof, and Eqs. (40) to (44)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from theory import bounds
+from theory.adaptation import Region
+from theory.algorithms import configure, init, step
+from theory.cmdp import FiniteCMDP
+from theory.evaluation import Evaluation, evaluate
+from theory.npg import Metric, natural_gradient, npg_step, policy_gradient
+from theory.shapes import PerCMDP
+from verification.certify import Statement
+from verification.claim import Check, Claim, Repair, Sides, difference, joined, sides
+from verification.instances import Case, cases, over
+
+ETAS = (1e-3, 0.1, 10.0)
+
+
+class Iteration(NamedTuple):
+    """What one update did against a comparator; x and y are the weights of reward and of minus cost."""
+
+    cmdp: FiniteCMDP
+    now: Evaluation
+    best: Evaluation
+    x: PerCMDP
+    y: PerCMDP
+    drop: PerCMDP  # of E_{d*} KL(pi* || pi)
+    moment: PerCMDP
+    eta: PerCMDP
+    region: Tensor
+
+    @property
+    def reward(self) -> PerCMDP:
+        return self.best.J_r - self.now.J_r
+
+    @property
+    def cost(self) -> PerCMDP:
+        """V_c^t - V_c*."""
+        return self.now.J_c - self.best.J_c
+
+    @property
+    def unit(self) -> PerCMDP:
+        scale = (1 + self.x + self.y) * (1 + self.cmdp.bound) / (1 - self.cmdp.gamma) ** 2
+        return 1e-9 * (scale + self.drop.abs() / self.eta)
+
+    def remainder(self, power: int = 3) -> PerCMDP:
+        """2 eta S A M^2/(1-gamma)^power."""
+        pairs = self.cmdp.states * self.cmdp.actions
+        return 2 * self.eta * pairs * self.cmdp.bound**2 / (1 - self.cmdp.gamma) ** power
+
+
+def iterate(case: Case, eta: float, metric: Metric = Metric.FISHER, region: str = "band") -> Iteration:
+    """One step of theory.algorithms from `policy` towards `other`, with the budget and slacks that force a region."""
+    now, best = evaluate(case.cmdp, case.policy), evaluate(case.cmdp, case.other)
+    shift = {"safe": 1.0, "unsafe": -1.0, "band": 0.0}[region]
+    budget = now.J_c + shift
+    cmdp = case.cmdp.with_budget(budget)
+    rate = eta * (1 - cmdp.gamma) ** 2
+    config = configure(cmdp.batch, 1, rate, metric=metric, h_plus=0.5, h_minus=0.5)
+    state = init(cmdp, config, case.policy)
+    after, info = step(cmdp, config, state)
+    x, y = info.weights.x, info.weights.y
+    drop = bounds.comparator_kl(best.d, case.other, state.log_policy) - bounds.comparator_kl(
+        best.d, case.other, after.log_policy
+    )
+    u = x[:, None, None] * now.A_r - y[:, None, None] * now.A_c
+    moment = bounds.log_moment(best.d, state.log_policy, u, rate, cmdp.gamma)
+    return Iteration(cmdp, now, best, x, y, drop, moment, rate, info.weights.region)
+
+
+def every(measure, region: str = "band", metrics: tuple[Metric, ...] = tuple(Metric), where=None) -> Sides:
+    """The sides over all instances, step sizes and metrics."""
+    return joined(
+        [
+            over(lambda case, eta=eta, metric=metric: measure(iterate(case, eta, metric, region)), where)
+            for eta in ETAS
+            for metric in metrics
+        ]
+    )
+
+
+def small_horizon() -> list[Case]:
+    """Instances with 1/(1-gamma) <= 16 S A."""
+    return [case for case in cases() if bool((16 * case.policy[0].numel() * (1 - case.cmdp.gamma) >= 1).all())]
+
+
+def identity(broken: bool) -> Sides:
+    """The two sides of I0; broken: the factor 1/(1-gamma) of the exponent is dropped."""
+
+    def measure(it: Iteration) -> Sides:
+        scale = (1 - it.cmdp.gamma) if broken else 1.0
+        left = it.x * it.reward + it.y * it.cost
+        return difference(left, scale * (it.drop / it.eta + it.moment), it.unit)
+
+    return every(measure)
+
+
+def hoeffding(broken: bool) -> Sides:
+    """The log moment against eta (x+y)^2 M^2/(8 (1-gamma)^4); broken: x + y without the square."""
+
+    def measure(it: Iteration) -> Sides:
+        bound = bounds.hoeffding_remainder(it.eta, it.x, it.y, it.cmdp.bound, it.cmdp.gamma)
+        return sides(it.moment, bound / (it.x + it.y) ** 2 * 1e-3 if broken else bound, it.unit)
+
+    return every(measure)
+
+
+def safe_lemma(broken: bool) -> Sides:
+    """Eq. (40) where 1/(1-gamma) <= 16 S A; broken: with 1-gamma in the place of (1-gamma)^3."""
+
+    def measure(it: Iteration) -> Sides:
+        return sides(it.reward - it.drop / it.eta, it.remainder(0 if broken else 3), it.unit)
+
+    return every(measure, "safe", (Metric.FISHER,), small_horizon())
+
+
+def unsafe_lemma(broken: bool) -> Sides:
+    """V_c^t - V_c* (broken: V_c* - V_c^t) within the remainder where 1/(1-gamma) <= 16 S A."""
+
+    def measure(it: Iteration) -> Sides:
+        left = -it.cost if broken else it.cost
+        return sides(left - it.drop / it.eta, it.remainder(), it.unit)
+
+    return every(measure, "unsafe", (Metric.FISHER,), small_horizon())
+
+
+def band_lemma(broken: bool, region: Region, power: int) -> Sides:
+    """x dR + y (V_c^t - V_c*) against kl_drop/eta + the remainder with (x+y)^2/(16 S A (1-gamma))."""
+
+    def measure(it: Iteration) -> Sides:
+        here = it.region == region
+        sign = -1.0 if broken else 1.0
+        left = it.x * it.reward + sign * it.y * it.cost - it.drop / it.eta
+        bound = bounds.hoeffding_remainder(it.eta, it.x, it.y, it.cmdp.bound, it.cmdp.gamma)
+        right = it.remainder() if power == 3 else torch.as_tensor(bound)
+        return sides(left[here], right[here], it.unit[here])
+
+    return every(measure, "band", tuple(Metric), small_horizon() if power == 3 else None)
+
+
+def aligned_lemma(broken: bool) -> Sides:
+    return band_lemma(broken, Region.ALIGN, 3)
+
+
+def conflict_lemma(broken: bool) -> Sides:
+    return band_lemma(broken, Region.CONFLICT, 4)
+
+
+def critic_error(broken: bool) -> Sides:
+    """What a wrong critic costs one safe iteration, against 3 (1 + eta M) |Q - Q_hat|_2/(1-gamma)^2 and the span."""
+
+    def measure(case: Case) -> Sides:
+        best = evaluate(case.cmdp, case.other)
+        error = 0.3 * case.normal(*case.policy.shape[1:])
+        cost = (best.d[..., None] * (case.other - case.policy) * error).sum((1, 2)) / (1 - case.cmdp.gamma)
+        tight = bounds.critic_error_tight(best.d, error, case.cmdp.gamma)
+        loose = 3 * error.square().sum((1, 2)).sqrt() / (1 - case.cmdp.gamma) ** 2
+        factor = 1e-2 if broken else 1.0
+        return joined([sides(cost, factor * tight, 1e-12), sides(tight, loose, 1e-12)])
+
+    return over(measure)
+
+
+def closed_form(broken: bool) -> Sides:
+    """F^+ grad V against A/(1-gamma) up to a constant per visited state; broken: F weighted by rho, as printed."""
+
+    def measure(case: Case) -> Sides:
+        values = evaluate(case.cmdp, case.policy)
+        gradient = policy_gradient(values, case.policy, values.A_r, case.cmdp.gamma)
+        natural = natural_gradient(case.cmdp, case.policy, gradient, "rho" if broken else "occupancy")
+        eta = 0.1 * (1 - case.cmdp.gamma)
+        explicit = torch.log_softmax(case.policy.log() + eta[:, None, None] * natural, -1).exp()
+        closed = npg_step(case.policy.log(), values.Q_r, eta, case.cmdp.gamma).exp()
+        visited = values.d > 1e-9
+        # pinv drops blocks below 1e-12 of the largest: policies near a corner are left out.
+        tame = (case.policy.amin(-1) > 1e-4) & visited
+        return difference(explicit[tame], closed[tame], 1e-5)
+
+    return over(measure, [case for case in cases() if case.policy.shape[1] * case.policy.shape[2] <= 9])
+
+
+def per_step(V_star: str, V: str) -> str:
+    return f"sum(rho*(value(P,{V_star},gamma,pi_star)-value(P,{V},gamma,pi)))"
+
+
+ADVANTAGES = {
+    "S": "len(rho)",
+    "A": "len(r[0])",
+    "M": "max(abs(r),c)",
+    "V_r": "value(P,r,gamma,pi)",
+    "V_c": "value(P,c,gamma,pi)",
+    "A_r": "r+gamma*expect(P,V_r)-V_r",
+    "A_c": "c+gamma*expect(P,V_c)-V_c",
+    "reward": "sum(rho*(value(P,r,gamma,pi_star)-V_r))",
+    "cost": "sum(rho*(value(P,c,gamma,pi_star)-V_c))",
+    "d_star": "visits(P,rho,gamma,pi_star)",
+}
+# pi_star is optimal: <rho, v> + lambda l bounds every policy within the budget, and pi_star attains it.
+OPTIMAL = [
+    "r-multiplier*c+gamma*expect(P,v)-v <= 0",
+    "multiplier >= 0",
+    "sum(rho*value(P,c,gamma,pi_star)) <= limit",
+    "sum(rho*value(P,r,gamma,pi_star)) == sum(rho*v)+multiplier*limit",
+]
+STEP = {
+    "w": "pi*exp(eta*u/(1-gamma))",
+    "pi_next": "w/rows(w)",
+    "drop": "sum(d_star*(KL(pi_star,pi)-KL(pi_star,pi_next)))",
+    "remainder": "2*eta*S*A*M**2/(1-gamma)**3",
+}
+FISHER = {
+    "d": "visits(P,rho,gamma,pi)",
+    "rr": "sum(d*pi*A_r*A_r)",
+    "rc": "-sum(d*pi*A_r*A_c)",
+    "cc": "sum(d*pi*A_c*A_c)",
+}
+BAND = ["sum(rho*V_c) >= limit-h_minus", "sum(rho*V_c) <= limit+h_plus"]
+L40 = Statement(
+    ADVANTAGES | {"u": "A_r"} | STEP,
+    [*OPTIMAL, "sum(rho*V_c) <= limit-h_minus"],
+    "reward <= drop/eta+remainder",
+)
+L41 = Statement(
+    ADVANTAGES | {"u": "-A_c"} | STEP,
+    [*OPTIMAL, "sum(rho*V_c) >= limit+h_plus"],
+    "cost <= drop/eta+remainder",
+)
+L42 = Statement(
+    ADVANTAGES | FISHER | {"euclidean": "-sum((d*pi)**2*A_r*A_c)", "u": "(A_r-A_c)/2"} | STEP,
+    [*OPTIMAL, *BAND, "rc >= 0", "euclidean >= 0"],
+    "reward/2+cost/2 <= drop/eta+remainder",
+)
+WEIGHTS = {"x": "1/2-rc/(2*rr)", "y": "1/2-rc/(2*cc)"}
+L43 = Statement(
+    ADVANTAGES | FISHER | WEIGHTS | {"u": "x*A_r-y*A_c"} | STEP,
+    [*OPTIMAL, *BAND, "rc < 0"],
+    "x*reward+y*cost <= drop/eta+(x+y)*remainder",
+)
+HOEFFDING = "drop/eta+eta*(x+y)**2*M**2/(8*(1-gamma)**4)"
+L44 = Statement(
+    ADVANTAGES | FISHER | WEIGHTS | {"u": "x*A_r-y*A_c", "KL0": "sum(d_star*KL(pi_star,pi))"},
+    [*OPTIMAL, *BAND, "rc < 0", "u == 0"],
+    "T*y*cost <= KL0/eta+2*eta*S*A*M**2*T/(1-gamma)**3",
+)
+I1 = Statement(
+    {
+        **{name: ADVANTAGES[name] for name in ("M", "V_r", "V_c", "A_r", "A_c", "d_star")},
+        "u": "x*A_r-y*A_c",
+        "moment": "sum(d_star*log(rows(pi*exp(eta*u/(1-gamma)))))/eta",
+    },
+    [],
+    "moment <= eta*(x+y)**2*M**2/(8*(1-gamma)**4)",
+)
+L40C = Statement(
+    {"d_star": ADVANTAGES["d_star"], "cost": "sum(d_star*rows((pi_star-pi)*error))/(1-gamma)"},
+    [],
+    "cost <= 3*sqrt(sum(error**2))/(1-gamma)**2",
+)
+NATURAL = {
+    "V": "value(P,r,gamma,pi)",
+    "A": "r+gamma*expect(P,V)-V",
+    "d": "visits(P,rho,gamma,pi)",
+    "gradient": "d*pi*A/(1-gamma)",
+    "z_mean": "rows(pi*z)",
+    "F_w": "rho*pi*(w-rows(pi*w))",
+    "rest": "F_w-gradient",
+}
+PSEUDOINVERSE = ["w == rho*pi*(z-z_mean)", "rho*pi*(rest-rows(pi*rest)) == 0"]
+
+PROOF_IDENTITY = """With u = x A_r - y A_c, log pi_{t+1}(a|s) = log pi_t(a|s) + eta u(s, a)/(1-gamma) - log Z(s), Z(s) =
+E_{pi_t} exp(eta u/(1-gamma)). Take E_{s ~ d*, a ~ pi*}: the drop of KL(pi* || .) is eta E_{d*, pi*} u/(1-gamma) -
+E_{d*} log Z. By the performance difference lemma E_{d*, pi*} A/(1-gamma) = V* - V^t for either payoff: the first
+term is eta (x (V_r* - V_r^t) - y (V_c* - V_c^t)). Divide by eta."""
+
+CLAIMS = [
+    Claim(
+        id="N1",
+        source="DRCORL, Eqs. (14), (36)",
+        statement="The natural gradient step with the Fisher matrix of Eq. (14), which weighs states by rho, is the "
+        "closed form of Eq. (36).",
+        formal=Statement(NATURAL, PSEUDOINVERSE, "w-rows(pi*w) == A/(1-gamma)"),
+        counterexamples=("N1",),
+        repair=Repair(
+            "replacement",
+            "The Fisher matrix weighs states by the discounted occupancy d_rho^pi; a cost step needs -Q_c.",
+            Check(closed_form, "the weights rho, as printed"),
+            proof="Both grad V(s, .) = d(s) pi (A)/(1-gamma) and the block d(s) (diag pi - pi pi^T) carry d(s), which "
+            "cancels; (diag pi - pi pi^T) A = pi A because E_pi A = 0.",
+        ),
+        notes="rho = delta(s0), s0 -> s1, the only choice is at s1: with rho it never learns. The certificate gives "
+        "w = F^+ grad V by its normal equations (w = F z lies in F's range, and F(F w - grad V) = 0).",
+    ),
+    Claim(
+        id="I0",
+        source="ours: the identity on which DRCORL's appendix A.2 rests",
+        statement="x (V_r* - V_r^t) + y (V_c^t - V_c*) = (1/eta) E_{d*}[KL_t - KL_{t+1}] + E_{d*}[(1/eta) log E_{pi_t} "
+        "exp(eta u/(1-gamma))], u = x A_r - y A_c, for every comparator.",
+        assumptions="exact critics; pi_{t+1} proportional to pi_t exp(eta u/(1-gamma))",
+        printed=Check(identity, "a factor 1/(1-gamma) is dropped"),
+        proof=PROOF_IDENTITY,
+        notes="d* is normalised. Eqs. (40) to (43) are claims about the last term only.",
+    ),
+    Claim(
+        id="I1",
+        source="ours: Hoeffding's lemma on I0's last term",
+        statement="E_{d*}[(1/eta) log E exp(eta u/(1-gamma))] <= eta (x+y)^2 M^2/(8 (1-gamma)^4).",
+        assumptions="r, c in [0, M]",
+        printed=Check(hoeffding, "(x+y)^2 is dropped, and a thousandth is taken"),
+        formal=I1,
+        proof="E_{pi_t} u = 0, and u = x A_r - y A_c has span at most (x+y) M/(1-gamma) over actions: Hoeffding's "
+        "lemma gives log E exp(k u) <= k^2 span^2/8 with k = eta/(1-gamma).",
+    ),
+    Claim(
+        id="L40",
+        source="DRCORL, Eq. (40)",
+        statement="Safe region: V_r* - V_r^t <= kl_drop/eta + 2 eta S A M^2/(1-gamma)^3.",
+        assumptions="exact critics (the last term is L40c)",
+        formal=L40,
+        counterexamples=("L40",),
+        sound=Statement(L40.let, L40.assume, "reward <= drop/eta+eta*M**2/(8*(1-gamma)**4)"),
+        repair=Repair(
+            "assumption",
+            "1/(1-gamma) <= 16 S A.",
+            Check(safe_lemma, "no factor 1/(1-gamma)^3 in the remainder"),
+            proof="I0 and I1 with x = 1, y = 0: eta M^2/(8 (1-gamma)^4) <= 2 eta S A M^2/(1-gamma)^3 there.",
+        ),
+        notes="Found by the search.",
+    ),
+    Claim(
+        id="L40c",
+        source="DRCORL, Eq. (40), last term",
+        statement="A critic's error adds at most 3 (1 + eta M) |Q - Q_hat|_2/(1-gamma)^2 to one iteration.",
+        assumptions="exact first and second term, formed with Q_hat",
+        printed=Check(critic_error, "a hundredth of the span"),
+        formal=L40C,
+        proof="With Q_hat in u, I0 gains E_{d*} sum_a (pi* - pi_t) (Q - Q_hat)/(1-gamma), and the weights sum to 0: at "
+        "most E_{d*} span_a(Q - Q_hat)/(1-gamma) <= 2 |Q - Q_hat|_inf/(1-gamma).",
+        notes="Loose; the tight form is E_{d*} span(Q - Q_hat)/(1-gamma), attained. Both steps are in the ratios.",
+    ),
+    Claim(
+        id="L41",
+        source="DRCORL, Eq. (41)",
+        statement="Unsafe region: V_c* - V_c^t <= kl_drop/eta + 2 eta S A M^2/(1-gamma)^3.",
+        assumptions="exact critics",
+        formal=L41,
+        counterexamples=("L41",),
+        sound=Statement(L41.let, L41.assume, "-cost <= drop/eta+eta*M**2/(8*(1-gamma)**4)"),
+        repair=Repair(
+            "replacement",
+            "V_c^t - V_c* (what the proof needs) on the left, where 1/(1-gamma) <= 16 S A.",
+            Check(unsafe_lemma, "the printed sign, with comparators that may be unsafe"),
+            proof="I0 and I1 with x = 0, y = 1.",
+        ),
+        notes="The sign is reversed: in the unsafe region the printed left side is negative, so that it says little; "
+        "as a statement it is still false at gamma near 1. Found by the search.",
+    ),
+    Claim(
+        id="L42",
+        source="DRCORL, Eq. (42)",
+        statement="Aligned gradients: (V_r* - V_r^t)/2 + (V_c* - V_c^t)/2 <= kl_drop/eta + 2 eta S A M^2/(1-gamma)^3.",
+        assumptions="exact critics",
+        formal=L42,
+        counterexamples=("L42",),
+        sound=Statement(L42.let, L42.assume, "reward/2-cost/2 <= drop/eta+remainder"),
+        repair=Repair(
+            "replacement",
+            "The cost term is (V_c^t - V_c*)/2, where 1/(1-gamma) <= 16 S A.",
+            Check(aligned_lemma, "the printed sign of the cost term"),
+            proof="I0 and I1 with x = y = 1/2.",
+        ),
+        notes="r=(0, 1, 1/2), c=(1, 1, 0), l=3/2, eta=1/1000: aligned in the Fisher and the Euclidean metric, in "
+        "conflict for advantage vectors; needs h- >= 2/5.",
+    ),
+    Claim(
+        id="L43",
+        source="DRCORL, Eq. (43)",
+        statement="Conflicting gradients: x (V_r* - V_r^t) + y (V_c* - V_c^t) <= kl_drop/eta + (x+y) 2 eta S A M^2/"
+        "(1-gamma)^3.",
+        assumptions="exact critics; x = 1/2 - rc/(2 rr), y = 1/2 - rc/(2 cc)",
+        formal=L43,
+        counterexamples=("L43",),
+        sound=Statement(L43.let, L43.assume, f"x*reward-y*cost <= {HOEFFDING}"),
+        repair=Repair(
+            "replacement",
+            "x (V_r* - V_r^t) + y (V_c^t - V_c*) <= kl_drop/eta + eta (x+y)^2 M^2/(8 (1-gamma)^4).",
+            Check(conflict_lemma, "the printed sign of the cost term"),
+            proof="I0 and I1.",
+        ),
+        reading="Inner products in the Fisher metric, that of the natural gradient; in A- or Q-space |u| is bounded "
+        "and the printed remainder cannot fail at gamma=1/2.",
+        notes="Found by the search at gamma=1/2. There V_c* < V_c^t: the cost term is negative, and the failure does "
+        "not rest on its sign.",
+    ),
+    Claim(
+        id="L44",
+        source="DRCORL, Eq. (44)",
+        statement="The sum over t: the cost terms of the unsafe, aligned and conflict sets alone are at most KL_0/eta "
+        "+ 2 eta S A M^2 T/(1-gamma)^3.",
+        assumptions="exact critics",
+        formal=L44,
+        counterexamples=("L44",),
+        sound=Statement(L44.let, L44.assume, "T*(x*reward-y*cost) <= KL0/eta+2*eta*S*A*M**2*T/(1-gamma)**3"),
+        repair=Repair(
+            "replacement",
+            "The sum of x_t (V_r* - V_r^t) + y_t (V_c^t - V_c*) over all t is at most KL_0/eta plus the remainders.",
+            Check(conflict_lemma, "the printed sign of the cost term"),
+            proof="Sum I0 over t; the divergences telescope.",
+        ),
+        notes="It drops the reward terms. In the stall S1 every iterate is the same (u = 0), so that the sum over T "
+        "iterations is T times one term. At h- = 0 every cost term is below h+ by definition and it says little.",
+    ),
+]

@@ -1,0 +1,361 @@
+"""Theorem 3.1: weights, output policy, rate, slack and step size; what is true instead; where fixed slacks stall."""
+
+from dataclasses import replace
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from theory import bounds
+from theory.adaptation import Region
+from theory.algorithms import configure
+from theory.cmdp import FiniteCMDP, concatenate
+from theory.evaluation import Evaluation, evaluate
+from theory.families import make
+from theory.instances import named, one_state
+from theory.npg import Metric
+from theory.optimum import solve
+from theory.outputs import Output, Run, outputs, run
+from theory.shapes import PerCMDP
+from verification.certify import Statement
+from verification.claim import Check, Claim, Repair, Sides, difference, joined, sides
+from verification.claims.iterations import ADVANTAGES, BAND, FISHER, WEIGHTS
+from verification.instances import generator
+
+CELLS = (
+    ("garnet", 0.3, 0.3),
+    ("dirichlet", 0.6, 0.5),
+    ("deterministic", 0.5, 0.3),
+    ("chain", 0.3, 0.5),
+    ("unreachable", 0.2, 0.8),
+    ("bandit", 0.1, 0.5),
+)
+STEPS, SEEDS = 1000, range(10)
+
+
+class Trial(NamedTuple):
+    """A run of the corrected theorem's algorithm, and its right-hand sides."""
+
+    cmdp: FiniteCMDP
+    value: PerCMDP
+    finished: Run
+    answers: dict[str, Output]
+    R: PerCMDP
+    h_plus: PerCMDP
+    steps: int
+
+
+def attempt(cmdp: FiniteCMDP, steps: int, metric: Tensor, slack_factor: float = 1.0, optimism: float = 0.0) -> Trial:
+    """The theorem's step size and slack; `slack_factor` scales h+, `optimism` (units of h+) is the gate's error."""
+    free = (metric == Metric.ADVANTAGE) | (metric == Metric.Q_VECTOR)
+    by_pairs = bounds.remainder_constant(1.0, cmdp.gamma, pairs=cmdp.states * cmdp.actions)
+    K = torch.where(free, by_pairs, bounds.remainder_constant(1.0, cmdp.gamma, max_weight=1.0))
+    kl = torch.full_like(cmdp.gamma, cmdp.actions).log()
+    eta = torch.as_tensor(bounds.best_eta(kl, K, steps))
+    R = torch.as_tensor(bounds.regret(kl, eta, K, steps))
+    h_plus = torch.as_tensor(bounds.h_plus_corrected(R, steps)) * slack_factor
+    config = configure(cmdp.batch, steps, eta, h_plus=h_plus)
+    config = replace(config, metric=metric, max_weight=torch.where(free, torch.inf, 1.0).double())
+    optimum = solve(cmdp)
+
+    def optimist(policy: Tensor) -> Evaluation:
+        values = evaluate(cmdp, policy)
+        return replace(values, J_c=values.J_c - optimism * h_plus)
+
+    finished = run(cmdp, config, optimum.occupancy.sum(-1), critic=optimist if optimism else None)
+    return Trial(cmdp, optimum.value, finished, outputs(cmdp, finished), R, h_plus, steps)
+
+
+@cache
+def trials(slack_factor: float = 1.0, optimism: float = 0.0) -> Trial:
+    """All metrics on all cells, as one batch."""
+    cells = [make(family, 3, 2, gamma, tightness, SEEDS) for family, tightness, gamma in CELLS]
+    cmdp = concatenate(cells * len(Metric))
+    metric = torch.tensor(list(Metric)).repeat_interleave(cmdp.batch // len(Metric))
+    return attempt(cmdp, STEPS, metric, slack_factor, optimism)
+
+
+@cache
+def alone(which: str) -> Trial:
+    """The instance of T15, or CMDPs without cost, with projections of advantage vectors."""
+    cmdp = named("printed_weights").cmdp if which == "printed_weights" else make("zero_cost", 3, 2, 0.5, 0.5, SEEDS)
+    return attempt(cmdp, 1600, torch.full((cmdp.batch,), int(Metric.ADVANTAGE)))
+
+
+def gap(broken: bool) -> Sides:
+    """V_r* - V_r of the mixture against 4R/T; broken: the printed weights, 0 on the safe set."""
+    name = "mixture_printed" if broken else "mixture_corrected"
+    chosen = [alone("printed_weights")] if broken else [alone("printed_weights"), trials()]
+    return joined([sides(t.value - t.answers[name].J_r, bounds.gap_corrected(t.R, t.steps), 1e-9) for t in chosen])
+
+
+def violation(broken: bool) -> Sides:
+    """V_c - l of the mixture against h+; broken: the gate underestimates the cost by four times what is claimed."""
+    trial = trials(0.1, 40.0) if broken else trials()
+    return sides(trial.answers["mixture_corrected"].J_c - trial.cmdp.budget, trial.h_plus, 1e-9)
+
+
+def both(broken: bool) -> Sides:
+    return joined([gap(broken), violation(broken)])
+
+
+def gain(trial: Trial) -> PerCMDP:
+    """sum_t x_t (V_r* - V_r^t)."""
+    return trial.finished.sums.x * trial.value - trial.finished.sums.J_r[:, 0]
+
+
+def dichotomy(broken: bool) -> Sides:
+    """At most half of the iterations are unsafe, or sum x_t (V_r* - V_r^t) <= 0; broken: h+ is 1/1000 of 2R/T."""
+    trial = trials(1e-3 if broken else 1.0)
+    unsafe = trial.finished.sums.regions[:, Region.UNSAFE].double() / trial.steps - 0.5
+    return sides(torch.minimum(unsafe, gain(trial)), 0.0, 1e-9)
+
+
+def mixture_value(broken: bool) -> Sides:
+    """Both values of the occupancy-weighted policy against the mean's; broken: the state-wise mixture."""
+    answers, name = trials().answers, "statewise_corrected" if broken else "occupancy_corrected"
+    pairs = zip(answers["mixture_corrected"], answers[name], strict=True)
+    return joined([difference(mean, policy, 1e-8) for mean, policy in pairs])
+
+
+def total_weight(broken: bool) -> Sides:
+    """T/4 against the sum of the weights, or the sum of gaps is <= 0; broken: the printed weights where c = 0."""
+    found = []
+    for trial in [alone("zero_cost")] if broken else [alone("zero_cost"), trials()]:
+        weight = trial.finished.sums.weight[:, 1 if broken else 0]
+        enough = torch.where(gain(trial) <= 0, torch.inf, weight)
+        found.append(sides(torch.full_like(weight, trial.steps / 4), enough, 1e-9))
+    return joined(found)
+
+
+def step_size(broken: bool) -> Sides:
+    """4R/T times sqrt(T) is the same at every T with the best eta; broken: with the printed eta."""
+    kl, S, A, gamma = 0.9, 3.0, 2.0, 0.5
+    K = bounds.remainder_constant(1.0, gamma, pairs=S * A)
+    scaled = []
+    for T in (1e2, 1e4, 1e6):
+        eta = bounds.eta_printed(S, A, gamma, kl, 1.0) if broken else bounds.best_eta(kl, K, T)
+        scaled.append(float(bounds.gap_corrected(bounds.regret(kl, eta, K, T), T)) * T**0.5)
+    return difference(torch.tensor(scaled), float(bounds.gap_at_best_eta(kl, S, A, gamma, 1.0, 1.0)), 1e-9)
+
+
+def informative(broken: bool) -> Sides:
+    """The printed h+ against the range M/(1-gamma) once T is large enough; broken: at a quarter of that T."""
+    rng = generator(20)
+    S, A = (torch.from_numpy(rng.integers(2, 9, 200)).double() for _ in range(2))
+    gamma, eps, M = (torch.from_numpy(rng.uniform(low, high, 200)) for low, high in ((0.1, 0.99), (0.1, 3), (0.5, 5)))
+    T = torch.as_tensor(bounds.h_plus_informative_from(S, A, gamma, eps, M)) * (0.25 if broken else 1.0)
+    return sides(
+        torch.as_tensor(bounds.h_plus_printed(S, A, gamma, T, eps, M)), M / (1 - gamma), 1e-9 * M / (1 - gamma)
+    )
+
+
+def stalled_gap(broken: bool) -> Sides:
+    """One-state CMDPs with r = c: the last gap against V*(l) - V*(l - h-); broken: against half of it."""
+    rng = generator(21)
+    payoffs = np.sort(rng.uniform(0, 1, (40, 3)), -1)
+    low, high = 2 * payoffs[:, 0], 2 * payoffs[:, -1]
+    h_minus = torch.from_numpy(0.2 * (high - low))
+    budgets = low + 0.8 * (high - low)
+    cmdp = concatenate(
+        [one_state(x.tolist(), x.tolist(), limit) for x, limit in zip(payoffs, budgets.tolist(), strict=True)]
+    )
+    config = configure(40, 3000, 0.05, h_plus=h_minus, h_minus=h_minus)
+    start = torch.tensor([[0.98, 0.01, 0.01]], dtype=torch.float64).expand(40, 1, 3)
+    last = outputs(cmdp, run(cmdp, config, torch.ones(40, 1, dtype=torch.float64), policy=start))["last"]
+    best, tighter = solve(cmdp).value, solve(cmdp.with_budget(cmdp.budget - h_minus)).value
+    return sides(best - last.J_r, (best - tighter) * (0.5 if broken else 1.0), 1e-9)
+
+
+MIX = {"V_1": "value(P,c,gamma,pi_1)", "V_2": "value(P,c,gamma,pi_2)", "V_mix": "value(P,c,gamma,(pi_1+pi_2)/2)"}
+OCCUPANCY = {"d_1": "visits(P,rho,gamma,pi_1)", "d_2": "visits(P,rho,gamma,pi_2)"}
+WEIGHTED = "sum(rho*value(P,c,gamma,(d_1*pi_1+d_2*pi_2)/(d_1+d_2)))"
+BOTH_SAFE = ["sum(rho*V_1) <= limit", "sum(rho*V_2) <= limit"]
+ABOVE = ["r+multiplier*c+gamma*expect(P,v)-v <= 0", "multiplier >= 0"]
+T15 = Statement(
+    {},
+    [*ABOVE, "sum(rho*value(P,c,gamma,pi_star)) <= limit"],
+    "sum(rho*value(P,r,gamma,pi_star)) <= sum(rho*v)-multiplier*limit",
+)
+S1 = Statement(
+    ADVANTAGES | FISHER | WEIGHTS | {"u": "x*A_r-y*A_c"},
+    [*BAND, "u == 0", "sum(rho*value(P,c,gamma,pi_star)) <= limit"],
+    "reward <= 0",
+)
+PRINTED_ETA = {"pairs": "S*A*M**2", "bound_47": "4/T*(eps/eta+2*eta*pairs*T/(1-gamma)**3)"}
+
+PROOF_THEOREM = """Sum the identity I0 over t: sum_t x_t (V_r* - V_r^t) + y_t (V_c^t - V_c*) <= R, where R = KL_0/eta +
+eta T K and eta K bounds the last term of one iteration (below). Unsafe iterations have x = 0, y = 1 and V_c^t - V_c* >
+h+ (V_c* <= l); safe ones x = 1, y = 0; in the band V_c^t > l >= V_c* as h- = 0, so that their y-terms are >= 0 too.
+Let N be the number of unsafe iterations. Then sum_t x_t (V_r* - V_r^t) <= R - N h+. With h+ = 2R/T: if N >= T/2 the
+right side is <= 0 and the gap of the mixture, a mean with weights x_t, is not positive. Otherwise more than T/2
+iterations have x_t >= 1/2 (1, 1/2, or 1/2 - rc/(2 rr) with rc < 0), so that sum x_t >= T/4 and the gap is at most
+R/(T/4) = 4R/T. (Where N = T there is no mixture; then R >= N h+ = 2R, impossible for R > 0.) Violation: every iteration
+with positive weight has V_c^t <= l + h+, and the mixture's cost is their weighted mean.
+The last term: in A- or Q-space g = (g_r^+ + g_c^+)/2 or the mean of the gradients, hence |u|_2 <= (|g_r| + |g_c|)/2
+<= sqrt(S A) M/(1-gamma), the span of u over actions is at most 2 |u|_inf <= 2 |u|_2, and Hoeffding's lemma gives K =
+S A M^2/ (2 (1-gamma)^4). With weights clipped at X each, u has span 2 X M/(1-gamma) and K = X^2 M^2/(2 (1-gamma)^4);
+x >= 1/2 survives. R is least at eta = sqrt(KL_0/(T K)), where it is 2 sqrt(KL_0 K T)."""
+
+CLAIMS = [
+    Claim(
+        id="T2",
+        source="DRCORL, text below Eq. (45)",
+        statement="With h- = 0 and the printed h+, |S_unsafe| + |S_align| + |S_conflict| >= T/2.",
+        formal=Statement({}, ["c+gamma*expect(P,v)-v <= 0"], "sum(rho*v) > limit-h_minus"),
+        counterexamples=("T2",),
+        repair=Repair(
+            "replacement",
+            "A dichotomy, with h+ = 2R/T: at most half of the iterations are unsafe, or sum x_t (V_r* - V_r^t) <= 0.",
+            Check(dichotomy, "a slack of a thousandth of 2R/T"),
+            proof="In the proof of TC.",
+        ),
+        notes="It should count the safe set. The instance has no cost: v bounds the cost of every policy (v >= c + "
+        "gamma P v), which is within l - h-, so that every iteration is safe and the three sets are empty.",
+    ),
+    Claim(
+        id="W1",
+        source="DRCORL, Eq. (46) with Eqs. (47), (49)",
+        statement="The state-wise mixture of safe policies is safe, for its value is the weighted mean of theirs.",
+        formal=Statement(MIX, BOTH_SAFE, "sum(rho*V_mix) <= limit"),
+        counterexamples=("W1",),
+        sound=Statement(MIX | OCCUPANCY, BOTH_SAFE, f"{WEIGHTED} <= limit"),
+        repair=Repair(
+            "replacement",
+            "A trajectory mixture has, and so has pi proportional to sum_t w_t d_t(s) pi_t(a|s).",
+            Check(mixture_value, "the state-wise mixture"),
+            proof="The occupancy d(s) pi(a|s) is linear in the mixture of trajectories, and values are linear in it.",
+        ),
+        notes="Found by the search, with small rationals.",
+    ),
+    Claim(
+        id="W2",
+        source="DRCORL, weights below Eq. (46)",
+        statement="The weights are the factors of V_r* - V_r^t in Eqs. (40) to (43).",
+        formal=Statement(
+            {"rr": "sum(g_r*g_r)", "rc": "sum(g_r*g_c)", "cc": "sum(g_c*g_c)"}, ["rc < 0"], "1/2-rc/rr == 1/2-rc/(2*rr)"
+        ),
+        counterexamples=("W2",),
+        repair=Repair(
+            "replacement",
+            "w_t = x_t: 1 safe, 1/2 aligned, 1/2 - rc/(2 rr) in conflict, 0 unsafe; they sum to T/4 at least, or the "
+            "sum of x_t (V_r* - V_r^t) is not positive.",
+            Check(total_weight, "the printed weights, without cost: their sum is 0"),
+            proof="In the proof of TC.",
+        ),
+        notes="0 on unsafe, none on safe: where every iterate is safe (c = 0, say) the output is 0/0. The conflict "
+        "weight lacks the 1/2 of Eq. (43). Eq. (49) gives the safe set weight 1 and divides by the norm of g_c where "
+        "Eq. (46) uses g_r.",
+    ),
+    Claim(
+        id="T15",
+        source="DRCORL, Theorem 3.1, Eqs. (15), (46) to (48); slide 11",
+        statement="The gap of the weighted policy is O(sqrt(S A/((1-gamma)^3 T))), with the weights printed below "
+        "Eq. (46).",
+        formal=T15,
+        counterexamples=("T15",),
+        repair=Repair(
+            "replacement",
+            "It closes with weight 1 on the safe set: gap <= 4R/T (TC).",
+            Check(gap, "the printed weights on the instance of the certificate, T = 1600"),
+            proof="In the proof of TC.",
+        ),
+        reading="The safe set, to which Eq. (46) gives no weight, has weight 0; T15b takes Eq. (49)'s weight 1.",
+        notes="S=1, gamma=1/2, r=(1, 0, 0), c=(0, 1, 1/2), l=9/10, h-=0. Only iterates with V_c > l have weight; every "
+        "such policy has V_r <= 11/10 (v and the multiplier prove it) where V_r* = 2, so that the gap is at least "
+        "9/10 at every T and step size. From the uniform start it stays at 1.275.",
+    ),
+    Claim(
+        id="T15b",
+        source="DRCORL, Theorem 3.1, Eq. (15), with the weights of Eq. (49)",
+        statement="The gap of the weighted policy is O(1/sqrt(T)), with weight 1 on the safe set.",
+        formal=Statement(
+            MIX, ["sum(rho*V_1) <= limit", "sum(rho*V_2) <= limit"], "sum(rho*V_mix) <= sum(rho*(V_1+V_2))/2"
+        ),
+        counterexamples=("T15b",),
+        repair=Repair(
+            "correction",
+            "For a trajectory mixture with the constants of TC (with (1-gamma)^4 for (1-gamma)^3 under the root).",
+            Check(gap, "the printed weights"),
+            proof="In the proof of TC.",
+        ),
+        reading="Weight 1 on the safe set, as Eq. (49) has it.",
+        notes="What fails as printed is the step to the state-wise mixture of Eq. (46): its value is not the mean "
+        "(W1). Whether the printed rate in 1-gamma can be reached by a better proof is not decided here.",
+    ),
+    Claim(
+        id="T16",
+        source="DRCORL, Theorem 3.1, Eqs. (16), (49); slide 11",
+        statement="V_c - l of the weighted policy is at most the weighted mean of V_c^t - l, hence O(h+).",
+        formal=Statement(MIX, [], "sum(rho*V_mix)-limit <= (sum(rho*V_1)-limit+sum(rho*V_2)-limit)/2"),
+        counterexamples=("T16",),
+        repair=Repair(
+            "correction",
+            "For a trajectory mixture, exact critics and weight 0 on the unsafe set the violation is at most h+.",
+            Check(violation, "the gate underestimates the cost by four times the slack that is claimed"),
+            proof="Every iteration with weight has V_c^t <= l + h+, by the definition of the regions.",
+        ),
+        notes="With the trajectory mixture the check cannot fail by itself; its controls are the state-wise mixture "
+        "(the certificate) and an error of the gate.",
+    ),
+    Claim(
+        id="TC",
+        source="ours: Theorem 3.1 corrected",
+        statement="gap <= 4R/T and violation <= h+ = 2R/T for the trajectory mixture with weights x_t, R = KL_0/eta + "
+        "eta T K; best eta: gap <= 4 M sqrt(2 KL_0 S A/T)/(1-gamma)^2.",
+        assumptions="exact critics; r, c in [0, M]; a feasible budget; h- = 0; K = S A M^2/(2 (1-gamma)^4) with the "
+        "projection in A- or Q-space, X^2 M^2/(2 (1-gamma)^4) with weights clipped at X >= 1/2 each in any metric",
+        printed=Check(both, "the printed weights, and an erring gate"),
+        proof=PROOF_THEOREM,
+        notes="Ratios mix both inequalities; the violation comes close to its bound (see T16), the gap does not "
+        "(T15b).",
+    ),
+    Claim(
+        id="E48",
+        source="DRCORL, choice of eta above Eq. (48)",
+        statement="With that step size Eq. (47)'s right side is at most Eq. (48)'s.",
+        formal=Statement(
+            PRINTED_ETA, ["eta**2*2*eta*pairs == eps*(1-gamma)**3"], "bound_47 <= sqrt(64*eta*pairs/((1-gamma)**3*T))"
+        ),
+        counterexamples=("E48",),
+        repair=Repair(
+            "replacement",
+            "eta = sqrt(KL_0/(T K)), which falls with T; then 4R/T is proportional to 1/sqrt(T).",
+            Check(step_size, "the printed step size, solved for eta"),
+            proof="a/eta + b eta is least at eta = sqrt(a/b).",
+        ),
+        notes="At eps_offline = 0 the printed equation gives eta^3 = eps (1-gamma)^3/(2 S A M^2), free of T, and the "
+        "remainder 8 eta S A M^2/(1-gamma)^3 never falls.",
+    ),
+    Claim(
+        id="H1",
+        source="DRCORL, h+ below Eq. (45)",
+        statement="The printed slack h+ is below the range M/(1-gamma) of V_c, so that a policy can be unsafe.",
+        formal=Statement({"h_plus": "2*sqrt(S*A/((1-gamma)**3*T))*(eps+4*M**2+6*M)"}, [], "h_plus <= M/(1-gamma)"),
+        counterexamples=("H1",),
+        repair=Repair(
+            "assumption",
+            "T >= 4 S A (eps + 4 M^2 + 6 M)^2/((1-gamma) M^2).",
+            Check(informative, "a quarter of that T"),
+            proof="Solve h+ <= M/(1-gamma) for T.",
+        ),
+        notes="Below that T the bound on the violation is vacuous. For S=A=2, gamma=9/10, M=eps=1 it takes T >= 19 "
+        "360.",
+    ),
+    Claim(
+        id="S1",
+        source="ours, on DRCORL, Algorithm 3 with fixed slacks",
+        statement="With fixed slacks h+ and h- the gap of the iterates closes.",
+        formal=S1,
+        counterexamples=("S1",),
+        repair=Repair(
+            "replacement",
+            "Stalls happen at the wrong budget only: the gap at the stall is at most V*(l) - V*(l - h-).",
+            Check(stalled_gap, "half of that difference"),
+        ),
+        notes="r=c=(0, 1), gamma=1/2, l=5/4, h+=h-=1/2, uniform start: the angle is 180 degrees, g = 0, and the gap "
+        "1/4 stays for ever. The repair is checked on one-state instances with r = c only.",
+    ),
+]

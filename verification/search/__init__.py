@@ -1,0 +1,1 @@
+"""Adversarial search: gradient ascent on left/right of an inequality, then exact certificates of what it finds."""

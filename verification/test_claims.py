@@ -1,0 +1,147 @@
+"""Every claim: its check passes, its broken version fails, its counterexample counts, its entry is current."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from verification import hashing
+from verification.certified import certified, holds_on
+from verification.certify import CERTIFICATES, Statement, read
+from verification.claim import CORRECTED, DEPENDS, FALSE, HOLDS, Check, Repair, Sides, sides, verdict
+from verification.claims import CLAIMS
+from verification.ledger import LEDGER, judge, load, outcome, same_statement, stale
+from verification.optima import OPTIMUM
+
+IDS = list(CLAIMS)
+ENTRIES = {entry["id"]: entry for entry in load(LEDGER)}
+CHECKS = [(x.id, "printed") for x in CLAIMS.values() if x.printed] + [
+    (x.id, "repair") for x in CLAIMS.values() if x.repair
+]
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Equal, numbers to a relative 1e-3: ratios near the rounding error vary between machines."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-3, abs_tol=1e-6)
+    return one == other
+
+
+@pytest.mark.parametrize("claim_id", IDS)
+def test_the_ledger_says_what_the_check_finds(claim_id: str) -> None:
+    found = json.loads(json.dumps(judge(CLAIMS[claim_id])))
+    for key in found:
+        if key != "hash":
+            assert equal(found[key], ENTRIES[claim_id][key]), f"{key}; python -m verification.ledger judges again"
+
+
+@pytest.mark.parametrize("claim_id", IDS)
+def test_the_ledger_is_not_stale(claim_id: str) -> None:
+    assert not stale(ENTRIES[claim_id]), "code or certificates have changed: run python -m verification.ledger"
+
+
+def test_the_ledger_has_every_claim_once() -> None:
+    assert [entry["id"] for entry in load(LEDGER)] == IDS
+
+
+@pytest.mark.parametrize(("claim_id", "which"), CHECKS, ids=[f"{x}-{which}-[{x}]" for x, which in CHECKS])
+def test_the_negative_control_is_found_out(claim_id: str, which: str) -> None:
+    result = outcome(claim_id, which)
+    assert result.holds
+    assert result.control_fails, "the deliberately broken version passes: the check cannot fail"
+
+
+@pytest.mark.parametrize("claim_id", [x.id for x in CLAIMS.values() if x.sound])
+def test_the_true_version_holds_at_the_counterexample(claim_id: str) -> None:
+    """Negative control of the refutations: the same instance, the corrected formula, and the checker accepts it."""
+    claim = CLAIMS[claim_id]
+    assert claim.sound
+    for name in claim.counterexamples:
+        _, assumed, true, _ = claim.sound.measure(read(name)["given"])
+        assert assumed
+        assert true
+
+
+@pytest.mark.parametrize("claim_id", [x.id for x in CLAIMS.values() if x.formal and not x.counterexamples])
+def test_certified_inequalities_fail_when_their_right_side_is_cut(claim_id: str) -> None:
+    formal = CLAIMS[claim_id].formal
+    assert formal
+    assert certified(claim_id) >= 30
+    left, right = formal.conclusion.split("<=")
+    cut = Statement(formal.let, formal.assume, f"{left} <= ({right})/1000")
+    assert not holds_on(cut)[1], "negative control"
+
+
+@pytest.mark.parametrize("claim_id", IDS)
+def test_every_claim_can_fail(claim_id: str) -> None:
+    claim = CLAIMS[claim_id]
+    assert claim.checks or claim.sound
+    assert claim.printed or claim.counterexamples
+    assert bool(claim.counterexamples) <= bool(claim.formal)
+
+
+def test_every_certificate_belongs_to_a_claim_or_is_an_optimum() -> None:
+    used = {name for claim in CLAIMS.values() for name in claim.counterexamples}
+    names = {path.stem for path in CERTIFICATES.glob("*.json")}
+    assert used <= names
+    for name in names - used:
+        content = read(name)
+        assert name.startswith("optimum_")
+        assert (content["let"], content["assume"]) == (dict(OPTIMUM.let), list(OPTIMUM.assume))
+        assert (content["conclusion"], content["verdict"]) == (OPTIMUM.conclusion, "holds")
+
+
+def test_a_certificate_of_another_statement_is_not_taken() -> None:
+    content = read("L42")
+    assert same_statement(CLAIMS["L42"], content)
+    for change in ({"conclusion": "reward <= 0"}, {"assume": []}, {"verdict": "holds"}, {"statement": "another"}):
+        assert not same_statement(CLAIMS["L42"], content | change)
+
+
+def test_verdicts() -> None:
+    def repair(kind: Any) -> Repair:
+        return Repair(kind, "", Check(lambda broken: sides(0, 0, 0), ""))
+
+    assert verdict(True, False, None, None) == HOLDS
+    assert verdict(True, True, None, None) == FALSE, "one counterexample outweighs every passing instance"
+    assert verdict(False, False, None, None) == FALSE
+    assert verdict(None, True, repair("correction"), True) == CORRECTED
+    assert verdict(None, True, repair("assumption"), True) == DEPENDS
+    assert verdict(None, True, repair("replacement"), True) == FALSE
+    assert verdict(None, True, repair("correction"), False) == FALSE, "a repair that fails repairs nothing"
+
+
+def test_sides() -> None:
+    assert sides(1.0, 1.0, 0.0).holds
+    assert not sides(1.1, 1.0, 0.05).holds
+    assert not sides(float("nan"), 1.0, 0.0).holds
+    assert Sides(*sides(0.5, 2.0, 0.0)).ratios.tolist() == [0.25]
+    assert sides(0.5, 0.0, 1.0).ratios.tolist() == []
+
+
+def test_a_changed_file_makes_the_verdict_stale(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    module = "verification.claims.iterations"
+    files = hashing.rests_on(module)
+    for name in ("theory/npg.py", "theory/bounds.py", "theory/evaluation.py", "verification/check.py"):
+        assert hashing.ROOT / name in files
+    assert hashing.ROOT / "deep/diffusion.py" not in files
+    before = hashing.fingerprint(module, ("L42",))
+    assert before != hashing.fingerprint(module, ("L43",))
+    for path in (*files, *(hashing.ROOT / "verification" / name for name in ("certified.py", "ledger.py"))):
+        copy = tmp_path / path.relative_to(hashing.ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    certificates = tmp_path / "verification" / "certificates"
+    certificates.mkdir()
+    (certificates / "L42.json").write_bytes((CERTIFICATES / "L42.json").read_bytes())
+    copies = [tmp_path / path.relative_to(hashing.ROOT) for path in files]
+    monkeypatch.setattr(hashing, "rests_on", lambda _: copies)
+    monkeypatch.setattr(hashing, "ROOT", tmp_path)
+    monkeypatch.setattr(hashing, "CERTIFICATES", certificates)
+    assert hashing.fingerprint(module, ("L42",)) == before
+    with (tmp_path / "theory" / "npg.py").open("a") as file:
+        file.write("# changed\n")
+    assert hashing.fingerprint(module, ("L42",)) != before
