@@ -21,7 +21,7 @@ TOLERANCE = 1e-5
 """Largest difference of a first observation or of a reward. Processors and versions differ in the last digits, which
 contacts enlarge within these steps: to 1e-12 in most tasks, to 7e-6 in CarCircle and AntRun."""
 AFTERWARDS = 5e-3
-"""Largest difference of the last observation: up to 2e-3 in the gyroscope of the point, which slides on the floor; up to
+"""Largest difference of the last observation: up to 2e-3 in the gyroscope of the point, which slides; up to
 1e-4 in CarCircle and 1e-5 elsewhere."""
 ACCELEROMETER = slice(3)
 """Where a navigation task's observation holds it. It feels every contact."""
