@@ -17,7 +17,7 @@ from deep import collect, collection
 from deep.collection import select
 from deep.datasets import EMBEDDED, load
 from deep.ppo import Learner, Multiplier, PPOConfig, gae
-from deep.recipes import Settings
+from deep.recipes import RECIPES, Settings, limits, recipe
 from deep.simulators.batched_velocity import BatchedVelocity
 from deep.simulators.lockstep import Step
 from deep.tasks import find_task
@@ -212,6 +212,27 @@ def test_a_run_may_be_shorter_than_a_segment_and_its_plot_needs_no_costs(tmp_pat
     dataset = collection.assemble(settings, tmp_path)
     assert dataset.trajectory_costs.max() == 0
     collect.plot(dataset, tmp_path / "plot.png")
+
+
+def test_a_bullet_task_is_collected_with_its_own_defaults(tmp_path):
+    settings = replace(TINY, task="BallRun", runs=1)
+    collection.run(settings, 0, tmp_path, stop_never)
+    dataset = collection.assemble(settings, tmp_path)
+    assert dataset.observations.shape[1] == 7
+    assert (np.diff(dataset.ends) == 100).all()
+    assert "pybullet" in dataset.provenance["versions"]
+    assert "--task BallRun" in dataset.provenance["command"]
+    assert "--pilots 2" in dataset.provenance["command"]  # the default of this task is 1
+
+
+def test_recipes_belong_to_tasks_and_limits_scale_with_the_largest_cost():
+    assert all(find_task(name).name == name for name in RECIPES)
+    by_id = collect.parse(["--task", "OfflineBallRun-v0", "--seed", "3"]).settings
+    assert replace(by_id, task="BallRun") == replace(recipe("BallRun"), seed=3) != Settings(task="BallRun", seed=3)
+    assert collect.parse([]).settings == Settings()
+    assert collect.parse(["--task", "CarRun"]).out == Path("CarRun.hdf5")
+    assert limits("HopperVel", 1) == (100, 10, 250)
+    assert limits("BallRun", 5) == pytest.approx((32, 3.2, 80))  # 80 is the largest cost in DSRL's data
 
 
 def command(out: Path, *words: str) -> list[str]:

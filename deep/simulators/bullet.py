@@ -3,9 +3,9 @@
 The physics, rewards, costs and observations are the old package's own code; three things around it differ.
 
 The start of an episode is drawn from the environment's own generator, which `reset(seed=...)` seeds; the old package
-ignores that seed and draws from numpy's global generator. A start does not depend on the episode before it: the old
-package leaves the last motor commands of cars and drones on during the one physics step that follows a reset. And
-`render` returns an array of bytes.
+ignores that seed and draws from numpy's global generator. A start does not depend on the episode before it, but is the
+start of a new environment: the old package leaves the motors of cars and drones on during the one physics step that
+follows a reset, and sometimes remembers what the robot touched. And `render` returns an array of bytes.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class BulletEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         """Start an episode; the same seed gives the same start."""
         if seed is not None:
             self._generator = np.random.RandomState(seed)
-        self._switch_motors_off()
+        self._forget()
         with legacy.numpy_generator(self._generator):
             return self.simulator.reset()
 
@@ -79,10 +79,15 @@ class BulletEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     def close(self) -> None:
         self.simulator.close()
 
-    def _switch_motors_off(self) -> None:
+    def _forget(self) -> None:
+        """Undo what the old package's restoring of the first state leaves: commands to motors, and contacts."""
+        if self.simulator.stored_state_id < 0:
+            return
         client, body = self.simulator.bc, self.simulator.agent.body_id
         for joint in range(client.getNumJoints(body)):
             client.setJointMotorControl2(body, joint, client.VELOCITY_CONTROL, targetVelocity=0, force=0)
+        client.resetBasePositionAndOrientation(body, [0, 0, 1000], [0, 0, 0, 1])
+        client.stepSimulation()  # so far up nothing touches the robot
 
 
 @functools.cache

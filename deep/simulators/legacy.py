@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ import numpy as np
 from theory.errors import InputError
 
 INSTALL = "pip install --no-deps -r requirements-legacy.txt"
+_DISTRIBUTIONS = {"yaml": "pyyaml", "pybullet": "pybullet==3.2.7"}
 
 
 @functools.cache
@@ -33,13 +35,20 @@ def load(package: str, *modules: str) -> tuple[ModuleType, ...]:
     Raises:
         InputError: the package, or one that it imports, is not installed or does not import.
     """
-    spec = importlib.util.find_spec(package)
+    spec = importlib.machinery.PathFinder.find_spec(package)  # whatever `sys.modules` may hold under this name
     if spec is None:
         raise InputError(f"the package {package.replace('_', '-')} is not installed; `{INSTALL}` installs it")
     try:
         with _without_trace(package), mock.patch.object(dataclasses, "dataclass", _dataclass):
             sys.modules[package] = importlib.util.module_from_spec(spec)  # never executed: an empty stand-in
             return tuple(importlib.import_module(f"{package}.{module}") for module in modules)
+    except ModuleNotFoundError as error:
+        needed = error.name or str(error)
+        raise InputError(
+            f"the package {package.replace('_', '-')} needs {needed}, which is not installed; "
+            f"`pip install {_DISTRIBUTIONS.get(needed, needed)}` installs it"
+            + (", and has to compile it from Python 3.12 on" if needed == "pybullet" else "")
+        ) from error
     except Exception as error:  # whatever another version of a dependency may raise
         raise InputError(
             f"the package {package.replace('_', '-')} does not import here: {type(error).__name__}: {error}"

@@ -70,7 +70,8 @@ class Pool(Lockstep):
 
     def _ask(self, method: str, inputs: np.ndarray, indices: np.ndarray) -> list[tuple[np.ndarray, Any]]:
         """Let the workers do this to their share of the environments; the rows of every share, and what came back."""
-        shares = {number: np.flatnonzero(self._owner[indices] == number) for number in np.unique(self._owner[indices])}
+        owner = self._owner[indices]
+        shares = {number: np.flatnonzero(owner == number) for number in np.unique(owner).tolist()}
         answers = self._exchange(
             {number: (method, inputs[rows], self._place[indices[rows]]) for number, rows in shares.items()}
         )
