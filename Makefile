@@ -11,6 +11,7 @@ train: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest verification
 
 lint: $(VENV)/installed
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[lint]'

@@ -3,7 +3,7 @@
     python record_simulators.py simulators.npz
 
 This file imports nothing of this project. It ran in an environment of the packages' own time (Python 3.10, and what
-their requirements name: gymnasium 0.28.1, mujoco 2.3.0, numpy 1.23.5, with pybullet 3.2.5), where they work without
+their requirements name: gymnasium 0.28.1, mujoco 2.3.0, numpy 1.23.5, with pybullet 3.2.7), where they work without
 any compatibility layer. `tests/test_reference.py` plays the same episodes with today's packages.
 """
 # pyright: basic, reportIncompatibleVariableOverride=false
