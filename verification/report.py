@@ -1,6 +1,5 @@
 """The report, from the ledger: `python -m verification.report` writes verification/report.md and report.html."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
@@ -10,10 +9,9 @@ from typing import Any
 from verification.certify import CERTIFICATES, read
 from verification.claim import VERDICTS
 from verification.ledger import LEDGER, load
+from verification.report_lattice import tables as lattice
 
 HERE = Path(__file__).parent
-LATTICE = HERE / "lattice" / "results.json"
-LATTICE_COLUMNS = ("task", "method", "seed", "cost_limit", "optimal_value", "value", "gap", "cost", "violation")
 Entry = dict[str, Any]
 
 INTRODUCTION = """\
@@ -111,19 +109,6 @@ def again(entry: Entry) -> list[str]:
     return [*commands, f'python -m pytest verification -k "[{entry["id"]}]"']
 
 
-def lattice() -> tuple[list[str], list[list[str]]] | None:
-    """Header and rows of the lattice tasks' table, where those results are there."""
-    if not LATTICE.is_file():
-        return None
-    results = json.loads(LATTICE.read_text(encoding="utf-8"))
-    names = [name for name in LATTICE_COLUMNS if any(name in row for row in results)]
-
-    def cell(x: Any) -> str:
-        return f"{x:.4g}" if isinstance(x, float) else "" if x is None else str(x)
-
-    return names, [[cell(row.get(name)) for name in names] for row in results]
-
-
 def headline(entries: list[Entry]) -> list[str]:
     counts = Counter(entry["verdict"] for entry in entries)
     exact = sum(entry["grade"] == "refuted exactly" for entry in entries)
@@ -149,10 +134,10 @@ def markdown(entries: list[Entry]) -> str:
             for name in entry["evidence"]["certificates"]:
                 lines += ["", f"Counterexample `{name}`:", "", *(f"    {line}" for line in counterexample(name))]
             lines += ["", "Check again: " + ", ".join(f"`{command}`" for command in again(entry))]
-    if table := lattice():
-        names, rows = table
-        lines += ["", "## Deep learners with exact regret", "", f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
-        lines += [f"| {' | '.join(row)} |" for row in rows]
+    lines += ["", "## Deep learners with exact regret"] if (found := lattice()) else []
+    for table in found:
+        lines += ["", table.text, "", f"| {' | '.join(table.header)} |", "|---" * len(table.header) + "|"]
+        lines += [f"| {' | '.join(row)} |" for row in table.rows]
     return "\n".join([*lines, "", "## How to check everything again", "", *HOW, ""])
 
 

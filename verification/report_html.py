@@ -95,8 +95,8 @@ def html(entries: list[Entry]) -> str:
         + "</section>"
         for topic in dict.fromkeys(entry["topic"] for entry in entries)
     )
-    found = report.lattice()
-    lattice = f"<h2>Deep learners with exact regret</h2>{table(*found)}" if found else ""
+    found = [prose(part.text) + table(part.header, part.rows) for part in report.lattice()]
+    lattice = f"<h2>Deep learners with exact regret</h2>{''.join(found)}" if found else ""
     style, script = ((PAGE / name).read_text(encoding="utf-8") for name in ("style.css", "filter.js"))
     ratios = (
         "<h2>How tight the true inequalities are</h2><p>Left side over right side: the median over the instances "

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from verification import report
+from verification import report, report_lattice
 from verification.ledger import LEDGER, load
 from verification.report_html import html
 
@@ -44,15 +44,31 @@ def test_nothing_on_the_page_comes_from_elsewhere() -> None:
     assert not re.search(r"https?://|url\(|@import|fetch\(|XMLHttp", page)
 
 
-def test_the_lattice_section_appears_with_its_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "LATTICE", tmp_path / "results.json")
-    assert report.lattice() is None
-    row = {"task": "speed", "method": "drcorl", "seed": 0, "value": 1.23456, "gap": None}
-    (tmp_path / "results.json").write_text(json.dumps([row]))
-    assert report.lattice() == (["task", "method", "seed", "value", "gap"], [["speed", "drcorl", "0", "1.235", ""]])
-    for text in (report.markdown(load(LEDGER)), html(load(LEDGER))):
-        assert "Deep learners with exact regret" in text
-        assert "1.235" in text
+def test_the_lattice_section_summarises_its_results(tmp_path: Path) -> None:
+    terms = {"J_c": 3, "kappa": 2, "eps_c": 0.5, "reference_hinge": 0.25, "reference_cloning": 6, "penalty": 4}
+    terms |= {"eta": 0.1, "B_r": 20, "suboptimality": 0.4, "shift": 30, "bound": 35.35}
+    row = {"task": "speed", "cost_limit": 2.0, "optimal_value": 9.0, "slack_tight": 7.0}
+    rows = [
+        row | {"method": "DRCORL", "gap": gap, "violation": over} for gap, over in ((1.0, 0.0), (4.0, 2.5), (2.0, 0.0))
+    ]
+    rows.append(row | {"method": "Safe-DQL", "gap": 1, "violation": 0} | {f"theorem9_{k}": v for k, v in terms.items()})
+    (tmp_path / "results.json").write_text(json.dumps({"results": rows}))
+    scores, theorem = report_lattice.tables(tmp_path / "results.json")
+    assert scores.rows[0] == ["speed", "2", "9.00", "DRCORL", "2/3", "2.00", "2.50", "7"]
+    numbers = ["3.00", "2.00", "0.50", "0.25", "1.50", "1.00", "0.10", "30.00", "35.35"]
+    assert theorem.rows == [["speed", "2", *numbers]]
+    assert sum(map(float, numbers[1:-1])) == pytest.approx(35.35)
+    assert report_lattice.tables(tmp_path / "none.json") == []
+
+
+def test_the_terms_of_theorem_9_add_up_to_its_bound_in_the_committed_results() -> None:
+    rows = json.loads(report_lattice.RESULTS.read_text())["results"]
+    safe_dql = [row for row in rows if "theorem9_bound" in row]
+    assert safe_dql
+    for row in safe_dql:
+        cost, *terms, bound = (term(row) for term in report_lattice.TERMS.values())
+        assert sum(terms) == pytest.approx(bound)
+        assert cost <= bound
 
 
 def requests(driver: Any) -> list[str]:
