@@ -246,6 +246,20 @@ def test_rendering_gives_frames_and_changes_nothing(name: str):
     unseen.close()
 
 
+def test_the_red_ball_is_drawn_in_steps_that_cost_alone():
+    env = make(TASKS["BallRun"], "rgb_array")
+    env.reset(seed=0)
+    seen = set()
+    for _ in range(100):
+        cost = env.step(np.array([1.0, 0.0]))[4]["cost"]
+        if cost not in seen:
+            red, green, blue = np.moveaxis(np.asarray(env.render()).astype(int), -1, 0)
+            assert ((red > 150) & (green < 50) & (blue < 50)).any() == (cost > 0)
+            seen.add(cost)
+    assert seen == {0.0, 1.0}
+    env.close()
+
+
 def test_render_modes_are_checked():
     for name in ("CarGoal1", "BallRun"):
         with pytest.raises(InputError, match="render mode 'human'"):

@@ -72,7 +72,14 @@ class BulletEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         return observation, float(reward), bool(terminated), bool(truncated), {**info, "cost": float(info["cost"])}
 
     def render(self) -> Any:
-        """A frame of shape (480, 480, 3), uint8, drawn by PyBullet itself: this needs no display."""
+        """A frame of shape (480, 480, 3), uint8, drawn by PyBullet itself: this needs no display.
+
+        A red ball around the robot marks a step that costs, as in the old package.
+        """
+        agent = self.simulator.agent
+        if not agent._violates_constraints:
+            # The old package makes the ball transparent, which PyBullet's own renderer does not know.
+            self.simulator.bc.resetBasePositionAndOrientation(agent.violation_body_id, [0, 0, -1000], [0, 0, 0, 1])
         with rendering.rendering(self.task.name, self.render_mode):
             return self.simulator.render("rgb_array").astype(np.uint8)
 
