@@ -2,8 +2,9 @@
 
 A seeded sample of mutants, as many of each file, is run in temporary copies of the tree: first the tests that belong to
 the file, in a second pass, for what they let through, the wider ones. A test that fails catches the mutant; so does the
-time limit. verification/mutation.json holds every verdict; a run that was stopped goes on with the same command.
-verification/mutation_reasons.json gives, by name, the reason why a survivor is no gap ("equivalent: ...").
+time limit. At the end every test that caught one is run on the tree as it is. verification/mutation.json holds every
+verdict; a run that was stopped goes on with the same command. verification/mutation_reasons.json gives, by name, the
+reason why a survivor is no gap ("equivalent: ...").
 """
 
 import argparse
@@ -62,7 +63,9 @@ def tests_of(file: str, stage: str) -> list[str]:
 
 def waiting(verdict: dict[str, Any] | None, stage: str) -> bool:
     """Whether a mutant still has this stage before it."""
-    return verdict is None if stage == "near" else verdict == {**(verdict or {}), "verdict": "survived", "tests": "near"}
+    if stage == "near" or verdict is None:
+        return verdict is None and stage == "near"
+    return verdict["verdict"] == "survived" and verdict["tests"] == "near"
 
 
 def work(pairs: list[tuple[Mutant, str]], known: dict[str, Any], stage: str, options: argparse.Namespace) -> None:
@@ -84,8 +87,19 @@ def work(pairs: list[tuple[Mutant, str]], known: dict[str, Any], stage: str, opt
                 copies.append(job.copy)
                 known[job.mutant.name] = verdict = job.verdict()
                 write(known, options)
-                print(f"{len(queue):4} {verdict['seconds']:6} s  {job.mutant.name}: {verdict.get('by', 'SURVIVED')}", flush=True)
+                result = verdict.get("by", "SURVIVED")
+                print(f"{len(queue):4} {verdict['seconds']:6} s  {job.mutant.name}: {result}", flush=True)
             sleep(0.05)
+
+
+def control(known: dict[str, Any], limit: int) -> str:
+    """Every test that caught a mutant, on the tree as it is: the first that fails, or "". It would catch anything."""
+    tests = sorted({v["by"] for v in known.values() if v["verdict"] == "caught" and "::" in v["by"]})
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(fresh_copy(Path(folder) / "tree"), tests, limit)
+        while not run.over():
+            sleep(0.05)
+    return run.failed
 
 
 def fresh_copy(folder: Path) -> Path:
@@ -122,7 +136,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--per-file", type=int, default=5, help="mutants drawn from each file")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--limit", type=float, default=300, help="seconds that a mutant's tests may take")
+    parser.add_argument("--limit", type=int, default=200, help="processor seconds that a mutant's tests may take")
     parser.add_argument("--minutes", type=float, default=600, help="start no mutant of a pass after this time")
     parser.add_argument("--stages", nargs="+", default=["near", "wide"], choices=["near", "wide"])
     parser.add_argument("--again", action="store_true", help="ask the tests again about those that survived")
@@ -137,6 +151,8 @@ def main() -> None:
         known = {mutant.name: known[mutant.name] for mutant, _ in pairs if mutant.name in known}
         for stage in options.stages:
             work(pairs, known, stage, options)
+        if failed := control(known, 10 * options.limit):
+            raise SystemExit(f"{failed} fails without any mutant: the verdicts mean nothing")
     print(summary(known, json.loads(REASONS.read_text(encoding="utf-8")) if REASONS.is_file() else {}))
 
 

@@ -1,7 +1,9 @@
 """A run of pytest in a copy of the tree, forked from a process that has imported the heavy packages already."""
 
+import contextlib
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -38,9 +40,10 @@ class Recorder:
             self.failed = f"{report.nodeid} (import)"
 
 
-def child(copy: Path, tests: list[str], answer: Path) -> None:
+def child(copy: Path, tests: list[str], answer: Path, limit: int) -> None:
     """Run the tests in the copy, all of whose modules are imported anew, and write down what failed."""
     os.setpgrp()
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
     os.chdir(copy)
     sys.dont_write_bytecode = True
     os.environ |= {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -58,25 +61,31 @@ def child(copy: Path, tests: list[str], answer: Path) -> None:
 
 
 class Run:
-    """Pytest at work in a process group of its own; `failed` names what caught the mutant once it is over."""
+    """Pytest at work in a process group of its own; `failed` names what caught the mutant once it is over.
 
-    def __init__(self, copy: Path, tests: list[str], limit: float) -> None:
-        self.answer, self.limit, self.start = copy / "answer", limit, monotonic()
+    The limit is in seconds of the processor, which a busy machine does not use up; ten times as much on the clock ends
+    what waits for ever.
+    """
+
+    def __init__(self, copy: Path, tests: list[str], limit: int) -> None:
+        self.answer, self.longest, self.start = copy / "answer", 10 * limit, monotonic()
         self.failed, self.seconds = "", 0.0
         self.answer.unlink(missing_ok=True)
-        self.process = multiprocessing.get_context("fork").Process(target=child, args=(copy, tests, self.answer))
+        arguments = (copy, tests, self.answer, limit)
+        self.process = multiprocessing.get_context("fork").Process(target=child, args=arguments)
         self.process.start()
 
     def over(self) -> bool:
         self.seconds = monotonic() - self.start
-        late = self.seconds > self.limit
+        late = self.seconds > self.longest
         if self.process.is_alive() and not late:
             return False
         assert self.process.pid is not None
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)  # what it has started, too
-        except ProcessLookupError:
-            pass
         self.process.join()
-        self.failed = "time limit" if late else self.answer.read_text() if self.answer.is_file() else "crash"
+        if late or self.process.exitcode == -signal.SIGXCPU:
+            self.failed = "time limit"
+        else:
+            self.failed = self.answer.read_text() if self.answer.is_file() else "crash"
         return True

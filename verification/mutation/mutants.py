@@ -136,10 +136,13 @@ def wrong_calls(func: ast.expr, args: list[ast.expr], keywords: list[ast.keyword
     """The other extreme, the other end of a clamp, two arguments exchanged."""
     name = called(func)
     if name in EXTREMES:
-        other = ast.Name(EXTREMES[name]) if isinstance(func, ast.Name) else ast.Attribute(func.value, EXTREMES[name])  # type: ignore[attr-defined]
-        yield ast.Call(other, args, keywords)
+        new = EXTREMES[name]
+        yield ast.Call(
+            ast.Attribute(func.value, new) if isinstance(func, ast.Attribute) else ast.Name(new), args, keywords
+        )
     if name in ("clamp", "clip") and len(keywords) == 1:
-        yield ast.Call(func, args, [ast.keyword({"min": "max", "max": "min"}[keywords[0].arg or ""], keywords[0].value)])
+        end = {"min": "max", "max": "min"}[keywords[0].arg or ""]
+        yield ast.Call(func, args, [ast.keyword(end, keywords[0].value)])
     first = 1 if name == "where" else 0
     pair = args[first : first + 2]
     plain = all(isinstance(argument, ast.Name) for argument in pair)

@@ -27,13 +27,12 @@ DEEP = {
     "critics": "critics",
     "diffusion": "diffusion",
     "diffusion_policy": "diffusion_policy",
-    "gates": "drcorl_options online",
+    "gates": "drcorl drcorl_options online",
     "online": "online",
     "optimisation": "networks",
     "policies": "networks drcorl",
     "replay": "replay",
     "safe_adaptation": "safe_adaptation drcorl_options",
-    "tasks": "tasks",
     "twins": "safe_dql",
 }
 
@@ -44,8 +43,9 @@ def tests(names: str) -> list[str]:
     return [f"tests/{folder}{slash}test_{name}.py" for folder, slash, name in parts]
 
 
-NEAR = {f"theory/{name}.py": tests(names) for name, names in THEORY.items()}
-NEAR |= {f"deep/{name}.py": tests(names) for name, names in DEEP.items()}
+NEAR = {f"theory/{name}.py": tests(f"{names} mutants_theory") for name, names in THEORY.items()}
+NEAR |= {f"deep/{name}.py": tests(f"{names} mutants_deep") for name, names in DEEP.items()}
+NEAR["deep/tasks.py"] = ["verification/test_learner_scores.py", "tests/test_tasks.py", "tests/test_mutants_deep.py"]
 
 LEARNER = [f"verification/test_learner_{name}.py" for name in ("adaptation", "kl", "critics", "scores", "tabular")]
 WIDE = {

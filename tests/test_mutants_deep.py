@@ -1,0 +1,34 @@
+"""Gaps that mutation testing found in the tests of deep/ (`python -m verification.mutation`)."""
+
+import numpy as np
+import pytest
+import torch
+
+from deep.algorithms.bc import consistent_best
+from deep.optimisation import Adam, Parameters
+from tests.test_bc import two_gaits
+
+
+def test_as_good_as_the_best_is_a_share_of_the_range_of_returns():
+    # Returns 9.2, 9.5, 10, 9.9, 9.4 and 1: the floor is 1 + .95 (10 - 1) = 9.55.
+    assert set(consistent_best(two_gaits(), np.arange(6), 6, 0.95).tolist()) == {2, 3}
+
+
+def test_the_ucb_gate_asks_the_critics_about_the_policys_actions(build):
+    experiment = build("--cost-limits", "4", "9", "--gate.kind", "ucb", "--gate.k", "2")
+    method = experiment.method
+    gate, critic = method.gate, method.costs[1]
+    observations = experiment.replay.observations[:16].expand(2, -1, -1)
+    with torch.no_grad():
+        actions = gate.act(observations)
+        q = critic.ensemble.apply(critic.q.average, torch.cat([observations, actions], -1)).squeeze(-1)
+    gate.upper_confidence(critic, observations, torch.zeros(2, 16, 3))
+    # The network foretells values divided by 1 / (1 - gamma), so that 1 means a cost of 1000 per episode.
+    expected = 1000 * (q.mean(1) + 2 * q.std(1, correction=0)).mean(1)
+    assert gate.cost.tolist() == pytest.approx(expected.tolist(), rel=1e-5)
+
+
+@pytest.mark.parametrize("average", [True, False])
+def test_a_checkpoint_holds_the_average_where_there_is_one(average):
+    parameters = Parameters(torch.zeros(2, 3), Adam(), average)
+    assert set(parameters.tensors) == {"theta", "step", "exp_avg", "exp_avg_sq"} | ({"average"} if average else set())
