@@ -32,3 +32,25 @@ def test_the_ucb_gate_asks_the_critics_about_the_policys_actions(build):
 def test_a_checkpoint_holds_the_average_where_there_is_one(average):
     parameters = Parameters(torch.zeros(2, 3), Adam(), average)
     assert set(parameters.tensors) == {"theta", "step", "exp_avg", "exp_avg_sq"} | ({"average"} if average else set())
+
+
+def test_a_budget_enters_as_the_root_of_its_share_of_the_largest_cost(build):
+    experiment = build("--behaviour.condition", "cost")
+    largest = experiment.replay.episode_cost.max()
+    budget = largest * torch.tensor([[0.0, 0.25, 1.0, 2.0, 1.0]])
+    known = torch.tensor([[True, True, True, True, False]])
+    entries = experiment.method.behaviour._with_budget(torch.zeros(1, 5, 11), budget, known)[..., 11:]
+    assert entries.tolist() == [[[0, 1], [0.5, 1], [1, 1], [1, 1], [0, 0]]]
+
+
+def test_action_gradients_are_those_of_discounted_sums(build):
+    experiment = build("--cost-limits", "4", "9", "--gate.kind", "ucb")
+    reward, cost = experiment.method.reward, experiment.method.costs[1]
+    observations = experiment.replay.observations[:16].expand(2, -1, -1)
+    actions = torch.zeros(2, 16, 3, requires_grad=True)
+    pairs = torch.cat([observations, actions], -1)
+    least = reward.twin.apply(reward.q.average[[0, 0]], pairs).squeeze(-1).amin(1)
+    mean = cost.ensemble.apply(cost.q.average, pairs).squeeze(-1).mean(1)
+    for critic, q in ((reward, least), (cost, mean)):
+        expected = torch.autograd.grad(100 * q.sum(), actions, retain_graph=True)[0]  # 1 / (1 - gamma) = 100
+        torch.testing.assert_close(critic.action_gradient(observations, actions), expected)

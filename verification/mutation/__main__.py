@@ -63,9 +63,10 @@ def tests_of(file: str, stage: str) -> list[str]:
 
 def waiting(verdict: dict[str, Any] | None, stage: str) -> bool:
     """Whether a mutant still has this stage before it."""
-    if stage == "near" or verdict is None:
-        return verdict is None and stage == "near"
-    return verdict["verdict"] == "survived" and verdict["tests"] == "near"
+    before = {"near": "none", "wide": "near"}[stage]
+    if verdict is None:
+        return before == "none"
+    return verdict["verdict"] == "survived" and verdict["tests"] == before
 
 
 def work(pairs: list[tuple[Mutant, str]], known: dict[str, Any], stage: str, options: argparse.Namespace) -> None:
@@ -145,7 +146,7 @@ def main() -> None:
     stored = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {"mutants": {}}
     known = stored["mutants"]
     if options.again:
-        known = {name: verdict for name, verdict in known.items() if verdict["verdict"] != "survived"}
+        known = {n: v | ({"tests": "none"} if v["verdict"] == "survived" else {}) for n, v in known.items()}
     if not options.report:
         pairs = sample(options.seed, options.per_file)
         known = {mutant.name: known[mutant.name] for mutant, _ in pairs if mutant.name in known}

@@ -51,7 +51,8 @@ def child(copy: Path, tests: list[str], answer: Path, limit: int) -> None:
         del sys.modules[name]
     sys.path.insert(0, str(copy))
     log = os.open(copy / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(log, 1), os.dup2(log, 2)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
     recorder = Recorder()
     left_out = [word for name in LEFT_OUT for word in ("--deselect", name)]
     words = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]

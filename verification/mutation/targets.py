@@ -43,9 +43,9 @@ def tests(names: str) -> list[str]:
     return [f"tests/{folder}{slash}test_{name}.py" for folder, slash, name in parts]
 
 
-NEAR = {f"theory/{name}.py": tests(f"{names} mutants_theory") for name, names in THEORY.items()}
-NEAR |= {f"deep/{name}.py": tests(f"{names} mutants_deep") for name, names in DEEP.items()}
-NEAR["deep/tasks.py"] = ["verification/test_learner_scores.py", "tests/test_tasks.py", "tests/test_mutants_deep.py"]
+NEAR = {f"theory/{name}.py": tests(f"mutants_theory {names}") for name, names in THEORY.items()}
+NEAR |= {f"deep/{name}.py": tests(f"mutants_deep {names}") for name, names in DEEP.items()}
+NEAR["deep/tasks.py"] = ["verification/test_learner_scores.py", *tests("mutants_deep tasks")]
 
 LEARNER = [f"verification/test_learner_{name}.py" for name in ("adaptation", "kl", "critics", "scores", "tabular")]
 WIDE = {
