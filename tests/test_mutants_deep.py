@@ -1,11 +1,14 @@
 """Gaps that mutation testing found in the tests of deep/ (`python -m verification.mutation`)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from deep.algorithms.bc import consistent_best
 from deep.optimisation import Adam, Parameters
+from deep.tasks import TASKS
 from tests.test_bc import two_gaits
 
 
@@ -54,3 +57,8 @@ def test_action_gradients_are_those_of_discounted_sums(build):
     for critic, q in ((reward, least), (cost, mean)):
         expected = torch.autograd.grad(100 * q.sum(), actions, retain_graph=True)[0]  # 1 / (1 - gamma) = 100
         torch.testing.assert_close(critic.action_gradient(observations, actions), expected)
+
+
+def test_the_expected_length_of_an_episode_that_times_out_at_random():
+    task = replace(TASKS["HopperVel"], episode_length=3, time_out_rate=0.1)
+    assert task.expected_length == pytest.approx(1 + 0.9 + 0.81)
