@@ -1,0 +1,1 @@
+"""Mutation testing of the formulas: which small mistakes in them would the tests notice?"""

@@ -1,0 +1,161 @@
+"""python -m verification.mutation: how many small mistakes in the formulas do the tests notice?
+
+A seeded sample of mutants, as many of each file, is run in temporary copies of the tree: first the tests that belong to
+the file, in a second pass, for what they let through, the wider ones. A test that fails catches the mutant; so does the
+time limit. At the end every test that caught one is run on the tree as it is. verification/mutation.json holds every
+verdict; a run that was stopped goes on with the same command. verification/mutation_reasons.json gives, by name, the
+reason why a survivor is no gap ("equivalent: ...").
+"""
+
+import argparse
+import ast
+import json
+import random
+import shutil
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from verification.mutation.child import Run
+from verification.mutation.mutants import Mutant, mutants, mutated
+from verification.mutation.targets import NEAR, WIDE
+
+ROOT = Path(__file__).parent.parent.parent
+RESULTS = ROOT / "verification/mutation.json"
+REASONS = ROOT / "verification/mutation_reasons.json"
+COPIED = ("theory", "deep", "tests", "verification", "pyproject.toml")
+
+
+def sample(seed: int, per_file: int) -> list[tuple[Mutant, str]]:
+    """Mutants and the files they make: one of each file, then another of each, so that any beginning is spread out."""
+    rounds: list[list[tuple[Mutant, str]]] = [[] for _ in range(per_file)]
+    for file in NEAR:
+        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        everything = mutants(file, tree)
+        random.Random(f"{seed} {file}").shuffle(everything)
+        for row, mutant in zip(rounds, everything, strict=False):
+            row.append((mutant, mutated(tree, mutant)))
+    return [pair for row in rounds for pair in row]
+
+
+@dataclass
+class Job:
+    """A mutant at work in a copy of the tree."""
+
+    mutant: Mutant
+    stage: str
+    copy: Path
+    run: Run
+
+    def verdict(self) -> dict[str, Any]:
+        m = self.mutant
+        where = {"file": m.file, "line": m.line, "before": m.before, "after": m.after}
+        caught = {"verdict": "caught", "by": self.run.failed} if self.run.failed else {"verdict": "survived"}
+        return where | caught | {"tests": self.stage, "seconds": round(self.run.seconds, 1)}
+
+
+def tests_of(file: str, stage: str) -> list[str]:
+    return NEAR[file] if stage == "near" else [t for t in WIDE[file.split("/")[0]] if t not in NEAR[file]]
+
+
+def waiting(verdict: dict[str, Any] | None, stage: str) -> bool:
+    """Whether a mutant still has this stage before it."""
+    before = {"near": "none", "wide": "near"}[stage]
+    if verdict is None:
+        return before == "none"
+    return verdict["verdict"] == "survived" and verdict["tests"] == before
+
+
+def work(pairs: list[tuple[Mutant, str]], known: dict[str, Any], stage: str, options: argparse.Namespace) -> None:
+    """Run one stage of every mutant that has it before it, and write each verdict as it comes."""
+    queue = [pair for pair in pairs if waiting(known.get(pair[0].name), stage)]
+    deadline = monotonic() + 60 * options.minutes
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [fresh_copy(Path(folder) / str(i)) for i in range(options.workers)]
+        jobs: list[Job] = []
+        while jobs or (queue and monotonic() < deadline):
+            while copies and queue and monotonic() < deadline:
+                mutant, source = queue.pop(0)
+                copy = copies.pop()
+                (copy / mutant.file).write_text(source, encoding="utf-8")
+                jobs.append(Job(mutant, stage, copy, Run(copy, tests_of(mutant.file, stage), options.limit)))
+            for job in [job for job in jobs if job.run.over()]:
+                jobs.remove(job)
+                shutil.copyfile(ROOT / job.mutant.file, job.copy / job.mutant.file)
+                copies.append(job.copy)
+                known[job.mutant.name] = verdict = job.verdict()
+                write(known, options)
+                result = verdict.get("by", "SURVIVED")
+                print(f"{len(queue):4} {verdict['seconds']:6} s  {job.mutant.name}: {result}", flush=True)
+            sleep(0.05)
+
+
+def control(known: dict[str, Any], limit: int) -> str:
+    """Every test that caught a mutant, on the tree as it is: the first that fails, or "". It would catch anything."""
+    tests = sorted({v["by"] for v in known.values() if v["verdict"] == "caught" and "::" in v["by"]})
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(fresh_copy(Path(folder) / "tree"), tests, limit)
+        while not run.over():
+            sleep(0.05)
+    return run.failed
+
+
+def fresh_copy(folder: Path) -> Path:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, folder / name)
+    return folder
+
+
+def write(known: dict[str, Any], options: argparse.Namespace) -> None:
+    text = {"seed": options.seed, "per_file": options.per_file, "mutants": known}
+    part = RESULTS.with_suffix(".tmp")
+    part.write_text(json.dumps(text, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(RESULTS)
+
+
+def summary(known: dict[str, Any], reasons: dict[str, str]) -> str:
+    """The two rates, and the survivors with their reasons."""
+    survivors = [name for name, verdict in known.items() if verdict["verdict"] == "survived"]
+    equivalent = [name for name in survivors if reasons.get(name, "").startswith("equivalent")]
+    caught, hung = len(known) - len(survivors), Counter(v.get("by") for v in known.values())["time limit"]
+    lines = [f"{name}\n      {known[name]['tests']} tests; {reasons.get(name, 'NO REASON YET')}" for name in survivors]
+    rest = max(len(known) - len(equivalent), 1)
+    lines.append(f"caught {caught} of {len(known)} ({hung} by the time limit): {caught / max(len(known), 1):.1%}")
+    lines.append(f"without the {len(equivalent)} equivalent ones: {caught / rest:.1%}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m verification.mutation", description=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--per-file", type=int, default=5, help="mutants drawn from each file")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--limit", type=int, default=200, help="processor seconds that a mutant's tests may take")
+    parser.add_argument("--minutes", type=float, default=600, help="start no mutant of a pass after this time")
+    parser.add_argument("--stages", nargs="+", default=["near", "wide"], choices=["near", "wide"])
+    parser.add_argument("--again", action="store_true", help="ask the tests again about those that survived")
+    parser.add_argument("--report", action="store_true", help="run nothing")
+    options = parser.parse_args()
+    stored = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {"mutants": {}}
+    known = stored["mutants"]
+    if options.again:
+        known = {n: v | ({"tests": "none"} if v["verdict"] == "survived" else {}) for n, v in known.items()}
+    if not options.report:
+        pairs = sample(options.seed, options.per_file)
+        known = {mutant.name: known[mutant.name] for mutant, _ in pairs if mutant.name in known}
+        for stage in options.stages:
+            work(pairs, known, stage, options)
+        if failed := control(known, 10 * options.limit):
+            raise SystemExit(f"{failed} fails without any mutant: the verdicts mean nothing")
+    print(summary(known, json.loads(REASONS.read_text(encoding="utf-8")) if REASONS.is_file() else {}))
+
+
+if __name__ == "__main__":
+    main()

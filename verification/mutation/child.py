@@ -1,0 +1,92 @@
+"""A run of pytest in a copy of the tree, forked from a process that has imported the heavy packages already."""
+
+import contextlib
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from time import monotonic
+
+import cvxpy  # noqa: F401
+import gymnasium  # noqa: F401
+import h5py  # noqa: F401
+import hypothesis
+import pytest
+import scipy.sparse.linalg  # noqa: F401
+import torch
+
+from verification.mutation.targets import LEFT_OUT
+
+torch.set_num_threads(1)
+# The same examples for every mutant, and no time spent on shrinking one that fails.
+PHASES = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
+hypothesis.settings.register_profile("mutation", derandomize=True, database=None, deadline=None, phases=PHASES)
+hypothesis.settings.load_profile("mutation")
+
+
+class Recorder:
+    """The first test that failed, or the file that could not be collected."""
+
+    failed = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed and not self.failed:
+            self.failed = f"{report.nodeid} (import)"
+
+
+def child(copy: Path, tests: list[str], answer: Path, limit: int) -> None:
+    """Run the tests in the copy, all of whose modules are imported anew, and write down what failed."""
+    os.setpgrp()
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
+    os.chdir(copy)
+    sys.dont_write_bytecode = True
+    os.environ |= {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    for name in [name for name in sys.modules if name.split(".")[0] in ("theory", "deep", "verification", "tests")]:
+        del sys.modules[name]
+    sys.path.insert(0, str(copy))
+    log = os.open(copy / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    recorder = Recorder()
+    left_out = [word for name in LEFT_OUT for word in ("--deselect", name)]
+    words = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    code = pytest.main([*words, *left_out, *tests], plugins=[recorder])
+    answer.write_text(recorder.failed or ("" if code == 0 else f"pytest stopped with {code!r}"))
+    os._exit(0)
+
+
+class Run:
+    """Pytest at work in a process group of its own; `failed` names what caught the mutant once it is over.
+
+    The limit is in seconds of the processor, which a busy machine does not use up; ten times as much on the clock ends
+    what waits for ever.
+    """
+
+    def __init__(self, copy: Path, tests: list[str], limit: int) -> None:
+        self.answer, self.longest, self.start = copy / "answer", 10 * limit, monotonic()
+        self.failed, self.seconds = "", 0.0
+        self.answer.unlink(missing_ok=True)
+        arguments = (copy, tests, self.answer, limit)
+        self.process = multiprocessing.get_context("fork").Process(target=child, args=arguments)
+        self.process.start()
+
+    def over(self) -> bool:
+        self.seconds = monotonic() - self.start
+        late = self.seconds > self.longest
+        if self.process.is_alive() and not late:
+            return False
+        assert self.process.pid is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # what it has started, too
+        self.process.join()
+        if late or self.process.exitcode == -signal.SIGXCPU:
+            self.failed = "time limit"
+        else:
+            self.failed = self.answer.read_text() if self.answer.is_file() else "crash"
+        return True
