@@ -8,6 +8,9 @@ import torch
 
 from deep.algorithms.bc import consistent_best
 from deep.optimisation import Adam, Parameters
+from deep.policies import Policy
+from deep.randomness import draw_block
+from deep.replay import Replay
 from deep.tasks import TASKS
 from tests.test_bc import two_gaits
 
@@ -62,3 +65,61 @@ def test_action_gradients_are_those_of_discounted_sums(build):
 def test_the_expected_length_of_an_episode_that_times_out_at_random():
     task = replace(TASKS["HopperVel"], episode_length=3, time_out_rate=0.1)
     assert task.expected_length == pytest.approx(1 + 0.9 + 0.81)
+
+
+def test_likeness_does_not_depend_on_the_units_of_the_observations():
+    data = two_gaits()
+    acting = replace(data, actions=np.tanh(data.observations[:, :3] * np.linspace(-1, 1, 3, dtype=np.float32)))
+    units = np.logspace(-3, 3, 11).astype(np.float32)
+    other = replace(acting, observations=acting.observations * units)
+    found = [consistent_best(each, np.arange(6), 4, 0.0).tolist() for each in (acting, other)]
+    assert found[0] == found[1]
+
+
+def test_budgets_lie_between_a_trajectorys_own_cost_and_the_largest(build, monkeypatch):
+    experiment = build("--behaviour.condition", "cost", "--seeds", "1")
+    model, replay = experiment.method.behaviour, experiment.replay
+    budgets = []
+    given = model._with_budget
+    monkeypatch.setattr(
+        model, "_with_budget", lambda o, budget, known: budgets.append(budget) or given(o, budget, known)
+    )
+    phase = model.phase()
+    draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
+    phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
+    cost, largest = replay.episode_cost[replay.rows(draws["row"][0])], replay.episode_cost.max()
+    torch.testing.assert_close(budgets[0], cost + (largest - cost) * draws["budget"][0] ** 2)
+
+
+def test_a_gaussian_policys_deviation_covers_its_range():
+    policy = Policy(1, 1, "gaussian", (), log_std_range=(-5.0, -1.0))
+    theta = torch.zeros(1, sum(np.prod(shape) for shape in policy.shapes))  # weights, then the biases of mean and raw
+    for raw, log_std in ((-50.0, -5.0), (0.0, -3.0), (50.0, -1.0)):
+        theta[0, -1] = raw
+        assert policy.distribution(theta, torch.zeros(1, 1, 1))[1].item() == pytest.approx(log_std)
+
+
+def test_rewards_to_go_are_in_the_unit_of_the_rewards(dataset):
+    one, two = (Replay(dataset, 0.9, scale, torch.device("cpu")) for scale in (1.0, 2.0))
+    torch.testing.assert_close(two.reward_to_go, 2 * one.reward_to_go)
+    torch.testing.assert_close(two.rewards, 2 * one.rewards)
+
+
+def test_a_checkpoint_holds_what_was_played_online(build):
+    played = build("--online.episodes", "1", "--online.update-critics").tensors()
+    assert {"online.written", "online.observations", "online.alive"} <= played.keys()
+    assert not any(name.startswith("online") for name in build().tensors())
+
+
+def test_the_reported_cosine_is_that_of_the_step_and_the_direction(build, monkeypatch):
+    """Adam's first step goes along the signs of g."""
+    experiment = build("--cost-limits", "9")
+    method = experiment.method
+    phase = method.phases()[-1]
+    phase.begin()
+    g = torch.randn(method.actor.theta.shape, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(method.adaptation, "direction", lambda *_: (g, {}))
+    draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
+    metrics = phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
+    expected = torch.cosine_similarity(g.sign(), g, dim=1)
+    torch.testing.assert_close(metrics["cosine_of_step_and_g"], expected, atol=1e-3, rtol=0)

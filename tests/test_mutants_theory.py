@@ -11,6 +11,7 @@ from theory.evaluation import evaluate, occupancy
 from theory.families import make
 from theory.optimum import certify, solve
 from theory.outputs import outputs, run
+from theory.safe_dql import biased_critics
 
 
 def test_a_proof_of_infeasibility_needs_a_positive_margin():
@@ -59,3 +60,12 @@ def test_the_statewise_output_mixes_the_policies_by_their_weights():
     torch.testing.assert_close(answer.J_r, mixed.J_r)
     torch.testing.assert_close(answer.J_c, mixed.J_c)
     assert not torch.allclose(answer.J_r, evaluate(cmdp, cmdp.uniform_policy()).J_r)
+
+
+def test_biased_critics_keep_to_what_is_possible():
+    cmdp = make("dirichlet", 4, 2, 0.9, 0.5, range(2))
+    policy = torch.full((2, 4, 2), 0.5, dtype=torch.float64)
+    ceiling = cmdp.c.amax((1, 2)) / 0.1
+    for bias, bound in ((-1e3, 0 * ceiling), (1e3, ceiling)):
+        critics = biased_critics(cmdp, policy, bias, 0.0, seed=0)
+        torch.testing.assert_close(critics, bound[:, None, None, None].expand_as(critics))
