@@ -123,3 +123,14 @@ def test_the_reported_cosine_is_that_of_the_step_and_the_direction(build, monkey
     metrics = phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
     expected = torch.cosine_similarity(g.sign(), g, dim=1)
     torch.testing.assert_close(metrics["cosine_of_step_and_g"], expected, atol=1e-3, rtol=0)
+
+
+def test_cost_critics_see_the_actions_that_the_environment_clips(build):
+    thetas = []
+    for size in (1.0, 5.0):
+        experiment = build("--cost-limits", "9")
+        critic, batch = experiment.method.costs[0], experiment.replay.batch(torch.arange(16).unsqueeze(0))
+        actions = size * torch.ones(1, 16, 3)
+        critic.learn(torch.tensor(1e6), batch, {"here": actions, "there": actions})
+        thetas.append(critic.q.theta.detach().clone())
+    assert torch.equal(*thetas)

@@ -2,9 +2,9 @@
 
 A seeded sample of mutants, as many of each file, is run in temporary copies of the tree: first the tests that belong to
 the file, in a second pass, for what they let through, the wider ones. A test that fails catches the mutant; so does the
-time limit. At the end every test that caught one is run on the tree as it is. verification/mutation.json holds every
-verdict; a run that was stopped goes on with the same command. verification/mutation_reasons.json gives, by name, the
-reason why a survivor is no gap ("equivalent: ...").
+time limit. At the end every test that caught one is run on the tree as it is. verification/mutation/seedN.json holds
+every verdict; a run that was stopped goes on with the same command. verification/mutation/reasons.json gives, by name,
+the reason why a survivor is no gap ("equivalent: ...").
 """
 
 import argparse
@@ -24,8 +24,8 @@ from verification.mutation.mutants import Mutant, mutants, mutated
 from verification.mutation.targets import NEAR, WIDE
 
 ROOT = Path(__file__).parent.parent.parent
-RESULTS = ROOT / "verification/mutation.json"
-REASONS = ROOT / "verification/mutation_reasons.json"
+FOLDER = ROOT / "verification/mutation"
+REASONS = FOLDER / "reasons.json"
 COPIED = ("theory", "deep", "tests", "verification", "pyproject.toml")
 
 
@@ -113,11 +113,17 @@ def fresh_copy(folder: Path) -> Path:
     return folder
 
 
+def results_of(seed: int) -> Path:
+    """Where the verdicts of this sample are."""
+    return FOLDER / f"seed{seed}.json"
+
+
 def write(known: dict[str, Any], options: argparse.Namespace) -> None:
     text = {"seed": options.seed, "per_file": options.per_file, "mutants": known}
-    part = RESULTS.with_suffix(".tmp")
+    results = results_of(options.seed)
+    part = results.with_suffix(".tmp")
     part.write_text(json.dumps(text, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(RESULTS)
+    part.replace(results)
 
 
 def summary(known: dict[str, Any], reasons: dict[str, str]) -> str:
@@ -143,7 +149,8 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="ask the tests again about those that survived")
     parser.add_argument("--report", action="store_true", help="run nothing")
     options = parser.parse_args()
-    stored = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {"mutants": {}}
+    results = results_of(options.seed)
+    stored = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {"mutants": {}}
     known = stored["mutants"]
     if options.again:
         known = {n: v | ({"tests": "none"} if v["verdict"] == "survived" else {}) for n, v in known.items()}
