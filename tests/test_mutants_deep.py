@@ -1,6 +1,7 @@
 """Gaps that mutation testing found in the tests of deep/ (`python -m verification.mutation`)."""
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 import pytest
@@ -93,10 +94,12 @@ def test_budgets_lie_between_a_trajectorys_own_cost_and_the_largest(build, monke
 
 def test_a_gaussian_policys_deviation_covers_its_range():
     policy = Policy(1, 1, "gaussian", (), log_std_range=(-5.0, -1.0))
-    theta = torch.zeros(1, sum(np.prod(shape) for shape in policy.shapes))  # weights, then the biases of mean and raw
+    theta = torch.zeros(1, sum(prod(shape) for shape in policy.shapes))  # weights, then the biases of mean and raw
     for raw, log_std in ((-50.0, -5.0), (0.0, -3.0), (50.0, -1.0)):
         theta[0, -1] = raw
-        assert policy.distribution(theta, torch.zeros(1, 1, 1))[1].item() == pytest.approx(log_std)
+        found = policy.distribution(theta, torch.zeros(1, 1, 1))[1]
+        assert found is not None
+        assert found.item() == pytest.approx(log_std)
 
 
 def test_rewards_to_go_are_in_the_unit_of_the_rewards(dataset):
