@@ -20,7 +20,7 @@ from deep.ppo import Learner, Policies
 from deep.randomness import generator
 from deep.recipes import Settings, limits, recipe
 from deep.simulators.batched import simulators
-from deep.simulators.lockstep import Simulators
+from deep.simulators.lockstep import Lockstep
 from deep.tasks import find_task
 
 COLUMNS = ("observations", "next_observations", "actions", "rewards", "costs", "terminals", "timeouts")
@@ -41,7 +41,7 @@ RETURN_EDGES = (0.2, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.825, 0.85, 0.875, 0.9, 0.9
 
 
 @torch.inference_mode()
-def play(envs: Simulators, policies: Policies, episodes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def play(envs: Lockstep, policies: Policies, episodes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Every policy plays this many episodes, with its exploration noise.
 
     Returns DSRL's arrays, policy after policy and episode after episode, and the `lengths` of the episodes.

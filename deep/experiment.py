@@ -16,8 +16,9 @@ from torch import Tensor
 
 from deep.algorithms import ALGORITHMS
 from deep.datasets import OfflineDataset, load
-from deep.estimates import Act, DynamicsConfig, DynamicsEnsemble
+from deep.estimates import DynamicsConfig, DynamicsEnsemble
 from deep.phases import Choosing, Phase, Problem
+from deep.policies import Act
 from deep.replay import Replay
 from deep.runs import read_json
 from deep.tasks import Task, find_task
@@ -40,8 +41,9 @@ class Settings(Generic[Config]):
     """quick: minutes on two CPU cores. paper: the sizes and steps that the paper prints, for a GPU."""
     seeds: tuple[int, ...] = (0,)
     """Every stage is trained anew for each seed."""
-    cost_limits: tuple[float, ...] = (20.0, 40.0, 80.0)
-    """Limits on the cost of an episode; each seed is trained for each limit, all together."""
+    cost_limits: tuple[float, ...] = ()
+    """Limits on the cost of an episode; each seed is trained for each limit, all together. None: those at which DSRL
+    reports the task, 20, 40, 80 or (bullet) 10, 20, 40."""
     dataset: str = "auto"
     """auto (DSRL's file where it lies in DSRL_DATASET_DIR, else the embedded one), embedded, dsrl (downloaded where
     it is missing), or a file."""
@@ -70,9 +72,10 @@ class Experiment:
 
     def __init__(self, settings: Settings[Any], task: Task | None = None, data: OfflineDataset | None = None) -> None:
         """`task` and `data` stand for what the settings name, where they are not in the table or not in a file."""
-        settings.check()
-        self.settings = settings
         self.task: Task = task or find_task(settings.task)
+        limits = settings.cost_limits or self.task.cost_limits
+        self.settings = settings = dataclasses.replace(settings, task=self.task.name, cost_limits=limits)
+        settings.check()
         self.data: OfflineDataset = data or load(self.task, settings.dataset)
         cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
         self.device = torch.device("cuda" if cuda else "cpu")

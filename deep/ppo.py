@@ -21,7 +21,7 @@ from torch import Tensor
 from deep.networks import MLP, unpack
 from deep.optimisation import Adam, Parameters, gradient
 from deep.randomness import generator
-from deep.simulators.lockstep import Simulators
+from deep.simulators.lockstep import Lockstep
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Batch(NamedTuple):
 class Learner:
     """One run of PPO-Lagrangian: `iterate` collects a batch and learns from it."""
 
-    def __init__(self, config: PPOConfig, envs: Simulators, seed: int):
+    def __init__(self, config: PPOConfig, envs: Lockstep, seed: int):
         self.config, self.envs, self.seed, self.iteration = config, envs, seed, 0
         task, hidden = envs.task, (config.hidden, config.hidden)
         self.reward_scale = task.reward_range[1] / task.episode_length

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import bootstrap
 
-from deep.estimates import Act
 from deep.experiment import Experiment
+from deep.policies import Act
 from deep.simulators.batched import Episodes, rollout
 
 FIRST_EVALUATION_SEED = 100_000

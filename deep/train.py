@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,7 @@ def run(options: Options[Any]) -> dict[str, Any]:
         raise InputError(f"--episodes {options.episodes}: accepted is a number of at least 1")
     if options.threads > 0:
         torch.set_num_threads(options.threads)
-    settings = settings_of(options)
-    experiment = Experiment(settings)
-    settings = replace(settings, task=experiment.task.name)
+    experiment = Experiment(settings_of(options))
     folder = RunFolder(options.out or Path("runs") / f"{experiment.task.name}-{options.algorithm}")
     config = {"identity": identity(experiment), "versions": versions(), "commit": commit(), "command": sys.argv}
     folder.open(config, options.resume)

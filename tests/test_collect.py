@@ -19,7 +19,7 @@ from deep.datasets import EMBEDDED, load
 from deep.ppo import Learner, Multiplier, PPOConfig, gae
 from deep.recipes import RECIPES, Settings, limits, recipe
 from deep.simulators.batched_velocity import BatchedVelocity
-from deep.simulators.lockstep import Step
+from deep.simulators.lockstep import Lockstep, Step
 from deep.tasks import find_task
 
 TINY = Settings(
@@ -96,22 +96,19 @@ def test_multiplier_rises_with_excess_cost_falls_without_it_and_does_not_wind_up
     assert multiplier == (0.0, 0.0)
 
 
-class Throttle:
+class Throttle(Lockstep):
     """Environments whose reward is the action and which cost 1 where the action is above 0."""
 
     def __init__(self, count: int):
-        self.count, self.age = count, np.zeros(count, dtype=int)
         sizes = {"observation_size": 1, "action_size": 1, "episode_length": 20}
-        self.task = replace(find_task("HopperVel"), reward_range=(0.0, 20.0), **sizes)
+        super().__init__(replace(find_task("HopperVel"), reward_range=(0.0, 20.0), **sizes), count)
 
-    def reset(self, seeds, indices=None):
-        self.age[slice(None) if indices is None else indices] = 0
-        return np.zeros((self.count, 1))
+    def _reset(self, seeds, indices):
+        return np.zeros((len(indices), 1))
 
-    def step(self, actions, indices=None):
-        self.age += 1
-        action, never = np.clip(actions[:, 0], -1, 1), np.zeros(self.count, dtype=bool)
-        return Step(np.zeros((self.count, 1)), action, (action > 0) * 1.0, never, self.age >= 20)
+    def _step(self, actions, indices):
+        action, never = actions[:, 0].astype(float), np.zeros(len(indices), dtype=bool)
+        return Step(np.zeros((len(indices), 1)), action, (action > 0) * 1.0, never, self.elapsed[indices] >= 20)
 
     def close(self):
         pass

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from deep.simulators.batched import rollout, simulators
-from deep.simulators.lockstep import Lockstep, Serial, Simulators
+from deep.simulators.lockstep import Lockstep, Serial
 from deep.simulators.pool import Pool
 from deep.tasks import TASKS, Task, make
 from theory.errors import InputError
@@ -42,7 +42,7 @@ def test_workers_do_what_one_process_does_whatever_their_number(name: str, steps
     with Serial(task, 5) as envs:
         expected = columns(envs, list(range(5)), steps)
     with Pool(task, 5, workers) as envs:
-        assert isinstance(envs, Simulators)
+        assert isinstance(envs, Lockstep)
         assert len(mp.active_children()) == workers
         found = columns(envs, list(range(5)), steps)
     for mine, theirs in zip(found, expected, strict=True):

@@ -176,16 +176,15 @@ class DRCORL:
     def _adapt(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Lines 8-12 of Algorithm 1."""
         config, rows = self.config, self.problem.replay.rows(draws["row"])
+        batch = self.problem.replay.batch(rows)
         beyond = step + config.critics.regression_steps
         # Replicas of a seed draw the same rows, so the first of them stands for its seed.
         every = len(self.problem.cost_limits)
-        shared = self.reward.learn(beyond, self.problem.replay.batch(rows[::every]))
+        shared = self.reward.learn(beyond, Batch(*(field[::every] for field in batch)))
         if config.update_behaviour:
             own = {name: draws[f"behaviour {name}"][::every] for name in self._behaviour_draws()}
             shared |= self.behaviour.learn(rows[::every], own, BEHAVIOUR_RATE_IN_ADAPTATION)
         metrics = {name: value[self.problem.seed_index] for name, value in shared.items()}
-
-        batch = self.problem.replay.batch(rows)
         if self.gate.replay is not None:
             batch = self.gate.replay.mix(batch, draws["online"])
         metrics |= self._learn_cost(self.costs, self.actor, beyond, batch, draws)

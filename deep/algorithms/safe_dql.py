@@ -23,10 +23,11 @@ from torch.nn import functional as F
 from deep.choosing import acting_noise, merit, pick
 from deep.critics import episodic_to_discounted
 from deep.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
-from deep.estimates import Act, DynamicsEnsemble
+from deep.estimates import DynamicsEnsemble
 from deep.networks import initial_parameters
 from deep.optimisation import Adam, Parameters, falling, gradient
 from deep.phases import Phase, Problem
+from deep.policies import Act
 from deep.randomness import Draw
 from deep.replay import Batch
 from deep.twins import TwinConfig, TwinCritics, TwinValues

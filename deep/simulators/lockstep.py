@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -22,22 +22,6 @@ class Step(NamedTuple):
     costs: Float[np.ndarray, " n"]
     terminated: Bool[np.ndarray, " n"]
     truncated: Bool[np.ndarray, " n"]
-
-
-@runtime_checkable
-class Simulators(Protocol):
-    """`count` environments of a task, numbered from 0, that step together; `Lockstep` says what they do."""
-
-    task: Task
-    count: int
-
-    def reset(
-        self, seeds: Sequence[int] | Int[np.ndarray, " n"], indices: Int[np.ndarray, " n"] | None = None
-    ) -> Float[np.ndarray, "count observation"]: ...
-
-    def step(self, actions: np.ndarray, indices: Int[np.ndarray, " n"] | None = None) -> Step: ...
-
-    def close(self) -> None: ...
 
 
 AnyLockstep = TypeVar("AnyLockstep", bound="Lockstep")
