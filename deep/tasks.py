@@ -32,6 +32,7 @@ class Task:
         max_cost: the largest episode cost in DSRL's data.
         velocity_threshold: a step costs 1 when the speed [m/s] exceeds this, else 0.
         cost_limits: the episode cost limits at which DSRL reports results.
+        time_out_rate: the probability that a step times the episode out before `episode_length`; 0 on DSRL's tasks.
     """
 
     name: str
@@ -44,6 +45,13 @@ class Task:
     max_cost: float
     velocity_threshold: float
     cost_limits: tuple[float, ...] = (20.0, 40.0, 80.0)
+    time_out_rate: float = 0.0
+
+    @property
+    def expected_length(self) -> float:
+        """The expected steps of an episode that no terminal state ends: sum_t (1 - time_out_rate)^t."""
+        rate = self.time_out_rate
+        return (1 - (1 - rate) ** self.episode_length) / rate if rate > 0 else float(self.episode_length)
 
     def normalised_reward(self, returns: ArrayLike) -> np.ndarray:
         """DSRL's reward score R = (return - r_min) / (r_max - r_min), elementwise."""

@@ -1,0 +1,134 @@
+"""What the study's rows say: bias, rank correlation, coverage, wrong verdicts, and whether a gate is exploited."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import spearmanr
+
+from deep.runs import write_whole
+
+Rows = Sequence[dict[str, Any]]
+LIMITS = (10.0, 20.0, 40.0, 80.0)
+DYNAMICS = ("steering", "judging", "another seed's")
+
+
+def column(rows: Rows, name: str) -> Float[np.ndarray, " rows"]:
+    """One quantity of all rows."""
+    return np.array([row[name] for row in rows], dtype=np.float64)
+
+
+def estimators(rows: Rows) -> list[str]:
+    """The names of the estimators in the rows."""
+    return [name.removesuffix(": cost") for name in rows[0] if name.endswith(": cost")]
+
+
+def summarise(rows: Rows) -> dict[str, Any]:
+    """Everything, for all policies and for those of each source."""
+    sources = dict.fromkeys(row["source"] for row in rows)
+    return {
+        "policies": len(rows),
+        "true cost, quartiles": np.quantile(column(rows, "true_cost"), [0, 0.25, 0.5, 0.75, 1]).round(1).tolist(),
+        "true length, quartiles": np.quantile(column(rows, "true_length"), [0, 0.25, 0.5, 0.75, 1]).round().tolist(),
+        "estimators": {name: quality(rows, name) for name in estimators(rows)},
+        "by source": {
+            source: {name: errors(part, name) for name in estimators(rows)}
+            for source in sources
+            for part in [[row for row in rows if row["source"] == source]]
+        },
+        "exploitation": exploitation(rows),
+    }
+
+
+def errors(rows: Rows, name: str) -> dict[str, float]:
+    """Mean and median absolute error of the cost, in costs of an episode; a positive bias is pessimistic."""
+    error = column(rows, f"{name}: cost") - column(rows, "true_cost")
+    return {"bias": rounded(error.mean()), "median_error": rounded(np.median(np.abs(error)))}
+
+
+def quality(rows: Rows, name: str) -> dict[str, Any]:
+    """How good one estimator is over these policies.
+
+    false_safe: of the policies whose cost exceeds the limit, the share that the estimate passes; false_unsafe: of
+    those that keep it, the share that it rejects; each with its numerator and denominator. `upper` judges by the
+    interval's upper end in the place of the estimate.
+    """
+    true, cost = column(rows, "true_cost"), column(rows, f"{name}: cost")
+    low, high = column(rows, f"{name}: cost_low"), column(rows, f"{name}: cost_high")
+    # The truth is itself a mean over episodes: two of its standard errors are no failure to cover.
+    slack = 2 * column(rows, "true_cost_error")
+    found: dict[str, Any] = errors(rows, name) | {
+        "rank_correlation": rounded(correlation(cost, true)),
+        "return_rank_correlation": rounded(correlation(column(rows, f"{name}: reward"), column(rows, "true_return"))),
+        "length_rank_correlation": rounded(correlation(column(rows, f"{name}: length"), column(rows, "true_length"))),
+        "coverage": rounded(np.mean((low - slack <= true) & (true <= high + slack))),
+        "median_width": rounded(np.median(high - low)),
+        "departure_rank_correlation_with_error": rounded(
+            correlation(column(rows, f"{name}: departure"), np.abs(cost - true))
+        ),
+    }
+    for rule, said in (("estimate", cost), ("upper", high)):
+        found[f"verdicts by {rule}"] = {f"{limit:g}": verdicts(said <= limit, true <= limit) for limit in LIMITS}
+    return found
+
+
+def verdicts(said: np.ndarray, true: np.ndarray) -> dict[str, str]:
+    """False-safe and false-unsafe, as "wrong/of"."""
+    return {
+        "false_safe": f"{int((said & ~true).sum())}/{int((~true).sum())}",
+        "false_unsafe": f"{int((~said & true).sum())}/{int(true.sum())}",
+    }
+
+
+def exploitation(rows: Rows) -> dict[str, Any]:
+    """Mean error of the members that steered a policy, of those that judge it, and of another seed's, by step.
+
+    Where a policy learns to please the models that steer it, the first falls below the others as adaptation goes on.
+    """
+    found: dict[str, Any] = {}
+    for source in dict.fromkeys(row["source"] for row in rows if "gate" in row["source"]):
+        by_step: dict[int, dict[str, float]] = {}
+        for step in sorted({row["step"] for row in rows if row["source"] == source}):
+            part = [row for row in rows if row["source"] == source and row["step"] == step]
+            by_step[step] = {name: errors(part, name)["bias"] for name in DYNAMICS}
+        part = [row for row in rows if row["source"] == source]
+        gaps = column(part, "judging: cost") - column(part, "steering: cost")
+        found[source] = {
+            "mean error by step": by_step,
+            "judging above steering": rounded(gaps.mean()),
+            "its standard error over seeds": rounded(_error_over_seeds(part, gaps)),
+        }
+    return found
+
+
+def _error_over_seeds(rows: Rows, values: np.ndarray) -> float:
+    """The standard error of the mean, seeds taken as the independent ones."""
+    seeds = column(rows, "seed")
+    means = np.array([values[seeds == seed].mean() for seed in np.unique(seeds)])
+    return float(means.std(ddof=1) / len(means) ** 0.5)
+
+
+def correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Spearman's rank correlation; 0 where one side is constant."""
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0.0
+    return float(spearmanr(x, y).statistic)
+
+
+def rounded(value: float) -> float:
+    """Three significant digits."""
+    return float(f"{value:.3g}")
+
+
+def write_csv(path: Path, rows: Rows) -> None:
+    """All rows, to four significant digits."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: f"{value:.4g}" if isinstance(value, float) else value for name, value in row.items()})
+    write_whole(path, text.getvalue().encode())
