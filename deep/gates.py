@@ -39,6 +39,8 @@ class GateConfig:
     choose: Literal["offline", "last"] = "offline"
     """The policy that is kept: the best of those looked at, see `merit`, as judged by the members of the learned
     dynamics that did not steer it; or the last one."""
+    record: bool = False
+    """Keep a copy of every policy that is looked at in the checkpoint, for `deep.study`."""
     required_length: float = 0.9
     """Share of the data's mean episode length that a policy must be foretold to count as safe: dying early is cheap."""
     departure: float = 2.0
@@ -63,7 +65,7 @@ def merit_of(
     """
     cost = estimate.cost + config.k * estimate.cost_std
     against = torch.clamp(cost - limits, min=0) / limits.clamp(min=1)
-    against = against + torch.clamp(1 - estimate.length / max(required_length, 1e-9), min=0)
+    against = against + torch.clamp(required_length - estimate.length, min=0) / max(required_length, 1)
     against = against + torch.clamp(estimate.departure / config.departure - 1, min=0)
     return torch.where(against > 0, -against, estimate.reward.double().clamp(min=0))
 
@@ -79,6 +81,7 @@ class Gate:
         dynamics: DynamicsEnsemble,
         policy: Policy,
         actor: Parameters,
+        steps: int,
     ) -> None:
         self.config, self.online, self.problem, self.dynamics = config, online, problem, dynamics
         self.policy, self.actor = policy, actor
@@ -91,6 +94,8 @@ class Gate:
         self.chosen = actor.average.clone()
         # One row per replica: the merit of the chosen policy, and the step at which it was found.
         self.merit = torch.full((len(problem.replicas), 2), -torch.inf, device=problem.device)
+        looks = -(-steps // config.look_every) if config.record else 0
+        self.looked_at = torch.zeros(looks, *actor.average.shape, device=problem.device)
         self.replay: OnlineReplay | None = None
         if online.update_critics:
             length = problem.task.episode_length
@@ -121,14 +126,19 @@ class Gate:
 
     def tensors(self) -> dict[str, Tensor]:
         named = {"gate": self.cost, "chosen": self.chosen, "chosen_merit": self.merit}
+        if self.config.record:
+            named["looked_at"] = self.looked_at
         return named | ({} if self.replay is None else self.replay.tensors())
 
     def hooks(self) -> list[Hook]:
         """The looks, where anything is looked at."""
-        return [Hook(self.config.look_every, self.look)] if self.uses_dynamics or self.online.episodes > 0 else []
+        looking = self.uses_dynamics or self.online.episodes > 0 or self.config.record
+        return [Hook(self.config.look_every, self.look)] if looking else []
 
     def look(self, step: int) -> dict[str, Tensor]:
         """Judge the policy of this step by learned dynamics and by the simulator, as far as each is asked for."""
+        if self.config.record:
+            self.looked_at[step // self.config.look_every] = self.actor.average
         seen = self._look_ahead(step) if self.uses_dynamics else {}
         return seen | (self._play() if self.online.episodes > 0 else {})
 

@@ -144,7 +144,7 @@ def exact_chain(sign: float) -> tuple[float, float, float]:
 
 
 ESTIMATORS = {
-    "fitted_q": lambda problem, features: FittedQ(FittedQConfig(ridge=1e-12), problem, features),
+    "fitted_q": lambda problem, features: FittedQ(FittedQConfig(None, "start", ridge=1e-12), problem, features),
     "dice": lambda problem, features: Dice(DiceConfig(regularisation=1e-10, iterations=200), problem, features),
 }
 
@@ -188,7 +188,7 @@ def test_costs_stay_within_what_an_episode_can_cost(chain):
     def wild(observations, actions):
         return features(observations, actions)[..., :1]  # one feature for everything: nonsense, but finite
 
-    estimate = FittedQ(FittedQConfig(gamma=0.9999), problem, wild).estimate(always(0.5, -0.5))
+    estimate = FittedQ(FittedQConfig(0.9999, "start", ridge=1e-6), problem, wild).estimate(always(0.5, -0.5))
     assert ((estimate.cost >= 0) & (estimate.cost_high <= 3000)).all()
 
 

@@ -28,17 +28,19 @@ from theory.errors import InputError
 class FittedQConfig:
     """Least-squares fitted-Q evaluation."""
 
-    gamma: float | None = None
-    """Discount factor; None takes 1 - 1/L for episodes of L steps, whose discounted sum has an episode's unit."""
-    states: Literal["start", "data"] = "start"
-    """Where Q is read: at the start states, or at the data's states as appendix B.1 of the preprint does."""
+    gamma: float | None = 0.99
+    """Discount factor, the preprint's by default; None takes 1 - 1/L for episodes of L steps, whose discounted sum has
+    an episode's unit, at the price of a fixed point that is seldom a sensible one."""
+    states: Literal["start", "data"] = "data"
+    """Where Q is read: at the data's states as appendix B.1 of the preprint does, or at the start states, from which a
+    short discount sees the beginning of an episode only."""
     members: int = 6
     """Bootstrap resamples of the trajectories."""
     transitions: int = 20_000
     """Transitions that enter the sums."""
     features: int = 128
     """Random features."""
-    ridge: float = 1e-6
+    ridge: float = 1e-4
     """Added to the matrix's diagonal; features have mean square 1."""
 
 

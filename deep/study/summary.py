@@ -28,25 +28,33 @@ def estimators(rows: Rows) -> list[str]:
 
 
 def summarise(rows: Rows) -> dict[str, Any]:
-    """Everything, for all policies and for those of each source."""
-    sources = dict.fromkeys(row["source"] for row in rows)
+    """Everything, for all policies and for those of each kind."""
     return {
         "policies": len(rows),
-        "true cost, quartiles": np.quantile(column(rows, "true_cost"), [0, 0.25, 0.5, 0.75, 1]).round(1).tolist(),
-        "true length, quartiles": np.quantile(column(rows, "true_length"), [0, 0.25, 0.5, 0.75, 1]).round().tolist(),
+        "true cost, quartiles": _quartiles(rows, "true cost"),
+        "true return, quartiles": _quartiles(rows, "true return"),
+        "true length, quartiles": _quartiles(rows, "true length"),
         "estimators": {name: quality(rows, name) for name in estimators(rows)},
-        "by source": {
-            source: {name: errors(part, name) for name in estimators(rows)}
-            for source in sources
-            for part in [[row for row in rows if row["source"] == source]]
+        "by kind": {
+            kind: {"policies": len(part)} | {name: errors(part, name) for name in estimators(part)}
+            for kind, part in by_kind(rows).items()
         },
-        "exploitation": exploitation(rows),
+        "members that steered a policy against others": exploitation(rows),
     }
+
+
+def by_kind(rows: Rows) -> dict[str, Rows]:
+    """The rows of each kind, in their order."""
+    return {kind: [row for row in rows if row["kind"] == kind] for kind in dict.fromkeys(row["kind"] for row in rows)}
+
+
+def _quartiles(rows: Rows, name: str) -> list[float]:
+    return np.quantile(column(rows, name), [0, 0.25, 0.5, 0.75, 1]).round(1).tolist()
 
 
 def errors(rows: Rows, name: str) -> dict[str, float]:
     """Mean and median absolute error of the cost, in costs of an episode; a positive bias is pessimistic."""
-    error = column(rows, f"{name}: cost") - column(rows, "true_cost")
+    error = column(rows, f"{name}: cost") - column(rows, "true cost")
     return {"bias": rounded(error.mean()), "median_error": rounded(np.median(np.abs(error)))}
 
 
@@ -57,14 +65,14 @@ def quality(rows: Rows, name: str) -> dict[str, Any]:
     those that keep it, the share that it rejects; each with its numerator and denominator. `upper` judges by the
     interval's upper end in the place of the estimate.
     """
-    true, cost = column(rows, "true_cost"), column(rows, f"{name}: cost")
+    true, cost = column(rows, "true cost"), column(rows, f"{name}: cost")
     low, high = column(rows, f"{name}: cost_low"), column(rows, f"{name}: cost_high")
     # The truth is itself a mean over episodes: two of its standard errors are no failure to cover.
-    slack = 2 * column(rows, "true_cost_error")
+    slack = 2 * column(rows, "true cost, standard error")
     found: dict[str, Any] = errors(rows, name) | {
         "rank_correlation": rounded(correlation(cost, true)),
-        "return_rank_correlation": rounded(correlation(column(rows, f"{name}: reward"), column(rows, "true_return"))),
-        "length_rank_correlation": rounded(correlation(column(rows, f"{name}: length"), column(rows, "true_length"))),
+        "return_rank_correlation": rounded(correlation(column(rows, f"{name}: reward"), column(rows, "true return"))),
+        "length_rank_correlation": rounded(correlation(column(rows, f"{name}: length"), column(rows, "true length"))),
         "coverage": rounded(np.mean((low - slack <= true) & (true <= high + slack))),
         "median_width": rounded(np.median(high - low)),
         "departure_rank_correlation_with_error": rounded(
@@ -84,32 +92,19 @@ def verdicts(said: np.ndarray, true: np.ndarray) -> dict[str, str]:
     }
 
 
-def exploitation(rows: Rows) -> dict[str, Any]:
-    """Mean error of the members that steered a policy, of those that judge it, and of another seed's, by step.
+def exploitation(rows: Rows) -> list[dict[str, Any]]:
+    """Mean error of the members that steered a policy, of those that judge it, and of another seed's, by degree.
 
     Where a policy learns to please the models that steer it, the first falls below the others as adaptation goes on.
     """
-    found: dict[str, Any] = {}
-    for source in dict.fromkeys(row["source"] for row in rows if "gate" in row["source"]):
-        by_step: dict[int, dict[str, float]] = {}
-        for step in sorted({row["step"] for row in rows if row["source"] == source}):
-            part = [row for row in rows if row["source"] == source and row["step"] == step]
-            by_step[step] = {name: errors(part, name)["bias"] for name in DYNAMICS}
-        part = [row for row in rows if row["source"] == source]
-        gaps = column(part, "judging: cost") - column(part, "steering: cost")
-        found[source] = {
-            "mean error by step": by_step,
-            "judging above steering": rounded(gaps.mean()),
-            "its standard error over seeds": rounded(_error_over_seeds(part, gaps)),
-        }
+    found = []
+    for kind, part in by_kind(rows).items():
+        for degree in sorted({row["degree"] for row in part}):
+            here = [row for row in part if row["degree"] == degree]
+            known = [name for name in DYNAMICS if f"{name}: cost" in here[0]]
+            biases = {name: errors(here, name)["bias"] for name in known}
+            found.append({"kind": kind, "degree": degree, "policies": len(here), **biases})
     return found
-
-
-def _error_over_seeds(rows: Rows, values: np.ndarray) -> float:
-    """The standard error of the mean, seeds taken as the independent ones."""
-    seeds = column(rows, "seed")
-    means = np.array([values[seeds == seed].mean() for seed in np.unique(seeds)])
-    return float(means.std(ddof=1) / len(means) ** 0.5)
 
 
 def correlation(x: np.ndarray, y: np.ndarray) -> float:
