@@ -152,11 +152,11 @@ class Gate:
         steering, judging = (self.dynamics.read(outcomes, half) for half in HALVES)
         if self.config.kind == "dynamics":
             self.cost.copy_(gate_cost(steering, self.problem.limits, self.config))
-        merit = merit_of(judging, self.problem.limits, self.required_length, self.config)
+        merit = merit_of(judging, self.problem.limits, self.required_length, self.config).to(self.merit)
         better = merit > self.merit[:, 0]
         self.chosen.copy_(torch.where(better.unsqueeze(1), self.actor.average, self.chosen))
         found = torch.stack([merit, torch.full_like(merit, step)], dim=1)
-        self.merit.copy_(torch.where(better.unsqueeze(1), found.to(self.merit), self.merit))
+        self.merit.copy_(torch.where(better.unsqueeze(1), found, self.merit))
         seen = {f"predicted_{name}": value for name, value in judging._asdict().items()}
         return seen | {"steering_cost": steering.cost, "steering_departure": steering.departure}
 

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from deep.datasets import OfflineDataset
-from deep.estimates import DynamicsConfig, DynamicsEnsemble
+from deep.estimates import DynamicsConfig, DynamicsEnsemble, second_opinions
 from deep.estimates.dynamics import Prediction
 from deep.estimates.interface import one_more_member
 from deep.estimates.rollouts import Outcomes
 from deep.experiment import Experiment
 from deep.randomness import draw_block
+from deep.scores import offline_costs
 
 
 def trained(experiment: Experiment, members: int = 4, **options) -> DynamicsEnsemble:
@@ -144,3 +145,26 @@ def test_replicas_are_rolled_out_in_their_own_seeds_models(build):
     for ours, theirs in zip(together, single, strict=True):
         torch.testing.assert_close(ours[3:4], theirs, rtol=1e-3, atol=1e-3)
     assert not torch.allclose(together.reward[0], together.reward[3], rtol=1e-3)
+
+
+def test_results_report_the_judging_half_of_the_kept_policy_and_second_opinions(build):
+    experiment = build("--seeds", "1", "--cost-limits", "4", "9")
+    method = experiment.method
+    method.gate.chosen.add_(torch.tensor([[0.1], [-0.1]]))
+    reported = offline_costs(experiment)
+    estimate = experiment.dynamics.estimate(method.act)
+    opinions = {name: e.estimate(method.act).cost for name, e in second_opinions(experiment.problem).items()}
+    assert set(opinions) == {"fitted_q", "nearest", "dice"}
+    for i, found in enumerate(reported):
+        assert found["offline_cost_estimate"] == estimate.cost[i]
+        assert found["offline_cost_std"] == estimate.cost_std[i]
+        assert found["offline_cost_interval"] == (estimate.cost_low[i], estimate.cost_high[i])
+        assert found["offline_return_estimate"] == estimate.reward[i]
+        assert found["offline_length_estimate"] == estimate.length[i]
+        assert found["offline_departure"] == estimate.departure[i]
+        assert found["offline_second_opinions"] == pytest.approx({name: c[i].item() for name, c in opinions.items()})
+    assert reported[0]["offline_return_estimate"] != reported[1]["offline_return_estimate"]
+    without = build("--algorithm", "bc_all", "--cost-limits", "9")
+    (found,) = offline_costs(without)
+    assert found["offline_cost_estimate"] is None
+    assert found["offline_second_opinions"].keys() == opinions.keys()
