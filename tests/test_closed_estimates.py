@@ -102,9 +102,10 @@ def chain_data(noisy_costs: bool = False) -> OfflineDataset:
     for name, array in observed.items():
         array[:, 0] = rows[name]
     actions = np.where(np.array(rows["a"])[:, None], 0.5, -0.5) * np.ones((1, 3))
-    flags = (np.array(rows[name], dtype=bool) for name in ("terminal", "timeout"))
-    columns = (np.array(rows[name], dtype=np.float32) for name in ("r", "c"))
-    return OfflineDataset("HopperVel", observed["s"], observed["n"], actions.astype(np.float32), *columns, *flags)
+    terminals, timeouts = (np.array(rows[name], dtype=bool) for name in ("terminal", "timeout"))
+    rewards, costs = (np.array(rows[name], dtype=np.float32) for name in ("r", "c"))
+    actions = actions.astype(np.float32)
+    return OfflineDataset("HopperVel", observed["s"], observed["n"], actions, rewards, costs, terminals, timeouts)
 
 
 @pytest.fixture
@@ -232,7 +233,7 @@ def test_the_nearest_behaviour_by_loops_over_trajectories(build, dataset: Offlin
         raw = np.exp(-(np.array(distance) - min(distance)) / np.exp(log_width))
         return raw / raw.sum()
 
-    w = weights(brentq(lambda x: 1 / (weights(x) ** 2).sum() - 4, -20, 5))
+    w = weights(float(brentq(lambda x: 1 / (weights(x) ** 2).sum() - 4, -20, 5)))  # pyright: ignore[reportArgumentType]
     cost = w @ dataset.trajectory_costs
     error = np.sqrt((w**2 @ (dataset.trajectory_costs - cost) ** 2) / (1 - (w**2).sum()))
     assert estimate.cost.item() == pytest.approx(cost, rel=1e-4)
@@ -273,9 +274,11 @@ def test_a_policy_is_estimated_alike_alone_and_in_company(chain):
         assert one.cost[0] != other.cost[0]
 
 
-@pytest.mark.parametrize("config", [FittedQConfig(gamma=1.0), DiceConfig(gamma=-0.1), DiceConfig(regularisation=0.0)])
-def test_impossible_settings_are_refused(chain, config):
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [(FittedQ, FittedQConfig(gamma=1.0)), (Dice, DiceConfig(gamma=-0.1)), (Dice, DiceConfig(regularisation=0.0))],
+)
+def test_impossible_settings_are_refused(chain, kind, config):
     problem, features = chain()
-    kind = FittedQ if isinstance(config, FittedQConfig) else Dice
     with pytest.raises(InputError, match="accepted"):
         kind(config, problem, features)

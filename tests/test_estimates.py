@@ -83,8 +83,8 @@ def test_one_half_steers_and_the_other_judges(build, members, steering, judging)
     ensemble = DynamicsEnsemble(DynamicsConfig(members=members, hidden=(8,)), problem)
     numbers = torch.arange(1.0, members + 1).unsqueeze(0)
     outcomes = Outcomes(numbers, 10 * numbers, 100 * numbers, numbers / 10)
-    for half, chosen in (("steering", steering), ("judging", judging)):
-        estimate = ensemble.read(outcomes, half)
+    estimates = (ensemble.read(outcomes, "steering"), ensemble.read(outcomes, "judging"))
+    for estimate, chosen in zip(estimates, (steering, judging), strict=True):
         values = numbers[0, chosen]
         assert estimate.cost.item() == pytest.approx(values.mean().item())
         assert estimate.cost_std.item() == pytest.approx(values.std(correction=0).item())

@@ -15,7 +15,7 @@ from deep.study import __main__ as study
 from deep.study import measure as measuring
 from deep.study.measure import Estimators, RowFile, truth
 from deep.study.policies import SHAKES, STRETCHES, FinishedRun
-from deep.study.summary import exploitation, quality
+from deep.study.summary import exploitation, quality, summarise, write_csv
 from deep.tasks import TASKS
 from tests.conftest import TINY
 from theory.errors import InputError
@@ -76,7 +76,7 @@ def test_the_models_of_a_run_are_those_it_has_trained(runs):
 def test_truth_is_what_the_evaluation_finds(runs, monkeypatch):
     """On the evaluation's start seeds, the policies of the summary score what the summary says."""
     run = FinishedRun.read(runs / "drcorl")
-    run.experiment.method.gate.chosen.copy_(run.stored["chosen"])
+    run.experiment.method.tensors()["chosen"].copy_(run.stored["chosen"])
     monkeypatch.setattr(measuring, "FIRST_TRUTH_SEED", 100_000)
     found = truth(run.experiment, run.act(run.stored["chosen"]), 3)
     played, results = evaluate(run.experiment, 3)
@@ -184,6 +184,21 @@ def test_steering_members_are_held_against_the_others():
         row |= other
     (found,) = exploitation(rows)
     assert found == {"kind": "last", "degree": 2.0, "policies": 2, "steering": -8.0, "judging": 1.0}
+
+
+def test_an_estimator_that_is_silent_in_some_rows_is_judged_by_the_others(tmp_path):
+    both = [a | b for a, b in zip(made_up([1, 2], [1, 3]), made_up([1, 2], [5, 5], name="another seed's"), strict=True)]
+    rows = both + made_up([50], [9])
+    found = summarise(rows)
+    assert found["policies"] == 3
+    assert {name: entry["policies"] for name, entry in found["estimators"].items()} == {
+        "judging": 3,
+        "another seed's": 2,
+    }
+    assert found["estimators"]["another seed's"]["bias"] == 3.5
+    write_csv(tmp_path / "rows.csv", rows)
+    table = list(csv.DictReader((tmp_path / "rows.csv").read_text().splitlines()))
+    assert [row["another seed's: cost"] for row in table] == ["5", "5", ""]
 
 
 def test_runs_that_cannot_be_studied_are_refused(runs, tmp_path):

@@ -8,6 +8,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 
 from deep.study.summary import DYNAMICS, Rows, by_kind, column, exploitation
 
@@ -17,7 +18,7 @@ SHOWN = {
     "nearest": "nearest behaviour",
     "dice": "DICE",
 }
-STYLES = dict(zip(DYNAMICS, ("-", "--", ":"), strict=True))
+STYLES: dict[str, str] = dict(zip(DYNAMICS, ("-", "--", ":"), strict=True))
 
 
 def draw(rows: Rows, path: Path) -> None:
@@ -35,7 +36,7 @@ def draw(rows: Rows, path: Path) -> None:
     plt.close(figure)
 
 
-def _scatter(axes: plt.Axes, rows: Rows, colours: dict[str, str], name: str) -> None:
+def _scatter(axes: Axes, rows: Rows, colours: dict[str, str], name: str) -> None:
     """The cost that one estimator foretells, with its interval, against the true one, on a scale that shows 0."""
     for kind, part in by_kind(rows).items():
         true, cost = column(part, "true cost"), column(part, f"{name}: cost")
@@ -50,12 +51,11 @@ def _scatter(axes: plt.Axes, rows: Rows, colours: dict[str, str], name: str) -> 
     axes.set(xlabel="true cost of an episode (dashed: 20)", ylabel="foretold, with 95 % interval")
 
 
-def _errors_by_degree(axes: plt.Axes, rows: Rows, colours: dict[str, str]) -> None:
+def _errors_by_degree(axes: Axes, rows: Rows, colours: dict[str, str]) -> None:
     """The mean error of the members that steer, that judge, and of another seed's, by kind and degree."""
     found = exploitation(rows)
-    known = [name for name in DYNAMICS if name in found[0]]
-    for name in known:
-        axes.plot([entry[name] for entry in found], STYLES[name], c="0.3", marker=".", label=name)
+    for name in DYNAMICS:
+        axes.plot([entry.get(name, np.nan) for entry in found], STYLES[name], c="0.3", marker=".", label=name)
     for i, entry in enumerate(found):
         axes.axvspan(i - 0.5, i + 0.5, color=colours[entry["kind"]], alpha=0.12, lw=0)
     axes.axhline(0, c="0.5", lw=0.8)
@@ -64,7 +64,7 @@ def _errors_by_degree(axes: plt.Axes, rows: Rows, colours: dict[str, str]) -> No
     axes.legend(fontsize=8, frameon=False)
 
 
-def _departure(axes: plt.Axes, rows: Rows, colours: dict[str, str]) -> None:
+def _departure(axes: Axes, rows: Rows, colours: dict[str, str]) -> None:
     """The judging half's error against its departure."""
     for kind, part in by_kind(rows).items():
         error = np.abs(column(part, "judging: cost") - column(part, "true cost"))

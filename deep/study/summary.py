@@ -23,8 +23,14 @@ def column(rows: Rows, name: str) -> Float[np.ndarray, " rows"]:
 
 
 def estimators(rows: Rows) -> list[str]:
-    """The names of the estimators in the rows."""
-    return [name.removesuffix(": cost") for name in rows[0] if name.endswith(": cost")]
+    """The names of the estimators in the rows; a run of a single seed has no other seed's models."""
+    names = dict.fromkeys(name for row in rows for name in row if name.endswith(": cost"))
+    return [name.removesuffix(": cost") for name in names]
+
+
+def judged(rows: Rows, name: str) -> Rows:
+    """The rows in which this estimator speaks."""
+    return [row for row in rows if f"{name}: cost" in row]
 
 
 def summarise(rows: Rows) -> dict[str, Any]:
@@ -54,6 +60,7 @@ def _quartiles(rows: Rows, name: str) -> list[float]:
 
 def errors(rows: Rows, name: str) -> dict[str, float]:
     """Mean and median absolute error of the cost, in costs of an episode; a positive bias is pessimistic."""
+    rows = judged(rows, name)
     error = column(rows, f"{name}: cost") - column(rows, "true cost")
     return {"bias": rounded(error.mean()), "median_error": rounded(np.median(np.abs(error)))}
 
@@ -65,20 +72,29 @@ def quality(rows: Rows, name: str) -> dict[str, Any]:
     those that keep it, the share that it rejects; each with its numerator and denominator. `upper` judges by the
     interval's upper end in the place of the estimate.
     """
+    rows = judged(rows, name)
     true, cost = column(rows, "true cost"), column(rows, f"{name}: cost")
     low, high = column(rows, f"{name}: cost_low"), column(rows, f"{name}: cost_high")
     # The truth is itself a mean over episodes: two of its standard errors are no failure to cover.
     slack = 2 * column(rows, "true cost, standard error")
-    found: dict[str, Any] = errors(rows, name) | {
-        "rank_correlation": rounded(correlation(cost, true)),
-        "return_rank_correlation": rounded(correlation(column(rows, f"{name}: reward"), column(rows, "true return"))),
-        "length_rank_correlation": rounded(correlation(column(rows, f"{name}: length"), column(rows, "true length"))),
-        "coverage": rounded(np.mean((low - slack <= true) & (true <= high + slack))),
-        "median_width": rounded(np.median(high - low)),
-        "departure_rank_correlation_with_error": rounded(
-            correlation(column(rows, f"{name}: departure"), np.abs(cost - true))
-        ),
-    }
+    found: dict[str, Any] = (
+        {"policies": len(rows)}
+        | errors(rows, name)
+        | {
+            "rank_correlation": rounded(correlation(cost, true)),
+            "return_rank_correlation": rounded(
+                correlation(column(rows, f"{name}: reward"), column(rows, "true return"))
+            ),
+            "length_rank_correlation": rounded(
+                correlation(column(rows, f"{name}: length"), column(rows, "true length"))
+            ),
+            "coverage": rounded(np.mean((low - slack <= true) & (true <= high + slack))),
+            "median_width": rounded(np.median(high - low)),
+            "departure_rank_correlation_with_error": rounded(
+                correlation(column(rows, f"{name}: departure"), np.abs(cost - true))
+            ),
+        }
+    )
     for rule, said in (("estimate", cost), ("upper", high)):
         found[f"verdicts by {rule}"] = {f"{limit:g}": verdicts(said <= limit, true <= limit) for limit in LIMITS}
     return found
@@ -101,8 +117,7 @@ def exploitation(rows: Rows) -> list[dict[str, Any]]:
     for kind, part in by_kind(rows).items():
         for degree in sorted({row["degree"] for row in part}):
             here = [row for row in part if row["degree"] == degree]
-            known = [name for name in DYNAMICS if f"{name}: cost" in here[0]]
-            biases = {name: errors(here, name)["bias"] for name in known}
+            biases = {name: errors(here, name)["bias"] for name in DYNAMICS if judged(here, name)}
             found.append({"kind": kind, "degree": degree, "policies": len(here), **biases})
     return found
 
@@ -111,10 +126,10 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float:
     """Spearman's rank correlation; 0 where one side is constant."""
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return 0.0
-    return float(spearmanr(x, y).statistic)
+    return float(spearmanr(x, y)[0])  # pyright: ignore[reportArgumentType]
 
 
-def rounded(value: float) -> float:
+def rounded(value: float | np.floating) -> float:
     """Three significant digits."""
     return float(f"{value:.3g}")
 
@@ -122,7 +137,8 @@ def rounded(value: float) -> float:
 def write_csv(path: Path, rows: Rows) -> None:
     """All rows, to four significant digits."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    fields = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, list(fields), restval="", lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow({name: f"{value:.4g}" if isinstance(value, float) else value for name, value in row.items()})
