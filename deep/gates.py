@@ -43,7 +43,7 @@ class GateConfig:
     """Keep a copy of every policy that is looked at in the checkpoint, for `deep.study`."""
     required_length: float = 0.9
     """Share of the data's mean episode length that a policy must be foretold to count as safe: dying early is cheap."""
-    departure: float = 2.0
+    departure: float = 1.5
     """The largest departure (`deep.estimates.rollouts`) of a policy that counts as safe. Beyond it the models speak of
     what they do not know: then the gate's cost is at least the limit times departure / this."""
 

@@ -15,7 +15,7 @@ from deep.study import __main__ as study
 from deep.study import measure as measuring
 from deep.study.measure import Estimators, RowFile, truth
 from deep.study.policies import SHAKES, STRETCHES, FinishedRun
-from deep.study.summary import exploitation, quality, summarise, write_csv
+from deep.study.summary import by_departure, exploitation, gate_verdicts, quality, summarise, write_csv
 from deep.tasks import TASKS
 from tests.conftest import TINY
 from theory.errors import InputError
@@ -155,6 +155,7 @@ def made_up(true, cost, half_width=5.0, error=0.0, departure=None, kind="last", 
         row = {"kind": kind, "degree": degree, "true cost": t, "true cost, standard error": error}
         row |= {"true return": -t, "true length": t, f"{name}: cost": c, f"{name}: reward": -c, f"{name}: length": -c}
         row |= {f"{name}: cost_low": c - half_width, f"{name}: cost_high": c + half_width, f"{name}: departure": d}
+        row[f"{name}: cost_std"] = 1.0
         rows.append(row)
     return rows
 
@@ -186,10 +187,31 @@ def test_steering_members_are_held_against_the_others():
     assert found == {"kind": "last", "degree": 2.0, "policies": 2, "steering": -8.0, "judging": 1.0}
 
 
+def test_the_gates_rule_asks_for_cost_length_and_departure():
+    """Default settings: mean + 1 std within the limit, long enough, departure at most 1.5."""
+    rows = made_up([15, 15, 15, 15, 25, 25], [-19, -10, -10, -21, -15, -15], departure=[1, 1, 1.6, 1, 1, 1])
+    for row, length in zip(rows, (50, 40, 50, 50, 50, 50), strict=True):
+        row["judging: cost"] *= -1
+        row |= {"judging: length": length, "judging: cost_std": 1.0}
+    rows[-1]["judging: cost_std"] = 6.0
+    found = gate_verdicts(rows, 45.0)
+    assert found["20"] == {"false_safe": "1/2", "false_unsafe": "3/4"}
+    assert found["40"] == {"false_safe": "0/0", "false_unsafe": "2/6"}
+
+
+def test_errors_are_sorted_by_departure():
+    found = by_departure(made_up([0, 0, 0, 0], [1, 3, 10, 7], departure=[0.5, 0.69, 0.7, 9]))
+    assert found == [
+        {"from": 0.0, "policies": 2, "median_error": 2.0, "largest_error": 3.0},
+        {"from": 0.7, "policies": 1, "median_error": 10.0, "largest_error": 10.0},
+        {"from": 2.0, "policies": 1, "median_error": 7.0, "largest_error": 7.0},
+    ]
+
+
 def test_an_estimator_that_is_silent_in_some_rows_is_judged_by_the_others(tmp_path):
     both = [a | b for a, b in zip(made_up([1, 2], [1, 3]), made_up([1, 2], [5, 5], name="another seed's"), strict=True)]
     rows = both + made_up([50], [9])
-    found = summarise(rows)
+    found = summarise(rows, 0.0)
     assert found["policies"] == 3
     assert {name: entry["policies"] for name, entry in found["estimators"].items()} == {
         "judging": 3,

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import torch
 import tyro
 
+from deep.gates import GateConfig
 from deep.runs import RunFolder
 from deep.study.measure import Estimators, RowFile, measure
 from deep.study.policies import FinishedRun
@@ -67,7 +68,7 @@ def run(options: Options) -> dict[str, Any]:
         "task": finished[0].experiment.task.name,
         "dataset_sha256": sorted({str(run.experiment.data.sha256) for run in finished}),
         "episodes": options.episodes,
-        **summarise(rows),
+        **summarise(rows, GateConfig().required_length * float(finished[0].experiment.data.lengths.mean())),
     }
     write_csv(options.out / "results.csv", rows)
     RunFolder(options.out).write_json("summary.json", summary)

@@ -10,9 +10,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import spearmanr
 
+from deep.gates import GateConfig
 from deep.runs import write_whole
 
 Rows = Sequence[dict[str, Any]]
+EDGES = (0.7, 0.85, 1.0, 1.5, 2.0)
 LIMITS = (10.0, 20.0, 40.0, 80.0)
 DYNAMICS = ("steering", "judging", "another seed's")
 
@@ -33,14 +35,16 @@ def judged(rows: Rows, name: str) -> Rows:
     return [row for row in rows if f"{name}: cost" in row]
 
 
-def summarise(rows: Rows) -> dict[str, Any]:
-    """Everything, for all policies and for those of each kind."""
+def summarise(rows: Rows, required_length: float) -> dict[str, Any]:
+    """Everything, for all policies and for those of each kind; the gate's rule requires this many steps."""
     return {
         "policies": len(rows),
         "true cost, quartiles": _quartiles(rows, "true cost"),
         "true return, quartiles": _quartiles(rows, "true return"),
         "true length, quartiles": _quartiles(rows, "true length"),
         "estimators": {name: quality(rows, name) for name in estimators(rows)},
+        "the gate's rule, by judging members": gate_verdicts(rows, required_length),
+        "error by departure": by_departure(rows),
         "by kind": {
             kind: {"policies": len(part)} | {name: errors(part, name) for name in estimators(part)}
             for kind, part in by_kind(rows).items()
@@ -106,6 +110,30 @@ def verdicts(said: np.ndarray, true: np.ndarray) -> dict[str, str]:
         "false_safe": f"{int((said & ~true).sum())}/{int((~true).sum())}",
         "false_unsafe": f"{int((~said & true).sum())}/{int(true.sum())}",
     }
+
+
+def gate_verdicts(rows: Rows, required_length: float) -> dict[str, dict[str, str]]:
+    """Verdicts of `deep.gates.merit_of` with the default settings, as if the judging half were asked of each policy."""
+    config = GateConfig()
+    cost = column(rows, "judging: cost") + config.k * column(rows, "judging: cost_std")
+    known = (column(rows, "judging: length") >= required_length) & (
+        column(rows, "judging: departure") <= config.departure
+    )
+    true = column(rows, "true cost")
+    return {f"{limit:g}": verdicts(known & (cost <= limit), true <= limit) for limit in LIMITS}
+
+
+def by_departure(rows: Rows) -> list[dict[str, float]]:
+    """The judging half's error for policies whose departure lies below each edge and not below the one before."""
+    departure = column(rows, "judging: departure")
+    error = np.abs(column(rows, "judging: cost") - column(rows, "true cost"))
+    found = []
+    for low, high in zip((0.0, *EDGES), (*EDGES, np.inf), strict=True):
+        here = error[(departure >= low) & (departure < high)]
+        if len(here):
+            numbers = {"median_error": rounded(np.median(here)), "largest_error": rounded(here.max())}
+            found.append({"from": low, "policies": len(here), **numbers})
+    return found
 
 
 def exploitation(rows: Rows) -> list[dict[str, Any]]:
