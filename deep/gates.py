@@ -8,12 +8,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deep.critics import CostCritic, episodic_to_discounted
-from deep.estimates import DynamicsEnsemble
+from deep.estimates import DynamicsEnsemble, Estimate
+from deep.estimates.rollouts import Half
 from deep.online import OnlineConfig, OnlineReplay
 from deep.optimisation import Parameters
 from deep.phases import Hook, Problem
 from deep.policies import Policy
 from theory.errors import InputError
+
+HALVES: tuple[Half, Half] = ("steering", "judging")
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,37 @@ class GateConfig:
     look_every: int = 50
     """Steps between two looks: roll-outs in the learned dynamics or the simulator."""
     choose: Literal["offline", "last"] = "offline"
-    """The policy that is kept: of those that the learned dynamics call safe the one with the highest predicted return
-    (if none is, the one of least predicted cost), or the last one."""
+    """The policy that is kept: the best of those looked at, see `merit`, as judged by the members of the learned
+    dynamics that did not steer it; or the last one."""
+    record: bool = False
+    """Keep a copy of every policy that is looked at in the checkpoint, for `deep.study`."""
+    required_length: float = 0.9
+    """Share of the data's mean episode length that a policy must be foretold to count as safe: dying early is cheap."""
+    departure: float = 1.5
+    """The largest departure (`deep.estimates.rollouts`) of a policy that counts as safe. Beyond it the models speak of
+    what they do not know: then the gate's cost is at least the limit times departure / this."""
+
+
+def gate_cost(estimate: Estimate, limits: Float[Tensor, " replicas"], config: GateConfig) -> Float[Tensor, " replicas"]:
+    """What the gate takes an episode to cost: mean + k std, and not less than limit * departure / largest beyond it."""
+    bound = estimate.cost + config.k * estimate.cost_std
+    excess = estimate.departure / config.departure
+    return torch.where(excess > 1, torch.maximum(bound, limits * excess), bound.double())
+
+
+def merit_of(
+    estimate: Estimate, limits: Float[Tensor, " replicas"], required_length: float, config: GateConfig
+) -> Float[Tensor, " replicas"]:
+    """How good a policy is to keep: its predicted return if nothing speaks against it, else minus what does.
+
+    Against it speak, each as a share of what is allowed: mean cost + k std beyond the limit, a predicted length short
+    of the required one, a departure beyond the largest. Any safe policy ranks above any other, returns below 0 count 0.
+    """
+    cost = estimate.cost + config.k * estimate.cost_std
+    against = torch.clamp(cost - limits, min=0) / limits.clamp(min=1)
+    against = against + torch.clamp(required_length - estimate.length, min=0) / max(required_length, 1)
+    against = against + torch.clamp(estimate.departure / config.departure - 1, min=0)
+    return torch.where(against > 0, -against, estimate.reward.double().clamp(min=0))
 
 
 class Gate:
@@ -49,16 +81,21 @@ class Gate:
         dynamics: DynamicsEnsemble,
         policy: Policy,
         actor: Parameters,
+        steps: int,
     ) -> None:
         self.config, self.online, self.problem, self.dynamics = config, online, problem, dynamics
         self.policy, self.actor = policy, actor
         self.uses_dynamics = config.kind == "dynamics" or config.choose == "offline"
         self._check()
+        self.required_length = config.required_length * float(problem.data.lengths.mean())
+        """Steps that a policy's episodes must be foretold to last, to count as safe."""
         self.cost = torch.zeros(len(problem.replicas), dtype=torch.float64, device=problem.device)
         """The cost of an episode as the gate knows it."""
         self.chosen = actor.average.clone()
         # One row per replica: the merit of the chosen policy, and the step at which it was found.
         self.merit = torch.full((len(problem.replicas), 2), -torch.inf, device=problem.device)
+        looks = -(-steps // config.look_every) if config.record else 0
+        self.looked_at = torch.zeros(looks, *actor.average.shape, device=problem.device)
         self.replay: OnlineReplay | None = None
         if online.update_critics:
             length = problem.task.episode_length
@@ -66,6 +103,11 @@ class Gate:
 
     def _check(self) -> None:
         online, kind = self.online, self.config.kind
+        if not (0 <= self.config.required_length <= 1 and self.config.departure > 0):
+            raise InputError(
+                f"--gate.required-length {self.config.required_length} and --gate.departure {self.config.departure}: "
+                "accepted are a share from 0 to 1, and a number above 0"
+            )
         if self.dynamics.config.steps == 0 and self.uses_dynamics:
             raise InputError(
                 "--dynamics.steps 0 trains no dynamics: it goes only with --gate.kind ucb or simulator and "
@@ -84,33 +126,39 @@ class Gate:
 
     def tensors(self) -> dict[str, Tensor]:
         named = {"gate": self.cost, "chosen": self.chosen, "chosen_merit": self.merit}
+        if self.config.record:
+            named["looked_at"] = self.looked_at
         return named | ({} if self.replay is None else self.replay.tensors())
 
     def hooks(self) -> list[Hook]:
         """The looks, where anything is looked at."""
-        return [Hook(self.config.look_every, self.look)] if self.uses_dynamics or self.online.episodes > 0 else []
+        looking = self.uses_dynamics or self.online.episodes > 0 or self.config.record
+        return [Hook(self.config.look_every, self.look)] if looking else []
 
     def look(self, step: int) -> dict[str, Tensor]:
         """Judge the policy of this step by learned dynamics and by the simulator, as far as each is asked for."""
+        if self.config.record:
+            self.looked_at[step // self.config.look_every] = self.actor.average
         seen = self._look_ahead(step) if self.uses_dynamics else {}
         return seen | (self._play() if self.online.episodes > 0 else {})
 
     def _look_ahead(self, step: int) -> dict[str, Tensor]:
         """Roll the policy out in the learned dynamics: the gate's cost, and whether this policy is the best so far.
 
-        The cost is the members' mean plus k standard deviations. Merit: predicted return where that cost keeps the
-        limit, else minus the cost, which is below every safe policy's merit where returns are not negative.
+        The steering members set the cost, the judging ones the merit: what the policy has learned to please does not
+        decide what is kept.
         """
-        estimate = self.dynamics.estimate(self.act)
-        cost = estimate.cost + self.config.k * estimate.cost_std
+        outcomes = self.dynamics.roll_out(self.act)
+        steering, judging = (self.dynamics.read(outcomes, half) for half in HALVES)
         if self.config.kind == "dynamics":
-            self.cost.copy_(cost)
-        merit = torch.where(cost <= self.problem.limits, estimate.reward.clamp(min=0), -cost)
+            self.cost.copy_(gate_cost(steering, self.problem.limits, self.config))
+        merit = merit_of(judging, self.problem.limits, self.required_length, self.config).to(self.merit)
         better = merit > self.merit[:, 0]
         self.chosen.copy_(torch.where(better.unsqueeze(1), self.actor.average, self.chosen))
         found = torch.stack([merit, torch.full_like(merit, step)], dim=1)
         self.merit.copy_(torch.where(better.unsqueeze(1), found, self.merit))
-        return {f"predicted_{name}": value for name, value in estimate._asdict().items()}
+        seen = {f"predicted_{name}": value for name, value in judging._asdict().items()}
+        return seen | {"steering_cost": steering.cost, "steering_departure": steering.departure}
 
     def _play(self) -> dict[str, Tensor]:
         """Simulator episodes of the policy: the gate's cost, and transitions for the critics."""

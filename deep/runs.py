@@ -81,7 +81,7 @@ class RunFolder:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file whole or not at all."""
-        self._replace(self.path / name, json.dumps(content, indent=2).encode())
+        write_whole(self.path / name, json.dumps(content, indent=2).encode())
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """One line of metrics.jsonl."""
@@ -96,7 +96,7 @@ class RunFolder:
         """Write the checkpoint, replacing the one before only when it is complete."""
         place = {"phase": phase, "step": str(step), "metrics_bytes": str(self.metrics.stat().st_size)}
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        self._replace(self.checkpoint, save(contiguous, metadata=place))
+        write_whole(self.checkpoint, save(contiguous, metadata=place))
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> Position | None:
@@ -129,18 +129,19 @@ class RunFolder:
         with self.metrics.open("ab") as file:
             file.truncate(size)
 
-    @staticmethod
-    def _replace(path: Path, content: bytes) -> None:
-        temporary = path.with_name(path.name + ".tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise InputError(f"{path} cannot be written ({error.strerror}); what was there before is kept") from None
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; raises `InputError` where it cannot be written."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"{path} cannot be written ({error.strerror}); what was there before is kept") from None
 
 
 def read_json(path: Path) -> dict[str, Any]:

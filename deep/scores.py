@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import bootstrap
 
+from deep.estimates import second_opinions
 from deep.experiment import Experiment
 from deep.policies import Act
 from deep.simulators.batched import Episodes, rollout
@@ -48,21 +49,31 @@ def evaluate(experiment: Experiment, episodes: int, choice: str | None = None) -
     return played, results
 
 
-def offline_costs(experiment: Experiment, actor: Act) -> list[dict[str, float | None]]:
-    """What the learned dynamics say of every replica, in the unit of an episode's cost; None if none were trained."""
-    replicas = len(experiment.problem.replicas)
-    if experiment.settings.dynamics.steps == 0:
-        return [{"offline_cost_estimate": None} for _ in range(replicas)]
-    estimate = experiment.dynamics.estimate(actor)
-    return [
-        {
-            "offline_cost_estimate": float(estimate.cost[i]),
-            "offline_cost_std": float(estimate.cost_std[i]),
-            "offline_return_estimate": float(estimate.reward[i]),
-            "offline_length_estimate": float(estimate.length[i]),
-        }
-        for i in range(replicas)
-    ]
+def offline_costs(experiment: Experiment, act: Act) -> list[dict[str, Any]]:
+    """What is foretold of every replica's episodes from the data alone, in the unit of an episode's cost.
+
+    The estimate is that of the learned dynamics' judging half, None if none were trained. `offline_second_opinions` has
+    the cost by every estimator that needs no training; where they contradict the estimate, look twice.
+    """
+    problem = experiment.problem
+    others = {name: estimator.estimate(act) for name, estimator in second_opinions(problem).items()}
+    trained = experiment.settings.dynamics.steps > 0
+    estimate = experiment.dynamics.estimate(act) if trained else None
+    results = []
+    for i in range(len(problem.replicas)):
+        found: dict[str, Any] = {"offline_cost_estimate": None}
+        if estimate is not None:
+            found = {
+                "offline_cost_estimate": float(estimate.cost[i]),
+                "offline_cost_std": float(estimate.cost_std[i]),
+                "offline_cost_interval": (float(estimate.cost_low[i]), float(estimate.cost_high[i])),
+                "offline_return_estimate": float(estimate.reward[i]),
+                "offline_length_estimate": float(estimate.length[i]),
+                "offline_departure": float(estimate.departure[i]),
+            }
+        opinions = {name: float(other.cost[i]) for name, other in others.items()}
+        results.append({**found, "offline_second_opinions": opinions})
+    return results
 
 
 def interval(values: Float[np.ndarray, " episodes"]) -> tuple[float, float]:

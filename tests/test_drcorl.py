@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from deep.estimates import Estimate
+from deep.estimates.rollouts import Outcomes
+from deep.gates import GateConfig, gate_cost, merit_of
 from deep.randomness import draw_block
 from theory.errors import InputError
 
@@ -106,35 +108,68 @@ def test_the_ucb_gate_is_an_episodes_cost(build, states, factor):
     assert method.gate.cost.tolist() == pytest.approx([expected, expected], rel=1e-5)
 
 
+def foretold(cost: float, deviation: float = 0.0, reward: float = 0.0, length: float = 1000.0, departure: float = 1.0):
+    """An estimate for one replica."""
+    numbers = (cost, deviation, 0.0, 2 * cost, reward, length, departure)
+    return Estimate(*(torch.tensor([number]) for number in numbers))
+
+
+def test_the_gate_takes_the_upper_bound_and_more_where_the_models_know_nothing():
+    config, limits = GateConfig(k=2.0, departure=2.0), torch.tensor([LIMIT], dtype=torch.float64)
+    for estimate, expected in (
+        (foretold(4, 1.5), 7),
+        (foretold(4, 1.5, departure=2.0), 7),
+        (foretold(4, 1.5, departure=3.0), 1.5 * LIMIT),
+        (foretold(90, 1.5, departure=3.0), 93),
+    ):
+        assert gate_cost(estimate, limits, config).item() == pytest.approx(expected)
+
+
+def test_merit_ranks_safe_policies_by_return_and_others_by_what_speaks_against_them():
+    config, limits = GateConfig(k=1.0, departure=2.0), torch.tensor([LIMIT], dtype=torch.float64)
+    best_last = [
+        foretold(30, reward=900),
+        foretold(8, reward=900, length=100),
+        foretold(12, 3, reward=5),
+        foretold(8, 2.01, reward=900),
+        foretold(8, reward=-5),
+        foretold(9, 1, reward=300),
+        foretold(0, reward=301, departure=1.9),
+    ]
+    merits = [merit_of(estimate, limits, 500.0, config).item() for estimate in best_last]
+    assert merits == sorted(merits)
+    assert merits == pytest.approx([-2, -0.8, -0.5, -0.001, 0, 300, 301], rel=1e-4)
+    assert merit_of(foretold(0, reward=900, departure=3.0), limits, 500.0, config).item() == pytest.approx(-0.5)
+    assert merit_of(foretold(0, reward=900, length=0.0), limits, 0.0, config).item() == 900
+
+
 def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch):
-    experiment = build("--cost-limits", str(LIMIT), "--gate.k", "1")
+    """The steering member sets the gate; the judging one decides what is kept."""
+    experiment = build("--cost-limits", str(LIMIT), "--gate.k", "1", "--gate.required-length", "0.5")
     method = experiment.method
-    foretold = iter(
-        # cost, its deviation, return; what should then be kept
-        [
-            (50.0, 0.0, 900.0),
-            (30.0, 0.0, 10.0),
-            (8.0, 1.0, 100.0),
-            (9.0, 2.0, 500.0),
-            (9.5, 0.5, 300.0),
-            (1.0, 0.0, 299.0),
-        ]
-    )
+    judged = iter([(50.0, 900.0), (30.0, 10.0), (8.0, 100.0), (10.5, 500.0), (9.5, 300.0), (1.0, 299.0)])
 
-    def estimate(act):
-        cost, deviation, reward = (torch.tensor([x]) for x in next(foretold))
-        return Estimate(cost, deviation, reward, torch.tensor([1000.0]))
+    def roll_out(act):
+        cost, reward = next(judged)
+        length, departure = torch.full((1, 2), 1000.0), torch.ones(1, 2)
+        return Outcomes(torch.tensor([[100 - cost, cost]]), torch.tensor([[0.0, reward]]), length, departure)
 
-    monkeypatch.setattr(experiment.dynamics, "estimate", estimate)
+    monkeypatch.setattr(experiment.dynamics, "roll_out", roll_out)
     kept = []
     for step in range(6):
         method.actor.average.fill_(float(step))
-        method.gate.look(step)
+        seen = method.gate.look(step)
+        assert method.gate.cost.item() == seen["steering_cost"].item() == 100 - seen["predicted_cost"].item()
         kept.append(method.gate.chosen[0, 0].item())
-    # Least cost while none is safe; then the best return among the safe: 9 + 2 is not, 9.5 + .5 just is.
+    # Least cost while none is safe; then the best return among the safe.
     assert kept == [0, 1, 2, 2, 4, 4]
     assert method.report()["chosen_step"] == [4]
-    assert method.gate.cost.item() == 1.0
+
+
+@pytest.mark.parametrize("words", [("--gate.required-length", "1.1"), ("--gate.departure", "0")])
+def test_impossible_judgements_are_refused(build, words):
+    with pytest.raises(InputError, match="accepted"):
+        build(*words)
 
 
 def test_what_needs_dynamics_is_refused_without_them(build):

@@ -4,13 +4,17 @@ import pytest
 import torch
 
 from deep.datasets import OfflineDataset
-from deep.estimates import DynamicsConfig, DynamicsEnsemble
+from deep.estimates import DynamicsConfig, DynamicsEnsemble, second_opinions
+from deep.estimates.dynamics import Prediction
+from deep.estimates.interface import one_more_member
+from deep.estimates.rollouts import Outcomes
 from deep.experiment import Experiment
 from deep.randomness import draw_block
+from deep.scores import offline_costs
 
 
-def trained(experiment: Experiment, **options) -> DynamicsEnsemble:
-    ensemble = DynamicsEnsemble(DynamicsConfig(members=2, hidden=(64,), **options), experiment.problem)
+def trained(experiment: Experiment, members: int = 4, **options) -> DynamicsEnsemble:
+    ensemble = DynamicsEnsemble(DynamicsConfig(members=members, hidden=(64,), **options), experiment.problem)
     (phase,) = ensemble.phases()
     for block in range(phase.steps // 50):
         draws = draw_block(phase.draws, phase.seeds, phase.name, block, 50, experiment.device)
@@ -56,21 +60,81 @@ def test_rollouts_sum_what_the_models_predict_while_alive(build, monkeypatch):
     ensemble = experiment.dynamics
 
     def predict(observations, actions):
-        count, batch, size = observations.shape
-        change = (-ensemble.change_mean / ensemble.change_std).expand(count, batch, size)
-        scale = experiment.problem.reward_scale
-        reward = torch.full((count, batch), 3.0) * scale
+        count, batch, _ = observations.shape
         cost = torch.tensor([0.25, 0.75]).unsqueeze(1).expand(count, batch)
-        end = torch.full((count, batch), 0.01)
-        return change, (reward - ensemble.reward_mean) / ensemble.reward_std, cost.logit(), end.logit()
+        full = torch.full((count, batch), 1.0)
+        return Prediction(torch.zeros_like(observations), 3 * full, cost, 0.01 * full)
 
-    monkeypatch.setattr(ensemble, "_predict", predict)
-    estimate = ensemble.estimate(constant(0.0))
+    monkeypatch.setattr(ensemble.models, "predict", predict)
+    outcomes = ensemble.roll_out(constant(0.0))
     length = (1 - 0.99**1000) / 0.01
-    assert estimate.length.item() == pytest.approx(length, rel=1e-4)
-    assert estimate.reward.item() == pytest.approx(3 * length, rel=1e-4)
-    assert estimate.cost.item() == pytest.approx(0.5 * length, rel=1e-4)
-    assert estimate.cost_std.item() == pytest.approx(0.25 * length, rel=1e-4)
+    assert outcomes.length[0].tolist() == pytest.approx([length] * 2, rel=1e-4)
+    assert outcomes.reward[0].tolist() == pytest.approx([3 * length] * 2, rel=1e-4)
+    assert outcomes.cost[0].tolist() == pytest.approx([0.25 * length, 0.75 * length], rel=1e-4)
+    task = experiment.task
+    monkeypatch.setitem(task.__dict__, "time_out_rate", 0.02)
+    length = (1 - (0.99 * 0.98) ** 1000) / (1 - 0.99 * 0.98)
+    assert ensemble.roll_out(constant(0.0)).length[0].tolist() == pytest.approx([length] * 2, rel=1e-4)
+
+
+@pytest.mark.parametrize(("members", "steering", "judging"), [(5, [0, 1], [2, 3, 4]), (2, [0], [1]), (1, [0], [0])])
+def test_one_half_steers_and_the_other_judges(build, members, steering, judging):
+    problem = build("--seeds", "1", "--cost-limits", "4").problem
+    ensemble = DynamicsEnsemble(DynamicsConfig(members=members, hidden=(8,)), problem)
+    numbers = torch.arange(1.0, members + 1).unsqueeze(0)
+    outcomes = Outcomes(numbers, 10 * numbers, 100 * numbers, numbers / 10)
+    estimates = (ensemble.read(outcomes, "steering"), ensemble.read(outcomes, "judging"))
+    for estimate, chosen in zip(estimates, (steering, judging), strict=True):
+        values = numbers[0, chosen]
+        assert estimate.cost.item() == pytest.approx(values.mean().item())
+        assert estimate.cost_std.item() == pytest.approx(values.std(correction=0).item())
+        assert estimate.reward.item() == pytest.approx(10 * values.mean().item())
+        assert estimate.length.item() == pytest.approx(100 * values.mean().item())
+        assert estimate.departure.item() == pytest.approx(values.mean().item() / 10)
+
+
+def test_the_estimate_is_the_judging_halfs(build, monkeypatch):
+    ensemble = build("--seeds", "1", "--cost-limits", "4").dynamics
+    outcomes = Outcomes(*torch.tensor([[[1.0, 7.0]], [[2.0, 8.0]], [[3.0, 9.0]], [[0.5, 0.7]]]))
+    monkeypatch.setattr(ensemble, "roll_out", lambda act: outcomes)
+    estimate = ensemble.estimate(constant(0.0))
+    assert [x.item() for x in (estimate.cost, estimate.reward, estimate.length)] == [7, 8, 9]
+
+
+def test_departure_counts_contradictions_within_a_half_in_units_of_the_datas(build, monkeypatch):
+    """Members 0, 1 (steering) and 2, 3: on the data they differ by +-1 and +-2, on the roll-out by +-3 and +-2."""
+    experiment = build("--seeds", "1", "2", "--cost-limits", "4", "9")
+    ensemble = DynamicsEnsemble(DynamicsConfig(members=4, hidden=(8,), episodes=2), experiment.problem)
+    data, away = torch.tensor([-1.0, 1.0, -2.0, 2.0]), torch.tensor([-3.0, 3.0, -2.0, 2.0])
+
+    def changes(observations, actions):
+        # Between the halves lies a gap that must not count.
+        by_member = data if (actions.abs() < 5).all() and actions.std() > 0 else away
+        gap = torch.tensor([0.0, 0.0, 50.0, 50.0])
+        return (by_member + gap).view(1, 4, 1, 1).expand(len(observations), 4, observations.shape[1], 11)
+
+    monkeypatch.setattr(ensemble.models, "changes", changes)
+    departure = ensemble.roll_out(constant(0.5)).departure
+    torch.testing.assert_close(departure, torch.tensor([3.0, 3.0, 1.0, 1.0]).expand(4, 4))
+
+
+def test_a_policy_that_leaves_the_data_departs_further(build):
+    experiment = build("--seeds", "1", "--cost-limits", "4", "9")
+    ensemble = trained(experiment, steps=300, batch_size=64, learning_rate=3e-3)
+    near, far = (ensemble.estimate(constant(value)).departure[0].item() for value in (0.0, 1.0))
+    assert far > 1.5 * near
+
+
+def test_the_interval_covers_one_more_member_as_often_as_it_says():
+    members = 100 + 15 * torch.randn(40_000, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    mean, std, low, high = one_more_member(members[:, :3], 1e9)
+    covered = (low <= members[:, 3]) & (members[:, 3] <= high)
+    assert covered.double().mean().item() == pytest.approx(0.95, abs=0.005)
+    torch.testing.assert_close(mean, members[:, :3].mean(1))
+    torch.testing.assert_close(std, members[:, :3].std(1, correction=0))
+    low, high = one_more_member(torch.tensor([[0.0, 10.0]]), 20.0)[2:]
+    assert (low.item(), high.item()) == (0, 20)
+    assert [x.item() for x in one_more_member(torch.tensor([[3.0]]), 20.0)] == [3, 0, 0, 20]
 
 
 def test_replicas_are_rolled_out_in_their_own_seeds_models(build):
@@ -81,3 +145,39 @@ def test_replicas_are_rolled_out_in_their_own_seeds_models(build):
     for ours, theirs in zip(together, single, strict=True):
         torch.testing.assert_close(ours[3:4], theirs, rtol=1e-3, atol=1e-3)
     assert not torch.allclose(together.reward[0], together.reward[3], rtol=1e-3)
+
+
+def test_results_report_the_judging_half_of_the_kept_policy_and_second_opinions(build):
+    experiment = build("--seeds", "1", "--cost-limits", "4", "9")
+    method = experiment.method
+    method.gate.chosen.add_(torch.tensor([[0.1], [-0.1]]))
+    reported = offline_costs(experiment, experiment.method.act)
+    estimate = experiment.dynamics.estimate(method.act)
+    opinions = {name: e.estimate(method.act).cost for name, e in second_opinions(experiment.problem).items()}
+    assert set(opinions) == {"fitted_q", "nearest", "dice"}
+    for i, found in enumerate(reported):
+        assert found["offline_cost_estimate"] == estimate.cost[i]
+        assert found["offline_cost_std"] == estimate.cost_std[i]
+        assert found["offline_cost_interval"] == (estimate.cost_low[i], estimate.cost_high[i])
+        assert found["offline_return_estimate"] == estimate.reward[i]
+        assert found["offline_length_estimate"] == estimate.length[i]
+        assert found["offline_departure"] == estimate.departure[i]
+        assert found["offline_second_opinions"] == pytest.approx({name: c[i].item() for name, c in opinions.items()})
+    assert reported[0]["offline_return_estimate"] != reported[1]["offline_return_estimate"]
+    without = build("--algorithm", "bc_all", "--cost-limits", "9")
+    (found,) = offline_costs(without, without.method.act)
+    assert found["offline_cost_estimate"] is None
+    assert found["offline_second_opinions"].keys() == opinions.keys()
+
+
+def test_predicted_rewards_keep_to_the_datas_range(build):
+    """A model that promises a thousand standard deviations is worth the best step of the data, or the worst."""
+    experiment = build("--seeds", "0", "--cost-limits", "4")
+    dynamics, rewards = experiment.dynamics, experiment.data.rewards
+    output = dynamics.models.parameters.theta.view(experiment.settings.dynamics.members, -1)
+    reward_bias = -3  # the last layer's biases end the vector: ..., reward, cost, terminal
+    for push, bound in ((1e3, rewards.max()), (-1e3, rewards.min())):
+        with torch.no_grad():
+            output[:, reward_bias] = push
+        estimate = dynamics.estimate(experiment.method.act)
+        assert estimate.reward / estimate.length == pytest.approx(bound, rel=1e-4)

@@ -8,6 +8,7 @@ import torch
 
 from deep.critics import episodic_to_discounted
 from deep.estimates import DynamicsConfig
+from deep.estimates.dynamics import Prediction
 from deep.tasks import TASKS, Task
 from tests.test_tasks import dsrl_module
 from theory.cmdp import FiniteCMDP
@@ -79,14 +80,13 @@ def test_roll_outs_in_learned_dynamics_end_as_often_as_the_task_says(monkeypatch
     lattice = LATTICES["LatticeHeat"]
     tiny = DynamicsConfig(steps=1, members=2, hidden=(8,), episodes=3)
     _, experiment = build(lattice, Trial("bc_all", TRIALS["BC-All"].config, tiny, seeds=(0,)))
-    dynamics, scale = experiment.dynamics, experiment.problem.reward_scale
+    dynamics = experiment.dynamics
 
-    def predict(observations: torch.Tensor, actions: torch.Tensor):
+    def predict(observations: torch.Tensor, actions: torch.Tensor) -> Prediction:
         one = torch.ones(observations.shape[:2])
-        reward = (scale - dynamics.reward_mean) / dynamics.reward_std
-        return torch.zeros_like(observations), reward * one, 50 * one, -50 * one
+        return Prediction(torch.zeros_like(observations), one, one, 0 * one)
 
-    monkeypatch.setattr(dynamics, "_predict", predict)
+    monkeypatch.setattr(dynamics.models, "predict", predict)
     estimate = dynamics.estimate(experiment.method.act)
     assert estimate.length.tolist() == pytest.approx([lattice.task.expected_length] * 2, rel=1e-4)
     assert estimate.cost.tolist() == pytest.approx([lattice.task.expected_length] * 2, rel=1e-4)

@@ -29,8 +29,11 @@ RESULTS = Path(__file__).parent / "results.json"
 LATTICE_SOURCES = tuple(f"verification/lattice/{name}.py" for name in ("grid", "tasks", "data", "exact", "methods"))
 SHARED_SOURCES = tuple(
     f"deep/{name}.py"
-    for name in ("experiment", "replay", "networks", "optimisation", "policies", "randomness", "estimates", "trainer")
-)
+    for name in (
+        "experiment", "replay", "networks", "optimisation", "policies", "randomness", "trainer",
+        "estimates/interface", "estimates/dynamics", "estimates/rollouts",
+    )
+)  # fmt: skip
 METHOD_SOURCES = {
     "bc": ("deep/algorithms/bc.py",),
     "drcorl": (

@@ -1,0 +1,120 @@
+"""An ensemble of learned dynamics models, for each seed of a problem.
+
+Each member predicts from (s, a) the change of the (normalised) state, the reward, the probability of a cost, and the
+probability of a terminal state. `deep.estimates.rollouts` plays policies in them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from deep.networks import MLP, initial_parameters
+from deep.optimisation import Adam, Parameters, falling, gradient
+from deep.phases import Phase, Problem
+from deep.randomness import Draw
+
+
+@dataclass(frozen=True)
+class DynamicsConfig:
+    """The ensemble of dynamics models and its roll-outs."""
+
+    steps: int = 8000
+    """Training steps; 0 trains none, and then there is no estimate."""
+    members: int = 5
+    """Models per seed, each with its own initialisation and minibatches. The first half, rounded down, steers a policy
+    in training; the others judge it: they choose and report."""
+    batch_size: int = 256
+    """Transitions per member and step."""
+    hidden: tuple[int, ...] = (256, 256)
+    """Hidden layers of one model."""
+    learning_rate: float = 1e-3
+    """Adam's step size at the start; it falls linearly to a tenth."""
+    episodes: int = 16
+    """Start states per roll-out, drawn from the data's."""
+    compare_every: int = 25
+    """Steps of a roll-out between two at which the members' predictions are compared with each other."""
+
+
+class Prediction(NamedTuple):
+    """What follows (s, a), in the data's units but for the state, which is normalised; rewards keep to the data's
+    range, because far from the data a model may promise anything."""
+
+    change: Float[Tensor, "n batch obs"]
+    reward: Float[Tensor, "n batch"]
+    cost: Float[Tensor, "n batch"]
+    end: Float[Tensor, "n batch"]
+
+
+class DynamicsModels:
+    """The models; the leading axis of everything is seeds x members, the members of a seed side by side."""
+
+    def __init__(self, config: DynamicsConfig, problem: Problem) -> None:
+        self.config, self.problem = config, problem
+        replay = problem.replay
+        self.observation_size, action_size = replay.observations.shape[1], replay.actions.shape[1]
+        self.network = MLP(self.observation_size + action_size, self.observation_size + 3, config.hidden)
+        seeds = [seed * 1000 + member for seed in problem.seeds for member in range(config.members)]
+        initial = initial_parameters(self.network, seeds, "dynamics").to(problem.device)
+        self.parameters = Parameters(initial, Adam(config.learning_rate))
+        change = replay.next_observations - replay.observations
+        self.change_mean, self.change_std = change.mean(0), change.std(0).clamp(min=1e-6)
+        self.reward_mean, self.reward_std = replay.rewards.mean(), replay.rewards.std().clamp(min=1e-6)
+        self.reward_range = replay.rewards.min(), replay.rewards.max()
+        # Costs beyond 1 per step are rare: what is learned is the probability of "some cost".
+        self.mean_cost = replay.costs[replay.costs > 0].mean().nan_to_num(0.0)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"dynamics.{name}": tensor for name, tensor in self.parameters.tensors.items()}
+
+    def phases(self) -> list[Phase]:
+        """The training of the models: least squares for change and reward, log-loss for cost and terminal."""
+        members, batch = self.config.members, self.config.batch_size
+        draws = {"row": Draw("uniform", (members, batch))}
+        return [Phase("dynamics", self.config.steps, self.problem.seeds, draws, self._update)]
+
+    def _update(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        replay = self.problem.replay
+        batch = replay.batch(replay.rows(draws["row"].flatten(0, 1)))
+        change, reward, cost_logit, end_logit = self._apply(batch.observations, batch.actions)
+        target = (batch.next_observations - batch.observations - self.change_mean) / self.change_std
+        fit = (change - target).square().mean((1, 2))
+        fit_reward = (reward - (batch.rewards - self.reward_mean) / self.reward_std).square().mean(1)
+        happened = (batch.costs > 0).to(batch.costs)
+        cost = F.binary_cross_entropy_with_logits(cost_logit, happened, reduction="none").mean(1)
+        end = F.binary_cross_entropy_with_logits(end_logit, 1 - batch.alive, reduction="none").mean(1)
+        self.parameters.descend(
+            gradient(fit + fit_reward + cost + end, self.parameters), falling(step, self.config.steps)
+        )
+        metrics = {"change_error": fit, "reward_error": fit_reward, "cost_log_loss": cost, "end_log_loss": end}
+        return {name: value.detach().unflatten(0, (-1, self.config.members)).mean(1) for name, value in metrics.items()}
+
+    def _apply(self, observations: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Standardised change and reward, and the logits of cost and terminal."""
+        output = self.network.apply(self.parameters.theta, torch.cat([observations, actions], -1))
+        change, rest = output[..., : self.observation_size], output[..., self.observation_size :]
+        return change, rest[..., 0], rest[..., 1], rest[..., 2]
+
+    @torch.no_grad()
+    def predict(self, observations: Float[Tensor, "n batch obs"], actions: Float[Tensor, "n batch act"]) -> Prediction:
+        """What every member expects to follow its own batch."""
+        change, reward, cost_logit, end_logit = self._apply(observations, actions)
+        return Prediction(
+            change * self.change_std + self.change_mean,
+            (reward * self.reward_std + self.reward_mean).clamp(*self.reward_range) / self.problem.reward_scale,
+            cost_logit.sigmoid() * self.mean_cost,
+            end_logit.sigmoid(),
+        )
+
+    @torch.no_grad()
+    def changes(
+        self, observations: Float[Tensor, "seeds batch obs"], actions: Float[Tensor, "seeds batch act"]
+    ) -> Float[Tensor, "seeds members batch obs"]:
+        """The standardised change that each member of a seed expects at the same states."""
+        members = self.config.members
+        change = self._apply(observations.repeat_interleave(members, 0), actions.repeat_interleave(members, 0))[0]
+        return change.unflatten(0, (-1, members))

@@ -1,0 +1,108 @@
+"""The rows of the study: what every estimator says of a policy, beside what the simulator says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from deep.estimates import Estimate, FittedQ, FittedQConfig, second_opinions
+from deep.estimates.rollouts import Outcomes
+from deep.experiment import Experiment
+from deep.policies import Act
+from deep.runs import write_whole
+from deep.simulators.batched import rollout
+from deep.study.policies import Candidates, FinishedRun
+from theory.errors import InputError
+
+FIRST_TRUTH_SEED = 200_000
+"""Start seeds of the study's episodes; those of evaluation begin lower, those of training higher."""
+
+
+class Estimators:
+    """All estimators, for one policy of each replica of a run at a time."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment, problem = experiment, experiment.problem
+        # A second look at fitted-Q: without the short discount that keeps it stable.
+        self.closed = second_opinions(problem) | {"fitted_q, 1 - 1/L": FittedQ(FittedQConfig(None, "start"), problem)}
+
+    def __call__(self, act: Act) -> dict[str, Estimate]:
+        """Steering and judging members of a policy's own seed, the next seed's judging members, the closed forms."""
+        dynamics, problem = self.experiment.dynamics, self.experiment.problem
+        own = dynamics.roll_out(act)
+        found = {half: dynamics.read(own, half) for half in ("steering", "judging")}
+        if len(problem.seeds) > 1:
+            # Shifted by a seed, a policy is played in models that have no draw in common with its own.
+            shift = len(problem.cost_limits)
+            shifted = dynamics.roll_out(lambda observations: act(observations.roll(-shift, 0)).roll(shift, 0))
+            back = Outcomes(*(values.roll(-shift, 0) for values in shifted))
+            found["another seed's"] = dynamics.read(back, "judging")
+        return found | {name: estimator.estimate(act) for name, estimator in self.closed.items()}
+
+
+def truth(experiment: Experiment, act: Act, episodes: int) -> list[dict[str, float]]:
+    """The simulator's answer for each policy; it is used here, to judge the estimates, and in no training."""
+
+    def raw(observations: np.ndarray) -> np.ndarray:
+        normalised = experiment.replay.normalise(torch.from_numpy(observations).to(experiment.device))
+        return act(normalised).cpu().numpy()
+
+    replicas = len(experiment.problem.replicas)
+    seeds = range(FIRST_TRUTH_SEED, FIRST_TRUTH_SEED + episodes)
+    played = rollout(experiment.task, raw, seeds, replicas=replicas, threads=1)
+    error = played.costs.std(1, ddof=1) / episodes**0.5
+    return [
+        {
+            "true cost": float(played.costs[i].mean()),
+            "true cost, standard error": float(error[i]),
+            "true return": float(played.returns[i].mean()),
+            "true length": float(played.lengths[i].mean()),
+        }
+        for i in range(replicas)
+    ]
+
+
+def measure(run: FinishedRun, estimators: Estimators, candidates: Candidates, episodes: int) -> list[dict[str, Any]]:
+    """One row for each different policy: limits that share a policy share a row, with the first of them."""
+    act, replicas = run.act(candidates.theta), run.experiment.problem.replicas
+    known, said = truth(run.experiment, act, episodes), estimators(act)
+    place = {"run": run.path.name, "kind": candidates.kind, "degree": candidates.degree}
+    rows: list[dict[str, Any]] = []
+    for i, replica in enumerate(replicas):
+        if any(torch.equal(candidates.theta[i], earlier) for earlier in candidates.theta[:i]):
+            continue
+        row: dict[str, Any] = place | {"seed": replica.seed, "limit": replica.cost_limit} | known[i]
+        for name, estimate in said.items():
+            row |= {f"{name}: {field}": float(values[i]) for field, values in estimate._asdict().items()}
+        rows.append(row)
+    return rows
+
+
+class RowFile:
+    """The rows of one run, a line for each set of policies: measuring can stop and go on anywhere."""
+
+    def __init__(self, path: Path, episodes: int) -> None:
+        self.path, self.episodes = path, episodes
+
+    def read(self) -> dict[str, list[dict[str, Any]]]:
+        """The rows by their set's name. Raises `InputError` where another number of episodes was measured."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for line in self._whole_lines():
+            content = json.loads(line)
+            if content["episodes"] != self.episodes:
+                raise InputError(
+                    f"--episodes {self.episodes}: the rows in {self.path} are of {content['episodes']} episodes: take "
+                    "that number, or another --out"
+                )
+            found[content["set"]] = content["rows"]
+        return found
+
+    def add(self, name: str, rows: list[dict[str, Any]]) -> None:
+        """One more set's rows."""
+        line = json.dumps({"set": name, "episodes": self.episodes, "rows": rows})
+        write_whole(self.path, "".join([*self._whole_lines(), line + "\n"]).encode())
+
+    def _whole_lines(self) -> list[str]:
+        return self.path.read_text().splitlines(keepends=True) if self.path.exists() else []

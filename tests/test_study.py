@@ -1,0 +1,240 @@
+"""deep.study: which policies are measured, what a row holds, what the summary makes of rows."""
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from deep import train
+from deep.experiment import Experiment
+from deep.scores import evaluate
+from deep.study import __main__ as study
+from deep.study import measure as measuring
+from deep.study.measure import Estimators, RowFile, truth
+from deep.study.policies import SHAKES, STRETCHES, FinishedRun
+from deep.study.summary import by_departure, exploitation, gate_verdicts, quality, summarise, write_csv
+from deep.tasks import TASKS
+from tests.conftest import TINY
+from theory.errors import InputError
+
+CLOSED = ("fitted_q", "nearest", "dice", "fitted_q, 1 - 1/L")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_episodes():
+    """Episodes of 60 steps, in the simulator and in the learned dynamics: nothing here needs more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TASKS, "HopperVel", replace(TASKS["HopperVel"], episode_length=60))
+        yield
+
+
+@pytest.fixture(scope="module")
+def runs(dataset_file, tmp_path_factory):
+    """A finished run of DRCORL that has recorded its policies, and one of cloning."""
+    folder = tmp_path_factory.mktemp("runs")
+    words = ["--dataset", str(dataset_file), "--episodes", "1", "--device", "cpu", "--seeds", "1", "2"]
+    words += ["--cost-limits", "4", "9"]
+    drcorl = [*TINY, "--gate.record", "--adaptation-steps", "60"]
+    train.main([*words, *drcorl, "--out", str(folder / "drcorl")])
+    cloning = "--algorithm bc_all --steps 4 --hidden 16 --dynamics.steps 4 --dynamics.members 2 --dynamics.hidden 16"
+    train.main([*words, *cloning.split(), "--dynamics.episodes", "2", "--out", str(folder / "cloning")])
+    return folder
+
+
+def test_the_policies_of_a_run_and_those_around_them(runs):
+    run = FinishedRun.read(runs / "drcorl")
+    found = {candidates.name: candidates.theta for candidates in run.candidates()}
+    expected = ["clone 0", "kept 1", "last 1", "looked at 0", "looked at 50"]
+    expected += [f"stretched {s:g}" for s in STRETCHES] + [f"shaken {s:g}" for s in SHAKES]
+    assert list(found) == expected
+    clone, last = found["clone 0"], found["last 1"]
+    assert torch.equal(clone, run.stored["clone.average"][[0, 0, 1, 1]])
+    assert torch.equal(found["looked at 0"], clone)
+    assert not torch.equal(found["looked at 50"], clone)
+    torch.testing.assert_close(found["stretched 2"] - last, last - clone, atol=1e-6, rtol=0)
+    first = slice(0, 11 * 16)  # the first layer's weights
+    noise = (found["shaken 0.2"] - clone)[:, first]
+    assert noise.std().item() == pytest.approx(0.2 * clone[:, first].std().item(), rel=0.1)
+    assert not torch.allclose(noise[0], noise[1])
+    again = {candidates.name: candidates.theta for candidates in FinishedRun.read(runs / "drcorl").candidates()}
+    assert torch.equal(found["shaken 0.1"], again["shaken 0.1"])
+    cloned = [candidates.name for candidates in FinishedRun.read(runs / "cloning").candidates()]
+    assert cloned == ["trained 1"] + [f"shaken {s:g}" for s in SHAKES]
+
+
+def test_the_models_of_a_run_are_those_it_has_trained(runs):
+    run = FinishedRun.read(runs / "drcorl")
+    untrained = Experiment(run.experiment.settings).dynamics.tensors()["dynamics.theta"]
+    trained = run.experiment.dynamics.tensors()["dynamics.theta"]
+    assert torch.equal(trained, run.stored["dynamics.theta"])
+    assert not torch.equal(trained, untrained)
+
+
+def test_truth_is_what_the_evaluation_finds(runs, monkeypatch):
+    """On the evaluation's start seeds, the policies of the summary score what the summary says."""
+    run = FinishedRun.read(runs / "drcorl")
+    run.experiment.method.tensors()["chosen"].copy_(run.stored["chosen"])
+    monkeypatch.setattr(measuring, "FIRST_TRUTH_SEED", 100_000)
+    found = truth(run.experiment, run.act(run.stored["chosen"]), 3)
+    played, results = evaluate(run.experiment, 3)
+    for mine, theirs, costs in zip(found, results, played.costs, strict=True):
+        assert mine["true cost"] == pytest.approx(theirs["cost_return"])
+        assert mine["true return"] == pytest.approx(theirs["reward_return"])
+        assert mine["true length"] == pytest.approx(theirs["episode_length"])
+        assert mine["true cost, standard error"] == pytest.approx(costs.std(ddof=1) / 3**0.5)
+
+
+def test_another_seeds_models_judge_a_policy_as_if_it_were_theirs(runs):
+    run = FinishedRun.read(runs / "drcorl")
+    dynamics = run.experiment.dynamics
+
+    def always(*values: float):
+        return lambda observations: torch.tensor(values).view(-1, 1, 1).expand(*observations.shape[:2], 3)
+
+    values = (0.1, -0.2, 0.3, -0.4)  # seed 1, limits 4 and 9; seed 2
+    found = Estimators(run.experiment)(always(*values))
+    assert {"steering", "judging", "another seed's", *CLOSED} == found.keys()
+    swapped = dynamics.estimate(always(0.3, -0.4, 0.1, -0.2))
+    for ours, theirs in zip(found["another seed's"], swapped, strict=True):
+        torch.testing.assert_close(ours, theirs[[2, 3, 0, 1]])
+    assert not torch.allclose(found["another seed's"].reward, found["judging"].reward)
+
+
+def test_the_command_measures_every_policy_once_and_goes_on(runs, tmp_path, capsys, monkeypatch):
+    words = [str(runs / "drcorl"), str(runs / "cloning"), "--out", str(tmp_path), "--episodes", "2"]
+    study.main(words)
+    rows = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
+    sets = [(row["run"], row["kind"], row["degree"]) for row in rows]
+    assert sets.count(("drcorl", "clone", "0")) == 2  # one for each seed: its limits share it
+    last = FinishedRun.read(runs / "drcorl").stored["policy.average"]
+    assert sets.count(("drcorl", "last", "1")) == len(last.unique(dim=0))
+    assert sets.count(("cloning", "trained", "1")) == 2  # bc_all takes no notice of limits
+    assert sets.count(("cloning", "shaken", "0.1")) == 4
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["policies"] == len(rows)
+    assert (tmp_path / "study.png").stat().st_size > 0
+    capsys.readouterr()
+
+    lines = (tmp_path / "drcorl.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "drcorl.jsonl").write_text("".join(lines[:-1]))
+    measured = []
+    original = study.measure
+    monkeypatch.setattr(study, "measure", lambda *args: measured.append(args[2].name) or original(*args))
+    study.main(words)
+    assert measured == [f"shaken {SHAKES[-1]:g}"]
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+
+    for wrong, sentence in (
+        ([*words[:-1], "3"], "are of 2 episodes"),
+        ([*words[:-1], "1"], "at least 2 episodes"),
+        ([str(tmp_path / "nowhere")], "cannot be read"),
+        ([words[0], words[0]], "different names"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            study.main([*wrong, *([] if "--out" in wrong else ["--out", str(tmp_path)])])
+        assert stopped.value.code == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_rows_of_another_number_of_episodes_are_refused(tmp_path):
+    RowFile(tmp_path / "rows.jsonl", 5).add("a", [{"x": 1}])
+    RowFile(tmp_path / "rows.jsonl", 5).add("b", [{"x": 2}])
+    assert RowFile(tmp_path / "rows.jsonl", 5).read() == {"a": [{"x": 1}], "b": [{"x": 2}]}
+    with pytest.raises(InputError, match="of 5 episodes"):
+        RowFile(tmp_path / "rows.jsonl", 6).read()
+
+
+def made_up(true, cost, half_width=5.0, error=0.0, departure=None, kind="last", degree=1.0, name="judging"):
+    """Rows in which one estimator says `cost`."""
+    departure = [1.0] * len(true) if departure is None else departure
+    rows = []
+    for t, c, d in zip(true, cost, departure, strict=True):
+        row = {"kind": kind, "degree": degree, "true cost": t, "true cost, standard error": error}
+        row |= {"true return": -t, "true length": t, f"{name}: cost": c, f"{name}: reward": -c, f"{name}: length": -c}
+        row |= {f"{name}: cost_low": c - half_width, f"{name}: cost_high": c + half_width, f"{name}: departure": d}
+        row[f"{name}: cost_std"] = 1.0
+        rows.append(row)
+    return rows
+
+
+def test_quality_by_hand():
+    found = quality(made_up([0, 10, 30, 50], [4, 6, 50, 15], departure=[1, 1.1, 3, 4]), "judging")
+    assert found["bias"] == pytest.approx(-3.75)  # errors 4, -4, 20, -35
+    assert found["median_error"] == pytest.approx(12)
+    assert found["rank_correlation"] == pytest.approx(0.8)
+    assert found["return_rank_correlation"] == pytest.approx(0.8)
+    assert found["length_rank_correlation"] == pytest.approx(-0.8)
+    assert found["coverage"] == 0.5
+    assert found["median_width"] == 10
+    assert found["departure_rank_correlation_with_error"] == pytest.approx(0.95, abs=0.01)
+    assert found["verdicts by estimate"]["20"] == {"false_safe": "1/2", "false_unsafe": "0/2"}
+    assert found["verdicts by estimate"]["40"] == {"false_safe": "1/1", "false_unsafe": "1/3"}
+    assert found["verdicts by upper"]["10"] == {"false_safe": "0/2", "false_unsafe": "1/2"}
+    # The truth's own uncertainty is allowed for.
+    assert quality(made_up([0, 10, 30, 50], [4, 6, 50, 15], error=8.0), "judging")["coverage"] == 0.75
+    assert quality(made_up([1, 2], [3, 3]), "judging")["rank_correlation"] == 0
+
+
+def test_steering_members_are_held_against_the_others():
+    true = np.array([10.0, 30.0])
+    rows = made_up(true, true - 8, name="steering", degree=2.0)
+    for row, other in zip(rows, made_up(true, true + 1, degree=2.0), strict=True):
+        row |= other
+    (found,) = exploitation(rows)
+    assert found == {"kind": "last", "degree": 2.0, "policies": 2, "steering": -8.0, "judging": 1.0}
+
+
+def test_the_gates_rule_asks_for_cost_length_and_departure():
+    """Default settings: mean + 1 std within the limit, long enough, departure at most 1.5."""
+    rows = made_up([15, 15, 15, 15, 25, 25], [-19, -10, -10, -21, -15, -15], departure=[1, 1, 1.6, 1, 1, 1])
+    for row, length in zip(rows, (50, 40, 50, 50, 50, 50), strict=True):
+        row["judging: cost"] *= -1
+        row |= {"judging: length": length, "judging: cost_std": 1.0}
+    rows[-1]["judging: cost_std"] = 6.0
+    found = gate_verdicts(rows, 45.0)
+    assert found["20"] == {"false_safe": "1/2", "false_unsafe": "3/4"}
+    assert found["40"] == {"false_safe": "0/0", "false_unsafe": "2/6"}
+
+
+def test_errors_are_sorted_by_departure():
+    found = by_departure(made_up([0, 0, 0, 0], [1, 3, 10, 7], departure=[0.5, 0.69, 0.7, 9]))
+    assert found == [
+        {"from": 0.0, "policies": 2, "median_error": 2.0, "largest_error": 3.0},
+        {"from": 0.7, "policies": 1, "median_error": 10.0, "largest_error": 10.0},
+        {"from": 2.0, "policies": 1, "median_error": 7.0, "largest_error": 7.0},
+    ]
+
+
+def test_an_estimator_that_is_silent_in_some_rows_is_judged_by_the_others(tmp_path):
+    both = [a | b for a, b in zip(made_up([1, 2], [1, 3]), made_up([1, 2], [5, 5], name="another seed's"), strict=True)]
+    rows = both + made_up([50], [9])
+    found = summarise(rows, 0.0)
+    assert found["policies"] == 3
+    assert {name: entry["policies"] for name, entry in found["estimators"].items()} == {
+        "judging": 3,
+        "another seed's": 2,
+    }
+    assert found["estimators"]["another seed's"]["bias"] == 3.5
+    write_csv(tmp_path / "rows.csv", rows)
+    table = list(csv.DictReader((tmp_path / "rows.csv").read_text().splitlines()))
+    assert [row["another seed's: cost"] for row in table] == ["5", "5", ""]
+
+
+def test_runs_that_cannot_be_studied_are_refused(runs, tmp_path):
+    config = json.loads((runs / "drcorl" / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="has no checkpoint"):
+        FinishedRun.read(tmp_path)
+    config["identity"]["method"]["adaptation_steps"] = 70
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "checkpoint.safetensors").write_bytes((runs / "drcorl" / "checkpoint.safetensors").read_bytes())
+    with pytest.raises(InputError, match="is not finished"):
+        FinishedRun.read(tmp_path)
+    config["identity"]["method"]["gate"] |= {"kind": "ucb", "choose": "last"}
+    config["identity"]["dynamics"]["steps"] = 0
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="no learned dynamics"):
+        FinishedRun.read(tmp_path)
