@@ -37,8 +37,8 @@ class GateConfig:
     look_every: int = 50
     """Steps between two looks: roll-outs in the learned dynamics or the simulator."""
     choose: Literal["offline", "last"] = "offline"
-    """The policy that is kept: the best of those looked at, see `merit`, as judged by the members of the learned
-    dynamics that did not steer it; or the last one."""
+    """The policy that is kept: the best of those looked at (`merit_of`), in the eyes of the more sceptical half of the
+    learned dynamics; or the last one."""
     record: bool = False
     """Keep a copy of every policy that is looked at in the checkpoint, for `deep.study`."""
     required_length: float = 0.9
@@ -145,14 +145,17 @@ class Gate:
     def _look_ahead(self, step: int) -> dict[str, Tensor]:
         """Roll the policy out in the learned dynamics: the gate's cost, and whether this policy is the best so far.
 
-        The steering members set the cost, the judging ones the merit: what the policy has learned to please does not
-        decide what is kept.
+        The steering members set the cost. A policy is worth what the half that thinks less of it says: what it has
+        learned to please does not decide alone, nor does the luckiest estimate among many policies.
         """
         outcomes = self.dynamics.roll_out(self.act)
         steering, judging = (self.dynamics.read(outcomes, half) for half in HALVES)
         if self.config.kind == "dynamics":
             self.cost.copy_(gate_cost(steering, self.problem.limits, self.config))
-        merit = merit_of(judging, self.problem.limits, self.required_length, self.config).to(self.merit)
+        merits = [
+            merit_of(half, self.problem.limits, self.required_length, self.config) for half in (steering, judging)
+        ]
+        merit = torch.minimum(*merits).to(self.merit)
         better = merit > self.merit[:, 0]
         self.chosen.copy_(torch.where(better.unsqueeze(1), self.actor.average, self.chosen))
         found = torch.stack([merit, torch.full_like(merit, step)], dim=1)

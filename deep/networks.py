@@ -47,7 +47,7 @@ def mish(x: Tensor) -> Tensor:
     return result
 
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "mish": mish, "tanh": torch.tanh}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "silu": F.silu, "mish": mish, "tanh": torch.tanh}
 
 
 @runtime_checkable

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from deep.algorithms.bc import consistent_best, rows_of
 from deep.datasets import OfflineDataset
 from deep.randomness import draw_block
 from deep.replay import Rows
+from deep.trajectories import consistent_best, rows_of
 from theory.errors import InputError
 
 

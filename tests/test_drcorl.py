@@ -65,7 +65,9 @@ def test_the_step_ascends_reward_and_descends_cost(build):
 
 @pytest.mark.parametrize("condition", ["none", "cost"])
 def test_adaptation_starts_from_the_clone_and_its_critics(build, condition):
-    experiment = build("--seeds", "1", "2", "--cost-limits", "4", "9", "--behaviour.condition", condition)
+    experiment = build(
+        "--seeds", "1", "2", "--cost-limits", "4", "9", "--behaviour.condition", condition, "--cloned.which", "all"
+    )
     method = experiment.method
     for parameters in (method.clone, method.clone_costs[0].q):
         noise = torch.randn(parameters.theta.shape, generator=torch.Generator().manual_seed(3))
@@ -144,24 +146,32 @@ def test_merit_ranks_safe_policies_by_return_and_others_by_what_speaks_against_t
 
 
 def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch):
-    """The steering member sets the gate; the judging one decides what is kept."""
+    """The steering member sets the gate; the more sceptical one decides what is kept."""
     experiment = build("--cost-limits", str(LIMIT), "--gate.k", "1", "--gate.required-length", "0.5")
     method = experiment.method
-    judged = iter([(50.0, 900.0), (30.0, 10.0), (8.0, 100.0), (10.5, 500.0), (9.5, 300.0), (1.0, 299.0)])
+    # Cost and return, in the eyes of the steering and of the judging member.
+    seen = [
+        ((0, 999), (50, 900)),  # unsafe to one of them
+        ((30, 10), (9, 999)),  # less unsafe
+        ((8, 100), (8, 900)),  # safe to both
+        ((1, 900), (10.5, 900)),  # unsafe to the other
+        ((9.5, 300), (9.5, 400)),  # both promise more than at step 2
+        ((1, 999), (1, 299)),  # one promises less than at step 4
+    ]
+    looks = iter(seen)
 
     def roll_out(act):
-        cost, reward = next(judged)
-        length, departure = torch.full((1, 2), 1000.0), torch.ones(1, 2)
-        return Outcomes(torch.tensor([[100 - cost, cost]]), torch.tensor([[0.0, reward]]), length, departure)
+        cost, reward = torch.tensor(next(looks), dtype=torch.float32).unsqueeze(0).unbind(2)
+        return Outcomes(cost, reward, torch.full((1, 2), 1000.0), torch.ones(1, 2))
 
     monkeypatch.setattr(experiment.dynamics, "roll_out", roll_out)
     kept = []
-    for step in range(6):
+    for step, (steering, judging) in enumerate(seen):
         method.actor.average.fill_(float(step))
-        seen = method.gate.look(step)
-        assert method.gate.cost.item() == seen["steering_cost"].item() == 100 - seen["predicted_cost"].item()
+        metrics = method.gate.look(step)
+        assert method.gate.cost.item() == metrics["steering_cost"].item() == steering[0]
+        assert metrics["predicted_cost"].item() == judging[0]
         kept.append(method.gate.chosen[0, 0].item())
-    # Least cost while none is safe; then the best return among the safe.
     assert kept == [0, 1, 2, 2, 4, 4]
     assert method.report()["chosen_step"] == [4]
 

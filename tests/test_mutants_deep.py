@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from deep.algorithms.bc import consistent_best
 from deep.optimisation import Adam, Parameters
 from deep.policies import Policy
 from deep.randomness import draw_block
 from deep.replay import Replay
 from deep.tasks import TASKS
+from deep.trajectories import consistent_best
 from tests.test_bc import two_gaits
 
 

@@ -12,6 +12,7 @@ from deep.critics import CriticConfig
 from deep.estimates import DynamicsEnsemble
 from deep.gates import GateConfig
 from deep.phases import Method, Problem
+from deep.trajectories import Selection
 from deep.twins import TwinConfig
 
 Preset = str
@@ -26,8 +27,8 @@ class Algorithm:
     presets: dict[Preset, Any]
 
 
-def _cloning(trajectories: Any) -> Algorithm:
-    quick = BCConfig(trajectories=trajectories)
+def _cloning(which: Any) -> Algorithm:
+    quick = BCConfig(trajectories=Selection(which))
     return Algorithm(BC, {"quick": quick, "paper": replace(quick, steps=100_000)})
 
 
@@ -47,8 +48,11 @@ ALGORITHMS: dict[str, Algorithm] = {
                     t_range=(0.02, 0.98),
                 ),
                 critics=CriticConfig(steps=100_000),
+                cloned=Selection("all"),
+                states="data",
                 cloning_steps=20_000,
                 adaptation_steps=2050,
+                adaptation_rate=6e-4,
                 gate=GateConfig(kind="ucb", k=2.0),
             ),
         },

@@ -2,12 +2,13 @@ r"""DRCORL: diffusion-regularised constrained offline reinforcement learning (Al
 
 Phases, in the algorithm's order: the diffusion model of the behaviour policy (line 2), cloning it into a simple policy
 (lines 3-4), the critics (lines 5-6), safe adaptation (lines 7-13). The behaviour model and the reward critic depend on
-the seed alone, and so do the clone and its cost critics unless the behaviour model is conditioned on the cost limit. In
-adaptation every replica (seed and cost limit) has a policy and cost critics of its own, which start from these.
+the seed alone, and so do the clone and its cost critics unless what is cloned depends on the cost limit. In adaptation
+every replica (seed and cost limit) has a policy and cost critics of its own, which start from these.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -23,8 +24,9 @@ from deep.optimisation import Adam, Parameters, falling, gradient
 from deep.phases import Phase, Problem
 from deep.policies import Policy, PolicyClass
 from deep.randomness import Draw
-from deep.replay import Batch
+from deep.replay import Batch, Rows
 from deep.safe_adaptation import SafeAdaptation, SafeAdaptationConfig
+from deep.trajectories import Selection
 
 BEHAVIOUR_RATE_IN_ADAPTATION = 0.1
 """Share of the behaviour model's step size with which it goes on learning: where its schedule has ended."""
@@ -39,10 +41,20 @@ class DRCORLConfig:
     adaptation: SafeAdaptationConfig = field(default_factory=SafeAdaptationConfig)
     gate: GateConfig = field(default_factory=GateConfig)
     online: OnlineConfig = field(default_factory=OnlineConfig)
-    cloning_steps: int = 3000
+    cloned: Selection = field(default_factory=lambda: Selection("best"))
+    """The trajectories of which the initial policy is a clone (all in the preprint). The behaviour model and the
+    critics learn from all in any case."""
+    states: Literal["data", "cloned"] = "cloned"
+    """The states at which the policy's gradients are taken in adaptation: all of the data's (the preprint), or those of
+    the cloned trajectories, which are nearer to the policy's own."""
+    anchor: Literal["diffusion", "mse", "none"] = "diffusion"
+    """What holds the policy to the data in adaptation: the reverse KL to the behaviour model (the preprint), the mean
+    square distance to the data's actions, or nothing."""
+    cloning_steps: int = 4000
     """Steps of behaviour cloning: least squares on the data's actions first, then descent of the reverse KL alone."""
-    regression_steps: int = 2000
-    """The first of these, by least squares: the reverse KL alone finds a good mode very slowly from a random start."""
+    regression_steps: int = 4000
+    """The first of these, by least squares; the others descend the reverse KL, whose behaviour model knows all of the
+    data, unsafe trajectories included. From a random start the reverse KL alone finds a good mode very slowly."""
     adaptation_steps: int = 1500
     """Steps of safe adaptation (2050 in Table 2)."""
     batch_size: int = 256
@@ -55,7 +67,7 @@ class DRCORLConfig:
     """Hidden layers of the policy (Table 2)."""
     learning_rate: float = 6e-4
     """Adam's step size in cloning (Table 2), falling linearly to a tenth, as in adaptation."""
-    adaptation_rate: float = 2e-4
+    adaptation_rate: float = 5e-5
     """Adam's step size in adaptation: 6e-4 of Table 2 carries a policy across the whole band between two looks."""
     average_rate: float = 0.01
     """Rate of the moving average of the policy's parameters; the average is the policy that is evaluated."""
@@ -75,10 +87,11 @@ class DRCORL:
         obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
         self.behaviour = BehaviourModel(config.behaviour, problem)
         self.policy = Policy(obs, act, config.policy, config.hidden, constant_std=config.constant_std)
-        conditioned = config.behaviour.condition != "none"
-        self.owners = problem.replica_seeds if conditioned else problem.seeds
+        self.cloned = None if config.cloned.which == "all" else config.cloned.rows(problem)
+        by_limit = config.behaviour.condition != "none" or self.cloned is not None
+        self.owners = problem.replica_seeds if by_limit else problem.seeds
         """Seeds of the clones: one clone per replica where limits matter to it, else one per seed."""
-        self.owner = torch.arange(len(self.owners), device=problem.device) if conditioned else problem.seed_index
+        self.owner = torch.arange(len(self.owners), device=problem.device) if by_limit else problem.seed_index
         """For every replica the row of its clone."""
         self.clone = self._new_policy(self.owners, config.learning_rate)
         self.actor = self._new_policy(problem.replica_seeds, config.adaptation_rate)
@@ -131,12 +144,12 @@ class DRCORL:
     def _behaviour_draws(self) -> dict[str, Draw]:
         return self.behaviour.draws(self.config.batch_size) if self.config.update_behaviour else {}
 
-    def _batch(self, draws: Mapping[str, Tensor]) -> Batch:
-        return self.problem.replay.batch(self.problem.replay.rows(draws["row"]))
+    def _batch(self, draws: Mapping[str, Tensor], allowed: Rows | None = None) -> Batch:
+        return self.problem.replay.batch(self.problem.replay.rows(draws["row"], allowed))
 
     def _clone(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Lines 3-4 of Algorithm 1: behaviour cloning, from a regression to the reverse KL to the behaviour model."""
-        batch = self._batch(draws)
+        batch = self._batch(draws, self.cloned)
         actions, log_std = self.policy.sample(self.clone.theta, batch.observations, draws["z"])
         kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
         distance = (actions - batch.actions).square().mean((1, 2))
@@ -193,7 +206,8 @@ class DRCORL:
         if config.gate.kind == "ucb":
             self.gate.upper_confidence(self.costs[1], batch.observations, draws["z"])
 
-        g, seen = self.adaptation.direction(step, self.gate.cost, *self._gradients(batch, draws))
+        near = self._batch(draws, self.cloned) if config.states == "cloned" else batch
+        g, seen = self.adaptation.direction(step, self.gate.cost, *self._gradients(near, draws))
         before = self.actor.theta.detach().clone()
         self.actor.descend(-g, falling(step, config.adaptation_steps))
         self.actor.track(config.average_rate)
@@ -202,17 +216,21 @@ class DRCORL:
         return metrics | seen | {"gate": self.gate.cost.float(), "cosine_of_step_and_g": cosine}
 
     def _gradients(self, batch: Batch, draws: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """grad V_r, -grad V_c and grad KL of Eq. (23), each (replicas, params); the values' in their fixed units."""
-        actions, log_std = self.policy.sample(self.actor.theta, batch.observations, draws["z"])
+        """grad V_r, -grad V_c and the anchor's, grad KL of Eq. (23); each (replicas, params), values in fixed units."""
+        observations = batch.observations
+        actions, log_std = self.policy.sample(self.actor.theta, observations, draws["z"])
         scale_r, scale_c = self.scales.unsqueeze(2).unsqueeze(3).unbind(1)
-        slope_r = self.reward.action_gradient(batch.observations, actions) / scale_r
-        slope_c = self.costs[0].action_gradient(batch.observations, actions) / scale_c
+        slope_r = self.reward.action_gradient(observations, actions) / scale_r
+        slope_c = self.costs[0].action_gradient(observations, actions) / scale_c
         value_r, value_c = ((slope * actions).sum(-1).mean(1) for slope in (slope_r, slope_c))
-        kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
+        if self.config.anchor == "diffusion":
+            hold = self.behaviour.kl(observations, actions, log_std, draws)
+        else:
+            hold = (actions - batch.actions).square().mean((1, 2)) * (1.0 if self.config.anchor == "mse" else 0.0)
         return (
             gradient(value_r, self.actor, retain_graph=True),
             gradient(-value_c, self.actor, retain_graph=True),
-            gradient(kl, self.actor),
+            gradient(hold, self.actor),
         )
 
     def act(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:

@@ -23,7 +23,7 @@ from deep.randomness import Draw
 class DynamicsConfig:
     """The ensemble of dynamics models and its roll-outs."""
 
-    steps: int = 8000
+    steps: int = 16_000
     """Training steps; 0 trains none, and then there is no estimate."""
     members: int = 5
     """Models per seed, each with its own initialisation and minibatches. The first half, rounded down, steers a policy
@@ -34,7 +34,7 @@ class DynamicsConfig:
     """Hidden layers of one model."""
     learning_rate: float = 1e-3
     """Adam's step size at the start; it falls linearly to a tenth."""
-    episodes: int = 16
+    episodes: int = 8
     """Start states per roll-out, drawn from the data's."""
     compare_every: int = 25
     """Steps of a roll-out between two at which the members' predictions are compared with each other."""
@@ -57,7 +57,8 @@ class DynamicsModels:
         self.config, self.problem = config, problem
         replay = problem.replay
         self.observation_size, action_size = replay.observations.shape[1], replay.actions.shape[1]
-        self.network = MLP(self.observation_size + action_size, self.observation_size + 3, config.hidden)
+        # Smooth, as motion is: with ReLU the roll-outs drift into falls that never come.
+        self.network = MLP(self.observation_size + action_size, self.observation_size + 3, config.hidden, "silu")
         seeds = [seed * 1000 + member for seed in problem.seeds for member in range(config.members)]
         initial = initial_parameters(self.network, seeds, "dynamics").to(problem.device)
         self.parameters = Parameters(initial, Adam(config.learning_rate))

@@ -1,0 +1,187 @@
+"""`python -m deep.study.ablations RUN`: which part of DRCORL carries its result.
+
+Every variant changes one thing of a finished run and trains again all that the change touches, for the run's own seeds
+and limits. What it does not touch, say the behaviour model of a variant of the gate, is taken from the run: the
+variants of a seed differ by nothing but the change and what follows from it, and their differences are paired.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import numpy as np
+import torch
+import tyro
+
+from deep.algorithms.drcorl import DRCORL
+from deep.experiment import Experiment, Settings, identity
+from deep.runs import RunFolder, read_json, write_whole
+from deep.scores import evaluate
+from deep.study.policies import FinishedRun
+from deep.trainer import train
+from theory.errors import InputError, exit_on_input_error
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "anchor: none": {"anchor": "none"},
+    "anchor: mean square": {"anchor": "mse"},
+    "anchor: limit t -> 0": {"behaviour.kl_form": "limit"},
+    "anchor: published weight and range": {"behaviour.kl_weight": "vds", "behaviour.t_range": (0.02, 0.98)},
+    "regulariser after": {"adaptation.regulariser": "after"},
+    "rule: CRPO": {"adaptation.rule": "crpo"},
+    "rule: PID": {"adaptation.rule": "pid"},
+    "slack: constant": {"adaptation.slack.decay": "constant"},
+    "slack: inverse root": {"adaptation.slack.decay": "inverse_sqrt"},
+    "beta: sqrt(.075 n)": {"adaptation.temperature.growth": "sqrt", "adaptation.temperature.c0": 0.0,
+                           "adaptation.temperature.c1": 0.075},
+    "beta: n / 15": {"adaptation.temperature.growth": "linear", "adaptation.temperature.c0": 0.0,
+                     "adaptation.temperature.c1": 1 / 15},
+    "beta: .3": {"adaptation.temperature.c0": 0.3},
+    "beta: 3": {"adaptation.temperature.c0": 3.0},
+    "policy: gaussian": {"policy": "gaussian"},
+    "policy: constant variance": {"policy": "constant"},
+    "no pessimism": {"critics.pessimism": 0.0},
+    "one cost critic": {"critics.ensemble": 1},
+    "gate: UCB, k = 0": {"gate.kind": "ucb", "gate.k": 0.0},
+    "gate: UCB, k = 2": {"gate.kind": "ucb", "gate.k": 2.0},
+    "gate: UCB, k = 2, the last policy": {"gate.kind": "ucb", "gate.k": 2.0, "gate.choose": "last"},
+    "gate: the last policy": {"gate.choose": "last"},
+    "gate: k = 0": {"gate.k": 0.0},
+    "gate: simulator (hybrid)": {"gate.kind": "simulator", "online.episodes": 5},
+    "clone: of all trajectories": {"cloned.which": "all"},
+    "clone: of the safe ones": {"cloned.which": "safe"},
+    "clone: reverse KL from step 2500": {"regression_steps": 2500},
+    "states: all of the data's": {"states": "data"},
+    "step size: 2e-4": {"adaptation_rate": 2e-4},
+}  # fmt: skip
+"""Changes of the method's settings, by dotted name."""
+
+CLONE_FIELDS = ("cloned", "cloning_steps", "regression_steps", "policy", "constant_std", "hidden", "learning_rate")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train variants of a finished run of DRCORL and compare them; writes results.json and table.txt."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Folder of a finished run of deep.train."""
+    out: Path = Path("runs/ablations")
+    """Folder for the results, one folder per variant in it; a command that was stopped goes on when called again."""
+    variants: tuple[str, ...] = tuple(VARIANTS)
+    """Which variants, by name."""
+    cost_limits: tuple[float, ...] = ()
+    """Some of the run's cost limits; none: all of them."""
+    episodes: int = 100
+    """Simulator episodes that a policy is scored by."""
+    threads: int = 0
+    """CPU threads of torch; 0 leaves its default."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    with exit_on_input_error():
+        run(tyro.cli(Options, args=arguments, prog="python -m deep.study.ablations", description=__doc__))
+
+
+def run(options: Options) -> None:
+    """Train and score every variant that is not finished yet."""
+    unknown = sorted(set(options.variants) - VARIANTS.keys())
+    if unknown:
+        raise InputError(f"--variants {unknown[0]!r}: accepted are {', '.join(map(repr, VARIANTS))}")
+    if options.threads > 0:
+        torch.set_num_threads(options.threads)
+    base = FinishedRun.read(options.run)
+    if base.experiment.settings.algorithm != "drcorl":
+        raise InputError(f"{options.run} is a run of {base.experiment.settings.algorithm}: accepted is one of drcorl")
+    limits = base.experiment.settings.cost_limits
+    if not set(options.cost_limits) <= set(limits):
+        raise InputError(f"--cost-limits {list(options.cost_limits)}: accepted are those of the run, {list(limits)}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    finished: dict[str, dict[str, Any]] = {}
+    for name in options.variants:
+        folder = RunFolder(options.out / name.translate(str.maketrans({" ": "_", ":": "", "/": "-", ">": ""})))
+        if not (folder.path / "summary.json").exists():
+            print(f"{name}: {VARIANTS[name] or 'nothing changed'}", flush=True)
+            train_variant(base, VARIANTS[name], options.cost_limits or limits, folder, options.episodes)
+        finished[name] = read_json(folder.path / "summary.json")
+    RunFolder(options.out).write_json("results.json", {"run": read_json(base.path / "summary.json"), **finished})
+    write_whole(options.out / "table.txt", (table(finished) + "\n").encode())
+    print(table(finished))
+
+
+def train_variant(
+    base: FinishedRun, changes: Mapping[str, Any], limits: tuple[float, ...], folder: RunFolder, episodes: int
+) -> None:
+    """Train what the changes touch, score the result, write summary.json."""
+    experiment = Experiment(replace(varied(base.experiment.settings, changes), cost_limits=limits))
+    kept = shared(base.experiment, experiment)
+    config = {"identity": identity(experiment) | {"shared": sorted(kept)}, "from": str(base.path)}
+    folder.open(config, resume=(folder.path / "config.json").exists())
+    tensors = experiment.tensors()
+    replicas = base.experiment.problem.replicas
+    rows = [replicas.index(replica) for replica in experiment.problem.replicas]
+    with torch.no_grad():
+        for name in (name for part in kept.values() for name in part):
+            whole = base.stored[name].shape == tensors[name].shape
+            tensors[name].copy_(base.stored[name] if whole else base.stored[name][rows])
+    phases = [phase for phase in experiment.phases() if phase.name not in kept]
+    train(phases, tensors, folder, experiment.device)
+    _, results = evaluate(experiment, episodes)
+    report = {"changes": dict(changes), "shared": sorted(kept), "method": experiment.method.report()}
+    folder.write_json("summary.json", report | {"results": results})
+    folder.close()
+
+
+def table(finished: Mapping[str, Mapping[str, Any]]) -> str:
+    """Mean scores over the replicas, how many are safe, and how far the offline estimate is off, in costs.
+
+    dR is the mean paired difference in R to the first variant, with its standard error over replicas.
+    """
+    lines = [
+        f"{'variant':<36} {'R':>5} {'dR':>6} {'+-':>5} {'C':>5} {'safe':>6} {'worst C':>8} {'estimate - cost':>16}"
+    ]
+    first = np.array([row["reward"] for row in next(iter(finished.values()))["results"]])
+    for name, found in finished.items():
+        rows = found["results"]
+        reward, cost = (np.array([row[key] for row in rows]) for key in ("reward", "cost"))
+        error = np.array([row["offline_cost_estimate"] - row["cost_return"] for row in rows])
+        difference = reward - first
+        spread = difference.std(ddof=1) / len(rows) ** 0.5 if len(rows) > 1 else 0.0
+        safe = f"{sum(row['safe'] for row in rows)}/{len(rows)}"
+        lines.append(
+            f"{name:<36} {reward.mean():>5.2f} {difference.mean():>+6.2f} {spread:>5.2f} {cost.mean():>5.2f} {safe:>6}"
+            f" {cost.max():>8.2f} {error.mean():>+8.1f} +- {error.std():<4.1f}"
+        )
+    return "\n".join(lines)
+
+
+def varied(settings: Settings[Any], changes: Mapping[str, Any]) -> Settings[Any]:
+    """Settings with these fields of the method changed."""
+    method = settings.method
+    for name, value in changes.items():
+        method = _replaced(method, name.split("."), value)
+    return replace(settings, method=method)
+
+
+def _replaced(config: Any, path: list[str], value: Any) -> Any:
+    first, *rest = path
+    return replace(config, **{first: _replaced(getattr(config, first), rest, value) if rest else value})
+
+
+def shared(base: Experiment, variant: Experiment) -> dict[str, list[str]]:
+    """The phases whose outcome the change does not touch, with the names of the tensors that they leave behind.
+
+    Not the reward critic's, which adaptation goes on training: what a finished run holds is not what the phase left.
+    """
+    one, two = base.settings.method, variant.settings.method
+    method = cast(DRCORL, variant.method)
+    found: dict[str, list[str]] = {"dynamics": list(variant.dynamics.tensors())}
+    used_later = ("kl_form", "t_limit", "kl_weight", "t_range")
+    a, b = ({k: v for k, v in asdict(m.behaviour).items() if k not in used_later} for m in (one, two))
+    if a == b and not one.update_behaviour:
+        found["behaviour"] = list(method.behaviour.tensors())
+    if one.behaviour == two.behaviour and all(getattr(one, name) == getattr(two, name) for name in CLONE_FIELDS):
+        found["cloning"] = [name for name in method.tensors() if name.startswith("clone.")]
+        if one.critics == two.critics and (one.gate.kind == "ucb") == (two.gate.kind == "ucb"):
+            found["cost critics"] = [name for name in method.tensors() if name.startswith("clone_")]
+    return found

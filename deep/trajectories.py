@@ -1,0 +1,71 @@
+"""Which trajectories of the data a policy is cloned from."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Int
+from scipy.spatial import KDTree
+
+from deep.datasets import OfflineDataset
+from deep.phases import Problem
+from deep.replay import Rows
+from theory.errors import InputError
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Trajectories for a cost limit l."""
+
+    which: Literal["all", "safe", "best"] = "all"
+    """All; those whose cost keeps l; or the best one that keeps l and those that act most like it, a set without
+    contradictions, which the first two are not."""
+    neighbours: int = 10
+    """best: how many trajectories are taken, the best one included."""
+    return_share: float = 0.9
+    """best: the others' returns lie above this share of the best one's, counted from the data's lowest return."""
+
+    def choose(self, data: OfflineDataset, limit: float) -> Int[np.ndarray, " chosen"]:
+        """Their numbers. Raises `InputError` where no trajectory keeps the limit."""
+        if self.which == "all":
+            return np.arange(len(data.starts))
+        eligible = np.flatnonzero(data.trajectory_costs <= limit)
+        if len(eligible) == 0:
+            least = data.trajectory_costs.min()
+            raise InputError(f"no trajectory keeps the cost limit {limit:g}: the least cost in the data is {least:g}")
+        return eligible if self.which == "safe" else consistent_best(data, eligible, self.neighbours, self.return_share)
+
+    def rows(self, problem: Problem) -> Rows:
+        """Their transitions, for every replica."""
+        chosen = {limit: rows_of(problem.data, self.choose(problem.data, limit)) for limit in problem.cost_limits}
+        return Rows.of([chosen[replica.cost_limit] for replica in problem.replicas], problem.device)
+
+
+def rows_of(data: OfflineDataset, trajectories: Int[np.ndarray, " chosen"]) -> Int[np.ndarray, " rows"]:
+    """The rows of these trajectories."""
+    return np.concatenate([np.arange(data.starts[i], data.starts[i] + data.lengths[i]) for i in trajectories])
+
+
+def consistent_best(
+    data: OfflineDataset, eligible: Int[np.ndarray, " eligible"], count: int, return_share: float
+) -> Int[np.ndarray, " chosen"]:
+    """The best eligible trajectory and the `count` - 1 nearly as good ones that act most like it.
+
+    Alike: for states of the other trajectory, the mean distance of its action to the best one's action at the nearest
+    of the best one's states (distances in normalised coordinates).
+    """
+    returns = data.trajectory_returns
+    best = eligible[returns[eligible].argmax()]
+    floor = returns.min() + return_share * (returns[best] - returns.min())
+    others = eligible[(returns[eligible] >= floor) & (eligible != best)]
+    scale = data.observations.std(axis=0) + 1e-6
+    best_rows = rows_of(data, np.array([best]))
+    tree = KDTree(data.observations[best_rows] / scale)
+
+    def distance(trajectory: np.integer) -> float:
+        rows = rows_of(data, np.array([trajectory]))[::5]
+        nearest = tree.query(data.observations[rows] / scale)[1]
+        return float(np.linalg.norm(data.actions[rows] - data.actions[best_rows[nearest]], axis=1).mean())
+
+    order = np.argsort([distance(trajectory) for trajectory in others], kind="stable")
+    return np.concatenate([[best], others[order[: count - 1]]])

@@ -1,0 +1,106 @@
+"""deep.study.ablations: what a variant changes, what it shares with the run it varies, and that it can go on."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from deep import train
+from deep.algorithms.drcorl import DRCORLConfig
+from deep.experiment import Experiment, Settings
+from deep.study import ablations
+from deep.study.ablations import VARIANTS, shared, varied
+from deep.study.policies import FinishedRun
+from deep.tasks import TASKS
+from tests.conftest import TINY
+from theory.errors import InputError
+
+BASE = Settings(method=DRCORLConfig())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_episodes():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TASKS, "HopperVel", replace(TASKS["HopperVel"], episode_length=60))
+        yield
+
+
+@pytest.fixture(scope="module")
+def base(dataset_file, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("base") / "run"
+    words = ["--dataset", str(dataset_file), "--episodes", "1", "--device", "cpu", "--seeds", "1", "2"]
+    train.main([*words, "--cost-limits", "4", *TINY, "--out", str(folder)])
+    return folder
+
+
+def test_every_variant_differs_from_the_defaults_and_from_the_others():
+    assert len({json.dumps(changes, sort_keys=True) for changes in VARIANTS.values()}) == len(VARIANTS)
+    for name, changes in VARIANTS.items():
+        settings = varied(BASE, changes)
+        assert (settings == BASE) == (not changes), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "trained_again"),
+    [
+        ({}, ["reward critic", "adaptation"]),
+        ({"adaptation.rule": "crpo"}, ["reward critic", "adaptation"]),
+        ({"behaviour.kl_form": "limit"}, ["cloning", "reward critic", "cost critics", "adaptation"]),
+        ({"behaviour.width": 8}, ["behaviour", "cloning", "reward critic", "cost critics", "adaptation"]),
+        ({"critics.pessimism": 0.0}, ["reward critic", "cost critics", "adaptation"]),
+        ({"gate.kind": "ucb"}, ["reward critic", "cost critics", "adaptation"]),
+        ({"policy": "gaussian"}, ["cloning", "reward critic", "cost critics", "adaptation"]),
+    ],
+)
+def test_what_a_change_touches_is_trained_again(base, changes, trained_again):
+    run = FinishedRun.read(base)
+    variant = Experiment(varied(run.experiment.settings, changes))
+    kept = shared(run.experiment, variant)
+    assert [phase.name for phase in variant.phases() if phase.name not in kept] == trained_again
+    shapes = {name: tensor.shape for name, tensor in variant.tensors().items()}
+    for part in kept.values():
+        assert part
+        assert all(shapes[name] == run.stored[name].shape for name in part)
+
+
+def test_the_unchanged_variant_is_the_run_itself_and_finished_ones_are_not_repeated(base, tmp_path, capsys):
+    words = [str(base), "--out", str(tmp_path / "out"), "--episodes", "1"]
+    ablations.main([*words, "--variants", "as it is"])
+    stored = FinishedRun.read(base).stored
+    found = load_file(tmp_path / "out" / "as_it_is" / "checkpoint.safetensors")
+    assert found.keys() == stored.keys()
+    assert all(torch.equal(found[name], stored[name]) for name in stored)
+    capsys.readouterr()
+    ablations.main([*words, "--variants", "as it is", "anchor: none"])
+    printed = capsys.readouterr().out
+    assert "nothing changed" not in printed
+    assert "anchor: none: {'anchor': 'none'}" in printed
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert list(results) == ["run", "as it is", "anchor: none"]
+    assert results["as it is"]["results"][0]["reward"] == results["run"]["results"][0]["reward"]
+    assert "anchor: none" in (tmp_path / "out" / "table.txt").read_text()
+
+
+def test_some_of_the_limits_are_varied_as_they_were_alone(dataset_file, tmp_path):
+    """One clone per limit: each keeps its own."""
+    words = ["--dataset", str(dataset_file), "--episodes", "1", "--device", "cpu", "--seeds", "1", "2", *TINY]
+    words += ["--cloned.which", "safe"]
+    train.main([*words, "--cost-limits", "4", "60", "--out", str(tmp_path / "both")])
+    ablations.main(
+        [str(tmp_path / "both"), "--variants", "as it is", "--cost-limits", "60", "--out", str(tmp_path / "out")]
+    )
+    found = load_file(tmp_path / "out" / "as_it_is" / "checkpoint.safetensors")
+    both = FinishedRun.read(tmp_path / "both").stored
+    for name in ("clone.average", "policy.average", "cost_critic.theta"):
+        torch.testing.assert_close(found[name], both[name][[1, 3]])
+    with pytest.raises(InputError, match=r"--cost-limits \[5.0\]: accepted are those of the run, \[4.0, 60.0\]"):
+        ablations.run(ablations.Options(tmp_path / "both", tmp_path, cost_limits=(5.0,)))
+
+
+def test_unknown_variants_are_refused(base, tmp_path):
+    with pytest.raises(SystemExit):
+        ablations.main([str(base), "--out", str(tmp_path), "--variants", "nonsense"])
+    with pytest.raises(InputError, match=r"'nonsense'.*'anchor: none'"):
+        ablations.run(ablations.Options(base, tmp_path, ("nonsense",)))
