@@ -9,6 +9,7 @@ import torch
 
 from theory.errors import InputError
 from theory.evaluation import evaluate
+from theory.optimum import solve
 from verification.lattice.data import Behaviour
 from verification.lattice.methods import run
 from verification.lattice.study import RESULTS, Options, chosen, fingerprint, replace_rows, rows_of, stale, table
@@ -92,8 +93,6 @@ def test_rows_are_replaced_and_the_table_shows_them(results: dict):
 
 def test_the_optima_in_the_results_are_certified(results: dict):
     """The optimal value by the linear program, and the behaviour's own value below it at its own cost."""
-    from theory.optimum import solve
-
     for lattice in LATTICES.values():
         for limit in lattice.limits:
             proof = solve(lattice.cmdp.with_budget(limit), "highs")
