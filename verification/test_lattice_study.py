@@ -26,10 +26,29 @@ def results() -> dict:
     return json.loads(RESULTS.read_text())
 
 
-def test_the_results_are_those_of_the_present_code(results: dict):
+def notice(results: dict) -> str:
+    """Which rows are stale, what refreshes them and how long that takes; empty where none is."""
     outdated = stale(results)
-    if outdated:
-        pytest.xfail(f"stale, run python -m verification.lattice.study: {outdated}")
+    if not outdated:
+        return ""
+    seconds = results["provenance"]["processor_seconds"]
+    minutes = sum(seconds.get(f"{method}, {task}", 0.0) for method, task in outdated) / 60
+    return (
+        f"{len(outdated)} of the lattice study's (learner, task) pairs are STALE, {', '.join(sorted(dict(outdated)))}: "
+        f"`python -m verification.lattice.study` trains these again (about {minutes:.0f} min on one core), then "
+        "`python -m verification.report` writes the tables"
+    )
+
+
+def test_the_results_are_those_of_the_present_code(results: dict):
+    """Not a failure: every change of a learner makes its rows stale, and making them anew takes minutes."""
+    if found := notice(results):
+        pytest.xfail(found)
+
+
+@pytest.mark.exhaustive
+def test_no_result_is_stale(results: dict):
+    assert not notice(results)
 
 
 def test_every_learner_task_seed_and_limit_is_there_once(results: dict):
@@ -72,6 +91,11 @@ def test_changed_settings_and_missing_rows_are_noticed(results: dict, monkeypatc
     forged = copy.deepcopy(results)
     forged["provenance"]["fingerprints"]["BC-All, LatticeHeat"] = "0" * 64
     assert ("BC-All", "LatticeHeat") in stale(forged)
+    assert "BC-All" in notice(forged)
+    forged["provenance"]["fingerprints"] = {
+        f"{method}, {task}": fingerprint(trial) for method, trial in TRIALS.items() for task in trial.tasks
+    }
+    assert notice(forged) == ""
     before = fingerprint(TRIALS["BC-All"])
     assert fingerprint(replace(TRIALS["BC-All"], seeds=(7,))) != before
     assert chosen(Options(methods=("BC-All",), tasks=("LatticeHeat",)), forged) == [("BC-All", "LatticeHeat")]
