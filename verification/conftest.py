@@ -32,4 +32,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{entry['id']:<5} {entry['verdict']:<3} {source:<45} {entry['grade']}{old}")
     terminalreporter.write_line(headline(entries))
     for report in terminalreporter.getreports("xfailed"):
-        terminalreporter.write_line(report.wasxfail)
+        terminalreporter.write_line(report.wasxfail.removeprefix("reason: "))
