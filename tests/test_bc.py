@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from deep.datasets import OfflineDataset
+from deep.datasets import OfflineDataset, save
 from deep.randomness import draw_block
 from deep.replay import Rows
 from deep.trajectories import consistent_best, rows_of
@@ -79,8 +79,6 @@ def test_cloning_reproduces_the_data(build):
 
 
 def test_a_limit_that_no_trajectory_keeps_is_refused(build, dataset, tmp_path):
-    from deep.datasets import save
-
     dear = dataclasses.replace(dataset, costs=np.ones_like(dataset.costs))
     save(tmp_path / "dear.hdf5", dear)
     with pytest.raises(InputError, match="no trajectory keeps the cost limit 4: the least cost in the data is 20"):

@@ -10,7 +10,7 @@ import pytest
 
 from deep.datasets import FLAGS, KEYS, OfflineDataset, load, save, save_packed
 from deep.tasks import TASKS, Task
-from tests.test_datasets import HOPPER, arrays, recording
+from tests.recordings import HOPPER, arrays, recording
 from tests.test_tasks import dsrl_module
 from theory.errors import InputError
 

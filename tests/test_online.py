@@ -8,7 +8,8 @@ import torch
 
 from deep import train
 from deep.online import FIRST_TRAINING_SEED, OnlineConfig, OnlineReplay
-from deep.simulators.batched import rollout
+from deep.randomness import draw_block
+from deep.simulators.batched import Step, rollout
 from deep.tasks import make
 from tests.conftest import TINY
 from theory.errors import InputError
@@ -90,8 +91,6 @@ def test_critics_and_policy_learn_from_what_was_played(build):
                 hook.call(0)
         else:
             experiment.method.gate._look_ahead(0)
-        from deep.randomness import draw_block
-
         draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
         phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
         results[played] = {name: tensor.clone() for name, tensor in experiment.tensors().items()}
@@ -106,8 +105,6 @@ def test_a_ring_keeps_the_latest_and_an_empty_one_changes_nothing(build):
     batch = experiment.replay.batch(torch.arange(8).reshape(2, 4))
     uniform = torch.tensor([[0.0, 0.5, 0.9, 0.9]] * 2)
     assert torch.equal(ring.mix(batch, uniform).costs, batch.costs)
-
-    from deep.simulators.batched import Step
 
     for cost in range(5):  # replica 1 alone plays, five steps
         step = Step(np.zeros((1, 11)), np.zeros(1), np.array([10.0 + cost]), np.array([False]), np.array([False]))

@@ -1,5 +1,7 @@
 """deep.replay: normalised transitions, discounted sums with both kinds of ends, rows that replicas may draw."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -28,8 +30,6 @@ def test_batches_are_the_datas_own_transitions_normalised(dataset):
 
 
 def test_a_constant_dimension_is_left_unscaled(dataset):
-    import dataclasses
-
     flat = dataset.observations.copy()
     flat[:, 3] = 4.0
     replay = Replay(dataclasses.replace(dataset, observations=flat), 0.9, 1.0, CPU)

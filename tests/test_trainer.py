@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from deep import trainer
 from deep.phases import Hook, Phase
@@ -143,8 +144,6 @@ def test_a_bad_checkpoint_gets_one_sentence(tmp_path, damage):
     if damage == "foreign":
         folder.checkpoint.write_bytes(b"something else entirely")
     if damage == "no position":
-        from safetensors.torch import save_file
-
         save_file({"x": torch.zeros(2)}, folder.checkpoint)
     wanted = {"x": torch.zeros(3 if damage == "other shape" else 2)}
     with pytest.raises(InputError, match="of another run" if damage == "other shape" else "cannot be read") as caught:

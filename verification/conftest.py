@@ -1,13 +1,12 @@
-"""`pytest verification`: exhaustive tests are left out unless asked for; the verdicts are printed at the end."""
+"""`pytest verification`: exhaustive tests are left out unless asked for; verdicts and stale results end it."""
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 
-from verification.claim import VERDICTS
 from verification.ledger import LEDGER, load, stale
+from verification.report import headline
 
 HERE = Path(__file__).parent
 torch.set_num_threads(1)
@@ -31,6 +30,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         old = "  STALE" if stale(entry) else ""
         source = entry["source"][:44]
         terminalreporter.write_line(f"{entry['id']:<5} {entry['verdict']:<3} {source:<45} {entry['grade']}{old}")
-    counts = Counter(entry["verdict"] for entry in entries)
-    summary = ", ".join(f"{counts[verdict]} {meaning}" for verdict, meaning in VERDICTS.items())
-    terminalreporter.write_line(f"{len(entries)} claims: {summary}")
+    terminalreporter.write_line(headline(entries))
+    for report in terminalreporter.getreports("xfailed"):
+        terminalreporter.write_line(report.wasxfail.removeprefix("reason: "))

@@ -25,7 +25,7 @@ inner products of the two ascent directions; M bounds r and c; S and A count sta
 GRADES = """\
 - **proved**: a proof is written out below, and its statement was checked in floating point on the instances counted.
 - **refuted exactly**: a counterexample in exact rational numbers, or with rigorous enclosures where exp, log or a root
-  enter, which a checker of 200 lines accepts that shares nothing with the rest of the project.
+  enter, which a checker of about 200 lines of code accepts that shares nothing with the rest of the project.
 - **certified on N instances**: the same checker encloses both sides rigorously on N seeded random rational instances.
 - **float-checked on N instances**: no counterexample among N seeded instances in double precision. Never a proof."""
 
@@ -109,19 +109,17 @@ def again(entry: Entry) -> list[str]:
     return [*commands, f'python -m pytest verification -k "[{entry["id"]}]"']
 
 
-def headline(entries: list[Entry]) -> list[str]:
+def headline(entries: list[Entry]) -> str:
+    """How many claims got each verdict, and how many of those rigorously."""
     counts = Counter(entry["verdict"] for entry in entries)
     exact = sum(entry["grade"] == "refuted exactly" for entry in entries)
     proved = sum(entry["grade"].startswith("proved") for entry in entries)
-    return [
-        f"{len(entries)} claims: "
-        + ", ".join(f"{counts[verdict]} {meaning}" for verdict, meaning in VERDICTS.items())
-        + f". {exact} are refuted exactly as printed, {proved} are proved."
-    ]
+    verdicts = ", ".join(f"{meaning}: {counts[verdict]}" for verdict, meaning in VERDICTS.items())
+    return f"{len(entries)} claims; {verdicts}. {exact} are refuted exactly as printed, {proved} are proved."
 
 
 def markdown(entries: list[Entry]) -> str:
-    lines = ["# What is true in the papers", "", INTRODUCTION, "", *headline(entries), ""]
+    lines = ["# What is true in the papers", "", INTRODUCTION, "", headline(entries), ""]
     lines += ["| claim | source | verdict | grade |", "|---|---|---|---|"]
     lines += [f"| {e['id']} | {e['source']} | {VERDICTS[e['verdict']]} | {e['grade']} |" for e in entries]
     lines += ["", "## Grades", "", GRADES, "", "## What this can and cannot show", "", LIMITS]

@@ -107,7 +107,7 @@ def html(entries: list[Entry]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"<title>What is true in the papers</title><style>{style}</style></head><body>"
-        f"<h1>What is true in the papers</h1>{prose(report.INTRODUCTION)}<p>{escape(report.headline(entries)[0])}</p>"
+        f"<h1>What is true in the papers</h1>{prose(report.INTRODUCTION)}<p>{escape(report.headline(entries))}</p>"
         f"{legend}<h2>Grades</h2>{prose(report.GRADES)}<h2>What this can and cannot show</h2>{prose(report.LIMITS)}"
         f"{ratios}{chart(entries)}<h2>The claims</h2>{filters()}{topics}{lattice}"
         f"<h2>How to check everything again</h2><pre>{escape(chr(10).join(x[4:] for x in report.HOW))}</pre>"

@@ -23,7 +23,8 @@ These tasks look continuous and are finite CMDPs, so the optimum within the limi
 cost are exact (for diffusion policies, of what 128 draws per state induce). Gap: the optimum's value minus the
 policy's, median over seeds; it is negative where a policy earns more by breaking the limit. Slack: the least by which
 Proposition 3.1, sharpened, overestimates the cost; no episode can cost more than 20. Safe-DQL's rows are its choice
-among ten samples. Budgets are small: these rows test the theory and rank no method."""
+among ten samples. Budgets are small: these rows test the theory and rank no method. Training takes minutes, so a row
+may be older than the learner's code; `pytest verification` ends with a line that says so."""
 
 THEOREM_9 = """\
 Safe-DQL's Theorem 9 speaks of the diffusion policy itself. Every term is measured on the trained networks, medians over

@@ -5,12 +5,15 @@ import math
 from typing import Any
 
 import pytest
+import torch
 
+from theory.adaptation import Region
 from verification import hashing
 from verification.certified import certified, holds_on
 from verification.certify import CERTIFICATES, Statement, read
 from verification.claim import CORRECTED, DEPENDS, FALSE, HOLDS, Check, Repair, Sides, sides, verdict
 from verification.claims import CLAIMS
+from verification.claims.checks.runs import STEPS, runs
 from verification.ledger import LEDGER, judge, load, outcome, same_statement, stale
 from verification.optima import OPTIMUM
 
@@ -99,6 +102,13 @@ def test_a_certificate_of_another_statement_is_not_taken() -> None:
     assert same_statement(CLAIMS["L42"], content)
     for change in ({"conclusion": "reward <= 0"}, {"assume": []}, {"verdict": "holds"}, {"statement": "another"}):
         assert not same_statement(CLAIMS["L42"], content | change)
+
+
+def test_the_runs_that_are_summed_meet_every_region() -> None:
+    visits = torch.cat([run.visits for run in runs()])
+    assert bool((visits.sum(1) == STEPS).all())
+    assert int((visits.sum(0) > len(visits)).sum()) == len(Region), "each region at more than one step per run"
+    assert int(((visits > 0).sum(1) > 1).sum()) > len(visits) / 3, "a third of the runs passes from one to another"
 
 
 def test_verdicts() -> None:

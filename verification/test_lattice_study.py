@@ -9,9 +9,20 @@ import torch
 
 from theory.errors import InputError
 from theory.evaluation import evaluate
+from theory.optimum import solve
 from verification.lattice.data import Behaviour
 from verification.lattice.methods import run
-from verification.lattice.study import RESULTS, Options, chosen, fingerprint, replace_rows, rows_of, stale, table
+from verification.lattice.study import (
+    LOADED,
+    RESULTS,
+    Options,
+    chosen,
+    fingerprint,
+    replace_rows,
+    rows_of,
+    stale,
+    table,
+)
 from verification.lattice.tasks import LATTICES
 from verification.lattice.trials import TRIALS
 
@@ -25,10 +36,30 @@ def results() -> dict:
     return json.loads(RESULTS.read_text())
 
 
-def test_the_results_are_those_of_the_present_code(results: dict):
+def notice(results: dict) -> str:
+    """Which rows are stale, what refreshes them and how long that takes; empty where none is."""
     outdated = stale(results)
-    if outdated:
-        pytest.xfail(f"stale, run python -m verification.lattice.study: {outdated}")
+    if not outdated:
+        return ""
+    seconds = results["provenance"]["processor_seconds"]
+    minutes = sum(seconds.get(f"{method}, {task}", 0.0) for method, task in outdated) / 60
+    methods = "; ".join(sorted({method for method, _ in outdated}))
+    return (
+        f"{len(outdated)} of the lattice study's (learner, task) pairs are STALE ({methods}): "
+        f"`python -m verification.lattice.study` trains these again (about {minutes:.0f} min on one core), then "
+        "`python -m verification.report` writes the tables"
+    )
+
+
+def test_the_results_are_those_of_the_present_code(results: dict):
+    """Not a failure: every change of a learner makes its rows stale, and making them anew takes minutes."""
+    if found := notice(results):
+        pytest.xfail(found)
+
+
+@pytest.mark.exhaustive
+def test_no_result_is_stale(results: dict):
+    assert not notice(results)
 
 
 def test_every_learner_task_seed_and_limit_is_there_once(results: dict):
@@ -67,10 +98,11 @@ def test_one_learner_trained_again_gives_its_committed_numbers(results: dict):
     assert disagreement(results, run(LATTICES[trial.tasks[0]], replace(trial, config=few))) > 10 * TOLERANCE
 
 
-def test_changed_settings_and_missing_rows_are_noticed(results: dict, monkeypatch):
+def test_changed_settings_and_missing_rows_are_noticed(results: dict):
     forged = copy.deepcopy(results)
-    forged["provenance"]["fingerprints"]["BC-All, LatticeHeat"] = "0" * 64
-    assert ("BC-All", "LatticeHeat") in stale(forged)
+    current = {f"{method}, {task}": LOADED[method] for method, trial in TRIALS.items() for task in trial.tasks}
+    forged["provenance"]["fingerprints"] = current | {"BC-All, LatticeHeat": "0" * 64}
+    assert notice(forged).startswith("1 of the lattice study's (learner, task) pairs are STALE (BC-All): `python -m")
     before = fingerprint(TRIALS["BC-All"])
     assert fingerprint(replace(TRIALS["BC-All"], seeds=(7,))) != before
     assert chosen(Options(methods=("BC-All",), tasks=("LatticeHeat",)), forged) == [("BC-All", "LatticeHeat")]
@@ -78,6 +110,8 @@ def test_changed_settings_and_missing_rows_are_noticed(results: dict, monkeypatc
         chosen(Options(methods=("BC",)), results)
     with pytest.raises(InputError, match="unknown task 'Lattice': accepted are LatticeSpeed"):
         chosen(Options(tasks=("Lattice",)), results)
+    forged["provenance"]["fingerprints"] = current
+    assert notice(forged) == ""
 
 
 def test_rows_are_replaced_and_the_table_shows_them(results: dict):
@@ -92,8 +126,6 @@ def test_rows_are_replaced_and_the_table_shows_them(results: dict):
 
 def test_the_optima_in_the_results_are_certified(results: dict):
     """The optimal value by the linear program, and the behaviour's own value below it at its own cost."""
-    from theory.optimum import solve
-
     for lattice in LATTICES.values():
         for limit in lattice.limits:
             proof = solve(lattice.cmdp.with_budget(limit), "highs")

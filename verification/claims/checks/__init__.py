@@ -1,0 +1,1 @@
+"""What the longer topics' claims are checked by: two sides at every seeded instance, true and broken."""

@@ -1,0 +1,167 @@
+"""Theorem 3.1 on runs: the gap and the violation of every output, the weights, the slack, the step size, stalls."""
+
+from dataclasses import replace
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from theory import bounds
+from theory.adaptation import Region
+from theory.algorithms import configure
+from theory.cmdp import FiniteCMDP, concatenate
+from theory.evaluation import Evaluation, evaluate
+from theory.families import make
+from theory.instances import named, one_state
+from theory.npg import Metric
+from theory.optimum import solve
+from theory.outputs import Output, Run, outputs, run
+from theory.shapes import PerCMDP
+from verification.claim import Sides, difference, joined, sides
+from verification.instances import generator
+
+CELLS = (
+    ("garnet", 0.3, 0.3),
+    ("dirichlet", 0.6, 0.5),
+    ("deterministic", 0.5, 0.3),
+    ("chain", 0.3, 0.5),
+    ("unreachable", 0.2, 0.8),
+    ("bandit", 0.1, 0.5),
+)
+STEPS, SEEDS = 1000, range(10)
+
+
+class Trial(NamedTuple):
+    """A run of the corrected theorem's algorithm, and its right-hand sides."""
+
+    cmdp: FiniteCMDP
+    value: PerCMDP
+    finished: Run
+    answers: dict[str, Output]
+    R: PerCMDP
+    h_plus: PerCMDP
+    steps: int
+
+
+def attempt(cmdp: FiniteCMDP, steps: int, metric: Tensor, slack_factor: float = 1.0, optimism: float = 0.0) -> Trial:
+    """The theorem's step size and slack; `slack_factor` scales h+, `optimism` (units of h+) is the gate's error."""
+    free = (metric == Metric.ADVANTAGE) | (metric == Metric.Q_VECTOR)
+    by_pairs = bounds.remainder_constant(1.0, cmdp.gamma, pairs=cmdp.states * cmdp.actions)
+    K = torch.where(free, by_pairs, bounds.remainder_constant(1.0, cmdp.gamma, max_weight=1.0))
+    kl = torch.full_like(cmdp.gamma, cmdp.actions).log()
+    eta = torch.as_tensor(bounds.best_eta(kl, K, steps))
+    R = torch.as_tensor(bounds.regret(kl, eta, K, steps))
+    h_plus = torch.as_tensor(bounds.h_plus_corrected(R, steps)) * slack_factor
+    config = configure(cmdp.batch, steps, eta, h_plus=h_plus)
+    config = replace(config, metric=metric, max_weight=torch.where(free, torch.inf, 1.0).double())
+    optimum = solve(cmdp)
+
+    def optimist(policy: Tensor) -> Evaluation:
+        values = evaluate(cmdp, policy)
+        return replace(values, J_c=values.J_c - optimism * h_plus)
+
+    finished = run(cmdp, config, optimum.occupancy.sum(-1), critic=optimist if optimism else None)
+    return Trial(cmdp, optimum.value, finished, outputs(cmdp, finished), R, h_plus, steps)
+
+
+@cache
+def trials(slack_factor: float = 1.0, optimism: float = 0.0) -> Trial:
+    """All metrics on all cells, as one batch."""
+    cells = [make(family, 3, 2, gamma, tightness, SEEDS) for family, tightness, gamma in CELLS]
+    cmdp = concatenate(cells * len(Metric))
+    metric = torch.tensor(list(Metric)).repeat_interleave(cmdp.batch // len(Metric))
+    return attempt(cmdp, STEPS, metric, slack_factor, optimism)
+
+
+@cache
+def alone(which: str) -> Trial:
+    """The instance of T15, or CMDPs without cost, with projections of advantage vectors."""
+    cmdp = named("printed_weights").cmdp if which == "printed_weights" else make("zero_cost", 3, 2, 0.5, 0.5, SEEDS)
+    return attempt(cmdp, 1600, torch.full((cmdp.batch,), int(Metric.ADVANTAGE)))
+
+
+def gap(broken: bool) -> Sides:
+    """V_r* - V_r of the mixture against 4R/T; broken: the printed weights, 0 on the safe set."""
+    name = "mixture_printed" if broken else "mixture_corrected"
+    chosen = [alone("printed_weights")] if broken else [alone("printed_weights"), trials()]
+    return joined([sides(t.value - t.answers[name].J_r, bounds.gap_corrected(t.R, t.steps), 1e-9) for t in chosen])
+
+
+def violation(broken: bool) -> Sides:
+    """V_c - l of the mixture against h+; broken: the gate underestimates the cost by four times what is claimed."""
+    trial = trials(0.1, 40.0) if broken else trials()
+    return sides(trial.answers["mixture_corrected"].J_c - trial.cmdp.budget, trial.h_plus, 1e-9)
+
+
+def both(broken: bool) -> Sides:
+    return joined([gap(broken), violation(broken)])
+
+
+def gain(trial: Trial) -> PerCMDP:
+    """sum_t x_t (V_r* - V_r^t)."""
+    return trial.finished.sums.x * trial.value - trial.finished.sums.J_r[:, 0]
+
+
+def dichotomy(broken: bool) -> Sides:
+    """At most half of the iterations are unsafe, or sum x_t (V_r* - V_r^t) <= 0; broken: h+ is 1/1000 of 2R/T."""
+    trial = trials(1e-3 if broken else 1.0)
+    unsafe = trial.finished.sums.regions[:, Region.UNSAFE].double() / trial.steps - 0.5
+    return sides(torch.minimum(unsafe, gain(trial)), 0.0, 1e-9)
+
+
+def mixture_value(broken: bool) -> Sides:
+    """Both values of the occupancy-weighted policy against the mean's; broken: the state-wise mixture."""
+    answers, name = trials().answers, "statewise_corrected" if broken else "occupancy_corrected"
+    pairs = zip(answers["mixture_corrected"], answers[name], strict=True)
+    return joined([difference(mean, policy, 1e-8) for mean, policy in pairs])
+
+
+def total_weight(broken: bool) -> Sides:
+    """T/4 against the sum of the weights, or the sum of gaps is <= 0; broken: the printed weights where c = 0."""
+    found = []
+    for trial in [alone("zero_cost")] if broken else [alone("zero_cost"), trials()]:
+        weight = trial.finished.sums.weight[:, 1 if broken else 0]
+        enough = torch.where(gain(trial) <= 0, torch.inf, weight)
+        found.append(sides(torch.full_like(weight, trial.steps / 4), enough, 1e-9))
+    return joined(found)
+
+
+def step_size(broken: bool) -> Sides:
+    """4R/T times sqrt(T) is the same at every T with the best eta; broken: with the printed eta."""
+    kl, S, A, gamma = 0.9, 3.0, 2.0, 0.5
+    K = bounds.remainder_constant(1.0, gamma, pairs=S * A)
+    scaled = []
+    for T in (1e2, 1e4, 1e6):
+        eta = bounds.eta_printed(S, A, gamma, kl, 1.0) if broken else bounds.best_eta(kl, K, T)
+        scaled.append(float(bounds.gap_corrected(bounds.regret(kl, eta, K, T), T)) * T**0.5)
+    return difference(torch.tensor(scaled), float(bounds.gap_at_best_eta(kl, S, A, gamma, 1.0, 1.0)), 1e-9)
+
+
+def informative(broken: bool) -> Sides:
+    """The printed h+ against the range M/(1-gamma) once T is large enough; broken: at a quarter of that T."""
+    rng = generator(20)
+    S, A = (torch.from_numpy(rng.integers(2, 9, 200)).double() for _ in range(2))
+    gamma, eps, M = (torch.from_numpy(rng.uniform(low, high, 200)) for low, high in ((0.1, 0.99), (0.1, 3), (0.5, 5)))
+    T = torch.as_tensor(bounds.h_plus_informative_from(S, A, gamma, eps, M)) * (0.25 if broken else 1.0)
+    return sides(
+        torch.as_tensor(bounds.h_plus_printed(S, A, gamma, T, eps, M)), M / (1 - gamma), 1e-9 * M / (1 - gamma)
+    )
+
+
+def stalled_gap(broken: bool) -> Sides:
+    """One-state CMDPs with r = c: the last gap against V*(l) - V*(l - h-); broken: against half of it."""
+    rng = generator(21)
+    payoffs = np.sort(rng.uniform(0, 1, (40, 3)), -1)
+    low, high = 2 * payoffs[:, 0], 2 * payoffs[:, -1]
+    h_minus = torch.from_numpy(0.2 * (high - low))
+    budgets = low + 0.8 * (high - low)
+    cmdp = concatenate(
+        [one_state(x.tolist(), x.tolist(), limit) for x, limit in zip(payoffs, budgets.tolist(), strict=True)]
+    )
+    config = configure(40, 3000, 0.05, h_plus=h_minus, h_minus=h_minus)
+    start = torch.tensor([[0.98, 0.01, 0.01]], dtype=torch.float64).expand(40, 1, 3)
+    last = outputs(cmdp, run(cmdp, config, torch.ones(40, 1, dtype=torch.float64), policy=start))["last"]
+    best, tighter = solve(cmdp).value, solve(cmdp.with_budget(cmdp.budget - h_minus)).value
+    return sides(best - last.J_r, (best - tighter) * (0.5 if broken else 1.0), 1e-9)
