@@ -118,6 +118,10 @@ class Gate:
                 f"--online.episodes {online.episodes} with --gate.kind {kind} and --online.update-critics "
                 f"{online.update_critics}: simulator episodes need a use, and either use needs at least one episode"
             )
+        if online.episodes > 0 and not self.problem.task.simulated:
+            raise InputError(
+                f"--online.episodes {online.episodes}: data of your own have no simulator, unless --env names one"
+            )
         if online.update_critics and not (0 < online.share <= 1 and online.keep >= online.episodes):
             raise InputError(
                 f"--online.share {online.share} and --online.keep {online.keep}: accepted are a share above 0, at most "
