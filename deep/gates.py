@@ -194,8 +194,12 @@ class Gate:
     @torch.no_grad()
     def act_kept(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
         """The mean action of the policy that is kept."""
-        theta = self.chosen if self.config.choose == "offline" else self.actor.average
-        return self.policy.distribution(theta, observations)[0]
+        return self.policy.distribution(self.kept, observations)[0]
+
+    @property
+    def kept(self) -> Float[Tensor, "replicas params"]:
+        """The policy that is kept: chosen offline, or the last one."""
+        return self.chosen if self.config.choose == "offline" else self.actor.average
 
     def report(self) -> dict[str, object]:
         return {"chosen_step": self.merit[:, 1].tolist()} if self.config.choose == "offline" else {}
