@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -127,14 +128,14 @@ def save(path: str | Path, dataset: OfflineDataset) -> None:
     Raises `InputError` for data that `load` would refuse or change. An existing file is replaced once the new one is
     complete.
     """
-    _check(dataset, f"the data for {path}")
+    check(dataset, find_task(dataset.task), f"the data for {path}")
     attributes = _attributes(dataset) | ({} if dataset.policies is None else {"policies": dataset.policies})
     plain.write(path, {key: getattr(dataset, key) for key in KEYS}, attributes)
 
 
 def save_packed(path: str | Path, dataset: OfflineDataset) -> None:
     """Write the packed layout (`deep.packed`). Raises `InputError` as `save` does, and for values over 65504."""
-    _check(dataset, f"the data for {path}")
+    check(dataset, find_task(dataset.task), f"the data for {path}")
     packed.write(path, {key: getattr(dataset, key) for key in KEYS}, dataset.policies, _attributes(dataset))
 
 
@@ -160,35 +161,43 @@ def _locate(task: Task, which: str | Path) -> tuple[str, Path]:
 
 def _load(task: Task, path: Path, source: str, name: str) -> OfflineDataset:
     """The data set in the file at `path`, which a refusal calls `name`."""
+    with opened(path, name) as (file, sha256):
+        if (found := hdf5.attributes(file).get("task", task.name)) != task.name:
+            refuse(name, f"was recorded on {found}", f"data of {task.name} are accepted here")
+        fields = read(file, name)
+    clipped = _clip(fields["actions"]) if _simulator_clips(task) else {}
+    dataset = OfflineDataset(task.name, **(fields | clipped), source=source, path=path, sha256=sha256)
+    check(dataset, task, name)
+    return dataset
+
+
+@contextmanager
+def opened(path: Path, name: str) -> Iterator[tuple[h5py.File, str]]:
+    """The HDF5 file at `path` and its hash; whatever keeps it from being read is an `InputError` of one sentence."""
     if not os.path.isfile(path):
         refuse(name, "is not a file" if os.path.exists(path) else "does not exist", "an HDF5 file is accepted")
     try:
-        with path.open("rb") as opened:
-            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        with path.open("rb") as content:
+            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
         if not h5py.is_hdf5(path):
             refuse(name, "is not an HDF5 file", "DSRL's HDF5 format is accepted")
         with h5py.File(path, "r") as file:
-            fields = _read(file, task, name)
+            yield file, sha256
     except InputError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:  # depends on the damage
         refuse(name, f"cannot be read ({' '.join(str(error).split())})", "a complete, readable HDF5 file is accepted")
-    dataset = OfflineDataset(task.name, **fields, source=source, path=path, sha256=sha256)
-    _check(dataset, name)
-    return dataset
 
 
-def _read(file: h5py.File, task: Task, name: str) -> dict[str, Any]:
-    """The fields of an `OfflineDataset` that either layout holds."""
+def read(file: h5py.File, name: str, optional: Collection[str] = ()) -> dict[str, Any]:
+    """The fields of an `OfflineDataset` that either layout holds; `optional` arrays may be absent from a plain file."""
     attributes = hdf5.attributes(file)
-    if (found := str(attributes.pop("task", task.name))) != task.name:
-        refuse(name, f"was recorded on {found}", f"data of {task.name} are accepted here")
+    attributes.pop("task", None)
     if (layout := str(attributes.pop("layout", "plain"))) not in ("plain", "packed"):
         refuse(name, f"has the layout {layout!r}", "plain and packed are accepted")
     policies = attributes.pop("policies", None)
-    fields = packed.read(file, task, name) if layout == "packed" else plain.read(file, name)
-    clipped = _clip(fields["actions"]) if _simulator_clips(task) else {}
-    return {"policies": policies, "provenance": attributes} | fields | clipped
+    fields = packed.read(file, name) if layout == "packed" else plain.read(file, name, optional)
+    return {"policies": policies, "provenance": attributes} | fields
 
 
 def _simulator_clips(task: Task) -> bool:
@@ -196,16 +205,15 @@ def _simulator_clips(task: Task) -> bool:
 
 
 def _clip(actions: np.ndarray) -> dict[str, Any]:
-    """The actions as the simulator takes them, and how many it changes; bad arrays are left for `_check`."""
+    """The actions as the simulator takes them, and how many it changes; bad arrays are left for `check`."""
     if actions.ndim != 2 or not np.isfinite(actions).all():
         return {}
     outside = (np.abs(actions) > 1 + ACTION_TOLERANCE).any(axis=1)
     return {"actions": actions.clip(-1, 1), "clipped": int(outside.sum())}
 
 
-def _check(dataset: OfflineDataset, name: str) -> None:
+def check(dataset: OfflineDataset, task: Task, name: str) -> None:
     """Refuse, by `InputError`, values that no recording of the task can have; `name` is what the sentence calls it."""
-    task = find_task(dataset.task)
     if not dataset.rewards.size:
         refuse(name, "has no transitions", "at least one is needed")
     rows = dataset.rewards.shape[:1]

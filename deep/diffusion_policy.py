@@ -82,12 +82,14 @@ class Chain:
         rows = zip(self.betas, self.alpha_bars, before, strict=False)
         return tuple(beta * (1 - previous) / (1 - bar) for beta, bar, previous in rows)
 
-    def clean(self, noisy: Tensor, noise: Tensor, t: int) -> Tensor:
+    # Arithmetic alone, which `deep.portable` does with other kinds of arrays too.
+
+    def clean(self, noisy: Any, noise: Any, t: int) -> Any:
         """x_t: the clean action, if this is the noise in a_t."""
         bar = self.alpha_bars[t - 1]
         return (noisy - sqrt(1 - bar) * noise) / sqrt(bar)
 
-    def posterior_mean(self, clean: Tensor, noisy: Tensor, t: int) -> Tensor:
+    def posterior_mean(self, clean: Any, noisy: Any, t: int) -> Any:
         """The mean of q(a_{t-1} | a_t, a_0 = clean)."""
         beta, bar = self.betas[t - 1], self.alpha_bars[t - 1]
         before = 1.0 if t == 1 else self.alpha_bars[t - 2]

@@ -1,4 +1,7 @@
-"""`python -m deep.evaluate DIR`: score the policies of a finished run again, on more episodes, or film them."""
+"""`python -m deep.evaluate DIR`: score the policies of a finished run again, on more episodes, or film them.
+
+The policies of a run on data without a simulator are foretold again, from the data.
+"""
 
 import sys
 from dataclasses import dataclass
@@ -8,9 +11,8 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from deep.experiment import Experiment, restore
-from deep.runs import RunFolder
-from deep.scores import FIRST_EVALUATION_SEED, evaluate, table
+from deep.experiment import Experiment, finished
+from deep.scores import FIRST_EVALUATION_SEED, evaluate, explanation, table
 from deep.tasks import make
 from theory.errors import InputError, exit_on_input_error
 
@@ -38,18 +40,17 @@ def run(options: Options) -> None:
         raise InputError(f"--episodes {options.episodes}: accepted is a number of at least 1")
     if options.video is not None and options.video.suffix != ".gif":
         raise InputError(f"--video {options.video}: accepted is a file name that ends in .gif")
-    experiment = restore(options.directory)
-    folder = RunFolder(options.directory)
-    position = folder.load(experiment.tensors())
-    last = experiment.phases()[-1]
-    if position is None or (position.phase, position.step) != (last.name, last.steps):
-        raise InputError(f"the run in {options.directory} is not finished: go on with deep.train --resume")
+    experiment, folder = finished(options.directory)
+    if options.video is not None and not experiment.task.simulated:
+        raise InputError(f"--video {options.video}: the run in {options.directory} has no simulator to film")
     scores = {choice: evaluate(experiment, options.episodes, choice)[1] for choice in experiment.choices}
     first, *others = scores
     content = {"results": scores[first], "choice": first, "other_choices": {name: scores[name] for name in others}}
-    folder.write_json("evaluation.json", {"episodes": options.episodes, **content})
+    episodes = options.episodes if experiment.task.simulated else 0
+    folder.write_json("evaluation.json", {"simulated": experiment.task.simulated, "episodes": episodes, **content})
     for choice, results in scores.items():
         print(*([f"acting by --choose {choice}:"] if choice else []), table(results), sep="\n")
+    print("", *explanation(experiment.task), sep="\n")
     if options.video is not None:
         film(experiment, options.video)
 

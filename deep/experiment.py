@@ -17,10 +17,11 @@ from torch import Tensor
 from deep.algorithms import ALGORITHMS
 from deep.datasets import OfflineDataset, load
 from deep.estimates import DynamicsConfig, DynamicsEnsemble
+from deep.own_data import OwnData, load_own, task_of
 from deep.phases import Choosing, Phase, Problem
 from deep.policies import Act
 from deep.replay import Replay
-from deep.runs import read_json
+from deep.runs import RunFolder, read_json
 from deep.tasks import Task, find_task
 from theory.errors import InputError
 
@@ -33,8 +34,9 @@ class Settings(Generic[Config]):
 
     method: Annotated[Config, tyro.conf.arg(name="")]
     """Hyper-parameters of the algorithm; the preset gives the defaults."""
-    task: str = "HopperVel"
-    """Short name or DSRL id; `python -m deep.tasks` lists them."""
+    task: str = "auto"
+    """Short name or DSRL id, `python -m deep.tasks` lists them; own: data of your own. auto: the task that the file of
+    --dataset was recorded on, own if that is none of the table, and HopperVel where no file is named."""
     algorithm: Literal["drcorl", "safe_dql", "bc_all", "bc_safe", "bc_best"] = "drcorl"
     """The method."""
     preset: Literal["quick", "paper"] = "quick"
@@ -43,10 +45,12 @@ class Settings(Generic[Config]):
     """Every stage is trained anew for each seed."""
     cost_limits: tuple[float, ...] = ()
     """Limits on the cost of an episode; each seed is trained for each limit, all together. None: those at which DSRL
-    reports the task, 20, 40, 80 or (bullet) 10, 20, 40."""
+    reports the task, 20, 40, 80 or (bullet) 10, 20, 40; for own data, quartiles of the episodes' costs."""
     dataset: str = "auto"
     """auto (DSRL's file where it lies in DSRL_DATASET_DIR, else the embedded one), embedded, dsrl (downloaded where
     it is missing), or a file."""
+    own: Annotated[OwnData, tyro.conf.arg(name="")] = field(default_factory=OwnData)
+    """What own data are taken to be."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train."""
     gamma: float = 0.99
@@ -59,7 +63,7 @@ class Settings(Generic[Config]):
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise InputError(f"--seeds {list(self.seeds)}: accepted are different numbers of at least 0, one or more")
         limits = self.cost_limits
-        if not limits or len(set(limits)) < len(limits) or not all(0 <= limit < float("inf") for limit in limits):
+        if len(set(limits)) < len(limits) or not all(0 <= limit < float("inf") for limit in limits):
             raise InputError(f"--cost-limits {list(limits)}: accepted are different numbers of at least 0, one or more")
         if not 0 < self.gamma < 1:
             raise InputError(f"--gamma {self.gamma}: accepted is a number between 0 and 1")
@@ -72,11 +76,15 @@ class Experiment:
 
     def __init__(self, settings: Settings[Any], task: Task | None = None, data: OfflineDataset | None = None) -> None:
         """`task` and `data` stand for what the settings name, where they are not in the table or not in a file."""
-        self.task: Task = task or find_task(settings.task)
-        limits = settings.cost_limits or self.task.cost_limits
-        self.settings = settings = dataclasses.replace(settings, task=self.task.name, cost_limits=limits)
         settings.check()
-        self.data: OfflineDataset = data or load(self.task, settings.dataset)
+        self.task: Task
+        self.data: OfflineDataset
+        if task is not None and data is not None:
+            settings, self.task, self.data = dataclasses.replace(settings, task=task.name), task, data
+        else:
+            settings, self.task, self.data = resolve(settings)
+        limits = settings.cost_limits or self.task.cost_limits
+        self.settings = settings = dataclasses.replace(settings, cost_limits=limits)
         cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
         self.device = torch.device("cuda" if cuda else "cpu")
         low, high = self.task.reward_range
@@ -122,6 +130,25 @@ class Experiment:
         return (actor or self.method.act)(normalised).cpu().numpy()
 
 
+def resolve(settings: Settings[Any]) -> tuple[Settings[Any], Task, OfflineDataset]:
+    """The task and the data that settings name; and the settings with these written out, fit to be kept."""
+    name, path = settings.task, Path(settings.dataset).expanduser()
+    a_file = settings.dataset not in ("auto", "embedded", "dsrl")
+    if name == "auto":
+        known = task_of(path) if a_file else find_task("HopperVel")
+        name = "own" if known is None else known.name
+    if name == "own":
+        if not a_file:
+            raise InputError(f"--task own with --dataset {settings.dataset}: a file of your own is accepted")
+        task, data, own = load_own(path, settings.own)
+        return dataclasses.replace(settings, task=name, own=own), task, data
+    task = find_task(name)
+    if settings.own != OwnData():
+        given = [f"--{key.replace('_', '-')}" for key, value in dataclasses.asdict(settings.own).items() if value]
+        raise InputError(f"{', '.join(given)} with data of {task.name}: accepted with data of your own (--task own)")
+    return dataclasses.replace(settings, task=task.name), task, load(task, settings.dataset)
+
+
 def identity(experiment: Experiment) -> dict[str, Any]:
     """Settings and the data set's hash: what must agree for a run to be gone on with."""
     return {**dataclasses.asdict(experiment.settings), "dataset_sha256": experiment.data.sha256}
@@ -141,6 +168,16 @@ def restore(run: Path) -> Experiment:
     if experiment.data.sha256 != config["identity"]["dataset_sha256"]:
         raise InputError(f"{experiment.data.path} is not the file that the run in {run} was trained on: it has changed")
     return experiment
+
+
+def finished(run: Path) -> tuple[Experiment, RunFolder]:
+    """The experiment of a run that has come to its end, as it is there, and the run's folder."""
+    experiment, folder = restore(run), RunFolder(run)
+    position = folder.load(experiment.tensors())
+    last = experiment.phases()[-1]
+    if position is None or (position.phase, position.step) != (last.name, last.steps):
+        raise InputError(f"the run in {run} is not finished: go on with deep.train --resume")
+    return experiment, folder
 
 
 def _build(kind: Any, values: Any) -> Any:

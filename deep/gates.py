@@ -118,6 +118,10 @@ class Gate:
                 f"--online.episodes {online.episodes} with --gate.kind {kind} and --online.update-critics "
                 f"{online.update_critics}: simulator episodes need a use, and either use needs at least one episode"
             )
+        if online.episodes > 0 and not self.problem.task.simulated:
+            raise InputError(
+                f"--online.episodes {online.episodes}: data of your own have no simulator, unless --env names one"
+            )
         if online.update_critics and not (0 < online.share <= 1 and online.keep >= online.episodes):
             raise InputError(
                 f"--online.share {online.share} and --online.keep {online.keep}: accepted are a share above 0, at most "
@@ -193,8 +197,12 @@ class Gate:
     @torch.no_grad()
     def act_kept(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
         """The mean action of the policy that is kept."""
-        theta = self.chosen if self.config.choose == "offline" else self.actor.average
-        return self.policy.distribution(theta, observations)[0]
+        return self.policy.distribution(self.kept, observations)[0]
+
+    @property
+    def kept(self) -> Float[Tensor, "replicas params"]:
+        """The policy that is kept: chosen offline, or the last one."""
+        return self.chosen if self.config.choose == "offline" else self.actor.average
 
     def report(self) -> dict[str, object]:
         return {"chosen_step": self.merit[:, 1].tolist()} if self.config.choose == "offline" else {}

@@ -26,12 +26,11 @@ import numpy as np
 
 from deep import hdf5
 from deep.hdf5 import refuse
-from deep.tasks import Task
 
 _COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
 
 
-def read(file: h5py.File, task: Task, name: str) -> dict[str, Any]:
+def read(file: h5py.File, name: str) -> dict[str, Any]:
     """The arrays of the plain layout, and `policies`; `name` is what a refusal calls the file."""
     lengths = hdf5.array(file, "lengths", name, ("int32",)).astype(np.int64)
     ends = hdf5.array(file, "ends", name, ("uint8",), lengths.shape)
@@ -41,12 +40,13 @@ def read(file: h5py.File, task: Task, name: str) -> dict[str, Any]:
         refuse(name, "has a bad end of a trajectory", "1, 2 and 3 are accepted in ends")
     count, rows, last = len(lengths), int(lengths.sum()), np.cumsum(lengths) - 1
 
-    def halves(key: str, size: int, columns: int) -> np.ndarray:
+    def halves(key: str, columns: int, size: int | None = None) -> np.ndarray:
+        size = size or (*hdf5.dataset(file, key, name).shape, 0)[0]
         return hdf5.array(file, key, name, ("float16",), (size, columns)).T
 
-    observations = halves("observations", task.observation_size, rows)
+    observations = halves("observations", rows)
     next_observations = np.roll(observations, -1, axis=0)
-    next_observations[last] = halves("final_observations", task.observation_size, count)
+    next_observations[last] = halves("final_observations", count, observations.shape[1])
     if str(hdf5.dataset(file, "costs", name).dtype) == "uint8":
         bits = hdf5.array(file, "costs", name, ("uint8",), ((rows + 7) // 8,))
         costs = np.unpackbits(bits, count=rows).astype(np.float32)
@@ -57,7 +57,7 @@ def read(file: h5py.File, task: Task, name: str) -> dict[str, Any]:
     return {
         "observations": np.ascontiguousarray(observations),
         "next_observations": np.ascontiguousarray(next_observations),
-        "actions": np.ascontiguousarray(halves("actions", task.action_size, rows)),
+        "actions": np.ascontiguousarray(halves("actions", rows)),
         "rewards": hdf5.array(file, "rewards", name, ("float16",)),
         "costs": costs,
         "terminals": flags[0],

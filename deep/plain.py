@@ -12,7 +12,7 @@ the numbers 0 and 1, further arrays, of which nothing is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,10 @@ _NUMBERS = ("int8", "uint8", "int32", "int64", *_FLOATS)
 _TYPES = {**dict.fromkeys(KEYS, _FLOATS), "costs": _NUMBERS, **dict.fromkeys(FLAGS, ("bool", *_NUMBERS))}
 
 
-def read(file: h5py.File, name: str) -> dict[str, Any]:
-    """The seven arrays, float32 and bool; `name` is what a refusal calls the file."""
-    fields = {key: hdf5.array(file, key, name, _TYPES[key]) for key in KEYS}
+def read(file: h5py.File, name: str, optional: Collection[str] = ()) -> dict[str, Any]:
+    """The seven arrays, float32 and bool, without the optional ones that the file lacks; a refusal calls it `name`."""
+    keys = [key for key in KEYS if key in file or key not in optional]
+    fields = {key: hdf5.array(file, key, name, _TYPES[key]) for key in keys}
     for key in ("rewards", "costs", *FLAGS):
         if fields[key].shape[1:] == (1,):
             fields[key] = fields[key][:, 0]

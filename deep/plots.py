@@ -16,22 +16,33 @@ from deep.phases import Replica
 from deep.simulators.batched import Episodes
 
 
-def results(experiment: Experiment, played: Episodes, rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """The reward-cost plane: the data's trajectories, every evaluation episode, each replica's mean and limit."""
+def results(experiment: Experiment, played: Episodes | None, rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """The reward-cost plane: the data's trajectories, every evaluation episode, each replica's mean and limit.
+
+    Without episodes the diamonds are what is foretold from the data, with the cost's interval.
+    """
     data, limits = experiment.data, experiment.settings.cost_limits
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     axes.scatter(data.trajectory_costs, data.trajectory_returns, s=5, c="0.8", label="data, one dot a trajectory")
     for i, row in enumerate(rows):
         colour = f"C{limits.index(row['cost_limit'])}"
-        axes.scatter(played.costs[i], played.returns[i], s=12, c=colour, alpha=0.35, linewidths=0)
         label = f"limit {row['cost_limit']:g}" if row["seed"] == rows[0]["seed"] else None
-        axes.plot(row["cost_return"], row["reward_return"], "D", c=colour, ms=8, mec="k", label=label)
+        if played is not None:
+            axes.scatter(played.costs[i], played.returns[i], s=12, c=colour, alpha=0.35, linewidths=0)
+            cost, reward = row["cost_return"], row["reward_return"]
+        elif row["offline_cost_estimate"] is not None:
+            cost, reward = row["offline_cost_estimate"], row["offline_return_estimate"]
+            axes.plot(row["offline_cost_interval"], (reward, reward), c=colour, lw=1.5)
+        else:
+            continue
+        axes.plot(cost, reward, "D", c=colour, ms=8, mec="k", label=label)
     for k, limit in enumerate(limits):
         axes.axvline(limit, c=f"C{k}", lw=1, ls="--")
     axes.set(
         xlabel="cost of an episode (dashed: the limits)",
         ylabel="return of an episode",
-        title=f"{experiment.task.name}, {experiment.settings.algorithm}: diamonds are means over episodes",
+        title=f"{experiment.task.name}, {experiment.settings.algorithm}: diamonds are "
+        + ("means over episodes" if played is not None else "foretold from the data, nothing was simulated"),
     )
     axes.legend(loc="lower right", frameon=False)
     figure.savefig(path, dpi=120)

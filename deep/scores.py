@@ -11,21 +11,28 @@ from deep.estimates import second_opinions
 from deep.experiment import Experiment
 from deep.policies import Act
 from deep.simulators.batched import Episodes, rollout
+from deep.tasks import Task
 
 FIRST_EVALUATION_SEED = 100_000
 
 
-def evaluate(experiment: Experiment, episodes: int, choice: str | None = None) -> tuple[Episodes, list[dict[str, Any]]]:
+def evaluate(
+    experiment: Experiment, episodes: int, choice: str | None = None
+) -> tuple[Episodes | None, list[dict[str, Any]]]:
     """Run every replica for that many seeded episodes; the episodes, and one result per replica.
 
+    Where the task has no simulator there are no episodes, and the results hold only what is foretold from the data.
     `choice` is one of the experiment's `choices` of how to act; None takes the configured one.
     """
     choice = experiment.choices[0] if choice is None else choice
+    offline = offline_costs(experiment, experiment.actor(choice))
+    if not experiment.task.simulated:
+        named = [replica._asdict() for replica in experiment.problem.replicas]
+        return None, [replica | found for replica, found in zip(named, offline, strict=True)]
     seeds = range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + episodes)
     replicas = experiment.problem.replicas
     act = partial(experiment.act, actor=experiment.actor(choice))
     played = rollout(experiment.task, act, seeds, replicas=len(replicas))
-    offline = offline_costs(experiment, experiment.actor(choice))
     results = []
     for i, replica in enumerate(replicas):
         reward = experiment.task.normalised_reward(played.returns[i])
@@ -86,6 +93,8 @@ def interval(values: Float[np.ndarray, " episodes"]) -> tuple[float, float]:
 
 def table(results: list[dict[str, Any]]) -> str:
     """The results as text: normalised scores with their intervals, and the offline estimate beside the true cost."""
+    if "reward" not in results[0]:
+        return _foretold(results)
     header = f"{'seed':>4} {'limit':>6}  {'R  [95 % interval]':<20} {'C  [95 % interval]':<20} {'':<6}"
     header += f" {'cost':>7} {'offline estimate':>17} {'steps':>6}"
     lines = [header]
@@ -99,3 +108,39 @@ def table(results: list[dict[str, Any]]) -> str:
             f" {r['cost_return']:>7.1f} {estimate:>17} {r['episode_length']:>6.0f}"
         )
     return "\n".join(lines)
+
+
+def _foretold(results: list[dict[str, Any]]) -> str:
+    """The same where nothing was simulated."""
+    lines = [
+        f"{'seed':>4} {'limit':>6}  {'cost foretold [95 % interval]':<30} {'limit is':<9} {'return':>9} {'steps':>6} "
+        f"{'departure':>9}  other estimates of the cost"
+    ]
+    for r in results:
+        others = ", ".join(f"{name} {cost:.3g}" for name, cost in r["offline_second_opinions"].items())
+        if r["offline_cost_estimate"] is None:
+            estimate = f"{'none':<30} {'unknown':<9} {'':>9} {'':>6} {'':>9}"
+        else:
+            low, high = r["offline_cost_interval"]
+            kept = "kept" if high <= r["cost_limit"] else "broken" if low > r["cost_limit"] else "unclear"
+            cost = f"{r['offline_cost_estimate']:.3g} [{low:.3g}, {high:.3g}]"
+            estimate = f"{cost:<30} {kept:<9} "
+            estimate += f"{r['offline_return_estimate']:>9.4g} {r['offline_length_estimate']:>6.0f} "
+            estimate += f"{r['offline_departure']:>9.2f}"
+        lines.append(f"{r['seed']:>4} {r['cost_limit']:>6g}  {estimate}  {others}")
+    return "\n".join(lines)
+
+
+def explanation(task: Task) -> list[str]:
+    """What the columns of the table mean, a line for each thing."""
+    if not task.simulated:
+        return [
+            "Nothing was simulated: all numbers are foretold from the data alone, by roll-outs in learned dynamics.",
+            "The limit is kept where the whole interval is within it, broken where all of it lies above. A departure",
+            "far above 1 says that the policy leaves what the data can tell; so do other estimates that contradict.",
+        ]
+    scale = "of the data, 0 for its least and 1 for its greatest" if task.family == "own" else "on DSRL's scale, 0 to 1"
+    return [
+        f"R: return {scale}. C: episode cost / limit; safe means C <= 1. Simulator, after training.",
+        "offline estimate: episode cost foretold from the data alone, mean ± spread of the learned dynamics.",
+    ]

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     import gymnasium
 
 
-Family = Literal["velocity", "navigation", "bullet"]
-"""The kinds of simulators; the module `deep.simulators.<family>` makes each."""
+Family = Literal["velocity", "navigation", "bullet", "own"]
+"""The kinds of simulators; the module `deep.simulators.<family>` makes each. "own" is no row of the table: it is what
+`deep.own_data` makes of a file that belongs to none."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,20 @@ class Task:
 
     Attributes:
         name: short name, as the commands accept it.
-        family: which simulator it needs; "velocity" needs MuJoCo alone, the other two old packages besides.
+        family: which simulator it needs; "velocity" needs MuJoCo alone, navigation and bullet old packages besides.
         dsrl_id: the task's id in the DSRL benchmark.
         dsrl_file: name of DSRL's data file.
         observation_size: length of an observation vector.
-        action_size: length of an action vector; every action lies in [-1, 1].
+        action_size: length of an action vector; every action lies in [-1, 1], see `action_low`.
         episode_length: steps after which an episode times out.
         reward_range: DSRL's reference returns (r_min, r_max), which become the scores 0 and 1.
         max_cost: the largest episode cost in DSRL's data.
         velocity_threshold: in the velocity tasks, a step costs 1 when the speed [m/s] exceeds this, else 0.
         cost_limits: the episode cost limits at which DSRL reports results.
         time_out_rate: the probability that a step times the episode out before `episode_length`; 0 on DSRL's tasks.
+        env: own data: the gymnasium id of the simulator, None if there is none.
+        action_low: own data: what the action -1 is in the units of the file and the simulator; empty: -1 itself.
+        action_high: own data: what the action 1 is there.
     """
 
     name: str
@@ -53,12 +57,28 @@ class Task:
     velocity_threshold: float | None = None
     cost_limits: tuple[float, ...] = (20.0, 40.0, 80.0)
     time_out_rate: float = 0.0
+    env: str | None = None
+    action_low: tuple[float, ...] = ()
+    action_high: tuple[float, ...] = ()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether there is a simulator of it."""
+        return self.family != "own" or self.env is not None
 
     @property
     def expected_length(self) -> float:
         """The expected steps of an episode that no terminal state ends: sum_t (1 - time_out_rate)^t."""
         rate = self.time_out_rate
         return (1 - (1 - rate) ** self.episode_length) / rate if rate > 0 else float(self.episode_length)
+
+    def in_own_units(self, actions: ArrayLike) -> np.ndarray:
+        """Actions in [-1, 1] in the units of file and simulator, float64: low + (a + 1) / 2 (high - low)."""
+        actions = np.asarray(actions, dtype=np.float64)
+        if not self.action_low:
+            return actions
+        low, high = np.array(self.action_low), np.array(self.action_high)
+        return low + (actions + 1) / 2 * (high - low)
 
     def normalised_reward(self, returns: ArrayLike) -> np.ndarray:
         """DSRL's reward score R = (return - r_min) / (r_max - r_min), elementwise."""
@@ -194,6 +214,8 @@ def _example_id() -> str:
 def main() -> None:
     """List the tasks by family, and what is missing for them."""
     for family in get_args(Family):
+        if family == "own":
+            continue
         tasks = [task for task in TASKS.values() if task.family == family]
         lack = missing(family)
         print(f"{family}: {len(tasks)} tasks, " + (f"not available: {lack}" if lack else "available"))

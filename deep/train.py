@@ -1,7 +1,8 @@
 """`python -m deep.train --task HopperVel`: train offline, evaluate in the simulator, write the run's folder.
 
 The simulator is used after training only, to score the result, unless a hybrid method is asked for; summary.json counts
-the episodes that training has used.
+the episodes that training has used. `--dataset FILE` alone takes data of one's own (`deep.own_data`), which may have no
+simulator: then all results are foretold from the data.
 """
 
 import argparse
@@ -20,8 +21,10 @@ import tyro
 from deep import plots
 from deep.algorithms import ALGORITHMS
 from deep.experiment import Config, Experiment, Settings, identity
+from deep.own_data import assumptions
 from deep.runs import RunFolder
-from deep.scores import evaluate, table
+from deep.scores import evaluate, explanation, table
+from deep.simulators.own import check as check_simulator
 from deep.trainer import train
 from theory.errors import InputError, exit_on_input_error
 
@@ -75,13 +78,16 @@ def run(options: Options[Any]) -> dict[str, Any]:
     if options.threads > 0:
         torch.set_num_threads(options.threads)
     experiment = Experiment(settings_of(options))
+    if experiment.task.env is not None:
+        check_simulator(experiment.task)
     folder = RunFolder(options.out or Path("runs") / f"{experiment.task.name}-{options.algorithm}")
     config = {"identity": identity(experiment), "versions": versions(), "commit": commit(), "command": sys.argv}
     folder.open(config, options.resume)
     print(opening(experiment), flush=True)
 
     train(experiment.phases(), experiment.tensors(), folder, experiment.device)
-    print(f"evaluating {options.episodes} episodes per replica in the simulator", flush=True)
+    if experiment.task.simulated:
+        print(f"evaluating {options.episodes} episodes per replica in the simulator", flush=True)
     played, results = evaluate(experiment, options.episodes)
     others = {choice: evaluate(experiment, options.episodes, choice)[1] for choice in experiment.choices[1:]}
     summary = {
@@ -92,6 +98,7 @@ def run(options: Options[Any]) -> dict[str, Any]:
         "versions": config["versions"],
         "commit": config["commit"],
         "dataset": dataset_of(experiment),
+        "simulated": experiment.task.simulated,
         "normaliser": {"reward_range": experiment.task.reward_range, "episode_length": experiment.task.episode_length},
         "simulator_episodes_used_in_training": int(experiment.problem.simulator.episodes.sum()),
         "seconds": round(time.monotonic() - began, 1),
@@ -109,14 +116,22 @@ def run(options: Options[Any]) -> dict[str, Any]:
 
 
 def opening(experiment: Experiment) -> str:
-    """What is about to happen, in two lines."""
+    """What is about to happen, in a few lines."""
     data, settings = experiment.data, experiment.settings
     return (
         f"{experiment.task.name}: {settings.algorithm} ({settings.preset} preset) on {device_name(experiment.device)}, "
         f"seeds {list(settings.seeds)}, cost limits {list(settings.cost_limits)}\n"
         f"data: {data.source}, {data.path}, {len(data.starts)} trajectories, {len(data):,} transitions"
         + (f", the actions of {data.clipped:,} clipped to [-1, 1] as the simulator does" if data.clipped else "")
+        + "".join(f"\n  {line}" for line in _assumed(experiment))
     )
+
+
+def _assumed(experiment: Experiment) -> list[str]:
+    if experiment.task.family != "own":
+        return []
+    lines = assumptions(experiment.task, experiment.data)
+    return ["data of your own, taken to have (say otherwise with the options):", *lines]
 
 
 def closing(
@@ -127,11 +142,8 @@ def closing(
     for choice, scores in others.items():
         lines += [f"the same networks, acting by --choose {choice} instead of {experiment.choices[0]}:"]
         lines += [table(scores), ""]
-    lines.append(
-        "R: return on DSRL's scale, 0 to 1. C: episode cost / limit; safe means C <= 1. Simulator, after training."
-    )
-    lines.append("offline estimate: episode cost foretold from the data alone, mean ± spread of the learned dynamics.")
-    if experiment.data.source != "dsrl":
+    lines += explanation(experiment.task)
+    if experiment.data.source != "dsrl" and experiment.task.family != "own":
         lines.append("These scores are on data that are not DSRL's own: do not compare them with published ones.")
     lines.append(f"summary, metrics, checkpoint and plots: {path}")
     return "\n".join(lines)

@@ -91,7 +91,8 @@ class Dice:
         inputs = problem.replay.observations.shape[1] + problem.replay.actions.shape[1]
         self.features = features or fourier_features(inputs, config.features)
         member = torch.from_numpy(self.sample.trajectory % config.members)
-        self.shares = [torch.nonzero(member == m).squeeze(1).to(problem.device) for m in range(config.members)]
+        dealt = member.unique().tolist()  # fewer where there are fewer trajectories
+        self.shares = [torch.nonzero(member == m).squeeze(1).to(problem.device) for m in dealt]
 
     def estimate(self, act: Act) -> Estimate:
         """L E_D[w c], each member by its own share of the trajectories."""
