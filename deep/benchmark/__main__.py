@@ -88,7 +88,9 @@ def run(options: Options) -> list[Outcome]:
     for outcome in failed:
         print(f"FAILED: {outcome.job.name}: {outcome.error}", file=sys.stderr)
     if failed:
-        print("what has failed is not in the tables; the same command with --resume tries it again", file=sys.stderr)
+        print(
+            "the tables hold what is finished; the same command with --resume tries the others again", file=sys.stderr
+        )
     return failed
 
 

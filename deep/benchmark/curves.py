@@ -8,12 +8,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from deep.benchmark.figures import AXIS, cost_scale, finish, place
+from deep.benchmark.figures import AXIS, cost_scale, finish, place, reward_scale
 from deep.benchmark.rows import Row, Run, grouped, methods_of
 from deep.runs import RunFolder, read_json
 
 Curves = Mapping[str, np.ndarray]
-"""By name: "step" (points,), "beta" (points,), "R" and "C" (points, replicas), as foretold of an episode."""
+"""By name: "limit" (replicas,), "step" and "beta" (points,), "R" and "C" (points, replicas) as foretold."""
 
 
 def schedule_of(run: Run) -> str | None:
@@ -27,19 +27,18 @@ def schedule_of(run: Run) -> str | None:
     return f"beta = {formula}, epochs of {t['steps_per_epoch']} steps"
 
 
-def curves_of(run: Run, rows: Sequence[Row]) -> Curves | None:
-    """What the learned dynamics foretold during adaptation; None where no such looks were taken.
-
-    `rows` are those of the run, whose replicas are in the order of seed and limit.
-    """
+def curves_of(run: Run) -> Curves | None:
+    """What the learned dynamics foretold during adaptation; None where no such looks were taken."""
     records = [r for r in RunFolder(run.path).read_metrics() if "predicted_cost" in r and "predicted_reward" in r]
     if not records:
         return None
-    low, high = rows[0]["reward_min"], rows[0]["reward_max"]
-    limits = np.array([row["cost_limit"] for row in rows])
+    summary = read_json(run.path / "summary.json")  # its results are in the order of the metrics' replicas
+    low, high = summary["normaliser"]["reward_range"]
+    limits = np.array([float(result["cost_limit"]) for result in summary["results"]])
     shift = np.where(limits == 0, 1.0, 0.0)  # as in DSRL's C
     found = {key: np.array([record[f"predicted_{key}"] for record in records]) for key in ("reward", "cost")}
     return {
+        "limit": limits,
         "step": np.array([record["step"] for record in records]),
         "beta": np.array([record["beta"][0] for record in records]),
         "R": (found["reward"] - low) / (high - low),
@@ -65,17 +64,19 @@ def _draw(rows: Sequence[Row], runs: Mapping[str, Run], words: Mapping[str, Any]
         2, len(limits) + 1, figsize=(3.4 * (len(limits) + 1), 6.6), layout="constrained", squeeze=False
     )
     for (name,), own in grouped(rows, "run").items():
-        curves, colour = curves_of(runs[name], own), f"C{methods.index(methods_of(own)[0])}"
-        for i, row in enumerate(own):
-            k = limits.index(row["cost_limit"])
-            for panel, key in zip(grid[:, k], AXIS, strict=True):
-                if curves is not None:
-                    panel.plot(curves["step"], curves[key][:, i], color=colour, lw=0.9, alpha=0.8)
+        curves, colour = curves_of(runs[name]), f"C{methods.index(methods_of(own)[0])}"
+        for row in own:
+            for panel, key in zip(grid[:, limits.index(row["cost_limit"])], AXIS, strict=True):
                 panel.axhline(row[key], 0.97, 1.0, color=colour, lw=3, clip_on=False)
-        if curves is not None:
-            grid[0][-1].plot(curves["step"], curves["beta"], color=colour, label=words[name])
+        if curves is None:
+            continue
+        for i, limit in enumerate(curves["limit"]):
+            for panel, key in zip(grid[:, limits.index(limit)], AXIS, strict=True):
+                panel.plot(curves["step"], curves[key][:, i], color=colour, lw=0.9, alpha=0.8)
+        grid[0][-1].plot(curves["step"], curves["beta"], color=colour, label=words[name])
     for k, limit in enumerate(limits):
         grid[0][k].set_title(f"limit {limit:g}", fontsize=10)
+        reward_scale(grid[0][k])
         cost_scale(grid[1][k])
         for panel, key in zip(grid[:, k], AXIS, strict=True):
             panel.set(xlabel="step of adaptation", ylabel=AXIS[key] if k == 0 else "")

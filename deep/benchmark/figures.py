@@ -42,6 +42,12 @@ def cost_scale(axes: Axes) -> None:
     axes.yaxis.set_major_formatter("{x:g}")
 
 
+def reward_scale(axes: Axes) -> None:
+    """DSRL's scale from 0 to 1 whole, so that small differences look small."""
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(min(bottom, -0.03), max(top, 1.03))
+
+
 def over_limits(rows: Sequence[Row], path: Path) -> Path:
     """R and C of every method at each cost limit: a dot per seed, a line through the means."""
     places = grouped(rows, "task", "data")
@@ -59,8 +65,7 @@ def over_limits(rows: Sequence[Row], path: Path) -> Path:
                     axes.plot(np.full(len(found), at), [row[name] for row in found], ".", color=f"C{m}", ms=7)
                 centres = [np.mean([row[name] for row in found]) for found in own.values()]
                 axes.plot(x, centres, "-", color=f"C{m}", lw=1.2, label=method)
-            if name == "C":
-                cost_scale(axes)
+            (cost_scale if name == "C" else reward_scale)(axes)
             axes.set_xticks(range(len(limits)), [f"{limit:g}" for limit in limits])
             axes.set(xlabel="cost limit of an episode", ylabel=AXIS[name])
             axes.set_title(place(part[0]), fontsize=10)
@@ -94,6 +99,7 @@ def against_time(rows: Sequence[Row], latencies: Sequence[dict[str, Any]], path:
             if spread is not None:
                 axes.vlines(time["single"] * 1000, *spread, color=colour, lw=1.5)
         axes.set(xscale="log", xlabel="milliseconds for 1000 actions", ylabel=AXIS["R"], title=place(part[0]))
+        reward_scale(axes)
         axes.legend(frameon=False, fontsize=8, loc="best")
         axes.grid(axis="x", which="both", color="0.92")
     return finish(

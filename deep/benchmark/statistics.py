@@ -52,7 +52,7 @@ def pooled(blocks: Sequence[Block]) -> Float[np.ndarray, "*draw score"]:
 
 def mean(blocks: Sequence[Block]) -> Float[np.ndarray, "*draw"]:
     """The mean over everything."""
-    return pooled(blocks).mean(-1)
+    return np.asarray(pooled(blocks).mean(-1))
 
 
 def iqm(blocks: Sequence[Block]) -> Float[np.ndarray, "*draw"]:
@@ -71,7 +71,7 @@ def probability_larger(blocks: Sequence[Block]) -> Float[np.ndarray, "*draw"]:
     for block in blocks:
         x, y = block[..., :, None, :, 0], block[..., None, :, :, 1]
         strata.append(((x > y) + 0.5 * (x == y)).mean(axis=(-3, -2)))
-    return np.concatenate(strata, axis=-1).mean(-1)
+    return np.asarray(np.concatenate(strata, axis=-1).mean(-1))
 
 
 def interval(blocks: Sequence[Block], statistic: Statistic, seed: int = 0) -> tuple[float, float] | None:
