@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from deep.benchmark import __main__ as benchmark
+from deep.benchmark import latency
 from deep.benchmark.jobs import Grid, Job, expand, job_from
 from deep.benchmark.presets import SCALES, STUDIES
 from theory.errors import InputError
@@ -21,9 +22,9 @@ from theory.errors import InputError
 TINY = [
     'all="--dynamics.steps 2 --dynamics.members 2 --dynamics.hidden 8 --dynamics.episodes 2 --hidden 8 --batch-size 8"',
     'bc_safe="--steps 20"',
-    'safe_dql="--behaviour-steps 50 --improvement-steps 600 --candidates 2 --critics.hidden 8"',
+    'safe_dql="--behaviour-steps 50 --improvement-steps 150 --candidates 2 --critics.hidden 8"',
 ]
-WILD = 'bc_safe:wild="--learning-rate 1e30"'
+WILD = 'bc_safe:wild="--learning-rate nan"'
 
 
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -114,9 +115,7 @@ def test_a_killed_benchmark_resumes_to_the_same_table(serial, dataset_file, tmp_
     assert "2 jobs, 0 finished before, 2 to run" in printed
     assert table(out) == table(serial[0])
     step = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert [record["step"] for record in step if record["phase"] == "improvement"] == list(range(50, 650, 50))
-    log = run.with_name("HopperVel-small-safe_dql.log").read_text()
-    assert log.count("behaviour: 100%") < 3, "the finished phase was not trained again"
+    assert [record["step"] for record in step if record["phase"] == "improvement"] == list(range(50, 200, 50))
 
     benchmark.main([*words(out, dataset_file), "--resume"])
     assert "2 jobs, 2 finished before, 0 to run" in capsys.readouterr().out
@@ -151,7 +150,8 @@ def test_a_dask_cluster_gives_the_same_table(serial, dataset_file, tmp_path, cap
     assert table(tmp_path / "out") == table(serial[0])
 
 
-def test_finished_runs_are_tabulated_and_timed(serial, tmp_path, capsys):
+def test_finished_runs_are_tabulated_and_timed(serial, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(latency, "ACTIONS", 20)
     run = serial[0] / "runs" / "HopperVel-small-bc_safe"
     benchmark.main(["--collect", str(serial[0]), f"mine={run}", "--out", str(tmp_path / "out"), "--latency"])
     names = ("R", "C", "algorithm", "choice", "seed", "cost_limit")

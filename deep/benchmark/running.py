@@ -72,12 +72,16 @@ class Running:
     """Where this process's part of the log begins."""
 
     def error(self) -> str | None:
-        """None if the job succeeded, else one sentence; the process has ended."""
+        """Wait until the process has ended; None if the job succeeded, else one sentence."""
+        self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         if self.process.returncode == 0:
             return None
         lines = self.log.read_bytes()[self.offset :].decode(errors="replace").splitlines()
         said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return said[-1] if said else f"it ended with status {self.process.returncode}; the end of {self.log} says more"
+        last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+        return said[-1] if said else f"it ended with status {self.process.returncode} ({last}); {self.log} says more"
 
 
 def start(job: Job, folder: Path, threads: int) -> Running:
@@ -114,7 +118,7 @@ def _here(jobs: Sequence[Job], folder: Path, workers: int, threads: int) -> Iter
     finally:
         for child in running:
             child.process.kill()
-            child.process.wait()
+            child.error()
 
 
 def run_job(job: Job, folder: Path, threads: int) -> Outcome:
@@ -124,9 +128,7 @@ def run_job(job: Job, folder: Path, threads: int) -> Outcome:
         return Outcome(job, sentence)
     if finished(folder, job):  # by a worker that was lost before it could say so
         return Outcome(job, None)
-    child = start(job, folder, threads)
-    child.process.wait()
-    return Outcome(job, child.error())
+    return Outcome(job, start(job, folder, threads).error())
 
 
 def _on_cluster(jobs: Sequence[Job], folder: Path, address: str, threads: int) -> Iterator[Outcome]:
