@@ -65,18 +65,24 @@ def results(jobs: Sequence[Job], workers: int, dask: str | None) -> Iterator[tup
 
 
 def _by_dask(jobs: Sequence[Job], address: str) -> Iterator[tuple[str, Rows]]:
-    try:
-        from distributed import Client, as_completed
-    except ImportError:
-        raise InputError("--dask needs the package distributed, which the extra 'cluster' installs.") from None
-    try:
-        client = Client(address, timeout="10s", set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise InputError(f"no Dask scheduler answers at {address} ({type(error).__name__}).") from None
-    with client:
+    with connect(address) as client:
+        from distributed import as_completed
+
         futures = [client.submit(_named, job, key=f"sweep-{job.name}", priority=-i) for i, job in enumerate(jobs)]
         for future in as_completed(futures, loop=client.loop):
             yield future.result()
+
+
+def connect(address: str) -> Any:
+    """A client of the Dask scheduler at this address; raises `InputError` where none answers or Dask is missing."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError("--dask needs the package distributed, which the extra 'cluster' installs.") from None
+    try:
+        return Client(address, timeout="10s", set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise InputError(f"no Dask scheduler answers at {address} ({type(error).__name__}).") from None
 
 
 def _named(job: Job) -> tuple[str, Rows]:

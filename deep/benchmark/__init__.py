@@ -1,0 +1,1 @@
+"""One command for the papers' tables: tasks x algorithms x cost limits x seeds."""

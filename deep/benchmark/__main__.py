@@ -1,0 +1,156 @@
+"""`python -m deep.benchmark`: tasks x algorithms x cost limits x seeds in one command, with tables and figures.
+
+Each task, data set and algorithm is one job, a run of deep.train that trains all its seeds and limits together. Without
+options: HopperVel on the embedded data at the smoke scale, which shows that all works and ranks nothing.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import tyro
+
+from deep.benchmark import curves, figures, latency, statistics, tables
+from deep.benchmark.jobs import Grid, Job, expand
+from deep.benchmark.rows import Row, Run, collected, grouped, rows_of, runs_of
+from deep.benchmark.running import MARKER, Outcome, run_all
+from deep.runs import read_json, write_whole
+from deep.simulators.lockstep import cores
+from deep.train import commit, versions
+from theory.errors import InputError, exit_on_input_error
+from theory.sweep.schedule import connect
+from theory.sweep.summary import write_table
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train and score methods on tasks; writes results.csv, table.md, summary.json and figures."""
+
+    grid: Annotated[Grid, tyro.conf.arg(name="")] = field(default_factory=Grid)
+    """What to run."""
+    out: Path = Path("runs/benchmark")
+    """Folder for the tables, and for the runs under runs/."""
+    resume: bool = False
+    """Go on with the benchmark in that folder: jobs that are finished stay, the others go on."""
+    workers: int = 0
+    """Local processes at a time; 0: one per core, or one where torch finds a GPU."""
+    threads: int = 1
+    """CPU threads of each job."""
+    dask: str | None = None
+    """Address of an existing Dask scheduler to run the jobs on, such as tcp://127.0.0.1:8786."""
+    collect: tuple[str, ...] = ()
+    """Train nothing: tabulate these finished runs, each a run's folder, a benchmark's folder or VARIANT=RUN."""
+    latency: bool = False
+    """Measure how long acting takes, as --study time does."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    with exit_on_input_error():
+        options = tyro.cli(Options, args=arguments, description=__doc__, prog="python -m deep.benchmark")
+        try:
+            failed = run(options)
+        except KeyboardInterrupt:
+            sys.exit("interrupted: the same command with --resume goes on")
+    if failed:
+        sys.exit(1)
+
+
+def run(options: Options) -> list[Outcome]:
+    """Run what is missing, write everything; returns the jobs that failed."""
+    if options.workers < 0 or options.threads < 1:
+        raise InputError(
+            f"--workers {options.workers}, --threads {options.threads}: accepted are at least 0 and at least 1"
+        )
+    outcomes: list[Outcome] = []
+    out = options.out.resolve()
+    if options.collect:
+        if options.grid != Grid() or options.resume:
+            raise InputError("--collect trains nothing: it goes with --out and --latency only")
+        if (out / MARKER).exists():
+            raise InputError(f"--out {out} holds a benchmark of its own: choose another folder for --collect")
+        runs = collected(options.collect)
+        out.mkdir(parents=True, exist_ok=True)
+    else:
+        jobs = expand(options.grid)
+        if options.dask is not None:
+            connect(options.dask).close()  # an address that does not answer leaves no folder behind
+        prepare(out, jobs, options)
+        outcomes = run_all(jobs, out, options.workers or default_workers(), options.dask, options.threads)
+        runs = runs_of(out, jobs)
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if runs:
+        write(out, runs, options.latency or options.grid.study == "time")
+    for outcome in failed:
+        print(f"FAILED: {outcome.job.name}: {outcome.error}", file=sys.stderr)
+    if failed:
+        print(
+            "the tables hold what is finished; the same command with --resume tries the others again", file=sys.stderr
+        )
+    return failed
+
+
+def prepare(out: Path, jobs: list[Job], options: Options) -> None:
+    """Make the folder with its list of jobs; InputError if it holds another benchmark, or any without --resume."""
+    marker, listed = out / MARKER, json.loads(json.dumps([dataclasses.asdict(job) for job in jobs]))
+    if marker.exists() != options.resume:
+        here = "already holds a benchmark: add --resume to go on with it, or" if marker.exists() else "holds none:"
+        raise InputError(f"--out {out} {here} choose another folder" + ("" if marker.exists() else ", or no --resume"))
+    if options.resume:
+        if read_json(marker)["jobs"] != listed:
+            raise InputError(f"--resume: the benchmark in {out} has other jobs; resume it with its own options")
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"--out {out} is neither empty nor a benchmark: choose another folder")
+    if options.grid.scale == "smoke":
+        print("smoke scale: short training and few seeds; this shows that all works and ranks nothing", flush=True)
+    out.mkdir(parents=True, exist_ok=True)
+    about = {"jobs": listed, "command": sys.argv, "commit": commit(), "versions": versions(), "cores": os.cpu_count()}
+    write_whole(marker, json.dumps(about, indent=1).encode())
+
+
+def default_workers() -> int:
+    """One job a core; on a GPU one job, whose replicas are batched."""
+    return 1 if torch.cuda.is_available() else cores(0, 64)
+
+
+def write(out: Path, runs: list[Run], with_latency: bool) -> None:
+    """All files, from the runs' folders."""
+    rows = rows_of(runs)
+    write_table(out / "results.csv", rows)
+    text = tables.markdown(rows)
+    write_whole(out / "table.md", text.encode())
+    latencies = latencies_of(rows, runs) if with_latency else []
+    summary = {
+        "scale": sorted({row["scale"] for row in rows}),
+        "comparable_with_published_scores": all(row["source"] == "dsrl" for row in rows),
+        "methods": statistics.of_methods(rows),
+        "pairs": statistics.of_pairs(rows),
+        "seconds_for_1000_actions": latencies,
+    }
+    write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
+    drawn = [figures.over_limits(rows, out / "limits.png"), *curves.schedules(rows, runs, out)]
+    if latencies:
+        drawn.append(figures.against_time(rows, latencies, out / "time.png"))
+    print(text)
+    for path in (out / "results.csv", out / "table.md", out / "summary.json", *drawn):
+        print(path)
+
+
+def latencies_of(rows: list[Row], runs: list[Run]) -> list[dict[str, Any]]:
+    """The times of every method on every task and data set, one method after the other."""
+    keys = ("task", "data", "algorithm", "variant")
+    paths = {run.name: run.path for run in runs}
+    found = []
+    for cell, own in grouped(rows, *keys).items():
+        print(f"timing {' '.join(filter(None, cell))}", flush=True)
+        found += [dict(zip(keys, cell, strict=True)) | entry for entry in latency.measure(paths[own[0]["run"]])]
+    return found
+
+
+if __name__ == "__main__":
+    main()

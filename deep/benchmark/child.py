@@ -1,0 +1,20 @@
+"""`deep.train` as a child process that ends with its parent: standard input is a pipe that the parent holds open.
+
+Without that, a benchmark that was killed would leave trainings behind, which then keep their folders locked.
+"""
+
+import os
+import sys
+import threading
+
+from deep import train
+
+
+def _end_with_parent() -> None:
+    os.read(0, 1)  # returns when the parent's end closes, however the parent ended
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    train.main(sys.argv[1:])

@@ -1,0 +1,111 @@
+"""The figures: methods over cost limits (Fig. 3 of the DRCORL preprint), score against time to act (Fig. 2)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from deep.benchmark.rows import Row, grouped, method_of, methods_of
+from deep.benchmark.statistics import blocks_of, interval, mean
+
+AXIS = {"R": "R, normalised return", "C": "C, cost of an episode / limit"}
+
+
+def place(row: Row) -> str:
+    """The task and the data's source, for a title."""
+    data = "DSRL's data" if row["source"] == "dsrl" else f"data: {row['data']}, not DSRL's"
+    return f"{row['task']} ({data}){' - smoke scale' if row['scale'] == 'smoke' else ''}"
+
+
+def finish(figure: Figure, caption: str, path: Path) -> Path:
+    """Put the caption below and write the file."""
+    figure.supxlabel(caption, fontsize=8, color="0.35")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+    return path
+
+
+def cost_scale(axes: Axes) -> None:
+    """A scale on which 0, 1 and costs far above the limit can be told apart, with the limit drawn in."""
+    axes.axhline(1, color="0.3", lw=1, ls="--")
+    axes.set_yscale("symlog", linthresh=1, linscale=2)
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(min(bottom, -0.05), max(top, 1.3))
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+def reward_scale(axes: Axes) -> None:
+    """DSRL's scale from 0 to 1 whole, so that small differences look small."""
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(min(bottom, -0.03), max(top, 1.03))
+
+
+def over_limits(rows: Sequence[Row], path: Path) -> Path:
+    """R and C of every method at each cost limit: a dot per seed, a line through the means."""
+    places = grouped(rows, "task", "data")
+    methods = methods_of(rows)
+    figure, grid = plt.subplots(
+        len(places), 2, figsize=(11, 1.1 + 3.6 * len(places)), layout="constrained", squeeze=False
+    )
+    for panels, part in zip(grid, places.values(), strict=True):
+        limits = sorted({row["cost_limit"] for row in part})
+        for axes, name in zip(panels, AXIS, strict=True):
+            for m, method in enumerate(methods):
+                own = grouped([row for row in part if method_of(row) == method], "cost_limit")
+                x = np.array([limits.index(limit) + 0.1 * (m - (len(methods) - 1) / 2) for (limit,) in own])
+                for at, found in zip(x, own.values(), strict=True):
+                    axes.plot(np.full(len(found), at), [row[name] for row in found], ".", color=f"C{m}", ms=7)
+                centres = [np.mean([row[name] for row in found]) for found in own.values()]
+                axes.plot(x, centres, "-", color=f"C{m}", lw=1.2, label=method)
+            (cost_scale if name == "C" else reward_scale)(axes)
+            axes.set_xticks(range(len(limits)), [f"{limit:g}" for limit in limits])
+            axes.set(xlabel="cost limit of an episode", ylabel=AXIS[name])
+            axes.set_title(place(part[0]), fontsize=10)
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    return finish(
+        figure,
+        "A dot: one seed, mean over its evaluation episodes in the simulator; lines: means over seeds. Dashed: C = 1, "
+        "the limit; below it safe.\nThe comparison of Fig. 3 of the DRCORL preprint (limits 10, 20, 30).",
+        path,
+    )
+
+
+def against_time(rows: Sequence[Row], latencies: Sequence[dict[str, Any]], path: Path) -> Path:
+    """R against the time for 1000 actions, one state at a time and all at once; hollow where not all is safe."""
+    places = grouped(rows, "task", "data")
+    figure, grid = plt.subplots(1, len(places), figsize=(2 + 7 * len(places), 5.6), layout="constrained", squeeze=False)
+    methods = methods_of(rows)
+    for axes, part in zip(grid.flat, places.values(), strict=True):
+        for (method,), own in grouped(part, "method").items():
+            keys = ("task", "data", "algorithm", "variant", "choice")
+            (time,) = [entry for entry in latencies if all(entry[key] == own[0][key] for key in keys)]
+            colour, safe = f"C{methods.index(method)}", sum(row["safe"] for row in own)
+            score = blocks_of(own, "R")
+            y, spread = float(mean(score)), interval(score, mean)
+            axes.plot([time["batched"] * 1000, time["single"] * 1000], [y, y], "-", color=colour, lw=0.8, alpha=0.5)
+            face = colour if safe == len(own) else "white"
+            for name, marker in (("single", "o"), ("batched", "^")):
+                label = f"{method}, {safe} of {len(own)} safe" if name == "single" else None
+                axes.plot(time[name] * 1000, y, marker, color=colour, mfc=face, ms=9, label=label)
+            if spread is not None:
+                axes.vlines(time["single"] * 1000, *spread, color=colour, lw=1.5)
+        axes.set(xscale="log", xlabel="milliseconds for 1000 actions", ylabel=AXIS["R"], title=place(part[0]))
+        reward_scale(axes)
+        axes.legend(frameon=False, fontsize=8, loc="best")
+        axes.grid(axis="x", which="both", color="0.92")
+    return finish(
+        figure,
+        "Circle: one state after the other; triangle: 1000 states in one call; one CPU thread. Hollow: some replica is "
+        "unsafe. Bars: 95 %, bootstrap over seeds.\nThe comparison of Fig. 2 of the DRCORL preprint, which does not "
+        "say how its score combines reward and safety; here it is R alone.",
+        path,
+    )

@@ -1,0 +1,53 @@
+"""How long the trained methods take to act on this machine, for Fig. 2 of the DRCORL preprint."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from deep.experiment import Experiment, settings_from
+from deep.policies import Act
+from deep.runs import read_json
+
+ACTIONS = 1000
+REPEATS = 3
+
+
+def measure(run: Path) -> list[dict[str, Any]]:
+    """For each way to act: seconds for 1000 actions, at one state after the other and at 1000 states together.
+
+    One replica, one thread, in this process, from raw observations of the data to actions, after a warm-up; the median
+    and the range of three repetitions. Time does not depend on the weights, which are those before training.
+    """
+    identity = read_json(run / "config.json")["identity"]
+    settings = settings_from(identity | {"seeds": identity["seeds"][:1], "cost_limits": identity["cost_limits"][:1]})
+    experiment = Experiment(dataclasses.replace(settings, device="cpu"))
+    rows = np.random.default_rng(0).choice(len(experiment.data), ACTIONS)
+    states = experiment.data.observations[rows][None]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return [{"choice": choice, **_times(experiment, choice, states)} for choice in experiment.choices]
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _times(experiment: Experiment, choice: str, states: np.ndarray) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, size in (("single", 1), ("batched", ACTIONS)):
+        actor = experiment.actor(choice)
+        _act(experiment, actor, states[:, :20], size)
+        seconds = sorted(_act(experiment, actor, states, size) for _ in range(REPEATS))
+        found |= {name: seconds[REPEATS // 2], f"{name}_low": seconds[0], f"{name}_high": seconds[-1]}
+    return found
+
+
+def _act(experiment: Experiment, actor: Act, states: np.ndarray, size: int) -> float:
+    """Seconds to act once at each of the states, `size` of them at a time."""
+    began = time.perf_counter()
+    for i in range(0, states.shape[1], size):
+        experiment.act(states[:, i : i + size], actor)
+    return time.perf_counter() - began

@@ -1,0 +1,84 @@
+"""The scales and the studies that `python -m deep.benchmark` knows by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from deep.algorithms import Preset
+
+ScaleName = Literal["smoke", "quick", "paper"]
+StudyName = Literal["table", "limits", "schedules", "schedules_printed", "time"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is spent on each method; `options` are words of deep.train's command line, by algorithm or "all"."""
+
+    preset: Preset
+    seeds: tuple[int, ...]
+    episodes: int
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared; no limits means the task's own, `options` are further words for an ALGORITHM:VARIANT."""
+
+    algorithms: tuple[str, ...]
+    cost_limits: tuple[float, ...] = ()
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+SCALES: dict[ScaleName, Scale] = {
+    "smoke": Scale(
+        "quick",
+        (0,),
+        10,
+        {
+            "all": ("--dynamics.steps", "4000"),
+            "bc_all": ("--steps", "5000"),
+            "bc_safe": ("--steps", "5000"),
+            "bc_best": ("--steps", "5000"),
+            "safe_dql": ("--behaviour-steps", "4000", "--improvement-steps", "1000"),
+        },
+    ),
+    "quick": Scale("quick", (0, 1, 2), 20),
+    "paper": Scale("paper", (0, 1, 2), 20),
+}
+
+METHODS = ("bc_all", "bc_safe", "bc_best", "drcorl", "safe_dql")
+
+
+def growth(kind: str, c0: float, c1: float, steps_per_epoch: int) -> tuple[str, ...]:
+    """A schedule of DRCORL's beta, as `deep.safe_adaptation.Temperature` has it."""
+    values = {"growth": kind, "c0": c0, "c1": c1, "steps-per-epoch": steps_per_epoch}
+    return tuple(word for name, value in values.items() for word in (f"--adaptation.temperature.{name}", str(value)))
+
+
+STUDIES: dict[StudyName, Study] = {
+    "table": Study(METHODS),
+    "limits": Study(METHODS, (10.0, 20.0, 30.0)),
+    # Value gradients have unit size here, so the preprint's numbers do not carry over. These growths have its shapes
+    # (and its ratio of c0 to c1) and a mean of 1, the default, over the 30 epochs of the quick preset: only the shape
+    # differs.
+    "schedules": Study(
+        ("drcorl:constant", "drcorl:sqrt", "drcorl:linear"),
+        (),
+        {
+            "drcorl:constant": growth("constant", 1.0, 0.0, 50),
+            "drcorl:sqrt": growth("sqrt", 0.0, 0.0792, 50),
+            "drcorl:linear": growth("linear", 0.2162, 0.05405, 50),
+        },
+    ),
+    # .02, .01 sqrt(n) and .01 n + .04 of section 5.3, with epochs of one step, as in the published code.
+    "schedules_printed": Study(
+        ("drcorl:constant", "drcorl:sqrt", "drcorl:linear"),
+        (),
+        {
+            "drcorl:constant": growth("constant", 0.02, 0.0, 1),
+            "drcorl:sqrt": growth("sqrt", 0.0, 0.0001, 1),
+            "drcorl:linear": growth("linear", 0.04, 0.01, 1),
+        },
+    ),
+    "time": Study(METHODS),
+}

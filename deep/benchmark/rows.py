@@ -1,0 +1,148 @@
+"""The tidy table: finished runs of `deep.train`, one row per replica and way to act."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deep.benchmark.jobs import Job, job_from
+from deep.benchmark.running import MARKER, finished, run_folder
+from deep.runs import read_json
+from theory.errors import InputError
+
+Row = dict[str, Any]
+CELL = ("task", "data", "algorithm", "variant", "choice", "seed", "cost_limit")
+"""What tells one row from another."""
+TITLES = {"bc_all": "BC-All", "bc_safe": "BC-Safe", "bc_best": "BC-Best", "drcorl": "DRCORL", "safe_dql": "Safe-DQL"}
+CHOICES = {"": "", "best": "best of N", "sample": "policy itself"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run and what the benchmark calls it."""
+
+    path: Path
+    name: str
+    variant: str = ""
+    scale: str = ""
+
+
+def runs_of(folder: Path, jobs: Sequence[Job], prefix: str = "") -> list[Run]:
+    """The runs of those jobs that are finished."""
+    there = [job for job in jobs if finished(folder, job)]
+    return [Run(run_folder(folder, job), prefix + job.name, job.variant, job.scale) for job in there]
+
+
+def collected(entries: Sequence[str]) -> list[Run]:
+    """The runs of --collect: each entry is a run's folder, a benchmark's, or VARIANT=RUN."""
+    found: list[Run] = []
+    for entry in entries:
+        variant, _, text = entry.rpartition("=") if not Path(entry).exists() else ("", "", entry)
+        path = Path(text)
+        if (path / MARKER).exists():
+            found += runs_of(path, [job_from(job) for job in read_json(path / MARKER)["jobs"]], f"{path}/")
+        elif (path / "summary.json").exists():
+            found.append(Run(path, str(path), variant))
+        else:
+            raise InputError(
+                f"--collect {entry}: there is no finished run in {path}; accepted are folders of finished runs of "
+                "deep.train, folders of a benchmark, and VARIANT=RUN"
+            )
+    return found
+
+
+def rows_of(runs: Iterable[Run]) -> list[Row]:
+    """All rows, in the order of their cells.
+
+    Raises `InputError` where two rows are of the same cell, and where one data set's name stands for different files.
+    """
+    rows = [row for run in runs for row in _rows(run)]
+    cells: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        other = cells.setdefault(tuple(row[key] for key in CELL), row)
+        if other is not row:
+            raise InputError(
+                f"the runs {other['run']} and {row['run']} both hold {method_of(row)} on {row['task']}, seed "
+                f"{row['seed']}, limit {row['cost_limit']:g}: give one a name of its own, with --collect VARIANT=RUN"
+            )
+        same = next(row_ for row_ in rows if (row_["task"], row_["data"]) == (row["task"], row["data"]))
+        if same["sha256"] != row["sha256"]:
+            raise InputError(
+                f"the runs {same['run']} and {row['run']} saw different data of {row['task']} under the name "
+                f"{row['data']}: files of different content are accepted under different names"
+            )
+    order = list(TITLES)
+    return sorted(rows, key=lambda row: [order.index(row[k]) if k == "algorithm" else row[k] for k in CELL])
+
+
+def _rows(run: Run) -> list[Row]:
+    summary = read_json(run.path / "summary.json")
+    scores = {summary["choice"]: summary["results"], **summary["other_choices"]}
+    about = summary["dataset"]
+    low, high = summary["normaliser"]["reward_range"]
+    shared = {
+        "source": about["source"],
+        "sha256": about["sha256"],
+        "simulator_episodes_in_training": summary["simulator_episodes_used_in_training"],
+        "reward_min": low,
+        "reward_max": high,
+        "episode_length": summary["normaliser"]["episode_length"],
+        "preset": summary["preset"],
+        "scale": run.scale,
+        "commit": summary["commit"],
+        "device": summary["device"],
+        "run": run.name,
+        "seconds": summary["seconds"],
+    }
+    names = {
+        "task": summary["task"],
+        "data": Path(about["path"]).stem if about["source"] == "file" else about["source"],
+        "algorithm": summary["algorithm"],
+        "variant": run.variant,
+    }
+    return [
+        {**names, "choice": choice, **_scores(result), **shared}
+        for choice, results in scores.items()
+        for result in results
+    ]
+
+
+def _scores(result: dict[str, Any]) -> Row:
+    foretold = result.get("offline_cost_interval") or (None, None)
+    return {
+        "seed": result["seed"],
+        "cost_limit": float(result["cost_limit"]),
+        "R": result["reward"],
+        "R_low": result["reward_ci"][0],
+        "R_high": result["reward_ci"][1],
+        "C": result["cost"],
+        "C_low": result["cost_ci"][0],
+        "C_high": result["cost_ci"][1],
+        "return": result["reward_return"],
+        "cost": result["cost_return"],
+        "length": result["episode_length"],
+        "safe": result["safe"],
+        "offline_cost": result["offline_cost_estimate"],
+        "offline_cost_low": foretold[0],
+        "offline_cost_high": foretold[1],
+        "episodes": result["episodes"],
+    }
+
+
+def method_of(row: Row) -> str:
+    """What the tables call a row's method: algorithm, variant, way to act."""
+    details = ", ".join(filter(None, (row["variant"], CHOICES.get(row["choice"], row["choice"]))))
+    return str(TITLES.get(row["algorithm"], row["algorithm"])) + (f" ({details})" if details else "")
+
+
+def methods_of(rows: Iterable[Row]) -> list[str]:
+    """The methods of these rows, in their order."""
+    return list(dict.fromkeys(map(method_of, rows)))
+
+
+def grouped(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
+    """The rows by the values of these keys; "method" is accepted for a key."""
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(method_of(row) if key == "method" else row[key] for key in keys), []).append(row)
+    return found
