@@ -1,5 +1,6 @@
 """`python -m deep.evaluate DIR`: score the policies of a finished run again, on more episodes, or film them."""
 
+import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import tyro
 
 from deep.experiment import Experiment, restore
+from deep.files import write_whole
 from deep.runs import RunFolder
 from deep.scores import FIRST_EVALUATION_SEED, evaluate, table
 from deep.tasks import make
@@ -40,6 +42,7 @@ def run(options: Options) -> None:
         raise InputError(f"--video {options.video}: accepted is a file name that ends in .gif")
     experiment = restore(options.directory)
     folder = RunFolder(options.directory)
+    folder.take()
     position = folder.load(experiment.tensors())
     last = experiment.phases()[-1]
     if position is None or (position.phase, position.step) != (last.name, last.steps):
@@ -76,7 +79,9 @@ def film(experiment: Experiment, path: Path, every: int = 4, most: int = 100) ->
     longest = max(map(len, strips))
     rows = [np.concatenate([s[min(k, len(s) - 1)] for s in strips], axis=1) for k in range(longest)]
     images = [Image.fromarray(row) for row in rows]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=32, loop=0)
+    content = io.BytesIO()
+    images[0].save(content, "GIF", save_all=True, append_images=images[1:], duration=32, loop=0)
+    write_whole(path, content.getvalue())
     print(f"film of {longest} frames: {path}", file=sys.stderr)
 
 
