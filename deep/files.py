@@ -17,8 +17,8 @@ from torch import Tensor
 
 from theory.errors import InputError
 
-DIGEST = "sha256"
-"""Entry of a file's metadata that holds the digest of all the rest."""
+NOTES, DIGEST = "notes", "sha256"
+"""The entry of a file's metadata; the note in it that holds the digest of all the rest."""
 
 
 @contextmanager
@@ -59,7 +59,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
     """Write tensors and notes as a safetensors file that holds a digest of both, whole or not at all."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {**notes, DIGEST: _digest(contiguous, notes)}
+    # One entry, because several come in an order that differs from file to file.
+    metadata = {NOTES: json.dumps({**notes, DIGEST: _digest(contiguous, notes)}, sort_keys=True)}
     write_whole(path, save(contiguous, metadata=metadata))
 
 
@@ -67,7 +68,7 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, st
     """Tensors and notes of such a file; raises `InputError`, which calls the file a `kind`, for one that is damaged."""
     try:
         with safe_open(path, "pt") as file:
-            notes = dict(file.metadata() or {})
+            notes = dict(json.loads((file.metadata() or {}).get(NOTES, "{}")))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a {kind} ({_one_line(error)})") from None
