@@ -257,7 +257,9 @@ def main() -> None:
             sys.exit(130)
         with writing(arguments.out):
             {"packed": save_packed, "plain": save}[arguments.layout](arguments.out, dataset)
-        plot(dataset, arguments.out.with_suffix(".png"))
+        figure = folder / "figure.png"  # what a kill leaves of it goes with the folder
+        plot(dataset, figure)
+        figure.replace(arguments.out.with_suffix(".png"))
         _discard(folder)
         lock.release()
         print(table(dataset))

@@ -55,13 +55,13 @@ class Job:
 
 
 def leavings(folder: Path) -> dict[str, Any]:
-    """The content of all files that a command has left, except for what may differ: times, the command's words."""
+    """The content of all files that a command has left, except for what may differ: time, words, state of the code."""
     files = [*folder.glob("*"), *folder.parent.glob(f"{folder.name}.*")]
     found: dict[str, Any] = {path.name.replace(folder.name, "out"): path.read_bytes() for path in files}
     if "summary.json" in found:
-        found["summary.json"] = json.loads(found["summary.json"]) | {"seconds": 0}
+        found["summary.json"] = json.loads(found["summary.json"]) | {"seconds": 0, "commit": ""}
     if "config.json" in found:
-        found["config.json"] = json.loads(found["config.json"]) | {"command": []}
+        found["config.json"] = json.loads(found["config.json"]) | {"command": [], "commit": ""}
     return found
 
 
