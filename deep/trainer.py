@@ -3,13 +3,14 @@
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from deep.capture import Block, in_turn
 from deep.phases import Phase, Update
 from deep.randomness import draw_block
 from deep.runs import Position, RunFolder
@@ -24,8 +25,16 @@ class TrainingError(InputError):
     """Training cannot go on; the last checkpoint is from before."""
 
 
-def train(phases: Sequence[Phase], tensors: Mapping[str, Tensor], folder: RunFolder, device: torch.device) -> None:
+def train(
+    phases: Sequence[Phase],
+    tensors: Mapping[str, Tensor],
+    folder: RunFolder,
+    device: torch.device,
+    compose: Callable[[Update], Block] = in_turn,
+) -> None:
     """Run all phases from the folder's checkpoint, or from the start, to the end.
+
+    `compose` makes a block of a phase's updates: one after the other, or as a CUDA graph (`deep.capture.replayed`).
 
     A step's update depends on the tensors, the step's number and the draws of (seed, phase, block) alone, so a run
     that was killed and started again ends with the same bits on one machine, with the same number of threads.
@@ -40,7 +49,7 @@ def train(phases: Sequence[Phase], tensors: Mapping[str, Tensor], folder: RunFol
     folder.rewind_metrics(0 if position is None else position.metrics_bytes)
     for phase in _remaining(phases, position, folder):
         first = position.step if position is not None and position.phase == phase.name else 0
-        _run(phase, first, tensors, folder, device)
+        _run(phase, first, tensors, folder, device, compose(phase.update))
         _save(tensors, phase, phase.steps, folder)
 
 
@@ -55,7 +64,9 @@ def _remaining(phases: Sequence[Phase], position: Position | None, folder: RunFo
     return phases[names.index(position.phase) :]
 
 
-def _run(phase: Phase, first: int, tensors: Mapping[str, Tensor], folder: RunFolder, device: torch.device) -> None:
+def _run(
+    phase: Phase, first: int, tensors: Mapping[str, Tensor], folder: RunFolder, device: torch.device, block: Block
+) -> None:
     if first == 0 and phase.steps > 0:
         phase.begin()
     saved = time.monotonic()
@@ -66,7 +77,7 @@ def _run(phase: Phase, first: int, tensors: Mapping[str, Tensor], folder: RunFol
         hooks = {key: value for hook in phase.hooks if step % hook.every == 0 for key, value in hook.call(step).items()}
         _check({name: value.unsqueeze(0) for name, value in hooks.items()}, phase, step, folder)
         steps = torch.arange(step, step + count, device=device, dtype=torch.get_default_dtype())
-        metrics = {name: values.cpu() for name, values in run_block(phase.update, steps, draws).items()}
+        metrics = {name: values.cpu() for name, values in block(steps, draws).items()}
         _check(metrics, phase, step, folder)
         means = {name: sum(values) / count for name, values in metrics.items()} | hooks
         record = {name: [float(x) for x in value.tolist()] for name, value in means.items()}
@@ -76,15 +87,6 @@ def _run(phase: Phase, first: int, tensors: Mapping[str, Tensor], folder: RunFol
             _save(tensors, phase, step + count, folder)
             saved = time.monotonic()
     bar.close()
-
-
-def run_block(update: Update, steps: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The updates of these steps, one after the other; every metric as (step, n). It never waits for the device."""
-    rows: list[dict[str, Tensor]] = []
-    for k, step in enumerate(steps):
-        metrics = update(step, {name: block[k] for name, block in draws.items()})
-        rows.append({name: value.clone() for name, value in metrics.items()})  # an update may return what it changes
-    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def _save(tensors: Mapping[str, Tensor], phase: Phase, step: int, folder: RunFolder) -> None:

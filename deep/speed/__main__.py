@@ -47,8 +47,8 @@ class Speed:
     """The networks and batches of this preset."""
     seconds: float = 3.0
     """Time of one measurement."""
-    threads: int = 2
-    """CPU threads."""
+    threads: int = 1
+    """CPU threads. With one, processor time is measured, which other work on the machine disturbs little."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where."""
     options: tuple[str, ...] = ()
@@ -92,7 +92,8 @@ def measure(speed: Speed) -> dict[str, Any]:
         for replicas in speed.replicas:
             experiment = build(speed, algorithm, replicas)
             for phase in experiment.phases():
-                if phase.name in PLAIN[algorithm] and phase.name in (speed.phases or (phase.name,)):
+                wanted = phase.name in PLAIN[algorithm] and phase.name in (speed.phases or (phase.name,))
+                if wanted and phase.steps > 0:
                     rows.append({"algorithm": algorithm, "replicas": replicas, **one_phase(speed, experiment, phase)})
                     print(line(rows[-1], largest), flush=True)
             actions.append({"algorithm": algorithm, "replicas": replicas, **acting(speed, experiment)})
