@@ -43,7 +43,7 @@ class Parameters:
         with torch.no_grad():
             step.add_(1)
             # What torch.optim.AdamW(fused=True) calls. Building that class imports torch's compiler: three seconds.
-            torch._fused_adamw_(
+            torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
                 [self.theta],
                 [gradient],
                 [mean],

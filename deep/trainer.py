@@ -79,7 +79,7 @@ def _run(
         steps = torch.arange(step, step + count, device=device, dtype=torch.get_default_dtype())
         metrics = {name: values.cpu() for name, values in block(steps, draws).items()}
         _check(metrics, phase, step, folder)
-        means = {name: sum(values) / count for name, values in metrics.items()} | hooks
+        means = {name: sum(values.unbind(), torch.zeros(())) / count for name, values in metrics.items()} | hooks
         record = {name: [float(x) for x in value.tolist()] for name, value in means.items()}
         folder.append_metrics({"phase": phase.name, "step": step + count, **record})
         bar.update(count)

@@ -103,13 +103,16 @@ def test_a_replay_sees_new_inputs_only_through_its_places():
     assert seen[0:2] != seen[2:4]
 
 
-@pytest.mark.parametrize("options", [OPTIONS[1], OPTIONS[6]])
+@pytest.mark.parametrize("options", [OPTIONS[4], OPTIONS[6]])
 def test_real_phases_at_fixed_places(build, options, tmp_path):
     from deep import trainer
 
     long = ["--cost-limits", "4", *options]
-    long += ["--behaviour-steps", "150", "--improvement-steps", "150"] if "safe_dql" in options else []
-    long += [] if "safe_dql" in options else ["--behaviour.steps", "150", "--adaptation-steps", "150"]
+    long += (
+        ["--improvement-steps", "110", "--behaviour-steps", "0"]
+        if "safe_dql" in options
+        else ["--adaptation-steps", "110"]
+    )
     results = []
     for name, compose in (("plain", in_turn), ("replayed", lambda update: replayed(update, lambda work: work))):
         experiment = build(*long)

@@ -7,7 +7,6 @@ import torch
 
 from deep.randomness import draw_block
 from deep.speed.__main__ import PLAIN, main
-
 from tests.test_replicas import double  # noqa: F401 (a fixture)
 
 OPTIONS = {

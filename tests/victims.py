@@ -130,6 +130,6 @@ class _Here(Executor):
 def collect(words: Sequence[str]) -> None:
     """`python -m deep.collect` in one process, with a figure that takes no time."""
     deep.collect.ProcessPoolExecutor = _Here  # pyright: ignore[reportAttributeAccessIssue]
-    Figure.savefig = lambda self, file, **options: file.write(b"figure")
+    Figure.savefig = lambda self, file, **options: file.write(b"figure")  # pyright: ignore
     sys.argv = ["deep.collect", *words]
     deep.collect.main()

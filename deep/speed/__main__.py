@@ -101,7 +101,13 @@ def measure(speed: Speed) -> dict[str, Any]:
     for row in actions:
         print(f"{row['algorithm']:>9} {row['replicas']:>3}  {row['single']:>8.1f}  {row['batched']:>8.3f}", flush=True)
     settings = {**asdict(speed), "out": str(speed.out)}
-    return {"machine": machine(device), "settings": settings, "large_products": largest, "rows": rows, "acting": actions}
+    return {
+        "machine": machine(device),
+        "settings": settings,
+        "large_products": largest,
+        "rows": rows,
+        "acting": actions,
+    }
 
 
 def build(speed: Speed, algorithm: str, replicas: int) -> Experiment:
@@ -155,9 +161,11 @@ def common_product(experiment: Experiment, phase: Phase) -> tuple[Work, int]:
     return product(copies, rows, config.hidden[0], config.hidden[-1], experiment.device)
 
 
-HEADER = f"""{"":>9} {"phase":>14} {"":>3}  {"stacked":>9} {"per replica":>11} {"plain":>9}  {"ratio":>5}  {"GFLOP":>7}  \
-{"of large":>8} {"of own":>7}  largest cost
-{"":>9} {"":>14} {"R":>3}  {"steps/s":>9} {"steps/s":>11} {"steps/s":>9}  {"":>5}  {"a step":>7}  {"products":>16}"""
+HEADER = (
+    f"{'':>9} {'phase':>14} {'R':>3}  {'stacked':>9} {'per replica':>11} {'plain':>9}  {'ratio':>5}  "
+    f"{'GFLOP':>7}  {'of large':>8} {'of own':>7}  largest cost\n"
+    f"{'':>9} {'':>14} {'':>3}  {'steps/s':>9} {'steps/s':>11} {'steps/s':>9}  {'':>5}  {'a step':>7}  {'products':>16}"
+)
 
 
 def line(row: dict[str, Any], largest: float) -> str:

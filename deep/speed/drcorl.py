@@ -107,11 +107,10 @@ class CostCritics(Plain):
     def __init__(self, method: DRCORL, replica: int) -> None:
         super().__init__(method, replica)
         self.stacked = method.clone_costs if self.prefix else method.costs
-        self.critics = [
-            Learner(*(members(c.ensemble, row) for row in self.row(c.q)[:1]), c.config.learning_rate,
-                    members(c.ensemble, self.row(c.q)[1]))
-            for c in self.stacked
-        ]  # fmt: skip
+        self.critics: list[Learner] = []
+        for critic in self.stacked:
+            theta, average = (members(critic.ensemble, row) for row in self.row(critic.q))
+            self.critics.append(Learner(theta, critic.config.learning_rate, average))
         self.actor = self.policy(method.clone if self.prefix else method.actor, self.config.learning_rate)
 
     def update(self, step: int, draws: Draws) -> None:

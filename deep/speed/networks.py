@@ -1,7 +1,7 @@
 """Single networks as PyTorch users write them, filled with one row of the stacked parameters."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import pi
 
 import torch
@@ -16,7 +16,8 @@ ACTIVATIONS = {"relu": nn.ReLU, "mish": nn.Mish, "tanh": nn.Tanh}
 
 def layer(weight: Tensor, bias: Tensor) -> nn.Linear:
     """A linear layer; `weight` is (inputs, outputs), as in the stacked networks."""
-    made = nn.Linear(*weight.shape, device=weight.device, dtype=weight.dtype)
+    inputs, outputs = weight.shape
+    made = nn.Linear(inputs, outputs, device=weight.device, dtype=weight.dtype)
     made.weight.data, made.bias.data = weight.T.clone(), bias.clone()
     return made
 
@@ -125,7 +126,7 @@ def transitions(replay: Replay, uniform: Tensor) -> Batch:
     return Batch(*(getattr(replay, name)[rows] for name in Batch._fields))
 
 
-def q_values(networks: Sequence[nn.Module] | nn.ModuleList, observations: Tensor, actions: Tensor) -> Tensor:
+def q_values(ensemble: nn.Module, observations: Tensor, actions: Tensor) -> Tensor:
     """The values (member, batch) of an ensemble, one network after the other."""
     pairs = torch.cat([observations, actions], -1)
-    return torch.stack([network(pairs).squeeze(-1) for network in networks])
+    return torch.stack([network(pairs).squeeze(-1) for network in ensemble.children()])
