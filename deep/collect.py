@@ -16,6 +16,7 @@ have next to the output, from where `--resume` goes on.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import multiprocessing as mp
 import os
@@ -33,8 +34,9 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from deep.collection import Plan, assemble, run
-from deep.datasets import OfflineDataset, save, save_packed
+from deep.collection import Plan, assemble, finished, run
+from deep.datasets import OfflineDataset, load, save, save_packed
+from deep.files import Lock, write_whole, writing
 from deep.recipes import Settings, limits, recipe
 from deep.tasks import find_task
 from theory.errors import InputError, exit_on_input_error
@@ -64,9 +66,10 @@ def collect(settings: Settings, folder: Path, workers: int) -> OfflineDataset:
     """All runs, in worker processes, with a progress bar; then the data set."""
     context = mp.get_context("spawn")
     progress, stop = context.Value("q", 0), context.Event()
-    total = sum(Plan(settings, number).total for number in range(settings.runs))
+    numbers = [number for number in range(settings.runs) if not finished(folder, number).exists()]
+    total = sum(Plan(settings, number).total for number in numbers)
     with ProcessPoolExecutor(workers, context, _initialise, (progress, stop)) as pool:
-        pending = {pool.submit(_work, settings, number, folder) for number in range(settings.runs)}
+        pending = {pool.submit(_work, settings, number, folder) for number in numbers}
         try:
             with tqdm(total=total, unit="step", unit_scale=True, desc=settings.task) as bar:
                 while pending:
@@ -149,7 +152,9 @@ def plot(dataset: OfflineDataset, path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     above.tick_params(labelbottom=False)
     beside.tick_params(labelleft=False)
-    figure.savefig(path)
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    write_whole(path, content.getvalue())
 
 
 def table(dataset: OfflineDataset) -> str:
@@ -166,8 +171,8 @@ def table(dataset: OfflineDataset) -> str:
     return "\n".join(lines)
 
 
-def prepare(arguments: Arguments) -> tuple[Settings, Path]:
-    """The settings, checked and complete, and the folder that a stopped collection goes on from."""
+def prepare(arguments: Arguments) -> tuple[Settings, Path, Lock]:
+    """The settings, checked and complete, and the folder that a stopped collection goes on from, locked."""
     out, settings = arguments.out, replace(arguments.settings, task=find_task(arguments.settings.task).name)
     at_least_1 = {key: value for key, value in asdict(settings).items() if key not in ("task", "seed", "noise", "ppo")}
     at_least_1 |= {f"ppo.{key}": value for key, value in asdict(settings.ppo).items() if isinstance(value, int)}
@@ -184,21 +189,47 @@ def prepare(arguments: Arguments) -> tuple[Settings, Path]:
     if out.suffix != ".hdf5":
         raise InputError(f"--out {out}: a name that ends in .hdf5 is accepted")
     folder = out.with_suffix(".unfinished")
-    if out.exists() and not arguments.overwrite:
+    if out.exists() and not (arguments.overwrite or (arguments.resume and folder.exists())):
         raise InputError(f"--out {out} exists: another name is accepted, or --overwrite with it")
     if folder.exists() and not (arguments.resume or arguments.overwrite):
         raise InputError(f"{folder} holds a stopped collection: --resume goes on with it, --overwrite starts anew")
     record, text = folder / "settings.json", json.dumps(asdict(settings), indent=1)
     try:
-        if folder.exists() and not arguments.resume:
-            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = Lock(folder)
+        if not arguments.resume:
+            _empty(folder, record)
         if record.exists() and record.read_text() != text:
             raise InputError(f"{record} holds other settings than this command: the same are accepted, or --overwrite")
-        folder.mkdir(parents=True, exist_ok=True)
-        record.write_text(text)
     except OSError as error:
         raise InputError(f"--out {out}: {error.strerror} ({error.filename}); a place to write is accepted") from None
-    return settings, folder
+    if not record.exists():
+        write_whole(record, text.encode())
+    return settings, folder, lock
+
+
+def _empty(folder: Path, record: Path) -> None:
+    """Remove a stopped collection, last of all the record of its settings: what is left always belongs to it."""
+    for path in folder.glob("run-*"):
+        path.unlink()
+    record.unlink(missing_ok=True)
+
+
+def _discard(folder: Path) -> None:
+    """Remove the parts of a collection that is complete, by a single step as others see it."""
+    done = folder.with_suffix(".done")
+    if folder.exists():
+        folder.rename(done)
+    shutil.rmtree(done, ignore_errors=True)
+
+
+def is_complete(arguments: Arguments) -> bool:
+    """Whether there is nothing left to resume: the file is there, whole, and of these settings."""
+    out = arguments.out
+    if not (arguments.resume and out.exists()) or out.with_suffix(".unfinished").exists():
+        return False
+    settings = replace(arguments.settings, task=find_task(arguments.settings.task).name)
+    return load(find_task(settings.task), out).provenance.get("settings") == json.dumps(asdict(settings))
 
 
 def parse(words: list[str] | None = None) -> Arguments:
@@ -214,15 +245,23 @@ def parse(words: list[str] | None = None) -> Arguments:
 def main() -> None:
     with exit_on_input_error():
         arguments = parse()
-        settings, folder = prepare(arguments)
+        if is_complete(arguments):
+            _discard(arguments.out.with_suffix(".unfinished"))
+            print(f"{arguments.out} is complete")
+            return
+        settings, folder, lock = prepare(arguments)
         try:
             dataset = collect(settings, folder, arguments.workers or len(os.sched_getaffinity(0)))
         except KeyboardInterrupt:
             print(f"stopped: go on with --resume, from {folder}", file=sys.stderr)
             sys.exit(130)
-        {"packed": save_packed, "plain": save}[arguments.layout](arguments.out, dataset)
-        plot(dataset, arguments.out.with_suffix(".png"))
-        shutil.rmtree(folder)
+        with writing(arguments.out):
+            {"packed": save_packed, "plain": save}[arguments.layout](arguments.out, dataset)
+        figure = folder / "figure.png"  # what a kill leaves of it goes with the folder
+        plot(dataset, figure)
+        figure.replace(arguments.out.with_suffix(".png"))
+        _discard(folder)
+        lock.release()
         print(table(dataset))
 
 

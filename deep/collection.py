@@ -5,7 +5,6 @@
 
 import importlib.metadata
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,15 +12,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
 
 from deep.datasets import OfflineDataset
+from deep.files import read_tensors, write_tensors
 from deep.ppo import Learner, Policies
 from deep.randomness import generator
 from deep.recipes import Settings, limits, recipe
 from deep.simulators.batched import simulators
 from deep.simulators.lockstep import Lockstep
 from deep.tasks import find_task
+from theory.errors import InputError
 
 COLUMNS = ("observations", "next_observations", "actions", "rewards", "costs", "terminals", "timeouts")
 SNAPSHOT = ("theta", "mean", "scale", "origin")
@@ -119,7 +119,7 @@ def train(
     snapshots: dict[str, np.ndarray] = {}
     before = learner.iteration
     if file.exists():
-        saved = load_file(file)
+        saved = read(file)
         snapshots = {key: saved[f"snapshot.{key}"] for key in SNAPSHOT}
         learner.restore(saved)
         advance(plan.batch * (learner.iteration - before))
@@ -138,15 +138,20 @@ def train(
     return snapshots
 
 
+def finished(folder: Path, number: int) -> Path:
+    """The file of a run that has been finished."""
+    return folder / f"run-{number}.safetensors"
+
+
 def run(settings: Settings, number: int, folder: Path, advance: Callable[[int], None]) -> None:
     """One run and the episodes of its snapshots, written to `folder`; it goes on from what it finds there.
 
     `advance` is told of the environment steps done, an episode counting as one of full length; it may raise to stop.
     """
     task, config, plan = find_task(settings.task), settings.ppo, Plan(settings, number)
-    finished = folder / f"run-{number}.safetensors"
+    whole = finished(folder, number)
     files = [folder / f"run-{number}-stage-{stage}.safetensors" for stage in range(settings.pilots + 1)]
-    if finished.exists():
+    if whole.exists():
         advance(plan.total)
         return
     with simulators(task, config.environments, threads=1) as envs:
@@ -172,16 +177,23 @@ def run(settings: Settings, number: int, folder: Path, advance: Callable[[int], 
             parts.append(play(envs, policies, settings.episodes, rng))
         advance(envs.count * task.episode_length)
     merged = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    write(finished, merged | {"origin": snapshots["origin"]})
+    write(whole, merged | {"origin": snapshots["origin"]})
     for file in files:
         file.unlink(missing_ok=True)  # a stage shorter than a segment has none
 
 
 def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write to a temporary name and rename: a reader sees the whole file or none."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    save_file({name: array.copy(order="C") for name, array in arrays.items()}, temporary)
-    os.replace(temporary, path)
+    """Write a stage or a run: a reader sees the whole file or none."""
+    write_tensors(path, {name: torch.from_numpy(array) for name, array in arrays.items()}, {})
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """What `write` wrote; raises `InputError` for a file that is damaged."""
+    try:
+        tensors, _ = read_tensors(path, "part of a collection")
+    except InputError as error:
+        raise InputError(f"{error}: remove it, and --resume makes it again") from None
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
 def select(policies: np.ndarray, returns: np.ndarray, costs: np.ndarray, settings: Settings) -> np.ndarray:
@@ -207,7 +219,7 @@ def select(policies: np.ndarray, returns: np.ndarray, costs: np.ndarray, setting
 
 def assemble(settings: Settings, folder: Path) -> OfflineDataset:
     """The data set, from the files of all runs."""
-    runs = [load_file(folder / f"run-{number}.safetensors") for number in range(settings.runs)]
+    runs = [read(finished(folder, number)) for number in range(settings.runs)]
     merged: dict[str, Any] = {name: np.concatenate([run[name] for run in runs]) for name in runs[0]}
     lengths, origin = merged.pop("lengths"), merged.pop("origin")
     starts = np.cumsum(lengths) - lengths

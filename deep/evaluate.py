@@ -3,6 +3,7 @@
 The policies of a run on data without a simulator are foretold again, from the data.
 """
 
+import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import tyro
 
 from deep.experiment import Experiment, finished
+from deep.files import write_whole
 from deep.scores import FIRST_EVALUATION_SEED, evaluate, explanation, table
 from deep.tasks import make
 from theory.errors import InputError, exit_on_input_error
@@ -43,6 +45,7 @@ def run(options: Options) -> None:
     experiment, folder = finished(options.directory)
     if options.video is not None and not experiment.task.simulated:
         raise InputError(f"--video {options.video}: the run in {options.directory} has no simulator to film")
+    folder.take()
     scores = {choice: evaluate(experiment, options.episodes, choice)[1] for choice in experiment.choices}
     first, *others = scores
     content = {"results": scores[first], "choice": first, "other_choices": {name: scores[name] for name in others}}
@@ -77,7 +80,9 @@ def film(experiment: Experiment, path: Path, every: int = 4, most: int = 100) ->
     longest = max(map(len, strips))
     rows = [np.concatenate([s[min(k, len(s) - 1)] for s in strips], axis=1) for k in range(longest)]
     images = [Image.fromarray(row) for row in rows]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=32, loop=0)
+    content = io.BytesIO()
+    images[0].save(content, "GIF", save_all=True, append_images=images[1:], duration=32, loop=0)
+    write_whole(path, content.getvalue())
     print(f"film of {longest} frames: {path}", file=sys.stderr)
 
 

@@ -164,6 +164,8 @@ def settings_from(saved: Mapping[str, Any]) -> Settings[Any]:
 def restore(run: Path) -> Experiment:
     """The experiment of a run's folder, its tensors not yet filled in; refuses data that have changed since."""
     config = read_json(run / "config.json")
+    if not isinstance(config.get("identity"), dict):
+        raise InputError(f"{run / 'config.json'} is no run's: it has no identity")
     experiment = Experiment(settings_from(config["identity"]))
     if experiment.data.sha256 != config["identity"]["dataset_sha256"]:
         raise InputError(f"{experiment.data.path} is not the file that the run in {run} was trained on: it has changed")

@@ -77,6 +77,8 @@ def write(
                 file.create_dataset(key, data=values, chunks=chunks.get(key, True), **compression)
             for key, value in attributes.items():  # texts of fixed length lie inside the checksums
                 file.attrs[key] = np.bytes_(value.encode()) if isinstance(value, str) else value
+        with temporary.open("rb") as whole:
+            os.fsync(whole.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -19,10 +19,7 @@ class Parameters:
         self.config = optimiser
         device = initial.device
         self.rate = torch.tensor(optimiser.learning_rate, device=device)
-        self._adam = torch.optim.AdamW(
-            [self.theta], lr=self.rate, weight_decay=optimiser.weight_decay, eps=1e-8, fused=True
-        )
-        self._adam.state[self.theta] = {
+        self._moments = {
             "step": torch.zeros((), device=device),
             "exp_avg": torch.zeros_like(initial),
             "exp_avg_sq": torch.zeros_like(initial),
@@ -33,7 +30,7 @@ class Parameters:
     @property
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor that training changes, by name."""
-        named = {"theta": self.theta.detach(), **self._adam.state[self.theta]}
+        named = {"theta": self.theta.detach(), **self._moments}
         return named | ({"average": self.average} if self._averaged else {})
 
     def descend(self, gradient: Float[Tensor, "n params"], rate_factor: float | Tensor = 1.0) -> None:
@@ -42,9 +39,25 @@ class Parameters:
             norm = gradient.norm(dim=1, keepdim=True)
             gradient = gradient * (self.config.clip / norm.clamp(min=self.config.clip))
         self.rate.fill_(self.config.learning_rate).mul_(rate_factor)
-        self.theta.grad = gradient
-        self._adam.step()
-        self.theta.grad = None
+        step, mean, square = self._moments.values()
+        with torch.no_grad():
+            step.add_(1)
+            # What torch.optim.AdamW(fused=True) calls. Building that class imports torch's compiler: three seconds.
+            torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
+                [self.theta],
+                [gradient],
+                [mean],
+                [square],
+                [],
+                [step],
+                lr=self.rate,
+                beta1=0.9,
+                beta2=0.999,
+                weight_decay=self.config.weight_decay,
+                eps=1e-8,
+                amsgrad=False,
+                maximize=False,
+            )
 
     def track(self, tau: float) -> None:
         """Move the average towards the parameters: average <- (1 - tau) average + tau theta."""
@@ -55,7 +68,7 @@ class Parameters:
         """Take over these rows of what an earlier phase has learned, and start with fresh moments."""
         self.theta.copy_(other.theta[rows])
         self.average.copy_(other.average[rows])
-        for moment in self._adam.state[self.theta].values():
+        for moment in self._moments.values():
             moment.zero_()
 
 

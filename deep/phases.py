@@ -46,6 +46,8 @@ class Phase:
     update: Update
     begin: Callable[[], None] = lambda: None
     hooks: Sequence[Hook] = ()
+    limits: Sequence[float] = ()
+    """The cost limits of the rows, where these are replicas: for messages only."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class Problem:
         return tuple(replica.seed for replica in self.replicas)
 
     @cached_property
+    def replica_limits(self) -> tuple[float, ...]:
+        """The cost limit of every replica."""
+        return tuple(replica.cost_limit for replica in self.replicas)
+
+    @cached_property
     def seed_index(self) -> Int[Tensor, " replicas"]:
         """For every replica the position of its seed: theta_by_seed[seed_index] has one row per replica."""
         count = len(self.cost_limits)
@@ -86,8 +93,7 @@ class Problem:
     @cached_property
     def limits(self) -> Float[Tensor, " replicas"]:
         """The cost limit of every replica, in costs per episode, float64."""
-        limits = [replica.cost_limit for replica in self.replicas]
-        return torch.tensor(limits, dtype=torch.float64, device=self.device)
+        return torch.tensor(self.replica_limits, dtype=torch.float64, device=self.device)
 
 
 @runtime_checkable

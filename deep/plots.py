@@ -1,5 +1,6 @@
 """The figures of a run's folder."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from deep.experiment import Experiment
+from deep.files import write_whole
 from deep.phases import Replica
 from deep.simulators.batched import Episodes
 
@@ -45,8 +48,7 @@ def results(experiment: Experiment, played: Episodes | None, rows: Sequence[dict
         + ("means over episodes" if played is not None else "foretold from the data, nothing was simulated"),
     )
     axes.legend(loc="lower right", frameon=False)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    _write(figure, path, dpi=120)
 
 
 def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], path: Path) -> None:
@@ -77,5 +79,12 @@ def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], pat
     if len(handles) <= 12:
         title = "horizontal axis: step of the phase"
         figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False, title=title)
-    figure.savefig(path, dpi=100)
+    _write(figure, path, dpi=100)
+
+
+def _write(figure: Figure, path: Path, dpi: int) -> None:
+    """Write the figure whole or not at all, and forget it."""
+    content = io.BytesIO()
+    figure.savefig(content, dpi=dpi, format="png")
     plt.close(figure)
+    write_whole(path, content.getvalue())

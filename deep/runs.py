@@ -1,19 +1,20 @@
 """The folder that holds the truth of a run: config.json, metrics.jsonl, checkpoint.safetensors, summary.json, plots."""
 
-import fcntl
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
+from deep.files import Lock, read_json, read_tensors, write_tensors, write_whole, writing
 from theory.errors import InputError
+
+__all__ = ["Position", "RunFolder", "read_json", "write_whole"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,11 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock: int | None = None
+        self._lock: Lock | None = None
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
 
     @property
     def checkpoint(self) -> Path:
@@ -43,40 +48,52 @@ class RunFolder:
     def open(self, config: Mapping[str, Any], resume: bool) -> None:
         """Make the folder with its config.json, or check that a resumed run is the same run.
 
+        A run that was killed before it had written config.json is begun by `resume` as well.
+
         Raises `InputError` when the folder holds a run and `resume` is false, when there is nothing to resume, when
         `identity` in the two configurations differs, and when another process works there.
         """
-        existing = self.path / "config.json"
-        if existing.exists() and not resume:
+        self._check(resume)
+        self.take()
+        try:
+            self._check(resume)  # once more: another process may have come first
+            if self.config.exists():
+                self._compare(config)
+            else:
+                with writing(self.metrics):
+                    self.metrics.write_text("")
+                self.write_json("config.json", {**config, "run": fingerprint(config["identity"])})
+        except InputError:
+            self.close()
+            raise
+
+    def _check(self, resume: bool) -> None:
+        if self.config.exists() and not resume:
             raise InputError(
                 f"--out {self.path} already holds a run: give another folder, or --resume to go on with it"
             )
-        if resume and not existing.exists():
+        if resume and not self.config.exists() and not (self.path / ".lock").exists():
             raise InputError(f"--resume: there is no run in {self.path} (no config.json in it)")
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / ".lock", os.O_CREAT | os.O_RDWR)
-        except OSError as error:
-            raise InputError(f"--out {self.path} cannot be written ({error.strerror})") from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self.close()
-            raise InputError(f"another process is training in {self.path}: give another folder, or wait") from None
-        if resume:
-            before, now = read_json(existing)["identity"], json.loads(json.dumps(config["identity"]))
-            changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-            if changed:
-                found = ", ".join(f"{key} was {before.get(key)}, now {now.get(key)}" for key in changed)
-                raise InputError(f"--resume: the run in {self.path} has other settings: {found}")
-        else:
-            self.write_json("config.json", config)
-            self.metrics.write_text("")
+        if self.checkpoint.exists() and not self.config.exists():
+            raise InputError(f"--out {self.path} holds a checkpoint without a config.json: give another folder")
+
+    def _compare(self, config: Mapping[str, Any]) -> None:
+        before, now = read_json(self.config).get("identity"), json.loads(json.dumps(config["identity"]))
+        if not isinstance(before, dict):
+            raise InputError(f"{self.config} is no run's: it has no identity")
+        changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+        if changed:
+            found = ", ".join(f"{key} was {before.get(key)}, now {now.get(key)}" for key in changed)
+            raise InputError(f"--resume: the run in {self.path} has other settings: {found}")
+
+    def take(self) -> None:
+        """Have the folder, which is made where it is missing; raises `InputError` while another process has it."""
+        self._lock = Lock(self.path)
 
     def close(self) -> None:
         """Let another process have the folder."""
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.release()
             self._lock = None
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
@@ -85,7 +102,7 @@ class RunFolder:
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """One line of metrics.jsonl."""
-        with self.metrics.open("a") as file:
+        with writing(self.metrics), self.metrics.open("a") as file:
             file.write(json.dumps(record) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
@@ -94,59 +111,55 @@ class RunFolder:
 
     def save(self, tensors: Mapping[str, Tensor], phase: str, step: int) -> None:
         """Write the checkpoint, replacing the one before only when it is complete."""
-        place = {"phase": phase, "step": str(step), "metrics_bytes": str(self.metrics.stat().st_size)}
-        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        write_whole(self.checkpoint, save(contiguous, metadata=place))
+        with writing(self.metrics), self.metrics.open("rb") as file:
+            os.fsync(file.fileno())  # the checkpoint counts these lines: they may not be lost before it
+            size = os.fstat(file.fileno()).st_size
+        notes = {"run": self._run(), "phase": phase, "step": str(step), "metrics_bytes": str(size)}
+        write_tensors(self.checkpoint, tensors, notes)
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> Position | None:
         """Fill the tensors from the checkpoint and say where it was written; None where there is none yet.
 
-        Raises `InputError` for a checkpoint that cannot be read or is of another kind of run.
+        Raises `InputError` for a checkpoint that cannot be read, is damaged, or is of another run.
         """
         if not self.checkpoint.exists():
             return None
+        stored, notes = read_tensors(self.checkpoint, "checkpoint")
         try:
-            with safe_open(self.checkpoint, "pt") as file:
-                place = file.metadata() or {}
-                stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-            position = Position(place["phase"], int(place["step"]), int(place["metrics_bytes"]))
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
-            raise InputError(f"{self.checkpoint} cannot be read as a checkpoint ({error})") from None
-        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        found = {name: tuple(tensor.shape) for name, tensor in stored.items()}
+            position = Position(notes["phase"], int(notes["step"]), int(notes["metrics_bytes"]))
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{self.checkpoint} cannot be read as a checkpoint ({error!r})") from None
+        shapes = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+        found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in stored.items()}
         if shapes != found:
             wrong = next(name for name in sorted(shapes.keys() | found.keys()) if shapes.get(name) != found.get(name))
             raise InputError(
-                f"{self.checkpoint} is of another run: {wrong} has shape {found.get(wrong)}, not {shapes.get(wrong)}"
+                f"{self.checkpoint} is of another run: {wrong} is {found.get(wrong)} in it, not {shapes.get(wrong)}"
             )
+        if notes.get("run") != self._run():
+            raise InputError(f"{self.checkpoint} is of another run than {self.config}: put that run's own back")
         for name, tensor in tensors.items():
             tensor.copy_(stored[name])
         return position
 
+    def _run(self) -> str:
+        return str(read_json(self.config).get("run"))
+
     def rewind_metrics(self, size: int) -> None:
-        """Drop the lines that were written after a checkpoint that counted `size` bytes."""
-        with self.metrics.open("ab") as file:
+        """Drop the lines that were written after a checkpoint that counted `size` bytes.
+
+        Raises `InputError` where lines are missing that it has counted.
+        """
+        with writing(self.metrics), self.metrics.open("ab") as file:
+            there = os.fstat(file.fileno()).st_size
+            if there < size:
+                raise InputError(
+                    f"{self.metrics} has {there} bytes where the checkpoint has counted {size}: put it back as it was"
+                )
             file.truncate(size)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; raises `InputError` where it cannot be written."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"{path} cannot be written ({error.strerror}); what was there before is kept") from None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file's content; raises `InputError` where there is none."""
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON ({error})") from None
+def fingerprint(identity: Mapping[str, Any]) -> str:
+    """A name for all runs of these settings and data: they have the same checkpoints."""
+    return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -20,6 +20,7 @@ import tyro
 
 from deep import plots
 from deep.algorithms import ALGORITHMS
+from deep.capture import in_turn, replayed
 from deep.experiment import Config, Experiment, Settings, identity
 from deep.own_data import assumptions
 from deep.runs import RunFolder
@@ -41,6 +42,8 @@ class Options(Settings[Config]):
     """Go on with the run in that folder, with the same settings."""
     episodes: int = 20
     """Simulator episodes per replica in the final evaluation."""
+    graphs: bool = False
+    """On a GPU, replay each block of updates as one CUDA graph. Never run on a device so far."""
     threads: int = 0
     """CPU threads of torch; 0 leaves its default."""
 
@@ -78,6 +81,8 @@ def run(options: Options[Any]) -> dict[str, Any]:
     if options.threads > 0:
         torch.set_num_threads(options.threads)
     experiment = Experiment(settings_of(options))
+    if options.graphs and experiment.device.type != "cuda":
+        raise InputError(f"--graphs on {experiment.device}: CUDA graphs need a CUDA device")
     if experiment.task.env is not None:
         check_simulator(experiment.task)
     folder = RunFolder(options.out or Path("runs") / f"{experiment.task.name}-{options.algorithm}")
@@ -85,7 +90,8 @@ def run(options: Options[Any]) -> dict[str, Any]:
     folder.open(config, options.resume)
     print(opening(experiment), flush=True)
 
-    train(experiment.phases(), experiment.tensors(), folder, experiment.device)
+    compose = replayed if options.graphs else in_turn
+    train(experiment.phases(), experiment.tensors(), folder, experiment.device, compose)
     if experiment.task.simulated:
         print(f"evaluating {options.episodes} episodes per replica in the simulator", flush=True)
     played, results = evaluate(experiment, options.episodes)

@@ -1,15 +1,17 @@
 """deep.trainer and deep.runs: resuming gives the same bits, and nothing good is lost."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from deep import trainer
+from deep.files import Lock, write_tensors
 from deep.phases import Hook, Phase
 from deep.randomness import Draw, draw_block
-from deep.runs import RunFolder
+from deep.runs import Position, RunFolder
 from theory.errors import InputError
 
 
@@ -47,7 +49,7 @@ class Walk:
                 raise KeyboardInterrupt
             tensor.add_(draws["noise"] * (1 + step))
             bad = self.updates == self.poison_at
-            return {"position": tensor + (float("nan") if bad else 0)}
+            return {"position": tensor + torch.tensor([0, float("nan") if bad else 0])}
 
         return update
 
@@ -103,13 +105,64 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert torch.equal(again.y, walk.y)
 
 
-def test_a_number_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("limits", "whose"), [((), "seed 1;"), ((20.0, 40.0), "seed 1 and cost limit 40;")])
+def test_a_metric_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch, limits, whose):
     monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    with pytest.raises(trainer.TrainingError, match="position stopped being a finite number in phase 'first'"):
-        run(Walk(poison_at=130), folder_in(tmp_path))
+    walk = Walk(poison_at=130)
+    first = replace(walk.phases()[0], limits=limits)
+    folder = folder_in(tmp_path)
+    with pytest.raises(trainer.TrainingError) as caught:
+        trainer.train([first], walk.tensors(), folder, torch.device("cpu"))
+    folder.close()
+    sentence = f"position stopped being a finite number in phase 'first' at step 129 for {whose}"
+    assert str(caught.value).startswith(sentence)
+    assert "\n" not in str(caught.value)
     position = RunFolder(tmp_path).load(Walk().tensors())
     assert position is not None
     assert (position.phase, position.step) == ("first", 100)
+    again = Walk()
+    run(again, folder_in(tmp_path, resume=True))  # without the poison
+    whole = Walk()
+    run(whole, folder_in(tmp_path / "whole"))
+    assert torch.equal(again.y, whole.y)
+
+
+def test_a_parameter_that_is_not_finite_never_reaches_the_checkpoint(tmp_path, monkeypatch):
+    """The last update of a block may spoil what only the next block's losses would show."""
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    theta = torch.ones(2, 3)
+
+    def update(step, draws):
+        if step == 149:
+            theta[1, 2] = torch.nan
+        return {"loss": torch.zeros(2)}
+
+    folder = folder_in(tmp_path)
+    with pytest.raises(trainer.TrainingError, match=r"theta stopped being .* 'p' at step 150 for seed 5;"):
+        trainer.train([Phase("p", 300, (4, 5), {}, update)], {"theta": theta}, folder, torch.device("cpu"))
+    kept = {"theta": torch.zeros(2, 3)}
+    position = folder.load(kept)
+    assert position is not None
+    assert position.step == 100
+    assert torch.equal(kept["theta"], torch.ones(2, 3))
+
+
+def test_a_merit_not_yet_known_is_no_fault(tmp_path):
+    tensors = {"merit": torch.tensor([-torch.inf, 1.0])}
+    phase = Phase("p", 50, (0, 1), {}, lambda step, draws: {"m": torch.zeros(2)})
+    trainer.train([phase], tensors, folder_in(tmp_path), torch.device("cpu"))
+
+
+def test_a_metric_may_be_a_tensor_that_later_updates_change(tmp_path):
+    x = torch.zeros(1)
+
+    def update(step, draws):
+        x.add_(1)
+        return {"x": x}
+
+    folder = folder_in(tmp_path)
+    trainer.train([Phase("p", 3, (0,), {}, update)], {"x": x}, folder, torch.device("cpu"))
+    assert folder.read_metrics() == [{"phase": "p", "step": 3, "x": [2.0]}]
 
 
 def test_a_hook_between_blocks_is_refused(tmp_path):
@@ -134,21 +187,138 @@ def test_folders_refuse_what_would_lose_a_run(tmp_path):
         folder_in(tmp_path / "file" / "run")
 
 
-@pytest.mark.parametrize("damage", ["truncated", "foreign", "other shape", "no position"])
-def test_a_bad_checkpoint_gets_one_sentence(tmp_path, damage):
+def spoil(folder: RunFolder, damage: str) -> None:
+    content = bytearray(folder.checkpoint.read_bytes())
+    if damage == "truncated":
+        del content[-3:]
+    if damage == "empty":
+        content.clear()
+    if damage == "foreign":
+        content[:] = b"something else entirely"
+    if damage == "bit flipped in a tensor":
+        content[-1] ^= 1
+    if damage == "bit flipped in the position":
+        content[content.index(b"50", 8)] ^= 1
+    if damage == "another file of this kind":
+        save_file({"x": torch.zeros(2)}, folder.checkpoint)
+    elif damage == "no position":
+        write_tensors(folder.checkpoint, {"x": torch.zeros(2)}, {"run": "r"})
+    elif damage == "other shape":
+        folder.save({"x": torch.zeros(3)}, "first", 50)
+    elif damage == "other type":
+        folder.save({"x": torch.zeros(2, dtype=torch.float64)}, "first", 50)
+    else:
+        folder.checkpoint.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ("truncated", "cannot be read as a checkpoint"),
+        ("empty", "cannot be read as a checkpoint"),
+        ("foreign", "cannot be read as a checkpoint"),
+        ("bit flipped in a tensor", "it is damaged"),
+        ("bit flipped in the position", "it is damaged"),
+        ("another file of this kind", "no digest"),
+        ("no position", "cannot be read as a checkpoint"),
+        ("other shape", "of another run: x"),
+        ("other type", "of another run: x"),
+    ],
+)
+def test_a_bad_checkpoint_gets_one_sentence_and_changes_nothing(tmp_path, damage, sentence):
     folder = folder_in(tmp_path)
     folder.save({"x": torch.zeros(2)}, "first", 50)
-    content = folder.checkpoint.read_bytes()
-    if damage == "truncated":
-        folder.checkpoint.write_bytes(content[:-3])
-    if damage == "foreign":
-        folder.checkpoint.write_bytes(b"something else entirely")
-    if damage == "no position":
-        save_file({"x": torch.zeros(2)}, folder.checkpoint)
-    wanted = {"x": torch.zeros(3 if damage == "other shape" else 2)}
-    with pytest.raises(InputError, match="of another run" if damage == "other shape" else "cannot be read") as caught:
-        folder.load(wanted)
+    spoil(folder, damage)
+    tensors = {"x": torch.ones(2)}
+    with pytest.raises(InputError, match=sentence) as caught:
+        folder.load(tensors)
     assert "\n" not in str(caught.value)
+    assert torch.equal(tensors["x"], torch.ones(2))
+
+
+def test_flipped_bits_of_a_checkpoint_are_noticed(tmp_path):
+    folder = folder_in(tmp_path)
+    folder.save({"x": torch.zeros(2), "n": torch.zeros((), dtype=torch.int64)}, "first", 50)
+    content = folder.checkpoint.read_bytes()
+    for k in range(0, 8 * len(content), 3):  # every byte, and in turn every place in it
+        flipped = bytearray(content)
+        flipped[k // 8] ^= 1 << k % 8
+        folder.checkpoint.write_bytes(flipped)
+        tensors = {"x": torch.ones(2), "n": torch.ones((), dtype=torch.int64)}
+        try:
+            position = folder.load(tensors)
+        except InputError:
+            continue
+        # Nothing but blanks around the header's values is free.
+        assert position == Position("first", 50, 0)
+        assert tensors["x"].tolist() == [0, 0]
+        assert tensors["n"] == 0
+
+
+def test_a_checkpoint_of_another_run_of_the_same_shapes_is_refused(tmp_path):
+    folders = []
+    for seed in (0, 1):
+        folder = RunFolder(tmp_path / str(seed))
+        folder.open({"identity": {"seed": seed}}, resume=False)
+        folder.save({"x": torch.zeros(2)}, "first", 50)
+        folders.append(folder)
+    folders[0].checkpoint.write_bytes(folders[1].checkpoint.read_bytes())
+    with pytest.raises(InputError, match="is of another run than"):
+        folders[0].load({"x": torch.zeros(2)})
+    folders[1].load({"x": torch.zeros(2)})
+
+
+def test_a_phase_that_no_longer_exists_is_refused(tmp_path):
+    folder = folder_in(tmp_path)
+    folder.save(Walk().tensors(), "zeroth", 50)
+    with pytest.raises(InputError, match="phase 'zeroth': accepted are first, second"):
+        run(Walk(), folder)
+
+
+def test_metrics_that_the_checkpoint_has_counted_must_be_there(tmp_path):
+    folder = folder_in(tmp_path)
+    folder.append_metrics({"step": 50})
+    folder.save(Walk().tensors(), "first", 50)
+    folder.metrics.write_text("")
+    with pytest.raises(InputError, match="has 0 bytes where the checkpoint has counted 13"):
+        run(Walk(), folder)
+
+
+def test_a_run_cut_before_its_configuration_is_begun_by_resume(tmp_path):
+    (tmp_path / ".lock").touch()
+    (tmp_path / "config.json.1.tmp").write_text("{")
+    whole = Walk()
+    run(whole, folder_in(tmp_path, resume=True))
+    assert whole.updates == 400
+    assert not (tmp_path / "config.json.1.tmp").exists()
+
+
+def test_a_checkpoint_without_a_configuration_is_not_trained_over(tmp_path):
+    folder = folder_in(tmp_path)
+    folder.save({"x": torch.zeros(2)}, "first", 50)
+    folder.close()
+    folder.config.unlink()
+    for resume in (False, True):
+        with pytest.raises(InputError, match="a checkpoint without a config"):
+            folder_in(tmp_path, resume)
+
+
+@pytest.mark.parametrize("content", ["{}", "[1", '{"identity": 3}'])
+def test_a_foreign_configuration_is_refused(tmp_path, content):
+    folder_in(tmp_path).close()
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(InputError, match="config"):
+        folder_in(tmp_path, resume=True)
+
+
+def test_a_lock_goes_with_its_holder(tmp_path):
+    with pytest.raises(InputError, match="another process"):
+        _ = Lock(tmp_path), Lock(tmp_path)
+    folder = folder_in(tmp_path / "run")
+    with pytest.raises(InputError, match="another process"):
+        Lock(tmp_path / "run")
+    del folder
+    Lock(tmp_path / "run").release()
 
 
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
@@ -158,7 +328,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("deep.runs.os.fsync", full)
+    monkeypatch.setattr("deep.files.os.fsync", full)
     with pytest.raises(InputError, match="No space left on device"):
         folder.save({"x": torch.zeros(2)}, "first", 100)
     tensors = {"x": torch.zeros(2)}
@@ -172,4 +342,4 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
         "config.json",
         "metrics.jsonl",
     ]
-    assert json.loads((tmp_path / "config.json").read_text()) == {"identity": {"seed": 0}}
+    assert json.loads((tmp_path / "config.json").read_text())["identity"] == {"seed": 0}

@@ -56,7 +56,8 @@ class BC:
 
     def phases(self) -> list[Phase]:
         draws = {"row": Draw("uniform", (self.config.batch_size,))}
-        return [Phase("cloning", self.config.steps, self.problem.replica_seeds, draws, self._update)]
+        problem, steps = self.problem, self.config.steps
+        return [Phase("cloning", steps, problem.replica_seeds, draws, self._update, limits=problem.replica_limits)]
 
     def _update(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         batch = self.problem.replay.batch(self.problem.replay.rows(draws["row"], self.rows))

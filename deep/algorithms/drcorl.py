@@ -132,13 +132,14 @@ class DRCORL:
         adapt = clone | cost | {f"behaviour {name}": draw for name, draw in self._behaviour_draws().items()}
         if self.gate.replay is not None:
             adapt |= {"online": Draw("uniform", (batch,))}
-        begin, hooks = self._begin, self.gate.hooks()
+        begin, hooks, limits = self._begin, self.gate.hooks(), problem.replica_limits
+        owned = limits if self.owners is replicas else ()
         return [
             self.behaviour.phase(),
-            Phase("cloning", config.cloning_steps, self.owners, clone, self._clone),
+            Phase("cloning", config.cloning_steps, self.owners, clone, self._clone, limits=owned),
             Phase("reward critic", steps, seeds, row, self._learn_reward),
-            Phase("cost critics", steps, self.owners, cost, self._learn_clone_cost),
-            Phase("adaptation", config.adaptation_steps, replicas, adapt, self._adapt, begin, hooks),
+            Phase("cost critics", steps, self.owners, cost, self._learn_clone_cost, limits=owned),
+            Phase("adaptation", config.adaptation_steps, replicas, adapt, self._adapt, begin, hooks, limits),
         ]
 
     def _behaviour_draws(self) -> dict[str, Draw]:

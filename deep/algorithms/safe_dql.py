@@ -158,6 +158,7 @@ class SafeDQL:
                 row | improve,
                 self._improve,
                 self._begin,
+                limits=problem.replica_limits,
             ),
         ]
 

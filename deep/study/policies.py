@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import safe_open
 from torch import Tensor
 
 from deep.experiment import Experiment, restore
+from deep.files import read_tensors
 from deep.networks import unpack
 from deep.policies import Act, Policy
 from deep.randomness import generator
@@ -59,9 +59,7 @@ class FinishedRun:
             raise InputError(f"the run in {path} has no checkpoint: finish it with deep.train --resume")
         if experiment.settings.dynamics.steps == 0:
             raise InputError(f"the run in {path} has no learned dynamics (--dynamics.steps 0): there is no estimate")
-        with safe_open(checkpoint, "pt") as file:
-            place = file.metadata()
-            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        stored, place = read_tensors(checkpoint, "checkpoint")
         last = experiment.phases()[-1]
         if (place["phase"], int(place["step"])) != (last.name, last.steps):
             raise InputError(f"the run in {path} is not finished: go on with deep.train --resume")

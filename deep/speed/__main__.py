@@ -1,0 +1,194 @@
+"""`python -m deep.speed`: update steps per second of every phase, beside a plain loop of the same update.
+
+The plain loop is what PyTorch users write: torch.nn modules, torch.optim.Adam, an average moved one parameter after the
+other, one replica after the other. tests/test_speed.py shows that it is the same update. Seconds belong to the machine,
+which other work may share; ratios were measured by turns, and carry over better.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import tyro
+from torch import Tensor
+
+from deep.experiment import Experiment
+from deep.files import write_whole
+from deep.phases import Phase
+from deep.randomness import draw_block
+from deep.speed import drcorl, others
+from deep.speed.measure import Work, largest_cost, machine, operations, product, rates
+from deep.train import parse, settings_of
+from theory.errors import InputError, exit_on_input_error
+
+PLAIN: dict[str, dict[str, Any]] = {
+    "drcorl": drcorl.PHASES,
+    "safe_dql": others.SAFE_DQL,
+    "bc_all": others.CLONING,
+}
+STEPS = 8
+"""Different steps, with draws of their own, over which a measurement goes round and round."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Measure how fast training is on this machine."""
+
+    algorithms: tuple[Literal["drcorl", "safe_dql", "bc_all"], ...] = ("drcorl", "safe_dql", "bc_all")
+    """Whose phases."""
+    phases: tuple[str, ...] = ()
+    """Only phases of these names; none: all."""
+    replicas: tuple[int, ...] = (1, 4, 16)
+    """Numbers of seeds trained together."""
+    preset: Literal["quick", "paper"] = "paper"
+    """The networks and batches of this preset."""
+    seconds: float = 3.0
+    """Time of one measurement."""
+    threads: int = 1
+    """CPU threads. With one, processor time is measured, which other work on the machine disturbs little."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where."""
+    options: tuple[str, ...] = ()
+    """Further words for deep.train's command line, such as --options=--behaviour.batch-size --options=256."""
+    out: Path | None = None
+    """Also write the figures to this JSON file."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command; wrong input ends in one sentence and exit code 2."""
+    with exit_on_input_error():
+        run(tyro.cli(Speed, args=arguments, prog="python -m deep.speed"))
+
+
+def run(speed: Speed) -> dict[str, Any]:
+    """Measure, print, write."""
+    if min(speed.replicas, default=0) < 1 or speed.seconds <= 0 or speed.threads < 1:
+        raise InputError("--replicas, --seconds and --threads: accepted are numbers above 0, one replica or more")
+    names = sorted({name for algorithm in speed.algorithms for name in PLAIN[algorithm]})
+    if unknown := set(speed.phases) - set(names):
+        raise InputError(f"--phases {' '.join(sorted(unknown))}: accepted are {', '.join(names)}")
+    before = torch.get_num_threads()
+    torch.set_num_threads(speed.threads)
+    try:
+        found = measure(speed)
+    finally:
+        torch.set_num_threads(before)
+    if speed.out is not None:
+        write_whole(speed.out, json.dumps(found, indent=1, default=str).encode())
+    return found
+
+
+def measure(speed: Speed) -> dict[str, Any]:
+    device = torch.device(speed.device)
+    large, size = product(1, 2048, 2048, 2048, device)
+    largest = rates([large], speed.seconds, device)[0] * size
+    print(f"{json.dumps(machine(device))}\nproducts of 2048 x 2048 matrices: {largest / 1e9:.0f} GFLOP/s\n", flush=True)
+    print(HEADER, flush=True)
+    rows, actions = [], []
+    for algorithm in speed.algorithms:
+        for replicas in speed.replicas:
+            experiment = build(speed, algorithm, replicas)
+            for phase in experiment.phases():
+                wanted = phase.name in PLAIN[algorithm] and phase.name in (speed.phases or (phase.name,))
+                if wanted and phase.steps > 0:
+                    rows.append({"algorithm": algorithm, "replicas": replicas, **one_phase(speed, experiment, phase)})
+                    print(line(rows[-1], largest), flush=True)
+            actions.append({"algorithm": algorithm, "replicas": replicas, **acting(speed, experiment)})
+    print("\nmicroseconds per action and replica: one state at a time, 1000 states at once")
+    for row in actions:
+        print(f"{row['algorithm']:>9} {row['replicas']:>3}  {row['single']:>8.1f}  {row['batched']:>8.3f}", flush=True)
+    settings = {**asdict(speed), "out": str(speed.out)}
+    return {
+        "machine": machine(device),
+        "settings": settings,
+        "large_products": largest,
+        "rows": rows,
+        "acting": actions,
+    }
+
+
+def build(speed: Speed, algorithm: str, replicas: int) -> Experiment:
+    words = ["--algorithm", algorithm, "--preset", speed.preset, "--device", speed.device, "--cost-limits", "20"]
+    words += ["--gate.kind", "ucb", "--gate.choose", "last"] if algorithm == "drcorl" else []
+    words += ["--dynamics.steps", "0", "--seeds", *map(str, range(replicas)), *speed.options]
+    return Experiment(settings_of(parse(words)))
+
+
+def one_phase(speed: Speed, experiment: Experiment, phase: Phase) -> dict[str, Any]:
+    """Steps per second of one phase, stacked and plain, and what its products alone would take."""
+    algorithm, device, replicas = experiment.settings.algorithm, experiment.device, len(phase.seeds)
+    phase.begin()
+    plain = [PLAIN[algorithm][phase.name](experiment.method, replica) for replica in range(replicas)]
+    blocks = draw_block(phase.draws, phase.seeds, phase.name, 0, STEPS, device)
+    draws = [{name: block[k] for name, block in blocks.items()} for k in range(STEPS)]
+    own = [[{name: block[i] for name, block in step.items()} for i in range(replicas)] for step in draws]
+    turns = {"stacked": 0, "plain": 0}
+
+    def stacked() -> None:
+        k = turns["stacked"] = (turns["stacked"] + 1) % STEPS
+        phase.update(torch.tensor(float(k), device=device), draws[k])
+
+    def one_by_one() -> None:
+        k = turns["plain"] = (turns["plain"] + 1) % STEPS
+        for learner, mine in zip(plain, own[k], strict=True):
+            learner.update(k, mine)
+
+    products, size = common_product(experiment, phase)
+    works: list[Work] = [stacked, one_by_one, products]
+    fast, slow, product_rate = rates(works, speed.seconds, device)
+    flops = operations(stacked)
+    cost, share = largest_cost(stacked, device)
+    return {
+        "phase": phase.name,
+        "stacked": fast,
+        "plain": slow,
+        "flops": flops,
+        "products": product_rate * size,
+        "largest_cost": cost,
+        "largest_share": share,
+    }
+
+
+def common_product(experiment: Experiment, phase: Phase) -> tuple[Work, int]:
+    """The product that the phase's networks mostly consist of: batch x width x width, for all replicas at once."""
+    config, copies = experiment.settings.method, len(phase.seeds)
+    rows = next(draw.shape[0] for name, draw in phase.draws.items() if name == "row")
+    if phase.name == "behaviour" and experiment.settings.algorithm == "drcorl":
+        return product(copies, rows, config.behaviour.width, 4 * config.behaviour.width, experiment.device)
+    return product(copies, rows, config.hidden[0], config.hidden[-1], experiment.device)
+
+
+HEADER = (
+    f"{'':>9} {'phase':>14} {'R':>3}  {'stacked':>9} {'per replica':>11} {'plain':>9}  {'ratio':>5}  "
+    f"{'GFLOP':>7}  {'of large':>8} {'of own':>7}  largest cost\n"
+    f"{'':>9} {'':>14} {'':>3}  {'steps/s':>9} {'steps/s':>11} {'steps/s':>9}  {'':>5}  {'a step':>7}  {'products':>16}"
+)
+
+
+def line(row: dict[str, Any], largest: float) -> str:
+    """One phase; "of own" is the share of the throughput of products of the phase's own shape."""
+    used, replicas = row["stacked"] * row["flops"], row["replicas"]
+    return (
+        f"{row['algorithm']:>9} {row['phase']:>14} {replicas:>3}  {row['stacked']:>9.2f} "
+        f"{row['stacked'] * replicas:>11.1f} {row['plain']:>9.2f}  {row['stacked'] / row['plain']:>5.2f}  "
+        f"{row['flops'] / 1e9:>7.3f}  {used / largest:>8.0%} {used / row['products']:>7.0%}  "
+        f"{row['largest_cost']} {row['largest_share']:.0%}"
+    )
+
+
+def acting(speed: Speed, experiment: Experiment) -> dict[str, float]:
+    """Microseconds per action and replica."""
+    replicas, observations = len(experiment.problem.replicas), experiment.replay.observations[:1000]
+
+    def act(states: Tensor) -> Work:
+        return lambda: experiment.method.act(states.expand(replicas, -1, -1))
+
+    one, many = rates([act(observations[:1]), act(observations)], speed.seconds, experiment.device)
+    return {"single": 1e6 / (one * replicas), "batched": 1e6 / (many * replicas * len(observations))}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""The updates of Safe-DQL and of cloning for one replica, one network after the other."""
+
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+from deep.algorithms.bc import BC
+from deep.algorithms.safe_dql import SafeDQL
+from deep.diffusion_policy import clip
+from deep.optimisation import Parameters
+from deep.replay import Batch
+from deep.speed.drcorl import Draws
+from deep.speed.networks import Learner, falling, flat, members, mlp, q_values, transitions
+from deep.twins import TwinCritics
+
+
+class Clone:
+    """Least squares on the data's actions."""
+
+    def __init__(self, method: BC, replica: int) -> None:
+        self.method, self.rows = method, method.rows.table[replica, : int(method.rows.counts[replica])]
+        rows = method.actor.theta[replica], method.actor.average[replica]
+        theta, average = (nn.Sequential(mlp(method.policy.network, row), nn.Tanh()) for row in rows)
+        self.actor = Learner(theta, method.config.learning_rate, average)
+
+    def update(self, step: int, draws: Draws) -> None:
+        chosen = self.rows[(draws["row"].double() * len(self.rows)).long()]
+        replay = self.method.problem.replay
+        loss = nn.functional.mse_loss(self.actor.module(replay.observations[chosen]), replay.actions[chosen])
+        self.actor.descend(loss, falling(step, self.method.config.steps))
+        self.actor.track(self.method.config.average_rate)
+
+    def learned(self) -> dict[str, Tensor]:
+        return {"policy.theta": flat(self.actor.module), "policy.average": flat(self.actor.average)}
+
+
+class Diffusion:
+    """L_d, and regression of the critics on the data's own sums."""
+
+    name, names = "behaviour", ("behaviour", "behaviour_critics")
+
+    def __init__(self, method: SafeDQL, replica: int) -> None:
+        self.method, self.config, self.replay = method, method.config, method.problem.replay
+        self.chain, self.replica = method.chain, replica
+        self.actor, self.q = self._learners(method.behaviour, self.config.behaviour_rate, method.behaviour_critics)
+
+    def _learners(self, policy: Parameters, rate: float, critics: TwinCritics) -> tuple[Learner, Learner]:
+        rows = policy.theta[self.replica], policy.average[self.replica]
+        actors = [mlp(self.method.policy.network, row) for row in rows]
+        rows = critics.q.theta[self.replica], critics.q.average[self.replica]
+        values = [members(critics.network, row) for row in rows]
+        return Learner(actors[0], rate, actors[1]), Learner(values[0], self.config.critics.learning_rate, values[1])
+
+    def batch(self, draws: Draws) -> Batch:
+        return transitions(self.replay, draws["row"])
+
+    def predict(self, module: nn.Module, noisy: Tensor, index: Tensor, observations: Tensor) -> Tensor:
+        return module(torch.cat([noisy, self.method.policy.times[index], observations], -1))
+
+    def cloning(self, batch: Batch, draws: Draws) -> Tensor:
+        index = (draws["t"] * self.chain.steps).long()
+        noisy = self.chain.diffuse(batch.actions, self.method.policy.bars[index].unsqueeze(-1), draws["noise"])
+        predicted = self.predict(self.actor.module, noisy, index, batch.observations)
+        return nn.functional.mse_loss(predicted, draws["noise"])
+
+    def regress(self, batch: Batch, targets: Tensor) -> None:
+        q = q_values(self.q.module, batch.observations, batch.actions)
+        self.q.descend((q - targets).square().mean(1).sum())
+        self.q.track(self.config.critics.target_rate)
+
+    def update(self, step: int, draws: Draws) -> None:
+        batch, unit = self.batch(draws), self.method.critics.unit
+        self.actor.descend(self.cloning(batch, draws), falling(step, self.config.behaviour_steps))
+        self.actor.track(self.config.average_rate)
+        sums = torch.stack([batch.reward_to_go, batch.reward_to_go, batch.cost_to_go, batch.cost_to_go])
+        self.regress(batch, sums / unit)
+
+    def learned(self) -> dict[str, Tensor]:
+        policy, critics = self.names
+        return {
+            f"{policy}.theta": flat(self.actor.module),
+            f"{policy}.average": flat(self.actor.average),
+            f"{critics}.theta": flat(self.q.module),
+            f"{critics}.average": flat(self.q.average),
+        }
+
+
+class Improvement(Diffusion):
+    """Eq. (1), the gradient going through the whole chain."""
+
+    names = ("policy", "critics")
+
+    def __init__(self, method: SafeDQL, replica: int) -> None:
+        super().__init__(method, replica)
+        self.actor, self.q = self._learners(method.actor, self.config.learning_rate, method.critics)
+
+    def sample(self, module: nn.Module, observations: Tensor, z: Tensor) -> Tensor:
+        noisy, chain = z[0], self.chain
+        for t in range(chain.steps, 0, -1):
+            index = torch.full((len(noisy),), t - 1, device=noisy.device)
+            clean = chain.clean(noisy, self.predict(module, noisy, index, observations), t)
+            noisy = chain.posterior_mean(clean, noisy, t)
+            if t > 1:
+                noisy = noisy + sqrt(chain.posterior_variances[t - 1]) * z[chain.steps - t + 1]
+        return clip(noisy)
+
+    def update(self, step: int, draws: Draws) -> None:
+        batch, critics, gamma = self.batch(draws), self.method.critics, self.method.problem.gamma
+        with torch.no_grad():
+            there = self.sample(self.actor.average, batch.next_observations, draws["next_z"])
+            following = q_values(self.q.average, batch.next_observations, there)
+            reward = batch.rewards / critics.unit + gamma * batch.alive * following[:2].amin(0)
+            cost = batch.costs / critics.unit + gamma * batch.alive * following[2:].amax(0)
+            reward, cost = reward.clamp(*critics.reward_bounds), cost.clamp(*critics.cost_bounds)
+        self.regress(batch, torch.stack([reward, reward, cost, cost]))
+        loss = self.cloning(batch, draws)
+        actions = self.sample(self.actor.module, batch.observations, draws["z"])
+        values = q_values(self.q.module, batch.observations, actions) * critics.unit
+        first, second = (0, 1) if float(draws["twin"]) < 0.5 else (1, 0)
+        eta = self.config.eta / values[second].detach().abs().mean().clamp(min=1e-6)
+        kappa = self.method.kappa[self.replica]
+        penalty = self.method.multiplier[self.replica] / kappa.clamp(min=1)
+        hinge = torch.relu(values[2:].amax(0) - kappa).mean()
+        loss = loss - eta * values[first].mean() + penalty * hinge
+        self.actor.descend(loss, falling(step, self.config.improvement_steps), self.config.clip)
+        self.actor.track(self.config.average_rate)
+
+
+SAFE_DQL = {"behaviour": Diffusion, "improvement": Improvement}
+CLONING = {"cloning": Clone}
