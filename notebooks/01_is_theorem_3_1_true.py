@@ -151,16 +151,16 @@ left.fill(*corners.T, color="#EEEEEE", label="all policies")
 path = runs[1000]
 in_band = path["printed"][0] > 0
 left.axvline(limit, color=BLACK, linewidth=1, linestyle="--")
-left.text(limit + 0.03, 1.92, f"limit $l={limit:g}$", va="top")
+left.text(limit + 0.03, 1.36, f"limit $l={limit:g}$", va="top")
 for mask, colour, label in ((in_band, ORANGE, "iterates with printed weight"), (~in_band, BLUE, "iterates without")):
     left.plot(path["J_c"][0][mask], path["J_r"][0][mask], "o", color=colour, markersize=4.5, label=label)
 left.plot(best.cost, best.value, "*", color=BLACK, markersize=14, label="optimum", clip_on=False)
 for name, colour in (("printed", ORANGE), ("corrected", BLUE)):
     at = [mixture(path, value, name).item() for value in ("J_c", "J_r")]
     left.plot(*at, "D", markersize=9, markerfacecolor="white", markeredgecolor=colour, markeredgewidth=2)
-    left.annotate(f"mixture, {name} weights", at, (11, 5), textcoords="offset points")
+    left.annotate(f"{name} mixture", at, (11, 5), textcoords="offset points")
 left.set(xlabel="cost value $V_c$", ylabel="reward value $V_r$", title="one run, T = 1000", xlim=(-0.06, 2.05))
-left.legend(loc="lower right", bbox_to_anchor=(1.0, 0.08))
+left.legend(loc="upper right")
 right.loglog(lengths, gaps["printed"], "o-", color=ORANGE, label="weights as printed, Eq. (46)")
 right.loglog(lengths, guarantee, "--", color=BLACK, label="bound of the corrected theorem")
 right.loglog(lengths, gaps["corrected"], "o-", color=BLUE, label="weight 1 on the safe set, as in Eq. (49)")

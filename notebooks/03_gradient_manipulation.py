@@ -305,7 +305,7 @@ slack = 0.06
 config = configure(many.batch, 1, 0.05, metric=Metric.FISHER, h_plus=slack, h_minus=slack, max_weight=1.0)
 state, info = step(many, config, init(many, config, policies))
 moved = state.log_policy.exp()[..., 0].numpy().reshape(*p.shape, 2)
-figure, axes = new(6.9, 4.6)
+figure, axes = new(7.6, 4.8)
 axes.pcolormesh(
     p, q, info.weights.region.reshape(p.shape), cmap=ListedColormap(list(REGION_COLOURS.values())), vmin=-0.5, vmax=3.5
 )
@@ -323,7 +323,8 @@ for label, colour, chosen in (
     for _ in range(chosen.steps):
         state, info = step(square, chosen, state)
         points.append(state.log_policy.exp()[0, :, 0].numpy())
-    axes.plot(*np.array(points).T, color=colour, linewidth=2.4, label=label, clip_on=False)
+    axes.plot(*np.array(points).T, color=colour, linewidth=4 if colour == BLUE else 2, label=label, clip_on=False)
+    axes.plot(*points[-1], "o", color=colour, markersize=9, markeredgecolor="white", clip_on=False, zorder=5)
     ends[label] = (info.critic.J_c - square.budget).item(), (solve(square).value - info.critic.J_r).item()
 axes.plot(*best, "*", color=BLACK, markersize=16, linestyle="", label="constrained optimum", clip_on=False)
 for name, colour in REGION_COLOURS.items():
