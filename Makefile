@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/hopper
 
-.PHONY: train test lint clean
+.PHONY: train test notebooks lint clean
 
 train: $(VENV)/installed
 	$(BIN)/python -m deep.train --task HopperVel --out $(RUN) $(if $(wildcard $(RUN)/config.json),--resume)
@@ -13,13 +13,16 @@ test: $(VENV)/installed
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest verification
 
+notebooks: $(VENV)/installed
+	$(BIN)/python notebooks/build.py
+
 lint: $(VENV)/installed
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[lint]'
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
 
 $(VENV)/installed: pyproject.toml constraints.txt requirements-legacy.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -c constraints.txt -e '.[test,cluster]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[test,cluster,notebooks]'
 	$(BIN)/python -m pip install --no-deps -c constraints.txt -r requirements-legacy.txt
 	touch $@
 
