@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from deep.critics import CostCritic, episodic_to_discounted
@@ -14,6 +15,7 @@ from deep.online import OnlineConfig, OnlineReplay
 from deep.optimisation import Parameters
 from deep.phases import Hook, Problem
 from deep.policies import Policy
+from deep.trajectories import Selection
 from theory.errors import InputError
 
 HALVES: tuple[Half, Half] = ("steering", "judging")
@@ -46,6 +48,10 @@ class GateConfig:
     departure: float = 1.5
     """The largest departure (`deep.estimates.rollouts`) of a policy that counts as safe. Beyond it the models speak of
     what they do not know: then the gate's cost is at least the limit times departure / this."""
+    trust: float = 0.1
+    """offline: how far the learned dynamics may be off for the clone of the best trajectories, whose return and cost
+    the data tell, as a share of the data's range of returns and of the largest possible cost. Where either half is off
+    by more, no later policy is taken on its word, and the clone is kept."""
 
 
 def gate_cost(estimate: Estimate, limits: Float[Tensor, " replicas"], config: GateConfig) -> Float[Tensor, " replicas"]:
@@ -70,6 +76,16 @@ def merit_of(
     return torch.where(against > 0, -against, estimate.reward.double().clamp(min=0))
 
 
+def observed(problem: Problem, cloned: Selection) -> Float[Tensor, "replicas 2"]:
+    """The mean return and cost of the trajectories that every replica's clone was made of."""
+    data = problem.data
+    chosen = {limit: cloned.choose(data, limit) for limit in problem.cost_limits}
+    signals = (data.trajectory_returns, data.trajectory_costs)
+    means = {limit: [signal[rows].mean() for signal in signals] for limit, rows in chosen.items()}
+    rows = [means[replica.cost_limit] for replica in problem.replicas]
+    return torch.tensor(rows, dtype=torch.get_default_dtype(), device=problem.device)
+
+
 class Gate:
     """The cost that the safe adaptation sees, for every replica, and the policy that is kept."""
 
@@ -82,6 +98,7 @@ class Gate:
         policy: Policy,
         actor: Parameters,
         steps: int,
+        cloned: Selection,
     ) -> None:
         self.config, self.online, self.problem, self.dynamics = config, online, problem, dynamics
         self.policy, self.actor = policy, actor
@@ -94,6 +111,9 @@ class Gate:
         self.chosen = actor.average.clone()
         # One row per replica: the merit of the chosen policy, and the step at which it was found.
         self.merit = torch.full((len(problem.replicas), 2), -torch.inf, device=problem.device)
+        self.trusted = torch.ones(len(problem.replicas), dtype=torch.bool, device=problem.device)
+        """Whether the learned dynamics have foretold of the clone what the data say."""
+        self.known = observed(problem, cloned) if cloned.which == "best" else None
         looks = -(-steps // config.look_every) if config.record else 0
         self.looked_at = torch.zeros(looks, *actor.average.shape, device=problem.device)
         self.replay: OnlineReplay | None = None
@@ -103,10 +123,11 @@ class Gate:
 
     def _check(self) -> None:
         online, kind = self.online, self.config.kind
-        if not (0 <= self.config.required_length <= 1 and self.config.departure > 0):
+        config = self.config
+        if not (0 <= config.required_length <= 1 and config.departure > 0 and config.trust >= 0):
             raise InputError(
-                f"--gate.required-length {self.config.required_length} and --gate.departure {self.config.departure}: "
-                "accepted are a share from 0 to 1, and a number above 0"
+                f"--gate.required-length {config.required_length}, --gate.departure {config.departure} and "
+                f"--gate.trust {config.trust}: accepted are a share from 0 to 1, a number above 0, one of at least 0"
             )
         if self.dynamics.config.steps == 0 and self.uses_dynamics:
             raise InputError(
@@ -129,7 +150,7 @@ class Gate:
             )
 
     def tensors(self) -> dict[str, Tensor]:
-        named = {"gate": self.cost, "chosen": self.chosen, "chosen_merit": self.merit}
+        named = {"gate": self.cost, "chosen": self.chosen, "chosen_merit": self.merit, "trusted": self.trusted}
         if self.config.record:
             named["looked_at"] = self.looked_at
         return named | ({} if self.replay is None else self.replay.tensors())
@@ -160,12 +181,23 @@ class Gate:
             merit_of(half, self.problem.limits, self.required_length, self.config) for half in (steering, judging)
         ]
         merit = torch.minimum(*merits).to(self.merit)
-        better = merit > self.merit[:, 0]
+        if step == 0 and self.known is not None:
+            self.trusted.copy_(self._agrees(steering) & self._agrees(judging))
+        better = (merit > self.merit[:, 0]) & self.trusted | (step == 0)
         self.chosen.copy_(torch.where(better.unsqueeze(1), self.actor.average, self.chosen))
         found = torch.stack([merit, torch.full_like(merit, step)], dim=1)
         self.merit.copy_(torch.where(better.unsqueeze(1), found, self.merit))
         seen = {f"predicted_{name}": value for name, value in judging._asdict().items()}
         return seen | {"steering_cost": steering.cost, "steering_departure": steering.departure}
+
+    def _agrees(self, estimate: Estimate) -> Bool[Tensor, " replicas"]:
+        """Whether the clone is foretold to earn and to cost what the trajectories that it clones have."""
+        assert self.known is not None
+        returns, data = self.known[:, 0], self.problem.data
+        largest = self.problem.task.episode_length * float(data.costs.max())
+        off_return = (estimate.reward - returns).abs() / max(float(np.ptp(data.trajectory_returns)), 1e-9)
+        off_cost = (estimate.cost - self.known[:, 1]).abs() / max(largest, 1e-9)
+        return (off_return <= self.config.trust) & (off_cost <= self.config.trust)
 
     def _play(self) -> dict[str, Tensor]:
         """Simulator episodes of the policy: the gate's cost, and transitions for the critics."""
@@ -205,4 +237,6 @@ class Gate:
         return self.chosen if self.config.choose == "offline" else self.actor.average
 
     def report(self) -> dict[str, object]:
-        return {"chosen_step": self.merit[:, 1].tolist()} if self.config.choose == "offline" else {}
+        if self.config.choose != "offline":
+            return {}
+        return {"chosen_step": self.merit[:, 1].tolist(), "dynamics_trusted": self.trusted.tolist()}

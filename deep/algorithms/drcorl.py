@@ -100,9 +100,8 @@ class DRCORL:
         self.costs = self._new_cost_critics("", problem.replica_seeds)
         self.scales = torch.ones(len(problem.replicas), 2, device=problem.device)
         self.adaptation = SafeAdaptation(config.adaptation, problem, config.adaptation_steps)
-        self.gate = Gate(
-            config.gate, config.online, problem, dynamics, self.policy, self.actor, config.adaptation_steps
-        )
+        steps, cloned = config.adaptation_steps, config.cloned
+        self.gate = Gate(config.gate, config.online, problem, dynamics, self.policy, self.actor, steps, cloned)
 
     def _new_policy(self, owners: tuple[int, ...], learning_rate: float) -> Parameters:
         initial = initial_parameters(self.policy, owners, "policy").to(self.problem.device)
