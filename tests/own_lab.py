@@ -28,7 +28,7 @@ class Cart(gymnasium.Env):
         self.state = self.np_random.uniform(-1, 1, 2)
         return self.state.astype(np.float32), {}
 
-    def step(self, action):
+    def step(self, action):  # pyright: ignore[reportIncompatibleMethodOverride]  (six values are the older interface)
         assert self.action_space.contains(action), action
         position, velocity = self.state
         velocity = velocity + 0.2 * float(action[0])
@@ -52,7 +52,7 @@ for name, options in {
     "CartWithoutCost-v0": {"cost": "price"},
     "UnboundedCart-v0": {"bound": np.inf},
 }.items():
-    gymnasium.register(name, entry_point=Cart, kwargs=options, max_episode_steps=LENGTH)
+    gymnasium.register(name, entry_point=f"{__name__}:Cart", kwargs=options, max_episode_steps=LENGTH)
 
 
 def record(path: Path, episodes: int = 12, name: str = "Cart-v0") -> Path:

@@ -1,5 +1,6 @@
 """deep.algorithms.drcorl: which gradient each region follows, what the gates compare, which policy is kept."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,6 +8,7 @@ from deep.estimates import Estimate
 from deep.estimates.rollouts import Outcomes
 from deep.gates import GateConfig, gate_cost, merit_of
 from deep.randomness import draw_block
+from deep.trajectories import Selection
 from theory.errors import InputError
 
 LIMIT = 10.0
@@ -147,7 +149,8 @@ def test_merit_ranks_safe_policies_by_return_and_others_by_what_speaks_against_t
 
 def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch):
     """The steering member sets the gate; the more sceptical one decides what is kept."""
-    experiment = build("--cost-limits", str(LIMIT), "--gate.k", "1", "--gate.required-length", "0.5")
+    words = ("--gate.k", "1", "--gate.required-length", "0.5", "--gate.trust", "1e9")
+    experiment = build("--cost-limits", str(LIMIT), *words)
     method = experiment.method
     # Cost and return, in the eyes of the steering and of the judging member.
     seen = [
@@ -176,7 +179,49 @@ def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch)
     assert method.report()["chosen_step"] == [4]
 
 
-@pytest.mark.parametrize("words", [("--gate.required-length", "1.1"), ("--gate.departure", "0")])
+@pytest.mark.parametrize("half", [0, 1])
+@pytest.mark.parametrize(
+    ("off_return", "off_cost", "trusted"),
+    [
+        (0.0, 0.0, True),
+        (0.19, 0.0, True),
+        (-0.21, 0.0, False),
+        (0.21, 0.0, False),
+        (0.0, 0.19, True),
+        (0.0, 0.21, False),
+    ],
+)
+def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
+    build, monkeypatch, half, off_return, off_cost, trusted
+):
+    experiment = build("--cost-limits", str(LIMIT), "--gate.trust", "0.2", "--gate.required-length", "0")
+    method, data = experiment.method, experiment.data
+    cloned = Selection("best").choose(data, LIMIT)
+    true_return, true_cost = data.trajectory_returns[cloned].mean(), data.trajectory_costs[cloned].mean()
+    spread = np.ptp(data.trajectory_returns)
+
+    def roll_out(act):
+        if step > 0:  # a promising policy
+            return Outcomes(torch.zeros(1, 2), torch.full((1, 2), 1e4), torch.full((1, 2), 1000.0), torch.ones(1, 2))
+        cost, reward = torch.full((1, 2), float(true_cost)), torch.full((1, 2), float(true_return))
+        cost[0, half] += off_cost * 1000 * data.costs.max()
+        reward[0, half] += off_return * spread
+        return Outcomes(cost, reward, torch.full((1, 2), 1000.0), torch.ones(1, 2))
+
+    monkeypatch.setattr(experiment.dynamics, "roll_out", roll_out)
+    for step in (0, 50):
+        method.actor.average.fill_(float(step))
+        method.gate.look(step)
+    assert (
+        method.report() | {"chosen_step": [50.0 if trusted else 0.0], "dynamics_trusted": [trusted]} == method.report()
+    )
+    assert method.gate.chosen.unique().tolist() == [50.0 if trusted else 0.0]
+    assert torch.equal(method.tensors()["trusted"], torch.tensor([trusted]))
+
+
+@pytest.mark.parametrize(
+    "words", [("--gate.required-length", "1.1"), ("--gate.departure", "0"), ("--gate.trust", "-0.1")]
+)
 def test_impossible_judgements_are_refused(build, words):
     with pytest.raises(InputError, match="accepted"):
         build(*words)

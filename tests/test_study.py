@@ -80,6 +80,7 @@ def test_truth_is_what_the_evaluation_finds(runs, monkeypatch):
     monkeypatch.setattr(measuring, "FIRST_TRUTH_SEED", 100_000)
     found = truth(run.experiment, run.act(run.stored["chosen"]), 3)
     played, results = evaluate(run.experiment, 3)
+    assert played is not None
     for mine, theirs, costs in zip(found, results, played.costs, strict=True):
         assert mine["true cost"] == pytest.approx(theirs["cost_return"])
         assert mine["true return"] == pytest.approx(theirs["reward_return"])
