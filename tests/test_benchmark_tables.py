@@ -19,7 +19,9 @@ from deep.safe_adaptation import Temperature
 from theory.errors import InputError
 
 
-def rows(scores: Mapping[str, Any], cost: Any = 0.5, limits=(20.0, 40.0), **fixed: Any) -> list[Row]:
+def rows(
+    scores: Mapping[str, Any], cost: float | Mapping[str, Any] = 0.5, limits=(20.0, 40.0), **fixed: Any
+) -> list[Row]:
     """R by algorithm, [seed, limit]; C is `cost`, or a table like R's where `cost` maps algorithms."""
     shared = {"task": "HopperVel", "data": "toy", "variant": "", "choice": "", "source": "file", "sha256": "ab" * 32}
     shared |= {"episodes": 20, "preset": "quick", "scale": "quick", "reward_min": 0.0, "reward_max": 1000.0} | fixed

@@ -18,8 +18,8 @@ from deep.benchmark.rows import Row, grouped, method_of, methods_of
 from theory.errors import InputError
 
 DRAWS = 2000
-Block = Float64[np.ndarray, "*draw seed limit method"]
-"""Scores of one task with one data set. Draws of the bootstrap lead."""
+Block = Float64[np.ndarray, "*draw _seed _limit _method"]
+"""Scores of one task with one data set, whose seeds and limits are its own. Draws of the bootstrap lead."""
 Statistic = Callable[[Sequence[Block]], Float[np.ndarray, "*draw"]]
 
 
