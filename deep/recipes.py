@@ -48,9 +48,9 @@ class Settings:
 
 RECIPES: dict[str, dict[str, Any]] = {
     "HopperVel": {},
-    # These learn at once to move but need longer to move well. (None was run to its end with these settings.)
+    # These learn at once to move but need longer to move well. (HalfCheetah alone was run to its end.)
     **{name: {"steps": 3_000_000} for name in ("AntVel", "HalfCheetahVel", "SwimmerVel", "Walker2dVel")},
-    # The other tasks cannot fall at the start, and every beginning learns, so one is enough. Where episodes are short,
+    # The other tasks cannot fall at the start, so one beginning is enough. Where episodes are short,
     # more snapshots make up the trajectories; PPO is near its best within so many steps.
     "BallRun": {"steps": 400_000, "pilots": 1, "snapshot_every": 3},
     "CarRun": {"steps": 400_000, "pilots": 1, "snapshot_every": 3},

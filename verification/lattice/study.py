@@ -35,7 +35,7 @@ SHARED_SOURCES = tuple(
     )
 )  # fmt: skip
 METHOD_SOURCES = {
-    "bc": ("deep/algorithms/bc.py",),
+    "bc": ("deep/algorithms/bc.py", "deep/trajectories.py"),
     "drcorl": (
         "deep/algorithms/drcorl.py",
         "deep/behaviour.py",
@@ -43,6 +43,7 @@ METHOD_SOURCES = {
         "deep/diffusion.py",
         "deep/gates.py",
         "deep/safe_adaptation.py",
+        "deep/trajectories.py",
         "theory/adaptation.py",
     ),
     "safe_dql": (

@@ -4,7 +4,7 @@ Budgets are small: a learner trains its six replicas (three seeds, two limits) i
 """
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -15,6 +15,7 @@ from deep.behaviour import BehaviourConfig
 from deep.critics import CriticConfig
 from deep.estimates import DynamicsConfig
 from deep.gates import GateConfig
+from deep.trajectories import Selection
 from deep.twins import TwinConfig
 
 HIDDEN = (64, 64)
@@ -33,16 +34,20 @@ class Trial:
     dtype: torch.dtype = torch.float32
 
 
-def _cloning(trajectories: Any) -> Trial:
-    return Trial(f"bc_{trajectories}", BCConfig(trajectories, steps=1500, batch_size=256, hidden=HIDDEN))
+def _cloning(trajectories: Literal["all", "safe", "best"]) -> Trial:
+    return Trial(f"bc_{trajectories}", BCConfig(Selection(trajectories), steps=1500, batch_size=256, hidden=HIDDEN))
 
 
 _DYNAMICS = DynamicsConfig(steps=1500, members=3, batch_size=64, hidden=HIDDEN, episodes=8)
 _DRCORL = DRCORLConfig(
     behaviour=BehaviourConfig(steps=2000, batch_size=64, width=48, blocks=2, learning_rate=2e-3),
     critics=CriticConfig(steps=1200, regression_steps=400, hidden=HIDDEN, learning_rate=1e-3, target_rate=0.02),
+    # Where chance decides much of a return, the best trajectories are the luckiest.
+    cloned=Selection("all"),
+    states="data",
     cloning_steps=800,
     regression_steps=600,
+    adaptation_rate=2e-4,
     adaptation_steps=800,
     batch_size=64,
     hidden=HIDDEN,
