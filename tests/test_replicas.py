@@ -1,6 +1,7 @@
 """A replica's result does not depend on the company it is trained in, in every phase of every method."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import torch
@@ -38,7 +39,8 @@ def compare(build, options: tuple[str, ...], steps: int, tolerance: float) -> No
             continue
         members = len(tensor) if name.startswith("dynamics") else 1
         index = slice(members, 2 * members) if members > 1 else rows[len(together[name])]
-        torch.testing.assert_close(together[name][index], tensor, atol=tolerance, rtol=tolerance, msg=lambda text, name=name: f"{name}: {text}")
+        said = partial("{}: {}".format, name)
+        torch.testing.assert_close(together[name][index], tensor, atol=tolerance, rtol=tolerance, msg=said)
         compared += 1
     assert compared >= 4
     # A negative control: the other seed's replica is another run.

@@ -34,6 +34,15 @@ class Plain:
     def batch(self, draws: Draws) -> Batch:
         return transitions(self.replay, draws["row"])
 
+    def cloned(self, draws: Draws) -> Batch:
+        """The minibatch from the transitions that are cloned."""
+        allowed = self.method.cloned
+        if allowed is None:
+            return self.batch(draws)
+        rows = allowed.table[self.replica, : int(allowed.counts[self.replica])]
+        chosen = rows[(draws["row"].double() * len(rows)).long()]
+        return Batch(*(getattr(self.replay, name)[chosen] for name in Batch._fields))
+
 
 class Behaviour(Plain):
     """Denoising, Eq. (5)."""
@@ -163,7 +172,7 @@ class Cloning(Behaviour):
         return (WEIGHTS[config.kl_weight](alpha, sigma) * (pull * actions).sum(-1)).mean()
 
     def update(self, step: int, draws: Draws) -> None:
-        batch = self.batch(draws)
+        batch = self.cloned(draws)
         actions = self.clone.module(batch.observations)
         kl = self.kl(batch.observations, actions, draws)
         distance = (actions - batch.actions).square().mean()
@@ -192,12 +201,13 @@ class Adaptation(Cloning):
         beyond = step + config.critics.regression_steps
         self.reward.learn(beyond, batch)
         self.costs.learn(beyond, batch, self.actor.average)
-        actions = self.actor.module(batch.observations)
+        near = self.cloned(draws).observations if config.states == "cloned" else batch.observations
+        actions = self.actor.module(near)
         scale_r, scale_c = self.method.scales[self.replica]
-        slope_r = self.reward.slope(batch.observations, actions) / scale_r
-        slope_c = self.costs.slope(batch.observations, actions) / scale_c
+        slope_r = self.reward.slope(near, actions) / scale_r
+        slope_c = self.costs.slope(near, actions) / scale_c
         values = (slope_r * actions).sum(-1).mean(), -(slope_c * actions).sum(-1).mean()
-        losses = (*values, self.kl(batch.observations, actions, draws))
+        losses = (*values, self.kl(near, actions, draws))
         parameters = list(self.actor.module.parameters())
         q_r, q_c, k = (torch.autograd.grad(loss, parameters, retain_graph=True) for loss in losses)
         beta = self.config.adaptation.temperature.at(torch.tensor(float(step)))
