@@ -206,7 +206,11 @@ class DRCORL:
         if config.gate.kind == "ucb":
             self.gate.upper_confidence(self.costs[1], batch.observations, draws["z"])
 
-        near = self._batch(draws, self.cloned) if config.states == "cloned" else batch
+        near = batch
+        if config.states == "cloned":
+            near = self._batch(draws, self.cloned)
+            if self.gate.replay is not None:
+                near = self.gate.replay.mix(near, draws["online"])
         g, seen = self.adaptation.direction(step, self.gate.cost, *self._gradients(near, draws))
         before = self.actor.theta.detach().clone()
         self.actor.descend(-g, falling(step, config.adaptation_steps))
