@@ -22,7 +22,7 @@ lint: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt requirements-legacy.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -c constraints.txt -e '.[test,cluster,notebooks]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[test,cluster,export,notebooks]'
 	$(BIN)/python -m pip install --no-deps -c constraints.txt -r requirements-legacy.txt
 	touch $@
 
