@@ -28,12 +28,20 @@ def pick(
 
 
 def acting_noise(
-    seeds: Sequence[int], call: int, batch: int, count: int, steps: int, size: int, device: torch.device
+    seeds: Sequence[int],
+    call: int,
+    batch: int,
+    count: int,
+    steps: int,
+    size: int,
+    device: torch.device,
+    part: int = 0,
 ) -> Float[Tensor, "replicas step many act"]:
     """Standard normals for `count` samples at each of `batch` states, in the `call`-th step of an evaluation.
 
-    They follow from (seed, "acting", call) and from the state's place in the batch: an evaluation can be repeated, and
-    the first episodes of a longer one are the same.
+    They follow from (seed, "acting", call, part) and from the state's place in the batch: an evaluation can be
+    repeated, and the first episodes of a longer one are the same. `part` numbers the batches of one step.
     """
     draw = Draw("normal", (batch, count, steps, size))
-    return draw_block({"z": draw}, seeds, "acting", call, 1, device)["z"][0].flatten(1, 2).transpose(1, 2)
+    name = f"acting, part {part}" if part else "acting"
+    return draw_block({"z": draw}, seeds, name, call, 1, device)["z"][0].flatten(1, 2).transpose(1, 2)

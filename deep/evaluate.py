@@ -14,7 +14,7 @@ import tyro
 
 from deep.experiment import Experiment, finished
 from deep.files import write_whole
-from deep.scores import FIRST_EVALUATION_SEED, evaluate, explanation, table
+from deep.scores import FIRST_EVALUATION_SEED, doubts, evaluate, explanation, table
 from deep.tasks import make
 from theory.errors import InputError, exit_on_input_error
 
@@ -53,7 +53,7 @@ def run(options: Options) -> None:
     folder.write_json("evaluation.json", {"simulated": experiment.task.simulated, "episodes": episodes, **content})
     for choice, results in scores.items():
         print(*([f"acting by --choose {choice}:"] if choice else []), table(results), sep="\n")
-    print("", *explanation(experiment.task), sep="\n")
+    print("", *explanation(experiment.task), *doubts(experiment), sep="\n")
     if options.video is not None:
         film(experiment, options.video)
 

@@ -55,6 +55,8 @@ class Settings(Generic[Config]):
     """Where to train."""
     gamma: float = 0.99
     """Discount factor of all critics."""
+    normalise_states: bool = True
+    """Shift and scale every entry of an observation to mean 0 and standard deviation 1 over the data."""
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
     """The learned dynamics behind the offline estimate of the cost."""
 
@@ -90,7 +92,7 @@ class Experiment:
         low, high = self.task.reward_range
         # An episode's reference returns then span one reward unit per step, on every task.
         reward_scale = self.task.expected_length / (high - low)
-        self.replay = Replay(self.data, settings.gamma, reward_scale, self.device)
+        self.replay = Replay(self.data, settings.gamma, reward_scale, self.device, settings.normalise_states)
         self.problem = Problem(
             self.task,
             self.data,

@@ -15,7 +15,6 @@ from deep.online import OnlineConfig, OnlineReplay
 from deep.optimisation import Parameters
 from deep.phases import Hook, Problem
 from deep.policies import Policy
-from deep.trajectories import Selection
 from theory.errors import InputError
 
 HALVES: tuple[Half, Half] = ("steering", "judging")
@@ -40,7 +39,8 @@ class GateConfig:
     """Steps between two looks: roll-outs in the learned dynamics or the simulator."""
     choose: Literal["offline", "last"] = "offline"
     """The policy that is kept: the best of those looked at (`merit_of`), in the eyes of the more sceptical half of the
-    learned dynamics; or the last one."""
+    learned dynamics; or the last one. A clone of the best trajectories, which kept the limit, gives way only to a
+    policy of which both halves foretell that it will keep it too: models that take all for unsafe choose nothing."""
     record: bool = False
     """Keep a copy of every policy that is looked at in the checkpoint, for `deep.study`."""
     required_length: float = 0.9
@@ -76,16 +76,6 @@ def merit_of(
     return torch.where(against > 0, -against, estimate.reward.double().clamp(min=0))
 
 
-def observed(problem: Problem, cloned: Selection) -> Float[Tensor, "replicas 2"]:
-    """The mean return and cost of the trajectories that every replica's clone was made of."""
-    data = problem.data
-    chosen = {limit: cloned.choose(data, limit) for limit in problem.cost_limits}
-    signals = (data.trajectory_returns, data.trajectory_costs)
-    means = {limit: [signal[rows].mean() for signal in signals] for limit, rows in chosen.items()}
-    rows = [means[replica.cost_limit] for replica in problem.replicas]
-    return torch.tensor(rows, dtype=torch.get_default_dtype(), device=problem.device)
-
-
 class Gate:
     """The cost that the safe adaptation sees, for every replica, and the policy that is kept."""
 
@@ -98,8 +88,9 @@ class Gate:
         policy: Policy,
         actor: Parameters,
         steps: int,
-        cloned: Selection,
+        known: Float[Tensor, "replicas 2"] | None,
     ) -> None:
+        """`known`: mean return and cost of the cloned trajectories, where they say what the clone will do."""
         self.config, self.online, self.problem, self.dynamics = config, online, problem, dynamics
         self.policy, self.actor = policy, actor
         self.uses_dynamics = config.kind == "dynamics" or config.choose == "offline"
@@ -113,7 +104,7 @@ class Gate:
         self.merit = torch.full((len(problem.replicas), 2), -torch.inf, device=problem.device)
         self.trusted = torch.ones(len(problem.replicas), dtype=torch.bool, device=problem.device)
         """Whether the learned dynamics have foretold of the clone what the data say."""
-        self.known = observed(problem, cloned) if cloned.which == "best" else None
+        self.known = known
         looks = -(-steps // config.look_every) if config.record else 0
         self.looked_at = torch.zeros(looks, *actor.average.shape, device=problem.device)
         self.replay: OnlineReplay | None = None
@@ -183,7 +174,10 @@ class Gate:
         merit = torch.minimum(*merits).to(self.merit)
         if step == 0 and self.known is not None:
             self.trusted.copy_(self._agrees(steering) & self._agrees(judging))
-        better = (merit > self.merit[:, 0]) & self.trusted | (step == 0)
+        better = (merit > self.merit[:, 0]) & self.trusted
+        if self.known is not None:
+            better &= merit >= 0
+        better |= step == 0
         self.chosen.copy_(torch.where(better.unsqueeze(1), self.actor.average, self.chosen))
         found = torch.stack([merit, torch.full_like(merit, step)], dim=1)
         self.merit.copy_(torch.where(better.unsqueeze(1), found, self.merit))

@@ -48,13 +48,22 @@ class Rows:
 class Replay:
     """The transitions of a data set as tensors, normalised.
 
-    observations are shifted and scaled to mean 0 and standard deviation 1 per dimension; rewards are multiplied by
-    `reward_scale`, so that an episode's return spans about one reward unit per step.
+    observations are shifted and scaled to mean 0 and standard deviation 1 per dimension, unless `normalise_states` is
+    False; rewards are multiplied by `reward_scale`, so that an episode's return spans about one reward unit per step.
     """
 
-    def __init__(self, data: OfflineDataset, gamma: float, reward_scale: float, device: torch.device) -> None:
+    def __init__(
+        self,
+        data: OfflineDataset,
+        gamma: float,
+        reward_scale: float,
+        device: torch.device,
+        normalise_states: bool = True,
+    ) -> None:
         mean, std = data.observations.mean(axis=0), data.observations.std(axis=0)
         std = np.where(std < 1e-6, 1.0, std).astype(np.float32)
+        if not normalise_states:
+            mean, std = np.zeros_like(mean), np.ones_like(std)
 
         def put(array: NDArray) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(device, torch.get_default_dtype())

@@ -131,6 +131,19 @@ def _foretold(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def doubts(experiment: Experiment) -> list[str]:
+    """What the user must know of replicas whose learned dynamics contradicted the data, a line for each."""
+    trusted = experiment.method.report().get("dynamics_trusted")
+    if not isinstance(trusted, list):
+        return []
+    return [
+        f"seed {replica.seed}, limit {replica.cost_limit:g}: the learned dynamics contradict the data about the clone "
+        "that training starts from. The clone was kept, and the offline estimate is not to be believed."
+        for replica, fine in zip(experiment.problem.replicas, trusted, strict=True)
+        if not fine
+    ]
+
+
 def explanation(task: Task) -> list[str]:
     """What the columns of the table mean, a line for each thing."""
     if not task.simulated:

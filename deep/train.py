@@ -6,12 +6,9 @@ simulator: then all results are foretold from the data.
 """
 
 import argparse
-import platform
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +20,12 @@ from deep.algorithms import ALGORITHMS
 from deep.capture import in_turn, replayed
 from deep.experiment import Config, Experiment, Settings, identity
 from deep.own_data import assumptions
+from deep.provenance import commit, device_name, versions
 from deep.runs import RunFolder
-from deep.scores import evaluate, explanation, table
+from deep.scores import doubts, evaluate, explanation, table
 from deep.simulators.own import check as check_simulator
 from deep.trainer import train
 from theory.errors import InputError, exit_on_input_error
-
-PACKAGES = ("torch", "numpy", "gymnasium", "mujoco")
 
 
 @dataclass(frozen=True)
@@ -148,7 +144,7 @@ def closing(
     for choice, scores in others.items():
         lines += [f"the same networks, acting by --choose {choice} instead of {experiment.choices[0]}:"]
         lines += [table(scores), ""]
-    lines += explanation(experiment.task)
+    lines += explanation(experiment.task) + doubts(experiment)
     if experiment.data.source != "dsrl" and experiment.task.family != "own":
         lines.append("These scores are on data that are not DSRL's own: do not compare them with published ones.")
     lines.append(f"summary, metrics, checkpoint and plots: {path}")
@@ -166,32 +162,6 @@ def dataset_of(experiment: Experiment) -> dict[str, Any]:
         "trajectories": len(data.starts),
         "transitions_with_clipped_actions": data.clipped,
     }
-
-
-def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-
-
-def commit() -> str | None:
-    """The commit of this checkout, with "+changes" where it has uncommitted ones; None outside a checkout."""
-    here = Path(__file__).parent
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return found.stdout.strip()
-
-
-def device_name(device: torch.device) -> str:
-    """The device as a person knows it."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from deep.capture import Block, in_turn
+from deep.memory import keep_freed_memory
 from deep.phases import Phase, Update
 from deep.randomness import draw_block
 from deep.runs import Position, RunFolder
@@ -45,6 +46,7 @@ def train(
                 raise InputError(
                     f"a hook of phase {phase.name!r} runs every {hook.every} steps: take a multiple of {BLOCK}"
                 )
+    keep_freed_memory()
     position = folder.load(tensors)
     folder.rewind_metrics(0 if position is None else position.metrics_bytes)
     for phase in _remaining(phases, position, folder):

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Int
+import torch
+from jaxtyping import Float, Int
 from scipy.spatial import KDTree
+from torch import Tensor
 
 from deep.datasets import OfflineDataset
 from deep.phases import Problem
@@ -35,10 +37,26 @@ class Selection:
             raise InputError(f"no trajectory keeps the cost limit {limit:g}: the least cost in the data is {least:g}")
         return eligible if self.which == "safe" else consistent_best(data, eligible, self.neighbours, self.return_share)
 
+    def per_replica(self, problem: Problem) -> list[Int[np.ndarray, " _"]]:
+        """Their numbers, for every replica."""
+        chosen = {limit: self.choose(problem.data, limit) for limit in problem.cost_limits}
+        return [chosen[replica.cost_limit] for replica in problem.replicas]
+
     def rows(self, problem: Problem) -> Rows:
         """Their transitions, for every replica."""
-        chosen = {limit: rows_of(problem.data, self.choose(problem.data, limit)) for limit in problem.cost_limits}
-        return Rows.of([chosen[replica.cost_limit] for replica in problem.replicas], problem.device)
+        return allowed(problem, self.per_replica(problem))
+
+
+def allowed(problem: Problem, chosen: list[Int[np.ndarray, " _"]]) -> Rows:
+    """The transitions of every replica's trajectories."""
+    return Rows.of([rows_of(problem.data, trajectories) for trajectories in chosen], problem.device)
+
+
+def outcomes(problem: Problem, chosen: list[Int[np.ndarray, " _"]]) -> Float[Tensor, "replicas 2"]:
+    """The mean return and the mean cost of every replica's trajectories."""
+    signals = (problem.data.trajectory_returns, problem.data.trajectory_costs)
+    means = [[float(signal[trajectories].mean()) for signal in signals] for trajectories in chosen]
+    return torch.tensor(means, dtype=torch.get_default_dtype(), device=problem.device)
 
 
 def rows_of(data: OfflineDataset, trajectories: Int[np.ndarray, " chosen"]) -> Int[np.ndarray, " rows"]:

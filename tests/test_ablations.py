@@ -52,6 +52,10 @@ def test_every_variant_differs_from_the_defaults_and_from_the_others():
         ({"critics.pessimism": 0.0}, ["reward critic", "cost critics", "adaptation"]),
         ({"gate.kind": "ucb"}, ["reward critic", "cost critics", "adaptation"]),
         ({"policy": "gaussian"}, ["cloning", "reward critic", "cost critics", "adaptation"]),
+        (
+            {"normalise_states": False},
+            ["dynamics", "behaviour", "cloning", "reward critic", "cost critics", "adaptation"],
+        ),
     ],
 )
 def test_what_a_change_touches_is_trained_again(base, changes, trained_again):

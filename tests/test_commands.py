@@ -197,3 +197,15 @@ def test_intervals_cover_and_collapse():
     assert 2.8 < low < 3 < high < 3.2
     assert interval(np.full(5, 2.0)) == (2, 2)
     assert interval(np.array([7.0])) == (7, 7)
+
+
+def test_every_module_with_a_main_runs_it_as_a_command() -> None:
+    """`python -m MODULE` of one without its last two lines ends at once, without a word."""
+    files = [
+        path
+        for part in ("deep", "theory", "verification", "notebooks")
+        for path in (Path(__file__).parents[1] / part).rglob("*.py")
+    ]
+    mains = [path for path in files if "\ndef main(" in path.read_text(encoding="utf-8")]
+    assert len(mains) > 10
+    assert [path for path in mains if '\nif __name__ == "__main__":\n' not in path.read_text(encoding="utf-8")] == []

@@ -8,6 +8,7 @@ from deep.estimates import Estimate
 from deep.estimates.rollouts import Outcomes
 from deep.gates import GateConfig, gate_cost, merit_of
 from deep.randomness import draw_block
+from deep.scores import doubts
 from deep.trajectories import Selection
 from theory.errors import InputError
 
@@ -147,9 +148,13 @@ def test_merit_ranks_safe_policies_by_return_and_others_by_what_speaks_against_t
     assert merit_of(foretold(0, reward=900, length=0.0), limits, 0.0, config).item() == 900
 
 
-def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch):
-    """The steering member sets the gate; the more sceptical one decides what is kept."""
-    words = ("--gate.k", "1", "--gate.required-length", "0.5", "--gate.trust", "1e9")
+@pytest.mark.parametrize(("cloned", "second"), [("best", 0), ("safe", 1)])
+def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch, cloned, second):
+    """The steering member sets the gate; the more sceptical one decides what is kept.
+
+    A clone of the best trajectories does not give way to a policy that is unsafe and less so; another clone does.
+    """
+    words = ("--gate.k", "1", "--gate.required-length", "0.5", "--gate.trust", "1e9", "--cloned.which", cloned)
     experiment = build("--cost-limits", str(LIMIT), *words)
     method = experiment.method
     # Cost and return, in the eyes of the steering and of the judging member.
@@ -165,7 +170,7 @@ def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch)
 
     def roll_out(act):
         cost, reward = torch.tensor(next(looks), dtype=torch.float32).unsqueeze(0).unbind(2)
-        return Outcomes(cost, reward, torch.full((1, 2), 1000.0), torch.ones(1, 2))
+        return Outcomes(cost, reward, torch.full((1, 2), 1000.0), *torch.ones(2, 1, 2))
 
     monkeypatch.setattr(experiment.dynamics, "roll_out", roll_out)
     kept = []
@@ -175,7 +180,7 @@ def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch)
         assert method.gate.cost.item() == metrics["steering_cost"].item() == steering[0]
         assert metrics["predicted_cost"].item() == judging[0]
         kept.append(method.gate.chosen[0, 0].item())
-    assert kept == [0, 1, 2, 2, 4, 4]
+    assert kept == [0, second, 2, 2, 4, 4]
     assert method.report()["chosen_step"] == [4]
 
 
@@ -202,11 +207,13 @@ def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
 
     def roll_out(act):
         if step > 0:  # a promising policy
-            return Outcomes(torch.zeros(1, 2), torch.full((1, 2), 1e4), torch.full((1, 2), 1000.0), torch.ones(1, 2))
+            return Outcomes(
+                torch.zeros(1, 2), torch.full((1, 2), 1e4), torch.full((1, 2), 1000.0), *torch.ones(2, 1, 2)
+            )
         cost, reward = torch.full((1, 2), float(true_cost)), torch.full((1, 2), float(true_return))
         cost[0, half] += off_cost * 1000 * data.costs.max()
         reward[0, half] += off_return * spread
-        return Outcomes(cost, reward, torch.full((1, 2), 1000.0), torch.ones(1, 2))
+        return Outcomes(cost, reward, torch.full((1, 2), 1000.0), *torch.ones(2, 1, 2))
 
     monkeypatch.setattr(experiment.dynamics, "roll_out", roll_out)
     for step in (0, 50):
@@ -217,6 +224,7 @@ def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
     )
     assert method.gate.chosen.unique().tolist() == [50.0 if trusted else 0.0]
     assert torch.equal(method.tensors()["trusted"], torch.tensor([trusted]))
+    assert [line[:16] for line in doubts(experiment)] == ([] if trusted else ["seed 0, limit 10"])
 
 
 @pytest.mark.parametrize(

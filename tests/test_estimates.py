@@ -4,13 +4,14 @@ import pytest
 import torch
 
 from deep.datasets import OfflineDataset
-from deep.estimates import DynamicsConfig, DynamicsEnsemble, second_opinions
+from deep.estimates import DynamicsConfig, DynamicsEnsemble, ShortConfig, ShortRollOuts, second_opinions
 from deep.estimates.dynamics import Prediction
 from deep.estimates.interface import one_more_member
 from deep.estimates.rollouts import Outcomes
 from deep.experiment import Experiment
 from deep.randomness import draw_block
 from deep.scores import offline_costs
+from deep.trajectories import Selection, rows_of
 
 
 def trained(experiment: Experiment, members: int = 4, **options) -> DynamicsEnsemble:
@@ -78,12 +79,48 @@ def test_rollouts_sum_what_the_models_predict_while_alive(build, monkeypatch):
     assert ensemble.roll_out(constant(0.0)).length[0].tolist() == pytest.approx([length] * 2, rel=1e-4)
 
 
+def test_short_roll_outs_go_on_for_an_episode_as_they_began(build, monkeypatch):
+    """The same models; and models without ends, where an episode has its whole length."""
+    experiment = build("--seeds", "1", "--cost-limits", "4")
+    ensemble, ends, seen = experiment.dynamics, [0.01], []
+
+    def predict(observations, actions):
+        seen.append(observations)
+        count, batch, _ = observations.shape
+        cost = torch.tensor([0.25, 0.75]).unsqueeze(1).expand(count, batch)
+        full = torch.full((count, batch), 1.0)
+        return Prediction(torch.zeros_like(observations), 3 * full, cost, ends[0] * full)
+
+    monkeypatch.setattr(ensemble.models, "predict", predict)
+    short = ShortRollOuts(ShortConfig(steps=7, states=5), ensemble)
+    estimate = short.estimate(constant(0.0))
+    assert len(seen) == 7
+    assert seen[0].shape[:2] == (2, 5)
+    length = (1 - 0.99**1000) / 0.01
+    assert estimate.length.item() == pytest.approx(length, rel=1e-4)
+    assert estimate.reward.item() == pytest.approx(3 * length, rel=1e-4)
+    assert estimate.cost.item() == pytest.approx(0.5 * length, rel=1e-4)
+    assert estimate.cost_std.item() == pytest.approx(0.25 * length, rel=1e-4)
+    ends[0] = 0.0
+    assert short.estimate(constant(0.0)).length.item() == 1000
+    monkeypatch.setitem(experiment.task.__dict__, "time_out_rate", 0.02)
+    assert short.estimate(constant(0.0)).length.item() == pytest.approx((1 - 0.98**1000) / 0.02, rel=1e-4)
+
+
+def test_short_roll_outs_start_where_the_best_trajectories_were(build):
+    experiment = build("--seeds", "1", "--cost-limits", "4", "60")
+    starts = ShortRollOuts(ShortConfig(steps=1, states=9), experiment.dynamics).starts
+    for states, trajectories in zip(starts, Selection("best").per_replica(experiment.problem), strict=True):
+        allowed = experiment.replay.observations[rows_of(experiment.data, trajectories)]
+        assert all((allowed == state).all(1).any() for state in states)
+
+
 @pytest.mark.parametrize(("members", "steering", "judging"), [(5, [0, 1], [2, 3, 4]), (2, [0], [1]), (1, [0], [0])])
 def test_one_half_steers_and_the_other_judges(build, members, steering, judging):
     problem = build("--seeds", "1", "--cost-limits", "4").problem
     ensemble = DynamicsEnsemble(DynamicsConfig(members=members, hidden=(8,)), problem)
     numbers = torch.arange(1.0, members + 1).unsqueeze(0)
-    outcomes = Outcomes(numbers, 10 * numbers, 100 * numbers, numbers / 10)
+    outcomes = Outcomes(numbers, 10 * numbers, 100 * numbers, numbers / 10, numbers)
     estimates = (ensemble.read(outcomes, "steering"), ensemble.read(outcomes, "judging"))
     for estimate, chosen in zip(estimates, (steering, judging), strict=True):
         values = numbers[0, chosen]
@@ -96,7 +133,7 @@ def test_one_half_steers_and_the_other_judges(build, members, steering, judging)
 
 def test_the_estimate_is_the_judging_halfs(build, monkeypatch):
     ensemble = build("--seeds", "1", "--cost-limits", "4").dynamics
-    outcomes = Outcomes(*torch.tensor([[[1.0, 7.0]], [[2.0, 8.0]], [[3.0, 9.0]], [[0.5, 0.7]]]))
+    outcomes = Outcomes(*torch.tensor([[[1.0, 7.0]], [[2.0, 8.0]], [[3.0, 9.0]], [[0.5, 0.7]], [[1.0, 1.0]]]))
     monkeypatch.setattr(ensemble, "roll_out", lambda act: outcomes)
     estimate = ensemble.estimate(constant(0.0))
     assert [x.item() for x in (estimate.cost, estimate.reward, estimate.length)] == [7, 8, 9]

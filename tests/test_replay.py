@@ -37,6 +37,14 @@ def test_a_constant_dimension_is_left_unscaled(dataset):
     assert replay.observations[:, 3].abs().max() == 0
 
 
+def test_observations_can_be_left_as_they_are(dataset):
+    replay = Replay(dataset, 0.9, 1.0, CPU, normalise_states=False)
+    raw = torch.from_numpy(dataset.observations)
+    assert torch.equal(replay.observations, raw)
+    assert torch.equal(replay.normalise(raw), raw)
+    assert torch.equal(replay.next_observations, torch.from_numpy(dataset.next_observations))
+
+
 def test_discounted_sums_by_hand(dataset):
     gamma = 0.5
     found = discounted_to_go(dataset, dataset.rewards, gamma)

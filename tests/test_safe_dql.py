@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from deep import evaluate, train, trainer
+from deep.algorithms import safe_dql
 from deep.choosing import merit
 from deep.critics import episodic_to_discounted
 from deep.datasets import OfflineDataset, save
@@ -226,6 +227,25 @@ def test_acting_chooses_among_its_own_samples_and_can_be_repeated(build):
         assert (~safe | (reward_best >= reward - 1e-4)).all()
         assert (safe_best | (cost_best <= cost + 1e-4)).all()
     assert tuple(build(*TINY, "--choose", "sample").method.actors()) == ("sample", "best")
+
+
+@pytest.mark.parametrize("choice", ["best", "sample"])
+def test_many_states_are_acted_at_in_parts_of_bounded_size(build, monkeypatch, choice):
+    """The estimators ask for actions at 25 000 states; 50 samples at each of them for 9 replicas took 24 GB."""
+    method: Any = build(*TINY, "--seeds", "1", "2", "--cost-limits", "4").method
+    observations = method.problem.replay.observations[:7].expand(2, -1, -1)
+    whole = method.acting(choice)(observations)
+    sizes = []
+    inner = getattr(method, choice)
+    monkeypatch.setattr(method, choice, lambda states, z: sizes.append(states.shape[1]) or inner(states, z))
+    monkeypatch.setattr(safe_dql, "STATES_AT_ONCE", 3)
+    act = method.acting(choice)
+    parts = act(observations)
+    assert sizes == [3, 3, 1]
+    torch.testing.assert_close(parts[:, :3], whole[:, :3])
+    same = act(observations[:, :1].expand(-1, 6, -1))
+    assert not torch.equal(same[:, :3], same[:, 3:]), "the parts of a step have noise of their own"
+    assert torch.equal(parts, method.acting(choice)(observations))
 
 
 # Thresholds -----------------------------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def test_another_seeds_models_judge_a_policy_as_if_it_were_theirs(runs):
 
     values = (0.1, -0.2, 0.3, -0.4)  # seed 1, limits 4 and 9; seed 2
     found = Estimators(run.experiment)(always(*values))
-    assert {"steering", "judging", "another seed's", *CLOSED} == found.keys()
+    assert {"steering", "judging", "another seed's", "25 steps", "100 steps", *CLOSED} == found.keys()
     swapped = dynamics.estimate(always(0.3, -0.4, 0.1, -0.2))
     for ours, theirs in zip(found["another seed's"], swapped, strict=True):
         torch.testing.assert_close(ours, theirs[[2, 3, 0, 1]])

@@ -115,7 +115,7 @@ def iterate(cmdp: FiniteCMDP, iterations: int) -> None:
 def quantecon_rate(cmdp: FiniteCMDP, speed: Speed) -> float | None:
     """Evaluations per second of one deterministic policy by quantecon, or None where it is not installed."""
     try:
-        from quantecon.markov import DiscreteDP
+        from quantecon.markov import DiscreteDP  # pyright: ignore[reportMissingImports]
     except ImportError:
         return None
     problem: Any = DiscreteDP(cmdp.r[0].numpy(), cmdp.P[0].numpy(), GAMMA)

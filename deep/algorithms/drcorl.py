@@ -26,7 +26,7 @@ from deep.policies import Policy, PolicyClass
 from deep.randomness import Draw
 from deep.replay import Batch, Rows
 from deep.safe_adaptation import SafeAdaptation, SafeAdaptationConfig
-from deep.trajectories import Selection
+from deep.trajectories import Selection, allowed, outcomes
 
 BEHAVIOUR_RATE_IN_ADAPTATION = 0.1
 """Share of the behaviour model's step size with which it goes on learning: where its schedule has ended."""
@@ -87,7 +87,8 @@ class DRCORL:
         obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
         self.behaviour = BehaviourModel(config.behaviour, problem)
         self.policy = Policy(obs, act, config.policy, config.hidden, constant_std=config.constant_std)
-        self.cloned = None if config.cloned.which == "all" else config.cloned.rows(problem)
+        chosen = config.cloned.per_replica(problem)
+        self.cloned = None if config.cloned.which == "all" else allowed(problem, chosen)
         by_limit = config.behaviour.condition != "none" or self.cloned is not None
         self.owners = problem.replica_seeds if by_limit else problem.seeds
         """Seeds of the clones: one clone per replica where limits matter to it, else one per seed."""
@@ -100,8 +101,8 @@ class DRCORL:
         self.costs = self._new_cost_critics("", problem.replica_seeds)
         self.scales = torch.ones(len(problem.replicas), 2, device=problem.device)
         self.adaptation = SafeAdaptation(config.adaptation, problem, config.adaptation_steps)
-        steps, cloned = config.adaptation_steps, config.cloned
-        self.gate = Gate(config.gate, config.online, problem, dynamics, self.policy, self.actor, steps, cloned)
+        steps, known = config.adaptation_steps, outcomes(problem, chosen) if config.cloned.which == "best" else None
+        self.gate = Gate(config.gate, config.online, problem, dynamics, self.policy, self.actor, steps, known)
 
     def _new_policy(self, owners: tuple[int, ...], learning_rate: float) -> Parameters:
         initial = initial_parameters(self.policy, owners, "policy").to(self.problem.device)

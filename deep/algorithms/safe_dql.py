@@ -35,6 +35,10 @@ from theory.errors import InputError
 
 Choice = Literal["best", "sample"]
 
+STATES_AT_ONCE = 512
+"""Acting takes more states than these in parts: `candidates` samples at each of them, for every replica, take memory
+(the nearest-behaviour estimate asks for actions at 25 000 states)."""
+
 
 @dataclass(frozen=True)
 class SafeDQLConfig:
@@ -273,10 +277,14 @@ class SafeDQL:
 
         def act(observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
             nonlocal call
-            seeds, device = self.problem.replica_seeds, self.problem.device
-            z = acting_noise(seeds, call, observations.shape[1], count, steps, size, device)
+            parts = [one_part(states, part) for part, states in enumerate(observations.split(STATES_AT_ONCE, dim=1))]
             call += 1
-            return self.best(observations, z) if choice == "best" else self.sample(observations, z)
+            return torch.cat(parts, 1)
+
+        def one_part(states: Float[Tensor, "replicas batch obs"], part: int) -> Float[Tensor, "replicas batch act"]:
+            seeds, device = self.problem.replica_seeds, self.problem.device
+            z = acting_noise(seeds, call, states.shape[1], count, steps, size, device, part)
+            return self.best(states, z) if choice == "best" else self.sample(states, z)
 
         return act
 

@@ -19,9 +19,9 @@ from deep.benchmark import curves, figures, latency, statistics, tables
 from deep.benchmark.jobs import Grid, Job, expand
 from deep.benchmark.rows import Row, Run, collected, grouped, rows_of, runs_of
 from deep.benchmark.running import MARKER, Outcome, run_all
+from deep.provenance import commit, processor, versions
 from deep.runs import read_json, write_whole
 from deep.simulators.lockstep import cores
-from deep.train import commit, versions
 from theory.errors import InputError, exit_on_input_error
 from theory.sweep.schedule import connect
 from theory.sweep.summary import write_table
@@ -109,7 +109,8 @@ def prepare(out: Path, jobs: list[Job], options: Options) -> None:
     if options.grid.scale == "smoke":
         print("smoke scale: short training and few seeds; this shows that all works and ranks nothing", flush=True)
     out.mkdir(parents=True, exist_ok=True)
-    about = {"jobs": listed, "command": sys.argv, "commit": commit(), "versions": versions(), "cores": os.cpu_count()}
+    machine = f"{os.cpu_count()} cores, {processor()}"
+    about = {"jobs": listed, "command": sys.argv, "commit": commit(), "versions": versions(), "machine": machine}
     write_whole(marker, json.dumps(about, indent=1).encode())
 
 

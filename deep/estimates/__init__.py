@@ -6,6 +6,7 @@ from deep.estimates.fitted_q import FittedQ, FittedQConfig
 from deep.estimates.interface import Estimate, Estimator
 from deep.estimates.nearest import NearestBehaviour, NearestConfig
 from deep.estimates.rollouts import DynamicsEnsemble
+from deep.estimates.short import ShortConfig, ShortRollOuts
 from deep.phases import Problem
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "FittedQConfig",
     "NearestBehaviour",
     "NearestConfig",
+    "ShortConfig",
+    "ShortRollOuts",
     "second_opinions",
 ]
 

@@ -35,12 +35,14 @@ Half = Literal["steering", "judging"]
 
 
 class Outcomes(NamedTuple):
-    """What an episode of each replica's policy is in each member, mean over the start states."""
+    """What a roll-out of each replica's policy is in each member, mean over the start states."""
 
     cost: Float[Tensor, "replicas members"]
     reward: Float[Tensor, "replicas members"]
     length: Float[Tensor, "replicas members"]
     departure: Float[Tensor, "replicas members"]
+    alive: Float[Tensor, "replicas members"]
+    """The probability of going on after the last step."""
 
 
 class DynamicsEnsemble:
@@ -75,15 +77,19 @@ class DynamicsEnsemble:
         return Estimate(*cost, *means)
 
     @torch.no_grad()
-    def roll_out(self, act: Act) -> Outcomes:
-        """Play every replica's policy in every member for a whole episode."""
-        problem, members, episodes = self.problem, self.config.members, self.config.episodes
-        state = self.starts[problem.seed_index].unsqueeze(1).expand(-1, members, -1, -1).flatten(1, 2)
+    def roll_out(
+        self, act: Act, starts: Float[Tensor, "replicas n obs"] | None = None, steps: int | None = None
+    ) -> Outcomes:
+        """Play every replica's policy in every member: whole episodes, or `steps` from these normalised states."""
+        problem, members = self.problem, self.config.members
+        starts = self.starts[problem.seed_index] if starts is None else starts
+        episodes = starts.shape[1]
+        state = starts.unsqueeze(1).expand(-1, members, -1, -1).flatten(1, 2)
         alive = torch.ones(len(problem.replicas), members, episodes, device=problem.device)
-        total = {name: torch.zeros_like(alive) for name in Outcomes._fields}
+        total = {name: torch.zeros_like(alive) for name in ("cost", "reward", "length", "departure")}
         compared = torch.zeros_like(alive)
         usual = self._usual_contradiction()
-        for step in range(problem.task.episode_length):
+        for step in range(problem.task.episode_length if steps is None else steps):
             actions = act(state).clamp(-1, 1)
             if step % self.config.compare_every == 0:
                 total["departure"] += alive * self._contradiction(state, actions) / usual
@@ -96,7 +102,7 @@ class DynamicsEnsemble:
             alive = alive * (1 - end) * (1 - problem.task.time_out_rate)
             state = torch.clamp(state + self._by_replica(change), self.low, self.high)
         total["departure"] /= compared
-        return Outcomes(**{name: values.mean(2) for name, values in total.items()})
+        return Outcomes(**{name: values.mean(2) for name, values in total.items()}, alive=alive.mean(2))
 
     def _by_member(self, x: Float[Tensor, "replicas rows k"]) -> Float[Tensor, "models rows_of_model k"]:
         """(replicas, members x episodes, k) -> (seeds x members, limits x episodes, k)."""

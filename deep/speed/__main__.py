@@ -17,6 +17,7 @@ from torch import Tensor
 
 from deep.experiment import Experiment
 from deep.files import write_whole
+from deep.memory import keep_freed_memory
 from deep.phases import Phase
 from deep.randomness import draw_block
 from deep.speed import drcorl, others
@@ -72,6 +73,7 @@ def run(speed: Speed) -> dict[str, Any]:
         raise InputError(f"--phases {' '.join(sorted(unknown))}: accepted are {', '.join(names)}")
     before = torch.get_num_threads()
     torch.set_num_threads(speed.threads)
+    keep_freed_memory()
     try:
         found = measure(speed)
     finally:

@@ -1,17 +1,17 @@
 """Seconds, products and shares: how the figures of deep.speed are measured."""
 
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
+
+from deep.provenance import processor
 
 Work = Callable[[], Any]
 
@@ -81,10 +81,8 @@ def _self_times(work: Work, device: torch.device) -> dict[str, float]:
 
 def machine(device: torch.device) -> dict[str, Any]:
     """What the seconds belong to."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = {line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")}
     return {
-        "processor": ", ".join(sorted(names)) or platform.processor(),
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
         "load_average": os.getloadavg()[0],

@@ -54,8 +54,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "clone: reverse KL from step 2500": {"regression_steps": 2500},
     "states: all of the data's": {"states": "data"},
     "step size: 2e-4": {"adaptation_rate": 2e-4},
+    "states not normalised": {"normalise_states": False},
 }  # fmt: skip
-"""Changes of the method's settings, by dotted name."""
+"""Changes of the method's settings, by dotted name, or of the run's."""
+
+RUN_FIELDS = ("normalise_states",)
 
 CLONE_FIELDS = ("cloned", "cloning_steps", "regression_steps", "policy", "constant_std", "hidden", "learning_rate")
 
@@ -156,11 +159,11 @@ def table(finished: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def varied(settings: Settings[Any], changes: Mapping[str, Any]) -> Settings[Any]:
-    """Settings with these fields of the method changed."""
-    method = settings.method
+    """Settings with these fields of the method, or of the run, changed."""
     for name, value in changes.items():
-        method = _replaced(method, name.split("."), value)
-    return replace(settings, method=method)
+        path = name.split(".")
+        settings = _replaced(settings, path if name in RUN_FIELDS else ["method", *path], value)
+    return settings
 
 
 def _replaced(config: Any, path: list[str], value: Any) -> Any:
@@ -174,6 +177,8 @@ def shared(base: Experiment, variant: Experiment) -> dict[str, list[str]]:
     Not the reward critic's, which adaptation goes on training: what a finished run holds is not what the phase left.
     """
     one, two = base.settings.method, variant.settings.method
+    if any(getattr(base.settings, name) != getattr(variant.settings, name) for name in RUN_FIELDS):
+        return {}
     method = cast(DRCORL, variant.method)
     found: dict[str, list[str]] = {"dynamics": list(variant.dynamics.tensors())}
     used_later = ("kl_form", "t_limit", "kl_weight", "t_range")
@@ -185,3 +190,7 @@ def shared(base: Experiment, variant: Experiment) -> dict[str, list[str]]:
         if one.critics == two.critics and (one.gate.kind == "ucb") == (two.gate.kind == "ucb"):
             found["cost critics"] = [name for name in method.tensors() if name.startswith("clone_")]
     return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,13 +1,13 @@
 """The rows of the study: what every estimator says of a policy, beside what the simulator says."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from deep.estimates import Estimate, FittedQ, FittedQConfig, second_opinions
+from deep.estimates import Estimate, FittedQ, FittedQConfig, ShortConfig, ShortRollOuts, second_opinions
 from deep.estimates.rollouts import Outcomes
 from deep.experiment import Experiment
 from deep.policies import Act
@@ -27,6 +27,8 @@ class Estimators:
         self.experiment, problem = experiment, experiment.problem
         # A second look at fitted-Q: without the short discount that keeps it stable.
         self.closed = second_opinions(problem) | {"fitted_q, 1 - 1/L": FittedQ(FittedQConfig(None, "start"), problem)}
+        # And at learned dynamics: without the thousand steps over which their errors add up.
+        self.short = {f"{steps} steps": ShortRollOuts(ShortConfig(steps), experiment.dynamics) for steps in (25, 100)}
 
     def __call__(self, act: Act) -> dict[str, Estimate]:
         """Steering and judging members of a policy's own seed, the next seed's judging members, the closed forms."""
@@ -39,19 +41,14 @@ class Estimators:
             shifted = dynamics.roll_out(lambda observations: act(observations.roll(-shift, 0)).roll(shift, 0))
             back = Outcomes(*(values.roll(-shift, 0) for values in shifted))
             found["another seed's"] = dynamics.read(back, "judging")
-        return found | {name: estimator.estimate(act) for name, estimator in self.closed.items()}
+        return found | {name: estimator.estimate(act) for name, estimator in (self.closed | self.short).items()}
 
 
 def truth(experiment: Experiment, act: Act, episodes: int) -> list[dict[str, float]]:
     """The simulator's answer for each policy; it is used here, to judge the estimates, and in no training."""
-
-    def raw(observations: np.ndarray) -> np.ndarray:
-        normalised = experiment.replay.normalise(torch.from_numpy(observations).to(experiment.device))
-        return act(normalised).cpu().numpy()
-
     replicas = len(experiment.problem.replicas)
     seeds = range(FIRST_TRUTH_SEED, FIRST_TRUTH_SEED + episodes)
-    played = rollout(experiment.task, raw, seeds, replicas=replicas, threads=1)
+    played = rollout(experiment.task, partial(experiment.act, actor=act), seeds, replicas=replicas, threads=1)
     error = played.costs.std(1, ddof=1) / episodes**0.5
     return [
         {

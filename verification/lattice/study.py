@@ -17,6 +17,7 @@ from typing import Any
 import torch
 import tyro
 
+from deep.provenance import processor
 from deep.runs import read_json
 from theory.errors import InputError, exit_on_input_error
 from verification.lattice import figure
@@ -122,21 +123,13 @@ def provenance() -> dict[str, Any]:
         "command": "python -m verification.lattice.study",
         "gamma": GAMMA,
         "data": {"trajectories": TRAJECTORIES, "seed": DATA_SEED},
-        "machine": f"one of {os.cpu_count()} cores, {_processor()}",
+        "machine": f"one of {os.cpu_count()} cores, {processor()}",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "fingerprints": {},
         "settings": {},
         "processor_seconds": {},
     }
-
-
-def _processor() -> str:
-    """The processor's name, where the system tells it."""
-    table = Path("/proc/cpuinfo")
-    lines = table.read_text().splitlines() if table.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def main() -> None:

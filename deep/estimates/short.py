@@ -1,0 +1,65 @@
+r"""Short roll-outs in the learned dynamics, from states of the best trajectories that keep the limit.
+
+What the models get wrong in one step grows over a thousand. Over few steps H from states that a good policy visits it
+stays small; an episode of T steps is then taken to go on as these went,
+
+    h = 1 - alive_H^(1/H),   length = (1 - (1 - h)^T) / h,   cost = length sum_t w_t E[c_t] / sum_t w_t,
+
+and the return alike. True of a policy that stays where those trajectories are; of one that leaves them, or that falls
+after more than H steps, these roll-outs see too little, which the study measures.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deep.estimates.interface import Estimate, one_more_member
+from deep.estimates.rollouts import DynamicsEnsemble
+from deep.policies import Act
+from deep.randomness import generator
+from deep.trajectories import Selection, rows_of
+
+
+@dataclass(frozen=True)
+class ShortConfig:
+    """How far, and from how many states."""
+
+    steps: int = 25
+    """H."""
+    states: int = 80
+    """States for each replica, drawn from the best consistent trajectories that keep its limit."""
+
+
+class ShortRollOuts:
+    """The estimator; all members speak."""
+
+    def __init__(self, config: ShortConfig, ensemble: DynamicsEnsemble) -> None:
+        self.config, self.ensemble = config, ensemble
+        problem = ensemble.problem
+        chosen = Selection("best").per_replica(problem)
+        picks = [
+            generator(replica.seed, "short roll-outs").choice(rows_of(problem.data, trajectories), config.states)
+            for replica, trajectories in zip(problem.replicas, chosen, strict=True)
+        ]
+        self.starts = problem.replay.observations[torch.from_numpy(np.stack(picks)).to(problem.device)]
+
+    def estimate(self, act: Act) -> Estimate:
+        """Rates of cost and reward times the length that the rate of falls allows."""
+        task = self.ensemble.problem.task
+        outcomes = self.ensemble.roll_out(act, self.starts, self.config.steps)
+        length = expected_length(outcomes.alive, self.config.steps, task.episode_length)
+        scale = length / outcomes.length
+        largest = task.episode_length * self.ensemble.problem.replay.costs.max().item()
+        cost = one_more_member(outcomes.cost * scale, largest)
+        return Estimate(*cost, (outcomes.reward * scale).mean(1), length.mean(1), outcomes.departure.mean(1))
+
+
+def expected_length(alive: Tensor, steps: int, longest: int) -> Tensor:
+    """The mean length of episodes of at most `longest` steps that end at a constant rate, of which this share lasts
+    `steps` steps."""
+    going_on = torch.log(alive.double().clamp(min=1e-30)) / steps  # log of the probability, per step
+    ending = -torch.expm1(going_on)
+    whole = torch.full_like(ending, float(longest))
+    return torch.where(ending > 1e-9, -torch.expm1(longest * going_on) / ending, whole).to(alive)

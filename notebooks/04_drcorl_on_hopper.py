@@ -1,0 +1,377 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 04 DRCORL on the hopper
+#
+# One method on one task, from the data to the film. A one-legged robot is paid for hopping forward; every step faster
+# than .7402 costs 1, and an episode of 1000 steps may cost 20, 40 or 80. DRCORL (i) learns a diffusion model of the
+# behaviour in the data, (ii) clones a fast policy, and (iii) adapts it: up the reward, down the cost, or up a common
+# direction of both, as a gate on the expected cost says, while the model's *score* holds it to the data. Nothing is
+# tried out on the way: the simulator appears at the very end, to score.
+#
+# The data were **collected by this project** (`deep/data/README.md`); they are not DSRL's, and no number here can be
+# compared with a published one.
+
+# %%
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from matplotlib.lines import Line2D
+from presentation import BLACK, BLUE, GREEN, ORANGE, PINK, REGION_COLOURS, YELLOW, lines_of, new, say, show, table
+
+import deep
+from deep.algorithms.drcorl import DRCORL, DRCORLConfig
+from deep.behaviour import BehaviourConfig
+from deep.experiment import Experiment, Settings
+from deep.randomness import draw_block
+from deep.scores import FIRST_EVALUATION_SEED
+from deep.tasks import find_task, make
+
+RESULTS = Path(deep.__file__ or "").parent / "benchmark" / "results"
+LIMITS = {20.0: BLUE, 40.0: ORANGE, 80.0: GREEN}
+SEED, LIMIT = 0, 20.0  # the replica that is looked at closely
+
+task = find_task("HopperVel")
+brief = DRCORLConfig(behaviour=BehaviourConfig(steps=1500))
+experiment = Experiment(Settings(method=brief, dataset="embedded", device="cpu"))
+data, method = experiment.data, experiment.method
+assert isinstance(method, DRCORL)
+
+scores = [row for row in lines_of(RESULTS / "results.csv") if row["data"] == "embedded"]
+own = [row for row in scores if row["algorithm"] == "drcorl"]
+about = json.loads((RESULTS / "benchmark.json").read_text(encoding="utf-8"))
+seeds = ", ".join(f"{seed:g}" for seed in sorted({row["seed"] for row in own}))
+say(
+    f"*Scores are read from `deep/benchmark/results` (its README has the command; torch {about['versions']['torch']}, "
+    f"{about['machine']}; seeds {seeds}, {own[0]['episodes']:g} episodes per policy, all stages trained anew for each "
+    "seed).*"
+)
+
+# %% [markdown]
+# ## The data
+#
+# Each dot is an episode of one of many policies that PPO went through. DRCORL starts from a clone of the *best
+# consistent* trajectories: the one with the largest return among those that keep the limit, and the nine that act most
+# like it. Ringed: those for the limit of 20.
+
+# %%
+figure, panels = new(10.6, 4.0, 1, 2)
+axes, zoom = panels
+chosen = brief.cloned.choose(data, LIMIT)
+for ax in panels:
+    ax.plot(data.trajectory_costs, data.trajectory_returns, ".", color="#AAAAAA", markersize=4, label="an episode")
+    ax.plot(
+        data.trajectory_costs[chosen],
+        data.trajectory_returns[chosen],
+        "o",
+        markerfacecolor="none",
+        markeredgecolor=PINK,
+        markersize=7,
+        label="cloned for the limit 20",
+    )
+    for limit, colour in LIMITS.items():
+        ax.axvline(limit, color=colour, linewidth=1.2, label=f"limit {limit:g}")
+    ax.set(xlabel="cost of an episode (steps that were too fast)")
+axes.set(ylabel="return of an episode", title="all episodes")
+zoom.set(xlim=(-3, 100), ylim=(1000, 1850), title="those that matter")
+axes.legend(loc="lower right")
+show(figure, "The data's episodes in the plane of cost and return, with the limits and the cloned trajectories.")
+
+lines = []
+for limit in LIMITS:
+    eligible = data.trajectory_costs <= limit
+    best = data.trajectory_returns[eligible].max()
+    low, high = task.reward_range
+    lines.append(
+        [f"{limit:g}", f"{eligible.sum()} of {len(eligible)}", f"{best:.0f}", f"{(best - low) / (high - low):.3f}"]
+    )
+table(["limit", "episodes that keep it", "the best one's return", "on DSRL's scale R"], lines)
+say(
+    "There is little to win above the best episode: the hopper is paid for the very speed that costs, and the best "
+    "episodes run just below the threshold."
+)
+
+# %% [markdown]
+# ## What the diffusion model knows
+#
+# The model learns $\mu(a\mid s)$ by predicting the noise $\epsilon$ in noisy actions $a_t=\alpha_t a+\sigma_t\epsilon$;
+# then $-\hat\epsilon/\sigma_t$ is the score, the direction in which actions become more likely. Here a short training,
+# made now (1500 steps instead of 12 000), and its score at one state of the data (where the
+# actions nearby differ most), over two of the three joint torques, the third as in the data. Dots: actions that the
+# data have in the 300 states nearest to this one.
+
+# %%
+phase = method.behaviour.phase()
+first_losses, last_losses = [], []
+for block in range(phase.steps // 50):
+    draws = draw_block(phase.draws, phase.seeds, phase.name, block, 50, experiment.device)
+    for k in range(50):
+        loss = phase.update(torch.tensor(float(50 * block + k)), {n: d[k] for n, d in draws.items()})
+        (first_losses if block < 2 else last_losses).append(float(loss["denoising_loss"]))
+say(
+    f"Mean squared error of the predicted noise: {np.mean(first_losses):.2f} in the first 100 steps, "
+    f"{np.mean(last_losses[-100:]):.2f} in the last (1 for a model that knows nothing)."
+)
+
+# %%
+NOISE_LEVEL, NEAREST = 0.25, 300
+replay = experiment.replay
+
+
+def nearest(row: int) -> torch.Tensor:
+    """The rows of the data whose states are nearest to this row's."""
+    return (replay.observations - replay.observations[row]).square().sum(1).topk(NEAREST, largest=False).indices
+
+
+# In the stride of the best trajectory, the state at which the data's policies disagree most.
+stride = range(int(data.starts[chosen[0]]) + 300, int(data.starts[chosen[0]]) + 400, 5)
+at = max(stride, key=lambda row: float(data.actions[nearest(row).numpy(), :2].std(0).sum()))
+near = nearest(at)
+grid = torch.linspace(-1, 1, 17)
+first, second = torch.meshgrid(grid, grid, indexing="ij")
+third = torch.full_like(first, float(data.actions[at, 2]))
+actions = torch.stack([first, second, third], -1).reshape(1, -1, 3)
+states = replay.observations[at].expand(1, actions.shape[1], -1)
+t = torch.full(actions.shape[:2], NOISE_LEVEL)
+alpha, sigma = method.behaviour.schedule.alpha(t), method.behaviour.schedule.sigma(t)
+with torch.no_grad():
+    predicted = method.behaviour.at(states)(alpha.unsqueeze(-1) * actions, t)
+score = (-predicted / sigma.unsqueeze(-1))[0, :, :2].reshape(17, 17, 2).numpy()
+size = np.linalg.norm(score, axis=-1)
+figure, axes = new(5.8, 4.8)
+picture = axes.quiver(
+    first,
+    second,
+    *np.moveaxis(score / size[..., None], -1, 0),
+    size,
+    cmap="viridis_r",
+    pivot="mid",
+    scale=26,
+    width=0.004,
+)
+figure.colorbar(picture, ax=axes, label="size of the score")
+axes.plot(*data.actions[near.numpy(), :2].T, ".", color=ORANGE, markersize=4, label="actions in the data nearby")
+axes.plot(*data.actions[at, :2], "*", color=BLACK, markersize=13, label="the data's action here")
+axes.set(xlabel="torque at the thigh", ylabel="torque at the leg", title=f"score at noise level t = {NOISE_LEVEL}")
+figure.legend(loc="outside lower center", ncols=2)
+show(figure, "Arrows of the behaviour model's score over two torques, pointing to where the data's actions lie.")
+say(
+    "The arrows run to where the data's actions are, from everywhere: this is what holds the policy to the data. Where "
+    "there are several such places, reverse KL picks one; least squares would average them."
+)
+
+# %% [markdown]
+# ## Adaptation, step by step
+#
+# Every 50 steps the policy is played in two halves of an ensemble of learned dynamics. The *steering* half sets the
+# gate's cost; the *judging* half, which the policy has never been steered by, helps to choose the policy that is kept.
+# Background: the branch that Algorithm 3 took, as shares over seeds and steps.
+
+# %%
+metrics = [json.loads(line) for line in (RESULTS / "hopper" / "adaptation.jsonl").read_text().splitlines()]
+place = json.loads((RESULTS / "hopper" / "replicas.json").read_text())
+steps = [record["step"] for record in metrics]
+BRANCHES = {
+    "safe": ("reward alone", REGION_COLOURS["safe"]),
+    "align": ("sum of both", REGION_COLOURS["aligned"]),
+    "conflict": ("both, projected", REGION_COLOURS["conflict"]),
+    "unsafe": ("cost alone", REGION_COLOURS["unsafe"]),
+}
+names, colours = zip(*BRANCHES.values(), strict=True)
+figure, panels = new(10.6, 6.4, 3, len(LIMITS), sharex=True)
+for column, limit in zip(panels.T, LIMITS, strict=True):
+    mine = [i for i, replica in enumerate(place) if replica["cost_limit"] == limit]
+    shares = np.array(
+        [[np.mean([record[f"share_{name}"][i] for i in mine]) for name in BRANCHES] for record in metrics]
+    )
+    column[0].stackplot(steps, shares.T, colors=colours, labels=[n for n, _ in BRANCHES.values()])
+    column[0].set(title=f"limit {limit:g}", ylim=(0, 1))
+    for i in mine:
+        column[1].plot(steps, [record["gate"][i] for record in metrics], color=BLUE, linewidth=1)
+        column[1].plot(steps, [record["predicted_cost"][i] for record in metrics], "--", color=ORANGE, linewidth=1)
+        column[2].plot(steps, [record["predicted_reward"][i] for record in metrics], color=GREEN, linewidth=1)
+        kept = place[i]["chosen_step"]
+        column[1].axvline(kept, color=PINK, linewidth=0.8)
+        column[2].axvline(kept, color=PINK, linewidth=0.8)
+    column[1].axhline(limit, color=BLACK, linewidth=1)
+    column[1].set_yscale("symlog", linthresh=20)
+    column[2].set(xlabel="step of adaptation")
+panels[0, 0].set_ylabel("share of the branch")
+panels[1, 0].set_ylabel("cost of an episode,\nforetold")
+panels[2, 0].set_ylabel("return of an episode,\nforetold")
+lines = [Line2D([], [], color=BLUE), Line2D([], [], color=ORANGE, linestyle="--"), Line2D([], [], color=PINK)]
+figure.legend(
+    [*panels[0, 0].collections, *lines],
+    [*names, "the gate's cost (steering half)", "the judging half's cost", "the policy that is kept"],
+    loc="outside lower center",
+    ncols=4,
+)
+show(figure, "The branch of the rule, the gate's cost and the foretold return over the steps of adaptation, by limit.")
+
+unsafe = np.mean([np.mean(record["share_unsafe"]) for record in metrics])
+kept = sum(replica["chosen_step"] == 0 for replica in place)
+say(
+    f"The gate takes nearly every policy for unsafe: {unsafe:.0%} of all steps descend the cost alone. The clone is "
+    f"kept in {kept} of {len(place)} replicas: it gives way only where both halves foretell that an adapted policy "
+    "keeps the limit."
+)
+
+# %% [markdown]
+# ## Is the estimate right?
+#
+# The preprint's gate reads an upper confidence bound off an ensemble of cost critics; ours rolls the policy out in
+# learned dynamics. Both are offline, so both can be wrong. Each dot is one policy of the study
+# (`deep/study/hopper`, of runs of earlier versions), true costs are those of simulator episodes.
+
+# %%
+studied = lines_of(RESULTS.parents[1] / "study" / "hopper" / "results.csv")
+
+
+def column_of(name: str) -> np.ndarray:
+    return np.array([row[name] for row in studied])
+
+
+true = column_of("true cost")
+figure, panels = new(10.6, 4.2, 1, 2, sharex=True, sharey=True)
+ESTIMATES = {
+    "fitted_q": "critics: mean + 2 deviations (UCB)",
+    "judging": "learned dynamics: mean + 2 deviations",
+}
+verdict = []
+for axes, (name, title) in zip(panels, ESTIMATES.items(), strict=True):
+    bound = column_of(f"{name}: cost") + 2 * column_of(f"{name}: cost_std")
+    axes.plot(true, bound, ".", color=BLUE, markersize=5)
+    axes.plot([0, 1000], [0, 1000], color=BLACK, linewidth=1)
+    axes.axhspan(-1, 20, color="#F5E9EE", zorder=0)
+    axes.axvline(20, color=ORANGE, linewidth=1)
+    axes.set_xscale("symlog", linthresh=20)
+    axes.set_yscale("symlog", linthresh=20)
+    axes.set(xlabel="true cost of an episode", title=title, xlim=(-1, 1000), ylim=(-1, 1000))
+    below = (bound < true).mean()
+    passed, unsafe = ((bound <= 20) & (true > 20)).sum(), (true > 20).sum()
+    refused, safe = ((bound > 20) & (true <= 20)).sum(), (true <= 20).sum()
+    verdict.append([title, f"{below:.0%}", f"{passed} of {unsafe}", f"{refused} of {safe}"])
+panels[0].set_ylabel("what the gate would take it to cost")
+show(figure, "Upper bounds of two estimators against the true cost of the study's policies.")
+table(["bound", "below the truth", "policies above 20 let through at 20", "policies within 20 refused"], verdict)
+
+# %% [markdown]
+# ## What the hopper does
+#
+# One episode of the policy for the limit 20 (seed 0), played now from the exported file
+# (`python -m deep.export`), which needs nothing of this project. The bodies are the simulator's own capsules.
+
+# %%
+CAPSULE = 3  # MuJoCo's number of that shape, mjGEOM_CAPSULE
+policy = onnxruntime.InferenceSession(RESULTS / "hopper" / "policy.onnx")
+env = make(task)
+observation, _ = env.reset(seed=FIRST_EVALUATION_SEED)
+simulator: Any = env.unwrapped
+frames, total_reward, total_cost, speeds, done = [], 0.0, 0.0, [], False
+while not done:
+    model, state = simulator.model, simulator.data
+    if len(speeds) % 4 == 0:
+        capsules = []
+        for g in range(model.ngeom):
+            if model.geom_type[g] == CAPSULE:
+                axis = state.geom_xmat[g].reshape(3, 3)[:, 2] * model.geom_size[g, 1]
+                ends = np.stack([state.geom_xpos[g] - axis, state.geom_xpos[g] + axis])[:, [0, 2]]
+                capsules.append((ends, float(model.geom_size[g, 0])))
+        frames.append(capsules)
+    (action,) = policy.run(None, {"observation": observation[None].astype("float32")})
+    observation, reward, terminated, truncated, info = env.step(np.asarray(action)[0])
+    total_reward, total_cost = total_reward + float(reward), total_cost + info["cost"]
+    speeds.append(info["x_velocity"])
+    done = terminated or truncated
+
+FIRST, COUNT = 100, 12  # of the frames kept, so that the hopper is in full stride
+figure, axes = new(10.6, 2.3)
+for k, capsules in enumerate(frames[FIRST : FIRST + COUNT * 4 : 4]):
+    shift = 0.75 * k - np.mean([ends[:, 0].mean() for ends, _ in capsules])
+    for (ends, radius), colour in zip(capsules, (BLUE, ORANGE, GREEN, PINK), strict=True):
+        axes.plot(ends[:, 0] + shift, ends[:, 1], color=colour, linewidth=radius * 110, solid_capstyle="round")
+axes.axhline(0, color=BLACK, linewidth=1)
+axes.set_aspect("equal")
+axes.grid(visible=False)
+axes.set(xticks=[], ylabel="height in m", title="every 16th step, drawn side by side")
+show(figure, "A film strip of the hopper in mid-stride, one figure after the other.", keep="04_drcorl_on_hopper")
+
+figure, axes = new(10.6, 2.6)
+axes.plot(speeds, color=BLUE, linewidth=0.8)
+axes.axhline(task.velocity_threshold, color=ORANGE, linewidth=1.2)
+axes.set(xlabel="step", ylabel="speed in m/s", title="the speed, and the threshold above which a step costs 1")
+show(figure, "The hopper's speed over an episode beside the threshold.")
+low, high = task.reward_range
+say(
+    f"This episode: {len(speeds)} steps, return {total_reward:.0f} (R = {(total_reward - low) / (high - low):.2f}), "
+    f"cost {total_cost:.0f}."
+)
+
+# %% [markdown]
+# ## Reward and cost against the limit
+#
+# All seeds, with the clone of the same trajectories (BC-Best) and the clones of everything (BC-All) and of all
+# episodes that keep the limit (BC-Safe) beside it.
+
+# %%
+METHODS = {
+    "bc_all": ("BC-All", "#999999"),
+    "bc_safe": ("BC-Safe", YELLOW),
+    "bc_best": ("BC-Best", ORANGE),
+    "drcorl": ("DRCORL", BLUE),
+}
+limits = sorted({row["cost_limit"] for row in own})
+figure, panels = new(10.6, 3.8, 1, 2)
+for axes, (key, unit) in zip(panels, (("R", "return R, on DSRL's scale"), ("cost", "cost of an episode")), strict=True):
+    for shift, (algorithm, (label, colour)) in zip((-0.18, -0.06, 0.06, 0.18), METHODS.items(), strict=True):
+        for x, limit in enumerate(limits):
+            values = [r[key] for r in scores if (r["algorithm"], r["cost_limit"]) == (algorithm, limit)]
+            axes.plot([x + shift] * len(values), values, "o", color=colour, markersize=5, label=None if x else label)
+    axes.set_xticks(range(len(limits)), [f"{limit:g}" for limit in limits])
+    axes.set(xlabel="cost limit of an episode", ylabel=unit)
+for x, limit in enumerate(limits):
+    panels[1].plot([x - 0.35, x + 0.35], [limit, limit], color=BLACK, linewidth=1.5, label=None if x else "the limit")
+panels[1].set_yscale("symlog", linthresh=20)
+figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+show(figure, "Return and cost of every seed's policy at each limit, for DRCORL and three kinds of cloning.")
+
+lines = []
+for algorithm, (label, _) in METHODS.items():
+    mine = [row for row in scores if row["algorithm"] == algorithm]
+    safe = sum(row["safe"] for row in mine)
+    lines.append(
+        [
+            label,
+            f"{safe} of {len(mine)}",
+            *(
+                f"{np.mean([r['R'] for r in mine if r['cost_limit'] == limit]):.2f}, "
+                f"{np.mean([r['cost'] for r in mine if r['cost_limit'] == limit]):.0f}"
+                for limit in limits
+            ),
+        ]
+    )
+table(["method", "within the limit", *(f"limit {limit:g}: R, cost" for limit in limits)], lines)
+
+# %% [markdown]
+# ## What this shows, and what it does not
+#
+# - On these data DRCORL keeps every limit and earns as much as its own clone, because it mostly *is* its clone. The
+#   diffusion model, the critics and the rule work as they are meant to; what is missing is a forecast of the cost that
+#   is fine enough to see the little that could be won. The last policies of the same adaptations, taken without the
+#   gate's choice, break their limits (`06_table_and_speed`).
+# - Cloning everything (BC-All) falls, cloning what is safe (BC-Safe) is slower: choosing consistent trajectories is
+#   what carries the result.
+# - One task, one data set collected by one algorithm, three seeds. It says nothing about data whose best trajectories
+#   are few or contradict each other.
