@@ -68,6 +68,7 @@ ALGORITHMS: dict[str, Algorithm] = {
                 hidden=(256, 256, 256),
                 average_rate=0.001,
                 eta=1.0,
+                candidates=50,
             ),
         },
     ),
