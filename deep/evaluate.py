@@ -6,6 +6,7 @@ The policies of a run on data without a simulator are foretold again, from the d
 import io
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ import tyro
 
 from deep.experiment import Experiment, finished
 from deep.files import write_whole
+from deep.memory import keep_freed_memory
 from deep.scores import FIRST_EVALUATION_SEED, doubts, evaluate, explanation, table
 from deep.tasks import make
 from theory.errors import InputError, exit_on_input_error
@@ -46,7 +48,11 @@ def run(options: Options) -> None:
     if options.video is not None and not experiment.task.simulated:
         raise InputError(f"--video {options.video}: the run in {options.directory} has no simulator to film")
     folder.take()
-    scores = {choice: evaluate(experiment, options.episodes, choice)[1] for choice in experiment.choices}
+    keep_freed_memory()
+    scores = {
+        choice: evaluate(experiment, options.episodes, partial(experiment.actor, choice))[1]
+        for choice in experiment.choices
+    }
     first, *others = scores
     content = {"results": scores[first], "choice": first, "other_choices": {name: scores[name] for name in others}}
     episodes = options.episodes if experiment.task.simulated else 0

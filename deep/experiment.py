@@ -120,8 +120,9 @@ class Experiment:
         """The ways to act, the configured one first; methods with a single way have one without a name."""
         return tuple(self.method.actors()) if isinstance(self.method, Choosing) else ("",)
 
-    def actor(self, choice: str) -> Act:
-        """One of these ways, for one evaluation."""
+    def actor(self, choice: str | None = None) -> Act:
+        """One of these ways, for one evaluation; None: the first."""
+        choice = self.choices[0] if choice is None else choice
         return self.method.actors()[choice] if isinstance(self.method, Choosing) else self.method.act
 
     def act(

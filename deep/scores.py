@@ -1,5 +1,6 @@
 """Scores of trained policies: roll-outs in the simulator, DSRL's normalisation, intervals, the table."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,21 +18,21 @@ FIRST_EVALUATION_SEED = 100_000
 
 
 def evaluate(
-    experiment: Experiment, episodes: int, choice: str | None = None
+    experiment: Experiment, episodes: int, actor: Callable[[], Act] | None = None
 ) -> tuple[Episodes | None, list[dict[str, Any]]]:
     """Run every replica for that many seeded episodes; the episodes, and one result per replica.
 
     Where the task has no simulator there are no episodes, and the results hold only what is foretold from the data.
-    `choice` is one of the experiment's `choices` of how to act; None takes the configured one.
+    `actor` begins a way to act anew, for what is foretold and for the simulator; None takes the configured one.
     """
-    choice = experiment.choices[0] if choice is None else choice
-    offline = offline_costs(experiment, experiment.actor(choice))
+    actor = actor or experiment.actor
+    offline = offline_costs(experiment, actor())
     if not experiment.task.simulated:
         named = [replica._asdict() for replica in experiment.problem.replicas]
         return None, [replica | found for replica, found in zip(named, offline, strict=True)]
     seeds = range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + episodes)
     replicas = experiment.problem.replicas
-    act = partial(experiment.act, actor=experiment.actor(choice))
+    act = partial(experiment.act, actor=actor())
     played = rollout(experiment.task, act, seeds, replicas=len(replicas))
     results = []
     for i, replica in enumerate(replicas):

@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from deep.provenance import commit, device_name, versions
 from deep.runs import RunFolder
 from deep.scores import doubts, evaluate, explanation, table
 from deep.simulators.own import check as check_simulator
+from deep.summary import summary_of
 from deep.trainer import train
 from theory.errors import InputError, exit_on_input_error
 
@@ -90,30 +92,17 @@ def run(options: Options[Any]) -> dict[str, Any]:
     train(experiment.phases(), experiment.tensors(), folder, experiment.device, compose)
     if experiment.task.simulated:
         print(f"evaluating {options.episodes} episodes per replica in the simulator", flush=True)
+    first, *others = experiment.choices
     played, results = evaluate(experiment, options.episodes)
-    others = {choice: evaluate(experiment, options.episodes, choice)[1] for choice in experiment.choices[1:]}
-    summary = {
-        "task": experiment.task.name,
-        "algorithm": options.algorithm,
-        "preset": options.preset,
-        "device": device_name(experiment.device),
-        "versions": config["versions"],
-        "commit": config["commit"],
-        "dataset": dataset_of(experiment),
-        "simulated": experiment.task.simulated,
-        "normaliser": {"reward_range": experiment.task.reward_range, "episode_length": experiment.task.episode_length},
-        "simulator_episodes_used_in_training": int(experiment.problem.simulator.episodes.sum()),
-        "seconds": round(time.monotonic() - began, 1),
-        "method": experiment.method.report(),
-        "results": results,
-        "choice": experiment.choices[0],
-        "other_choices": others,
-    }
+    scores = {first: results}
+    for choice in others:
+        scores[choice] = evaluate(experiment, options.episodes, partial(experiment.actor, choice))[1]
+    summary = summary_of(experiment, scores, time.monotonic() - began)
     folder.write_json("summary.json", summary)
     plots.results(experiment, played, results, folder.path / "results.png")
     plots.training(folder.read_metrics(), experiment.problem.replicas, folder.path / "training.png")
     folder.close()
-    print(closing(experiment, results, others, folder.path))
+    print(closing(experiment, scores, folder.path))
     return summary
 
 
@@ -136,32 +125,17 @@ def _assumed(experiment: Experiment) -> list[str]:
     return ["data of your own, taken to have (say otherwise with the options):", *lines]
 
 
-def closing(
-    experiment: Experiment, results: list[dict[str, Any]], others: dict[str, list[dict[str, Any]]], path: Path
-) -> str:
-    """The table and what it means."""
-    lines = ["", table(results), ""]
-    for choice, scores in others.items():
-        lines += [f"the same networks, acting by --choose {choice} instead of {experiment.choices[0]}:"]
-        lines += [table(scores), ""]
+def closing(experiment: Experiment, scores: dict[str, list[dict[str, Any]]], path: Path) -> str:
+    """The tables and what they mean."""
+    first, *others = scores
+    lines = ["", table(scores[first]), ""]
+    for choice in others:
+        lines += [f"the same networks, acting by --choose {choice} instead of {first}:", table(scores[choice]), ""]
     lines += explanation(experiment.task) + doubts(experiment)
     if experiment.data.source != "dsrl" and experiment.task.family != "own":
         lines.append("These scores are on data that are not DSRL's own: do not compare them with published ones.")
     lines.append(f"summary, metrics, checkpoint and plots: {path}")
     return "\n".join(lines)
-
-
-def dataset_of(experiment: Experiment) -> dict[str, Any]:
-    """Which data a run has seen."""
-    data = experiment.data
-    return {
-        "source": data.source,
-        "path": str(data.path),
-        "sha256": data.sha256,
-        "transitions": len(data),
-        "trajectories": len(data.starts),
-        "transitions_with_clipped_actions": data.clipped,
-    }
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ from safetensors.torch import load_file
 
 from deep import train
 from deep.algorithms.drcorl import DRCORLConfig
+from deep.benchmark.rows import collected, rows_of
 from deep.experiment import Experiment, Settings
+from deep.runs import read_json
 from deep.study import ablations
-from deep.study.ablations import VARIANTS, shared, varied
+from deep.study.ablations import VARIANTS, folder_of, shared, varied
 from deep.study.policies import FinishedRun
 from deep.tasks import TASKS
 from tests.conftest import TINY
@@ -81,10 +83,34 @@ def test_the_unchanged_variant_is_the_run_itself_and_finished_ones_are_not_repea
     printed = capsys.readouterr().out
     assert "nothing changed" not in printed
     assert "anchor: none: {'anchor': 'none'}" in printed
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    results = read_json(tmp_path / "out" / "results.json")
     assert list(results) == ["run", "as it is", "anchor: none"]
     assert results["as it is"]["results"][0]["reward"] == results["run"]["results"][0]["reward"]
-    assert "anchor: none" in (tmp_path / "out" / "table.txt").read_text()
+    kept, last = (tmp_path / "out" / "table.txt").read_text().split("\n\n")
+    assert "the last policy" in last
+    for part in (kept, last):
+        assert [line.split("  ")[0] for line in part.splitlines()[-2:]] == ["as it is", "anchor: none"]
+    # A second command, with none of the variants before, tells of all that lie there.
+    ablations.main([*words, "--variants", "beta: 3"])
+    assert list(read_json(tmp_path / "out" / "results.json"))[1:] == [
+        "as it is",
+        "anchor: none",
+        "beta: 3",
+    ]
+
+
+def test_the_last_policy_is_scored_beside_the_one_that_is_kept(base, tmp_path):
+    """Kept is the clone: with a departure that no policy can have, nothing else may replace it."""
+    words = [str(base), "--out", str(tmp_path), "--episodes", "2", "--variants"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIANTS, "step size: 2e-4", {"adaptation_rate": 0.01, "gate.departure": 1e-9})
+        ablations.main([*words, "step size: 2e-4"])
+    found = read_json(folder_of(tmp_path, "step size: 2e-4") / "summary.json")
+    assert found["method"]["chosen_step"] == [0.0, 0.0]
+    kept, last = found["results"], found["other_choices"]["last"]
+    assert [row["seed"] for row in last] == [row["seed"] for row in kept] == [1, 2]
+    assert all(one["reward"] != two["reward"] for one, two in zip(kept, last, strict=True))
+    assert rows_of(collected([f"mine={folder_of(tmp_path, 'step size: 2e-4')}"]))[0]["variant"] == "mine"
 
 
 def test_some_of_the_limits_are_varied_as_they_were_alone(dataset_file, tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from deep import evaluate, scores, train
+from deep import evaluate, scores, summary, train
 from deep.scores import interval
 from deep.simulators.batched import Episodes
 from deep.tasks import find_task
@@ -86,7 +86,7 @@ def test_clipped_actions_are_told(build):
     assert "clipped" not in train.opening(experiment)
     experiment.data = replace(experiment.data, clipped=1234)
     assert "the actions of 1,234 clipped to [-1, 1] as the simulator does" in train.opening(experiment)
-    assert train.dataset_of(experiment)["transitions_with_clipped_actions"] == 1234
+    assert summary.dataset_of(experiment)["transitions_with_clipped_actions"] == 1234
 
 
 def test_a_killed_run_resumes_to_the_same_bits(dataset_file, tmp_path):

@@ -15,7 +15,7 @@ def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.ones(12_000_000)  # 48 MB, more than glibc takes from its heap by itself
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-for _ in range(20):  # freed blocks find takers only when a few lie there: alignment asks for a little more than was freed
+for _ in range(20):  # alignment asks for a little more than was freed: blocks find room where a few were freed
     faults()
 print(agreed, max(faults() for _ in range(5)) if agreed else min(faults() for _ in range(5)))
 """

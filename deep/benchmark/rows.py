@@ -14,7 +14,7 @@ Row = dict[str, Any]
 CELL = ("task", "data", "algorithm", "variant", "choice", "seed", "cost_limit")
 """What tells one row from another."""
 TITLES = {"bc_all": "BC-All", "bc_safe": "BC-Safe", "bc_best": "BC-Best", "drcorl": "DRCORL", "safe_dql": "Safe-DQL"}
-CHOICES = {"": "", "best": "best of N", "sample": "policy itself"}
+CHOICES = {"": "", "best": "best of N", "sample": "policy itself", "last": "last policy"}
 
 
 @dataclass(frozen=True)

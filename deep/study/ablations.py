@@ -5,6 +5,7 @@ and limits. What it does not touch, say the behaviour model of a variant of the 
 variants of a seed differ by nothing but the change and what follows from it, and their differences are paired.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from deep.experiment import Experiment, Settings, identity
 from deep.runs import RunFolder, read_json, write_whole
 from deep.scores import evaluate
 from deep.study.policies import FinishedRun
+from deep.summary import summary_of
 from deep.trainer import train
 from theory.errors import InputError, exit_on_input_error
 
@@ -45,8 +47,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "one cost critic": {"critics.ensemble": 1},
     "gate: UCB, k = 0": {"gate.kind": "ucb", "gate.k": 0.0},
     "gate: UCB, k = 2": {"gate.kind": "ucb", "gate.k": 2.0},
-    "gate: UCB, k = 2, the last policy": {"gate.kind": "ucb", "gate.k": 2.0, "gate.choose": "last"},
-    "gate: the last policy": {"gate.choose": "last"},
     "gate: k = 0": {"gate.k": 0.0},
     "gate: simulator (hybrid)": {"gate.kind": "simulator", "online.episodes": 5},
     "clone: of all trajectories": {"cloned.which": "all"},
@@ -58,6 +58,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Changes of the method's settings, by dotted name, or of the run's."""
 
+LAST = "last"
+"""What the summaries call the policy with which adaptation ended, whatever was kept."""
+
 RUN_FIELDS = ("normalise_states",)
 
 CLONE_FIELDS = ("cloned", "cloning_steps", "regression_steps", "policy", "constant_std", "hidden", "learning_rate")
@@ -65,12 +68,16 @@ CLONE_FIELDS = ("cloned", "cloning_steps", "regression_steps", "policy", "consta
 
 @dataclass(frozen=True)
 class Options:
-    """Train variants of a finished run of DRCORL and compare them; writes results.json and table.txt."""
+    """Train variants of a finished run of DRCORL and compare them; writes results.json and table.txt.
+
+    Scored are the policies that are kept, which choosing may make alike, and those with which adaptation ended.
+    """
 
     run: Annotated[Path, tyro.conf.Positional]
     """Folder of a finished run of deep.train."""
     out: Path = Path("runs/ablations")
-    """Folder for the results, one folder per variant in it; a command that was stopped goes on when called again."""
+    """Folder for the results, one folder per variant in it. A command that was stopped goes on when called again, and
+    the tables are of all variants that lie there: two processes may share the work."""
     variants: tuple[str, ...] = tuple(VARIANTS)
     """Which variants, by name."""
     cost_limits: tuple[float, ...] = ()
@@ -100,22 +107,28 @@ def run(options: Options) -> None:
     if not set(options.cost_limits) <= set(limits):
         raise InputError(f"--cost-limits {list(options.cost_limits)}: accepted are those of the run, {list(limits)}")
     options.out.mkdir(parents=True, exist_ok=True)
-    finished: dict[str, dict[str, Any]] = {}
     for name in options.variants:
-        folder = RunFolder(options.out / name.translate(str.maketrans({" ": "_", ":": "", "/": "-", ">": ""})))
+        folder = RunFolder(folder_of(options.out, name))
         if not (folder.path / "summary.json").exists():
             print(f"{name}: {VARIANTS[name] or 'nothing changed'}", flush=True)
             train_variant(base, VARIANTS[name], options.cost_limits or limits, folder, options.episodes)
-        finished[name] = read_json(folder.path / "summary.json")
+    summaries = {name: folder_of(options.out, name) / "summary.json" for name in VARIANTS}
+    finished = {name: read_json(path) for name, path in summaries.items() if path.exists()}
     RunFolder(options.out).write_json("results.json", {"run": read_json(base.path / "summary.json"), **finished})
     write_whole(options.out / "table.txt", (table(finished) + "\n").encode())
     print(table(finished))
 
 
+def folder_of(out: Path, name: str) -> Path:
+    """Where a variant is trained."""
+    return out / name.translate(str.maketrans({" ": "_", ":": "", "/": "-", ">": ""}))
+
+
 def train_variant(
     base: FinishedRun, changes: Mapping[str, Any], limits: tuple[float, ...], folder: RunFolder, episodes: int
 ) -> None:
-    """Train what the changes touch, score the result, write summary.json."""
+    """Train what the changes touch, score the result, write summary.json as deep.train does."""
+    began = time.monotonic()
     experiment = Experiment(replace(varied(base.experiment.settings, changes), cost_limits=limits))
     kept = shared(base.experiment, experiment)
     config = {"identity": identity(experiment) | {"shared": sorted(kept)}, "from": str(base.path)}
@@ -129,23 +142,30 @@ def train_variant(
             tensors[name].copy_(base.stored[name] if whole else base.stored[name][rows])
     phases = [phase for phase in experiment.phases() if phase.name not in kept]
     train(phases, tensors, folder, experiment.device)
-    _, results = evaluate(experiment, episodes)
-    report = {"changes": dict(changes), "shared": sorted(kept), "method": experiment.method.report()}
-    folder.write_json("summary.json", report | {"results": results})
+    gate = cast(DRCORL, experiment.method).gate
+    scores = {"": evaluate(experiment, episodes)[1], LAST: evaluate(experiment, episodes, lambda: gate.act)[1]}
+    changed = {"changes": dict(changes), "shared": sorted(kept)}
+    folder.write_json("summary.json", summary_of(experiment, scores, time.monotonic() - began) | changed)
     folder.close()
 
 
 def table(finished: Mapping[str, Mapping[str, Any]]) -> str:
     """Mean scores over the replicas, how many are safe, and how far the offline estimate is off, in costs.
 
-    dR is the mean paired difference in R to the first variant, with its standard error over replicas.
+    First of the policies that were kept, then of those with which adaptation ended. dR is the mean paired difference in
+    R to the first variant, with its standard error over replicas.
     """
+    kept = {name: found["results"] for name, found in finished.items()}
+    last = {name: found["other_choices"][LAST] for name, found in finished.items()}
+    return "\n".join(["the policy that is kept", *_lines(kept), "", "the last policy", *_lines(last)])
+
+
+def _lines(scores: Mapping[str, list[dict[str, Any]]]) -> list[str]:
     lines = [
         f"{'variant':<36} {'R':>5} {'dR':>6} {'+-':>5} {'C':>5} {'safe':>6} {'worst C':>8} {'estimate - cost':>16}"
     ]
-    first = np.array([row["reward"] for row in next(iter(finished.values()))["results"]])
-    for name, found in finished.items():
-        rows = found["results"]
+    first = np.array([row["reward"] for row in next(iter(scores.values()))])
+    for name, rows in scores.items():
         reward, cost = (np.array([row[key] for row in rows]) for key in ("reward", "cost"))
         error = np.array([row["offline_cost_estimate"] - row["cost_return"] for row in rows])
         difference = reward - first
@@ -155,7 +175,7 @@ def table(finished: Mapping[str, Mapping[str, Any]]) -> str:
             f"{name:<36} {reward.mean():>5.2f} {difference.mean():>+6.2f} {spread:>5.2f} {cost.mean():>5.2f} {safe:>6}"
             f" {cost.max():>8.2f} {error.mean():>+8.1f} +- {error.std():<4.1f}"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def varied(settings: Settings[Any], changes: Mapping[str, Any]) -> Settings[Any]:

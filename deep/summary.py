@@ -1,0 +1,42 @@
+"""What a finished run writes down: summary.json, which the benchmark, the notebooks and people read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from deep.experiment import Experiment
+from deep.provenance import commit, device_name, versions
+
+
+def summary_of(experiment: Experiment, scores: Mapping[str, list[dict[str, Any]]], seconds: float) -> dict[str, Any]:
+    """`scores` are the results of every way to act by its name, those of the configured way first."""
+    choice, *others = scores
+    return {
+        "task": experiment.task.name,
+        "algorithm": experiment.settings.algorithm,
+        "preset": experiment.settings.preset,
+        "device": device_name(experiment.device),
+        "versions": versions(),
+        "commit": commit(),
+        "dataset": dataset_of(experiment),
+        "simulated": experiment.task.simulated,
+        "normaliser": {"reward_range": experiment.task.reward_range, "episode_length": experiment.task.episode_length},
+        "simulator_episodes_used_in_training": int(experiment.problem.simulator.episodes.sum()),
+        "seconds": round(seconds, 1),
+        "method": experiment.method.report(),
+        "results": scores[choice],
+        "choice": choice,
+        "other_choices": {name: scores[name] for name in others},
+    }
+
+
+def dataset_of(experiment: Experiment) -> dict[str, Any]:
+    """Which data a run has seen."""
+    data = experiment.data
+    return {
+        "source": data.source,
+        "path": str(data.path),
+        "sha256": data.sha256,
+        "transitions": len(data),
+        "trajectories": len(data.starts),
+        "transitions_with_clipped_actions": data.clipped,
+    }
