@@ -29,7 +29,7 @@ import numpy as np
 import onnxruntime
 import torch
 from matplotlib.lines import Line2D
-from presentation import BLACK, BLUE, GREEN, ORANGE, PINK, REGION_COLOURS, YELLOW, lines_of, new, say, show, table
+from presentation import BLACK, BLUE, GREEN, ORANGE, PINK, REGION_COLOURS, YELLOW, new, say, show, table
 
 import deep
 from deep.algorithms.drcorl import DRCORL, DRCORLConfig
@@ -38,6 +38,7 @@ from deep.experiment import Experiment, Settings
 from deep.randomness import draw_block
 from deep.scores import FIRST_EVALUATION_SEED
 from deep.tasks import find_task, make
+from theory.tables import read_table
 
 RESULTS = Path(deep.__file__ or "").parent / "benchmark" / "results"
 LIMITS = {20.0: BLUE, 40.0: ORANGE, 80.0: GREEN}
@@ -49,7 +50,7 @@ experiment = Experiment(Settings(method=brief, dataset="embedded", device="cpu")
 data, method = experiment.data, experiment.method
 assert isinstance(method, DRCORL)
 
-scores = [row for row in lines_of(RESULTS / "results.csv") if row["data"] == "embedded"]
+scores = [row for row in read_table(RESULTS / "results.csv") if row["data"] == "embedded"]
 own = [row for row in scores if row["algorithm"] == "drcorl"]
 about = json.loads((RESULTS / "benchmark.json").read_text(encoding="utf-8"))
 seeds = ", ".join(f"{seed:g}" for seed in sorted({row["seed"] for row in own}))
@@ -236,7 +237,7 @@ say(
 # (`deep/study/hopper`, of runs of earlier versions), true costs are those of simulator episodes.
 
 # %%
-studied = lines_of(RESULTS.parents[1] / "study" / "hopper" / "results.csv")
+studied = read_table(RESULTS.parents[1] / "study" / "hopper" / "results.csv")
 
 
 def column_of(name: str) -> np.ndarray:

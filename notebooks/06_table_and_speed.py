@@ -22,16 +22,16 @@ import json
 from pathlib import Path
 
 import numpy as np
-from presentation import BLACK, BLUE, GREEN, ORANGE, PINK, YELLOW, lines_of, new, say, show, table
+from presentation import BLACK, BLUE, GREEN, ORANGE, PINK, YELLOW, new, say, show, table
 
 import deep
-from deep.benchmark.rows import grouped, method_of, methods_of
+from deep.benchmark.rows import grouped, method_of, methods_of, rows_in
 
 DEEP = Path(deep.__file__ or "").parent
 RESULTS = DEEP / "benchmark" / "results"
 ABLATIONS, SPEED = DEEP / "study" / "hopper" / "ablations.json", DEEP / "speed" / "results.json"
 
-rows = [row | {"method": method_of(row)} for row in lines_of(RESULTS / "results.csv")]
+rows = rows_in(RESULTS / "results.csv")
 summary = json.loads((RESULTS / "summary.json").read_text(encoding="utf-8"))
 about = json.loads((RESULTS / "benchmark.json").read_text(encoding="utf-8"))
 methods = methods_of(rows)
@@ -54,7 +54,7 @@ for (task, data), here in places.items():
     say(f"**{task}, data set `{data}`**")
     lines = []
     for method in methods_of(here):
-        mine = [row for row in here if row["method"] == method]
+        mine = [row for row in here if method_of(row) == method]
         cells = []
         for limit in limits:
             found = [row for row in mine if row["cost_limit"] == limit]
@@ -73,7 +73,7 @@ for pair, ((task, data), here) in zip(panels, places.items(), strict=True):
     limits = sorted({row["cost_limit"] for row in here})
     for axes, key in zip(pair, ("R", "C"), strict=True):
         for m, method in enumerate(methods):
-            for row in (row for row in here if row["method"] == method):
+            for row in (row for row in here if method_of(row) == method):
                 at = limits.index(row["cost_limit"]) + 0.11 * (m - (len(methods) - 1) / 2)
                 axes.plot(at, row[key], "o", color=COLOURS[method], markersize=5)
         axes.set_xticks(range(len(limits)), [f"{limit:g}" for limit in limits])
@@ -141,7 +141,7 @@ for axes, ((task, data), found) in zip(panels[0], places.items(), strict=True):
         axes.plot(
             [row["cost"]] * 2, [row["offline_cost_low"], row["offline_cost_high"]], color="#CCCCCC", linewidth=0.8
         )
-        axes.plot(row["cost"], row["offline_cost"], "o", color=COLOURS[row["method"]], markersize=5)
+        axes.plot(row["cost"], row["offline_cost"], "o", color=COLOURS[method_of(row)], markersize=5)
     axes.plot([0, 1000], [0, 1000], color=BLACK, linewidth=1)
     axes.set_xscale("symlog", linthresh=20)
     axes.set_yscale("symlog", linthresh=20)

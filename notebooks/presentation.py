@@ -1,6 +1,5 @@
 """What the notebooks share: a figure style, figures and tables as outputs, and where a committed result came from."""
 
-import csv
 import json
 from collections.abc import Sequence
 from io import BytesIO
@@ -85,21 +84,6 @@ def committed(path: Path) -> dict[str, Any]:
         f"{about['gamma']}).*"
     )
     return content
-
-
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    """The lines of a committed results.csv: numbers and truth values as such, None for what is empty."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{name: _value(text) for name, text in line.items()} for line in csv.DictReader(file)]
-
-
-def _value(text: str) -> Any:
-    if text in ("", "True", "False"):
-        return {"": None, "True": True, "False": False}[text]
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def verdicts(*claims: str) -> None:

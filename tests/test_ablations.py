@@ -110,7 +110,8 @@ def test_the_last_policy_is_scored_beside_the_one_that_is_kept(base, tmp_path):
     kept, last = found["results"], found["other_choices"]["last"]
     assert [row["seed"] for row in last] == [row["seed"] for row in kept] == [1, 2]
     assert all(one["reward"] != two["reward"] for one, two in zip(kept, last, strict=True))
-    assert rows_of(collected([f"mine={folder_of(tmp_path, 'step size: 2e-4')}"]))[0]["variant"] == "mine"
+    runs, _ = collected([f"mine={folder_of(tmp_path, 'step size: 2e-4')}"])
+    assert {(row["variant"], row["choice"]) for row in rows_of(runs)} == {("mine", ""), ("mine", "last")}
 
 
 def test_some_of_the_limits_are_varied_as_they_were_alone(dataset_file, tmp_path):

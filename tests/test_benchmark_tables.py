@@ -13,10 +13,11 @@ from scipy import stats
 
 from deep.benchmark import curves, figures, statistics, tables
 from deep.benchmark.presets import SCALES, STUDIES
-from deep.benchmark.rows import Row, Run, collected, method_of, rows_of
+from deep.benchmark.rows import Row, Run, collected, method_of, rows_of, with_run
 from deep.benchmark.statistics import blocks_of, difference, interval, iqm, mean, probability_larger, share_safe
 from deep.safe_adaptation import Temperature
 from theory.errors import InputError
+from theory.tables import write_table
 
 
 def rows(
@@ -199,7 +200,9 @@ def write_run(folder: Path, R: float = 0.5, variant_of_beta: str = "sqrt", sha25
 
 def test_finished_runs_are_collected_into_rows(tmp_path):
     first, second = write_run(tmp_path / "one"), write_run(tmp_path / "two", R=0.9)
-    found = rows_of(collected([str(first), f"other={second}"]))
+    runs, earlier = collected([str(first), f"other={second}"])
+    assert earlier == []
+    found = rows_of(runs)
     assert [method_of(row) for row in found] == ["DRCORL"] * 2 + ["DRCORL (other)"] * 2
     assert [row["cost_limit"] for row in found] == [0, 20, 0, 20]
     row = found[1]
@@ -208,11 +211,29 @@ def test_finished_runs_are_collected_into_rows(tmp_path):
     assert (row["reward_min"], row["reward_max"], row["simulator_episodes_in_training"]) == (100.0, 1100.0, 3)
     assert (row["commit"], row["seconds"], row["episodes"], row["run"]) == ("c0ffee", 9.0, 5, str(first))
     with pytest.raises(InputError, match="VARIANT=RUN"):
-        rows_of(collected([str(first), str(second)]))
+        rows_of(collected([str(first), str(second)])[0])
     with pytest.raises(InputError, match="different data of HopperVel under the name toy"):
-        rows_of(collected([str(first), f"x={write_run(tmp_path / 'three', sha256='cd' * 32)}"]))
+        rows_of(collected([str(first), f"x={write_run(tmp_path / 'three', sha256='cd' * 32)}"])[0])
     with pytest.raises(InputError, match="no finished run in /nowhere"):
         collected(["/nowhere"])
+
+
+def test_rows_of_an_earlier_table_stand_beside_those_of_runs(tmp_path):
+    old, new = (Run(write_run(tmp_path / name, R=R), name, name) for name, R in (("old", 0.25), ("new", 0.5)))
+    write_table(tmp_path / "results.csv", rows_of([old]))
+    runs, earlier = collected([str(tmp_path / "results.csv"), f"new={new.path}"])
+    assert earlier == rows_of([old]), "the same values of the same types"
+    together = rows_of(runs, earlier)
+    assert [(row["variant"], row["R"]) for row in together] == [("new", 0.5)] * 2 + [("old", 0.25)] * 2
+    assert [row["variant"] for row in with_run(together, runs)] == ["new"] * 2
+    assert curves.schedules(together, runs, tmp_path) == []
+    with pytest.raises(InputError, match="both hold"):
+        rows_of([old], earlier)
+    with pytest.raises(InputError, match="no such file"):
+        collected([str(tmp_path / "other.csv")])
+    (tmp_path / "bad.csv").write_text("task,data\na,b\n")
+    with pytest.raises(InputError, match="lacks algorithm"):
+        collected([str(tmp_path / "bad.csv")])
 
 
 def test_the_schedules_figure_shows_what_was_foretold(tmp_path):

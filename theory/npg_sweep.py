@@ -10,7 +10,8 @@ import tyro
 from theory.errors import InputError, exit_on_input_error
 from theory.sweep.grid import Grid, expand, jobs
 from theory.sweep.schedule import prepare, run_all, write_atomically
-from theory.sweep.summary import report, write_table
+from theory.sweep.summary import report
+from theory.tables import write_table
 
 QUICK = Grid(
     instances=("dirichlet:2:2", "chain:3:2"),

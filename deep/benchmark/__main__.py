@@ -17,14 +17,14 @@ import tyro
 
 from deep.benchmark import curves, figures, latency, statistics, tables
 from deep.benchmark.jobs import Grid, Job, expand
-from deep.benchmark.rows import Row, Run, collected, grouped, rows_of, runs_of
+from deep.benchmark.rows import Row, Run, collected, grouped, rows_of, runs_of, with_run
 from deep.benchmark.running import MARKER, Outcome, run_all
 from deep.provenance import commit, processor, versions
 from deep.runs import read_json, write_whole
 from deep.simulators.lockstep import cores
 from theory.errors import InputError, exit_on_input_error
 from theory.sweep.schedule import connect
-from theory.sweep.summary import write_table
+from theory.tables import write_table
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Options:
     dask: str | None = None
     """Address of an existing Dask scheduler to run the jobs on, such as tcp://127.0.0.1:8786."""
     collect: tuple[str, ...] = ()
-    """Train nothing: tabulate these finished runs, each a run's folder, a benchmark's folder or VARIANT=RUN."""
+    """Train nothing: tabulate these finished runs, each a run's folder, a benchmark's folder or VARIANT=RUN; or the
+    rows of a results.csv, where the runs themselves are gone."""
     latency: bool = False
     """Measure how long acting takes, as --study time does."""
 
@@ -67,13 +68,14 @@ def run(options: Options) -> list[Outcome]:
             f"--workers {options.workers}, --threads {options.threads}: accepted are at least 0 and at least 1"
         )
     outcomes: list[Outcome] = []
+    earlier: list[Row] = []
     out = options.out.resolve()
     if options.collect:
         if options.grid != Grid() or options.resume:
             raise InputError("--collect trains nothing: it goes with --out and --latency only")
         if (out / MARKER).exists():
             raise InputError(f"--out {out} holds a benchmark of its own: choose another folder for --collect")
-        runs = collected(options.collect)
+        runs, earlier = collected(options.collect)
         out.mkdir(parents=True, exist_ok=True)
     else:
         jobs = expand(options.grid)
@@ -83,8 +85,8 @@ def run(options: Options) -> list[Outcome]:
         outcomes = run_all(jobs, out, options.workers or default_workers(), options.dask, options.threads)
         runs = runs_of(out, jobs)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
-    if runs:
-        write(out, runs, options.latency or options.grid.study == "time")
+    if runs or earlier:
+        write(out, runs, earlier, options.latency or options.grid.study == "time")
     for outcome in failed:
         print(f"FAILED: {outcome.job.name}: {outcome.error}", file=sys.stderr)
     if failed:
@@ -119,9 +121,9 @@ def default_workers() -> int:
     return 1 if torch.cuda.is_available() else cores(0, 64)
 
 
-def write(out: Path, runs: list[Run], with_latency: bool) -> None:
-    """All files, from the runs' folders."""
-    rows = rows_of(runs)
+def write(out: Path, runs: list[Run], earlier: list[Row], with_latency: bool) -> None:
+    """All files, from the runs' folders and from rows of an earlier table."""
+    rows = rows_of(runs, earlier)
     write_table(out / "results.csv", rows)
     text = tables.markdown(rows)
     write_whole(out / "table.md", text.encode())
@@ -136,18 +138,18 @@ def write(out: Path, runs: list[Run], with_latency: bool) -> None:
     write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
     drawn = [figures.over_limits(rows, out / "limits.png"), *curves.schedules(rows, runs, out)]
     if latencies:
-        drawn.append(figures.against_time(rows, latencies, out / "time.png"))
+        drawn.append(figures.against_time(with_run(rows, runs), latencies, out / "time.png"))
     print(text)
     for path in (out / "results.csv", out / "table.md", out / "summary.json", *drawn):
         print(path)
 
 
 def latencies_of(rows: list[Row], runs: list[Run]) -> list[dict[str, Any]]:
-    """The times of every method on every task and data set, one method after the other."""
+    """The times of every method on every task and data set whose run is there, one method after the other."""
     keys = ("task", "data", "algorithm", "variant")
     paths = {run.name: run.path for run in runs}
     found = []
-    for cell, own in grouped(rows, *keys).items():
+    for cell, own in grouped(with_run(rows, runs), *keys).items():
         print(f"timing {' '.join(filter(None, cell))}", flush=True)
         found += [dict(zip(keys, cell, strict=True)) | entry for entry in latency.measure(paths[own[0]["run"]])]
     return found

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from deep.benchmark.figures import AXIS, cost_scale, finish, place, reward_scale
-from deep.benchmark.rows import Row, Run, grouped, methods_of
+from deep.benchmark.rows import Row, Run, grouped, methods_of, with_run
 from deep.runs import RunFolder, read_json
 
 Curves = Mapping[str, np.ndarray]
@@ -50,7 +50,7 @@ def schedules(rows: Sequence[Row], runs: Sequence[Run], folder: Path) -> list[Pa
     """A figure for each task and data set that has several schedules."""
     found = []
     named = {run.name: run for run in runs}
-    for (task, data), part in grouped(rows, "task", "data").items():
+    for (task, data), part in grouped(with_run(rows, runs), "task", "data").items():
         words = {row["run"]: schedule_of(named[row["run"]]) for row in part}
         part = [row for row in part if words[row["run"]] is not None]
         if len({words[row["run"]] for row in part}) > 1:

@@ -9,8 +9,8 @@ from deep.benchmark.jobs import Job, job_from
 from deep.benchmark.running import MARKER, finished, run_folder
 from deep.runs import read_json
 from theory.errors import InputError
+from theory.tables import Row, read_table
 
-Row = dict[str, Any]
 CELL = ("task", "data", "algorithm", "variant", "choice", "seed", "cost_limit")
 """What tells one row from another."""
 TITLES = {"bc_all": "BC-All", "bc_safe": "BC-Safe", "bc_best": "BC-Best", "drcorl": "DRCORL", "safe_dql": "Safe-DQL"}
@@ -33,10 +33,14 @@ def runs_of(folder: Path, jobs: Sequence[Job], prefix: str = "") -> list[Run]:
     return [Run(run_folder(folder, job), prefix + job.name, job.variant, job.scale) for job in there]
 
 
-def collected(entries: Sequence[str]) -> list[Run]:
-    """The runs of --collect: each entry is a run's folder, a benchmark's, or VARIANT=RUN."""
+def collected(entries: Sequence[str]) -> tuple[list[Run], list[Row]]:
+    """What --collect names: each entry is a run's folder, a benchmark's, VARIANT=RUN, or an earlier table."""
     found: list[Run] = []
+    earlier: list[Row] = []
     for entry in entries:
+        if entry.endswith(".csv"):
+            earlier += rows_in(Path(entry))
+            continue
         variant, _, text = entry.rpartition("=") if not Path(entry).exists() else ("", "", entry)
         path = Path(text)
         if (path / MARKER).exists():
@@ -46,17 +50,28 @@ def collected(entries: Sequence[str]) -> list[Run]:
         else:
             raise InputError(
                 f"--collect {entry}: there is no finished run in {path}; accepted are folders of finished runs of "
-                "deep.train, folders of a benchmark, and VARIANT=RUN"
+                "deep.train, folders of a benchmark, VARIANT=RUN, and the results.csv of a benchmark"
             )
-    return found
+    return found, earlier
 
 
-def rows_of(runs: Iterable[Run]) -> list[Row]:
-    """All rows, in the order of their cells.
+def rows_in(path: Path) -> list[Row]:
+    """The rows of a results.csv. Raises `InputError` where it is none."""
+    if not path.is_file():
+        raise InputError(f"--collect {path}: there is no such file")
+    rows = read_table(path)
+    if missing := [name for name in (*CELL, "R", "C", "safe", "sha256", "run") if any(name not in row for row in rows)]:
+        raise InputError(f"--collect {path}: accepted is a benchmark's results.csv, this table lacks {missing[0]}")
+    words = ("task", "data", "variant", "choice", "scale", "run")
+    return [row | {name: "" if row[name] is None else str(row[name]) for name in words} for row in rows]
+
+
+def rows_of(runs: Iterable[Run], earlier: Iterable[Row] = ()) -> list[Row]:
+    """All rows, those of an earlier table among them, in the order of their cells.
 
     Raises `InputError` where two rows are of the same cell, and where one data set's name stands for different files.
     """
-    rows = [row for run in runs for row in _rows(run)]
+    rows = [*earlier, *(row for run in runs for row in _rows(run))]
     cells: dict[tuple[Any, ...], Row] = {}
     for row in rows:
         other = cells.setdefault(tuple(row[key] for key in CELL), row)
@@ -73,6 +88,12 @@ def rows_of(runs: Iterable[Run]) -> list[Row]:
             )
     order = list(TITLES)
     return sorted(rows, key=lambda row: [order.index(row[k]) if k == "algorithm" else row[k] for k in CELL])
+
+
+def with_run(rows: Iterable[Row], runs: Iterable[Run]) -> list[Row]:
+    """Those rows whose run is there; rows of an earlier table have none."""
+    names = {run.name for run in runs}
+    return [row for row in rows if row["run"] in names]
 
 
 def _rows(run: Run) -> list[Row]:

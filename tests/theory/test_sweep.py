@@ -11,7 +11,8 @@ import pytest
 from theory import npg_sweep
 from theory.sweep.grid import Grid, expand, jobs
 from theory.sweep.schedule import prepare, run_all
-from theory.sweep.summary import report, slope, vacuous, write_table
+from theory.sweep.summary import report, slope, vacuous
+from theory.tables import write_table
 
 TINY = Grid(
     instances=("dirichlet:2:2", "bandit:1:3"),

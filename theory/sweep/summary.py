@@ -1,23 +1,13 @@
 """From rows to a table: medians and worst cases, ratios to the bounds, slopes in T with bootstrap intervals."""
 
-import csv
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-Row = dict[str, Any]
+from theory.tables import Row
+
 INSTANCE = ("family", "states", "actions", "gamma", "tightness", "seed")
-
-
-def write_table(path: Path, rows: Sequence[Row]) -> None:
-    """All runs as CSV, one row each; floats are written so that reading them back gives the same bits."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows({name: repr(v) if isinstance(v, float) else v for name, v in row.items()} for row in rows)
 
 
 def column(rows: Sequence[Row], name: str) -> np.ndarray:

@@ -1,0 +1,36 @@
+"""Tables of results as CSV files."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def write_table(path: Path, rows: Sequence[Row]) -> None:
+    """One line per row; floats are written so that reading them back gives the same bits."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows({name: repr(v) if isinstance(v, float) else v for name, v in row.items()} for row in rows)
+
+
+def read_table(path: Path) -> list[Row]:
+    """The rows that `write_table` wrote: numbers and truth values as such, None for what is empty."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: _value(text) for name, text in line.items()} for line in csv.DictReader(file)]
+
+
+def _value(text: str) -> Any:
+    if text in ("", "True", "False"):
+        return {"": None, "True": True, "False": False}[text]
+    if len(text) > 30:  # a hash, which may look like a number
+        return text
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
