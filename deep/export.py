@@ -20,6 +20,7 @@ input, `noise`, drawn anew for each step. What the file is, is written into it. 
 import io
 import json
 import warnings
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -131,6 +132,16 @@ def to_torchscript(policy: Portable, about: dict[str, Any]) -> bytes:
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
         traced = torch.jit.trace(_Module(policy), examples)
         torch.jit.save(traced, buffer, _extra_files={METADATA: json.dumps(about)})
+    return without_source_paths(buffer.getvalue())
+
+
+def without_source_paths(archive: bytes) -> bytes:
+    """A TorchScript file without its debug entries, which name the exporting machine's folders; torch needs none."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(buffer, "w") as new:
+        for entry in old.infolist():
+            if not entry.filename.endswith(".debug_pkl"):
+                new.writestr(zipfile.ZipInfo(entry.filename), old.read(entry))
     return buffer.getvalue()
 
 

@@ -1,10 +1,12 @@
 """The exported policy against the run's own actions, in both formats; its metadata; what is refused; the example."""
 
+import contextlib
 import inspect
 import io
 import json
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 
 import gymnasium
@@ -81,6 +83,9 @@ def test_the_file_acts_as_the_run_does(run, format, seed, limit, tmp_path):
         np.testing.assert_allclose(found, expected, atol=2 * TOLERANCE[format])  # of a range of 4 instead of 2
         if batch > 1:
             assert np.ptp(found) > 0
+    with zipfile.ZipFile(out) if format == "torchscript" else contextlib.nullcontext() as archive:
+        parts = [out.read_bytes()] if archive is None else [archive.read(name) for name in archive.namelist()]
+    assert not any(str(Path(export.__file__).parent).encode() in part for part in parts), "a folder of this machine"
 
 
 def test_the_file_says_what_it_is(run, tmp_path):
