@@ -248,6 +248,9 @@ def test_the_schedules_figure_shows_what_was_foretold(tmp_path):
     assert curve["R"].tolist() == [[0.5, 0.0]]
     assert curve["C"].tolist() == [[5 / 20, 6 / 1]], "the order of the run, not that of the sorted rows"
     assert curves.schedule_of(runs[0]) == "beta = sqrt(0 + 0.25 n), epochs of 50 steps"
+    (first, _) = curves.recorded(runs)
+    assert curves.recorded(runs[:1]) == []
+    assert (first["variant"], first["beta"], first["C"]) == ("sqrt", [0.5], [[0.25, 6.0]])
     (path,) = curves.schedules(found, runs, tmp_path)
     assert path.stat().st_size > 20_000
     assert curves.schedules(own, runs[:1], tmp_path) == [], "one schedule is no comparison"

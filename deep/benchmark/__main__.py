@@ -134,6 +134,7 @@ def write(out: Path, runs: list[Run], earlier: list[Row], with_latency: bool) ->
         "methods": statistics.of_methods(rows),
         "pairs": statistics.of_pairs(rows),
         "seconds_for_1000_actions": latencies,
+        "schedules": curves.recorded(runs),
     }
     write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
     drawn = [figures.over_limits(rows, out / "limits.png"), *curves.schedules(rows, runs, out)]

@@ -46,6 +46,18 @@ def curves_of(run: Run) -> Curves | None:
     }
 
 
+def recorded(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """The figure's curves as summary.json holds them, to four digits; none where there are no two schedules."""
+    found = []
+    for run in runs:
+        schedule, curves = schedule_of(run), curves_of(run)
+        if schedule is not None and curves is not None:
+            rounded = {name: np.vectorize(lambda x: float(f"{x:.4g}"))(values) for name, values in curves.items()}
+            about = {"run": run.name, "variant": run.variant, "schedule": schedule}
+            found.append(about | {name: values.tolist() for name, values in rounded.items()})
+    return found if len({curve["schedule"] for curve in found}) > 1 else []
+
+
 def schedules(rows: Sequence[Row], runs: Sequence[Run], folder: Path) -> list[Path]:
     """A figure for each task and data set that has several schedules."""
     found = []
