@@ -1,6 +1,7 @@
 """From settings to a learner: what `deep.train` builds anew and `deep.evaluate` builds again from config.json."""
 
 import dataclasses
+import json
 import types
 import typing
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from torch import Tensor
 from deep.algorithms import ALGORITHMS
 from deep.datasets import OfflineDataset, load
 from deep.estimates import DynamicsConfig, DynamicsEnsemble
+from deep.files import read_tensors
 from deep.own_data import OwnData, load_own, task_of
 from deep.phases import Choosing, Phase, Problem
 from deep.policies import Act
@@ -173,6 +175,29 @@ def restore(run: Path) -> Experiment:
     if experiment.data.sha256 != config["identity"]["dataset_sha256"]:
         raise InputError(f"{experiment.data.path} is not the file that the run in {run} was trained on: it has changed")
     return experiment
+
+
+def take_dynamics(experiment: Experiment, run: Path) -> list[Phase]:
+    """Fill in the learned dynamics that another run has trained; the phases that are left.
+
+    They follow from the data, the seeds and their own settings alone: an experiment that takes them ends with the bits
+    of one that has trained them. Raises `InputError` where these differ, or the run has not finished its dynamics.
+    """
+    theirs, mine = read_json(run / "config.json").get("identity", {}), json.loads(json.dumps(identity(experiment)))
+    for name in ("task", "dataset_sha256", "own", "normalise_states", "seeds", "dynamics"):
+        if theirs.get(name) != mine[name]:
+            raise InputError(
+                f"--dynamics-from {run}: its {name} is {theirs.get(name)}, this run's {mine[name]}: accepted are runs "
+                "in which they agree"
+            )
+    stored, place = read_tensors(run / "checkpoint.safetensors", "checkpoint")
+    trained = [phase.name for phase in experiment.dynamics.phases()]
+    if place["phase"] in trained:
+        raise InputError(f"--dynamics-from {run}: the run there is still training them")
+    with torch.no_grad():
+        for name, tensor in experiment.dynamics.tensors().items():
+            tensor.copy_(stored[name])
+    return [phase for phase in experiment.phases() if phase.name not in trained]
 
 
 def finished(run: Path) -> tuple[Experiment, RunFolder]:

@@ -19,7 +19,7 @@ import tyro
 from deep import plots
 from deep.algorithms import ALGORITHMS
 from deep.capture import in_turn, replayed
-from deep.experiment import Config, Experiment, Settings, identity
+from deep.experiment import Config, Experiment, Settings, identity, take_dynamics
 from deep.own_data import assumptions
 from deep.provenance import commit, device_name, versions
 from deep.runs import RunFolder
@@ -40,6 +40,9 @@ class Options(Settings[Config]):
     """Go on with the run in that folder, with the same settings."""
     episodes: int = 20
     """Simulator episodes per replica in the final evaluation."""
+    dynamics_from: Path | None = None
+    """Take the learned dynamics from this run, of the same data, seeds and dynamics settings, instead of training them
+    again: the same bits in half the time."""
     graphs: bool = False
     """On a GPU, replay each block of updates as one CUDA graph. Never run on a device so far."""
     threads: int = 0
@@ -83,13 +86,14 @@ def run(options: Options[Any]) -> dict[str, Any]:
         raise InputError(f"--graphs on {experiment.device}: CUDA graphs need a CUDA device")
     if experiment.task.env is not None:
         check_simulator(experiment.task)
+    phases = experiment.phases() if options.dynamics_from is None else take_dynamics(experiment, options.dynamics_from)
     folder = RunFolder(options.out or Path("runs") / f"{experiment.task.name}-{options.algorithm}")
     config = {"identity": identity(experiment), "versions": versions(), "commit": commit(), "command": sys.argv}
     folder.open(config, options.resume)
     print(opening(experiment), flush=True)
 
     compose = replayed if options.graphs else in_turn
-    train(experiment.phases(), experiment.tensors(), folder, experiment.device, compose)
+    train(phases, experiment.tensors(), folder, experiment.device, compose)
     if experiment.task.simulated:
         print(f"evaluating {options.episodes} episodes per replica in the simulator", flush=True)
     first, *others = experiment.choices

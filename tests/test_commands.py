@@ -14,10 +14,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from deep import evaluate, scores, summary, train
+from deep.files import read_tensors, write_tensors
+from deep.runs import RunFolder
 from deep.scores import interval
 from deep.simulators.batched import Episodes
 from deep.tasks import find_task
 from tests.conftest import TINY
+from theory.errors import InputError
 
 TASK = find_task("HopperVel")
 SETTINGS = {
@@ -110,6 +113,32 @@ def test_a_killed_run_resumes_to_the_same_bits(dataset_file, tmp_path):
     assert whole.keys() == killed.keys()
     for name, tensor in whole.items():
         assert np.array_equal(tensor, killed[name]), name
+
+
+def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "evaluate", lambda experiment, *rest: (None, [{}]))
+    monkeypatch.setattr(train.plots, "results", lambda *rest: None)
+    monkeypatch.setattr(train, "closing", lambda *rest: "")
+    words = [*TINY, "--dataset", str(dataset_file), "--cost-limits", "9", "--episodes", "1"]
+    train.main([*words, "--out", str(tmp_path / "own")])
+    taken = ["--dynamics-from", str(tmp_path / "own")]
+    train.main([*words, *taken, "--out", str(tmp_path / "taken")])
+    own, other = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("own", "taken"))
+    assert own.keys() == other.keys()
+    assert all(np.array_equal(tensor, other[name]) for name, tensor in own.items())
+    first, second = ({line["phase"] for line in RunFolder(tmp_path / name).read_metrics()} for name in ("own", "taken"))
+    assert first - second == {"dynamics"}
+    for change in (["--seeds", "5"], ["--dynamics.learning-rate", "0.1"], ["--no-normalise-states"]):
+        options = train.parse([*words, *change, *taken, "--out", str(tmp_path / "refused")])
+        with pytest.raises(InputError, match="accepted are runs in which they agree"):
+            train.run(options)
+        assert not (tmp_path / "refused").exists()
+    (tmp_path / "early").mkdir()
+    (tmp_path / "early" / "config.json").write_bytes((tmp_path / "own" / "config.json").read_bytes())
+    stored, _ = read_tensors(tmp_path / "own" / "checkpoint.safetensors", "checkpoint")
+    write_tensors(tmp_path / "early" / "checkpoint.safetensors", stored, {"phase": "dynamics", "step": "50"})
+    with pytest.raises(InputError, match="still training them"):
+        train.run(train.parse([*words, "--dynamics-from", str(tmp_path / "early"), "--out", str(tmp_path / "late")]))
 
 
 @pytest.mark.parametrize(
