@@ -234,7 +234,7 @@ say(
 #
 # The preprint's gate reads an upper confidence bound off an ensemble of cost critics; ours rolls the policy out in
 # learned dynamics. Both are offline, so both can be wrong. Each dot is one policy of the study
-# (`deep/study/hopper`, of runs of earlier versions), true costs are those of simulator episodes.
+# (`deep/study/hopper`: 360 policies of nine adaptations), true costs are those of simulator episodes.
 
 # %%
 studied = read_table(RESULTS.parents[1] / "study" / "hopper" / "results.csv")

@@ -62,7 +62,8 @@ def schedules(rows: Sequence[Row], runs: Sequence[Run], folder: Path) -> list[Pa
     """A figure for each task and data set that has several schedules."""
     found = []
     named = {run.name: run for run in runs}
-    for (task, data), part in grouped(with_run(rows, runs), "task", "data").items():
+    kept = [row for row in with_run(rows, runs) if row["choice"] != "last"]
+    for (task, data), part in grouped(kept, "task", "data").items():
         words = {row["run"]: schedule_of(named[row["run"]]) for row in part}
         part = [row for row in part if words[row["run"]] is not None]
         if len({words[row["run"]] for row in part}) > 1:
@@ -73,7 +74,7 @@ def schedules(rows: Sequence[Row], runs: Sequence[Run], folder: Path) -> list[Pa
 def _draw(rows: Sequence[Row], runs: Mapping[str, Run], words: Mapping[str, Any], path: Path) -> Path:
     limits, methods = sorted({row["cost_limit"] for row in rows}), methods_of(rows)
     figure, grid = plt.subplots(
-        2, len(limits) + 1, figsize=(3.4 * (len(limits) + 1), 6.6), layout="constrained", squeeze=False
+        2, len(limits) + 1, figsize=(max(3.4 * (len(limits) + 1), 10.2), 6.6), layout="constrained", squeeze=False
     )
     for (name,), own in grouped(rows, "run").items():
         curves, colour = curves_of(runs[name]), f"C{methods.index(methods_of(own)[0])}"
