@@ -4,6 +4,7 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,6 +30,11 @@ def commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return found.stdout.strip()
+
+
+def origin() -> dict[str, Any]:
+    """Versions and commit together: asked for at the start of long work, since a checkout may change under it."""
+    return {"versions": versions(), "commit": commit()}
 
 
 def device_name(device: torch.device) -> str:

@@ -4,19 +4,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from deep.experiment import Experiment
-from deep.provenance import commit, device_name, versions
+from deep.provenance import device_name
+
+LAST = "last"
+"""The way to act of the policy with which adaptation ended, whatever was kept."""
 
 
-def summary_of(experiment: Experiment, scores: Mapping[str, list[dict[str, Any]]], seconds: float) -> dict[str, Any]:
-    """`scores` are the results of every way to act by its name, those of the configured way first."""
+def summary_of(
+    experiment: Experiment, config: Mapping[str, Any], scores: Mapping[str, list[dict[str, Any]]], seconds: float
+) -> dict[str, Any]:
+    """`config` is what the run wrote into config.json when it began, with versions and commit of that time.
+
+    `scores` are the results of every way to act by its name, those of the configured way first.
+    """
     choice, *others = scores
     return {
         "task": experiment.task.name,
         "algorithm": experiment.settings.algorithm,
         "preset": experiment.settings.preset,
         "device": device_name(experiment.device),
-        "versions": versions(),
-        "commit": commit(),
+        "versions": config["versions"],
+        "commit": config["commit"],
         "dataset": dataset_of(experiment),
         "simulated": experiment.task.simulated,
         "normaliser": {"reward_range": experiment.task.reward_range, "episode_length": experiment.task.episode_length},

@@ -21,7 +21,7 @@ from deep.algorithms import ALGORITHMS
 from deep.capture import in_turn, replayed
 from deep.experiment import Config, Experiment, Settings, identity, take_dynamics
 from deep.own_data import assumptions
-from deep.provenance import commit, device_name, versions
+from deep.provenance import device_name, origin
 from deep.runs import RunFolder
 from deep.scores import doubts, evaluate, explanation, table
 from deep.simulators.own import check as check_simulator
@@ -42,7 +42,7 @@ class Options(Settings[Config]):
     """Simulator episodes per replica in the final evaluation."""
     dynamics_from: Path | None = None
     """Take the learned dynamics from this run, of the same data, seeds and dynamics settings, instead of training them
-    again: the same bits in half the time."""
+    again: the same bits, without the time that training them takes."""
     graphs: bool = False
     """On a GPU, replay each block of updates as one CUDA graph. Never run on a device so far."""
     threads: int = 0
@@ -88,7 +88,7 @@ def run(options: Options[Any]) -> dict[str, Any]:
         check_simulator(experiment.task)
     phases = experiment.phases() if options.dynamics_from is None else take_dynamics(experiment, options.dynamics_from)
     folder = RunFolder(options.out or Path("runs") / f"{experiment.task.name}-{options.algorithm}")
-    config = {"identity": identity(experiment), "versions": versions(), "commit": commit(), "command": sys.argv}
+    config = {"identity": identity(experiment), **origin(), "command": sys.argv}
     folder.open(config, options.resume)
     print(opening(experiment), flush=True)
 
@@ -98,10 +98,10 @@ def run(options: Options[Any]) -> dict[str, Any]:
         print(f"evaluating {options.episodes} episodes per replica in the simulator", flush=True)
     first, *others = experiment.choices
     played, results = evaluate(experiment, options.episodes)
-    scores = {first: results}
-    for choice in others:
-        scores[choice] = evaluate(experiment, options.episodes, partial(experiment.actor, choice))[1]
-    summary = summary_of(experiment, scores, time.monotonic() - began)
+    scores = {first: results} | {
+        choice: evaluate(experiment, options.episodes, partial(experiment.actor, choice))[1] for choice in others
+    }
+    summary = summary_of(experiment, config, scores, time.monotonic() - began)
     folder.write_json("summary.json", summary)
     plots.results(experiment, played, results, folder.path / "results.png")
     plots.training(folder.read_metrics(), experiment.problem.replicas, folder.path / "training.png")

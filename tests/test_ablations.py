@@ -106,6 +106,7 @@ def test_the_last_policy_is_scored_beside_the_one_that_is_kept(base, tmp_path):
         patch.setitem(VARIANTS, "step size: 2e-4", {"adaptation_rate": 0.01, "gate.departure": 1e-9})
         ablations.main([*words, "step size: 2e-4"])
     found = read_json(folder_of(tmp_path, "step size: 2e-4") / "summary.json")
+    assert found["commit"] == read_json(folder_of(tmp_path, "step size: 2e-4") / "config.json")["commit"]
     assert found["method"]["chosen_step"] == [0.0, 0.0]
     kept, last = found["results"], found["other_choices"]["last"]
     assert [row["seed"] for row in last] == [row["seed"] for row in kept] == [1, 2]

@@ -16,6 +16,7 @@ from deep.benchmark.presets import SCALES, STUDIES
 from deep.benchmark.rows import Row, Run, collected, method_of, rows_of, with_run
 from deep.benchmark.statistics import blocks_of, difference, interval, iqm, mean, probability_larger, share_safe
 from deep.safe_adaptation import Temperature
+from deep.summary import LAST
 from theory.errors import InputError
 from theory.tables import write_table
 
@@ -231,6 +232,9 @@ def test_rows_of_an_earlier_table_stand_beside_those_of_runs(tmp_path):
         rows_of([old], earlier)
     with pytest.raises(InputError, match="no such file"):
         collected([str(tmp_path / "other.csv")])
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(InputError, match="there are no rows in it"):
+        collected([str(tmp_path / "empty.csv")])
     (tmp_path / "bad.csv").write_text("task,data\na,b\n")
     with pytest.raises(InputError, match="lacks algorithm"):
         collected([str(tmp_path / "bad.csv")])
@@ -254,6 +258,15 @@ def test_the_schedules_figure_shows_what_was_foretold(tmp_path):
     (path,) = curves.schedules(found, runs, tmp_path)
     assert path.stat().st_size > 20_000
     assert curves.schedules(own, runs[:1], tmp_path) == [], "one schedule is no comparison"
+
+
+def test_the_schedules_figure_has_bars_for_what_was_kept_alone(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(curves, "_draw", lambda rows, *rest: drawn.append(rows) or tmp_path)
+    runs = [Run(write_run(tmp_path / growth, variant_of_beta=growth), growth, growth) for growth in ("sqrt", "linear")]
+    kept = rows_of(runs)
+    curves.schedules([*kept, *(row | {"choice": LAST} for row in kept)], runs, tmp_path)
+    assert drawn == [kept]
 
 
 def beta(words: tuple[str, ...], step: float) -> float:

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from deep import evaluate, scores, summary, train
+from deep import evaluate, provenance, scores, summary, train
 from deep.files import read_tensors, write_tensors
-from deep.runs import RunFolder
+from deep.runs import RunFolder, read_json
 from deep.scores import interval
 from deep.simulators.batched import Episodes
 from deep.tasks import find_task
@@ -113,6 +113,15 @@ def test_a_killed_run_resumes_to_the_same_bits(dataset_file, tmp_path):
     assert whole.keys() == killed.keys()
     for name, tensor in whole.items():
         assert np.array_equal(tensor, killed[name]), name
+
+
+def test_a_summary_names_the_commit_that_the_run_began_with(dataset_file, tmp_path, monkeypatch):
+    """A checkout that is edited meanwhile is not what has run."""
+    monkeypatch.setattr(provenance, "commit", iter(["the first", "a later one"]).__next__)
+    words = ["--algorithm", "bc_all", "--steps", "4", "--hidden", "16", "--dynamics.steps", "0", "--episodes", "1"]
+    train.main([*words, "--dataset", str(dataset_file), "--cost-limits", "9", "--out", str(tmp_path / "run")])
+    found = [read_json(tmp_path / "run" / name)["commit"] for name in ("config.json", "summary.json")]
+    assert found == ["the first"] * 2
 
 
 def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monkeypatch):

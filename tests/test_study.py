@@ -1,6 +1,5 @@
 """deep.study: which policies are measured, what a row holds, what the summary makes of rows."""
 
-import csv
 import json
 from dataclasses import replace
 
@@ -15,10 +14,11 @@ from deep.study import __main__ as study
 from deep.study import measure as measuring
 from deep.study.measure import Estimators, RowFile, truth
 from deep.study.policies import SHAKES, STRETCHES, FinishedRun
-from deep.study.summary import by_departure, exploitation, gate_verdicts, quality, summarise, write_csv
+from deep.study.summary import by_departure, exploitation, four_digits, gate_verdicts, quality, summarise
 from deep.tasks import TASKS
 from tests.conftest import TINY
 from theory.errors import InputError
+from theory.tables import read_table, write_table
 
 CLOSED = ("fitted_q", "nearest", "dice", "fitted_q, 1 - 1/L")
 
@@ -107,13 +107,13 @@ def test_another_seeds_models_judge_a_policy_as_if_it_were_theirs(runs):
 def test_the_command_measures_every_policy_once_and_goes_on(runs, tmp_path, capsys, monkeypatch):
     words = [str(runs / "drcorl"), str(runs / "cloning"), "--out", str(tmp_path), "--episodes", "2"]
     study.main(words)
-    rows = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
+    rows = read_table(tmp_path / "results.csv")
     sets = [(row["run"], row["kind"], row["degree"]) for row in rows]
-    assert sets.count(("drcorl", "clone", "0")) == 2  # one for each seed: its limits share it
+    assert sets.count(("drcorl", "clone", 0)) == 2  # one for each seed: its limits share it
     last = FinishedRun.read(runs / "drcorl").stored["policy.average"]
-    assert sets.count(("drcorl", "last", "1")) == len(last.unique(dim=0))
-    assert sets.count(("cloning", "trained", "1")) == 2  # bc_all takes no notice of limits
-    assert sets.count(("cloning", "shaken", "0.1")) == 4
+    assert sets.count(("drcorl", "last", 1)) == len(last.unique(dim=0))
+    assert sets.count(("cloning", "trained", 1)) == 2  # bc_all takes no notice of limits
+    assert sets.count(("cloning", "shaken", 0.1)) == 4
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["policies"] == len(rows)
     assert (tmp_path / "study.png").stat().st_size > 0
@@ -219,9 +219,13 @@ def test_an_estimator_that_is_silent_in_some_rows_is_judged_by_the_others(tmp_pa
         "another seed's": 2,
     }
     assert found["estimators"]["another seed's"]["bias"] == 3.5
-    write_csv(tmp_path / "rows.csv", rows)
-    table = list(csv.DictReader((tmp_path / "rows.csv").read_text().splitlines()))
-    assert [row["another seed's: cost"] for row in table] == ["5", "5", ""]
+    write_table(tmp_path / "rows.csv", rows)
+    assert [row["another seed's: cost"] for row in read_table(tmp_path / "rows.csv")] == [5, 5, None]
+
+
+def test_the_rows_are_written_to_four_digits():
+    rows = [{"kind": "1.23456", "degree": 3, "true cost": 123.456789}]
+    assert four_digits(rows) == [{"kind": "1.23456", "degree": 3, "true cost": 123.5}]
 
 
 def test_runs_that_cannot_be_studied_are_refused(runs, tmp_path):

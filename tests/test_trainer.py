@@ -85,6 +85,13 @@ def test_a_stopped_run_goes_on_to_the_same_bits_and_metrics(tmp_path, monkeypatc
     assert whole.hooked == [0, 100]
 
 
+def test_freed_memory_is_kept_before_the_first_step(tmp_path, monkeypatch):
+    walk, updates = Walk(), []
+    monkeypatch.setattr(trainer, "keep_freed_memory", lambda: updates.append(walk.updates))
+    run(walk, folder_in(tmp_path / "run"))
+    assert updates == [0]
+
+
 def test_every_step_gets_its_own_draws(tmp_path):
     walk = Walk()
     run(walk, folder_in(tmp_path))

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from deep.benchmark.figures import AXIS, cost_scale, finish, place, reward_scale
 from deep.benchmark.rows import Row, Run, grouped, methods_of, with_run
 from deep.runs import RunFolder, read_json
+from deep.summary import LAST
 
 Curves = Mapping[str, np.ndarray]
 """By name: "limit" (replicas,), "step" and "beta" (points,), "R" and "C" (points, replicas) as foretold."""
@@ -62,7 +63,7 @@ def schedules(rows: Sequence[Row], runs: Sequence[Run], folder: Path) -> list[Pa
     """A figure for each task and data set that has several schedules."""
     found = []
     named = {run.name: run for run in runs}
-    kept = [row for row in with_run(rows, runs) if row["choice"] != "last"]
+    kept = [row for row in with_run(rows, runs) if row["choice"] != LAST]
     for (task, data), part in grouped(kept, "task", "data").items():
         words = {row["run"]: schedule_of(named[row["run"]]) for row in part}
         part = [row for row in part if words[row["run"]] is not None]

@@ -8,13 +8,14 @@ from typing import Any
 from deep.benchmark.jobs import Job, job_from
 from deep.benchmark.running import MARKER, finished, run_folder
 from deep.runs import read_json
+from deep.summary import LAST
 from theory.errors import InputError
 from theory.tables import Row, read_table
 
 CELL = ("task", "data", "algorithm", "variant", "choice", "seed", "cost_limit")
 """What tells one row from another."""
 TITLES = {"bc_all": "BC-All", "bc_safe": "BC-Safe", "bc_best": "BC-Best", "drcorl": "DRCORL", "safe_dql": "Safe-DQL"}
-CHOICES = {"": "", "best": "best of N", "sample": "policy itself", "last": "last policy"}
+CHOICES = {"": "", "best": "best of N", "sample": "policy itself", LAST: "last policy"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def rows_in(path: Path) -> list[Row]:
     if not path.is_file():
         raise InputError(f"--collect {path}: there is no such file")
     rows = read_table(path)
+    if not rows:
+        raise InputError(f"--collect {path}: there are no rows in it")
     if missing := [name for name in (*CELL, "R", "C", "safe", "sha256", "run") if any(name not in row for row in rows)]:
         raise InputError(f"--collect {path}: accepted is a benchmark's results.csv, this table lacks {missing[0]}")
     words = ("task", "data", "variant", "choice", "scale", "run")

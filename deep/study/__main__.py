@@ -17,8 +17,9 @@ from deep.gates import GateConfig
 from deep.runs import RunFolder
 from deep.study.measure import Estimators, RowFile, measure
 from deep.study.policies import FinishedRun
-from deep.study.summary import summarise, write_csv
+from deep.study.summary import four_digits, summarise
 from theory.errors import InputError, exit_on_input_error
+from theory.tables import write_table
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def run(options: Options) -> dict[str, Any]:
         "episodes": options.episodes,
         **summarise(rows, GateConfig().required_length * float(finished[0].experiment.data.lengths.mean())),
     }
-    write_csv(options.out / "results.csv", rows)
+    write_table(options.out / "results.csv", four_digits(rows))
     RunFolder(options.out).write_json("summary.json", summary)
     draw(rows, options.out / "study.png")
     print(json.dumps(summary, indent=1))

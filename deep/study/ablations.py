@@ -17,10 +17,11 @@ import tyro
 
 from deep.algorithms.drcorl import DRCORL
 from deep.experiment import Experiment, Settings, identity
+from deep.provenance import origin
 from deep.runs import RunFolder, read_json, write_whole
 from deep.scores import evaluate
 from deep.study.policies import FinishedRun
-from deep.summary import summary_of
+from deep.summary import LAST, summary_of
 from deep.trainer import train
 from theory.errors import InputError, exit_on_input_error
 
@@ -57,9 +58,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "states not normalised": {"normalise_states": False},
 }  # fmt: skip
 """Changes of the method's settings, by dotted name, or of the run's."""
-
-LAST = "last"
-"""What the summaries call the policy with which adaptation ended, whatever was kept."""
 
 RUN_FIELDS = ("normalise_states",)
 
@@ -131,7 +129,7 @@ def train_variant(
     began = time.monotonic()
     experiment = Experiment(replace(varied(base.experiment.settings, changes), cost_limits=limits))
     kept = shared(base.experiment, experiment)
-    config = {"identity": identity(experiment) | {"shared": sorted(kept)}, "from": str(base.path)}
+    config = {"identity": identity(experiment) | {"shared": sorted(kept)}, **origin(), "from": str(base.path)}
     folder.open(config, resume=(folder.path / "config.json").exists())
     tensors = experiment.tensors()
     replicas = base.experiment.problem.replicas
@@ -145,7 +143,7 @@ def train_variant(
     gate = cast(DRCORL, experiment.method).gate
     scores = {"": evaluate(experiment, episodes)[1], LAST: evaluate(experiment, episodes, lambda: gate.act)[1]}
     changed = {"changes": dict(changes), "shared": sorted(kept)}
-    folder.write_json("summary.json", summary_of(experiment, scores, time.monotonic() - began) | changed)
+    folder.write_json("summary.json", summary_of(experiment, config, scores, time.monotonic() - began) | changed)
     folder.close()
 
 

@@ -1,9 +1,6 @@
 """What the study's rows say: bias, rank correlation, coverage, wrong verdicts, and whether a gate is exploited."""
 
-import csv
-import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +8,6 @@ from jaxtyping import Float
 from scipy.stats import spearmanr
 
 from deep.gates import GateConfig
-from deep.runs import write_whole
 
 Rows = Sequence[dict[str, Any]]
 EDGES = (0.7, 0.85, 1.0, 1.5, 2.0)
@@ -162,12 +158,6 @@ def rounded(value: float | np.floating) -> float:
     return float(f"{value:.3g}")
 
 
-def write_csv(path: Path, rows: Rows) -> None:
-    """All rows, to four significant digits."""
-    text = io.StringIO()
-    fields = dict.fromkeys(name for row in rows for name in row)
-    writer = csv.DictWriter(text, list(fields), restval="", lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: f"{value:.4g}" if isinstance(value, float) else value for name, value in row.items()})
-    write_whole(path, text.getvalue().encode())
+def four_digits(rows: Rows) -> list[dict[str, Any]]:
+    """The rows as results.csv holds them: floats to four significant digits."""
+    return [{name: float(f"{x:.4g}") if isinstance(x, float) else x for name, x in row.items()} for row in rows]
