@@ -85,7 +85,7 @@ class SafeDQLConfig:
     choose: Choice = "best"
     """Action: of `candidates` samples the largest Q_r with Q_max <= kappa, else the smallest Q_max; or one sample."""
     candidates: int = 16
-    """N of the choice "best"; Diffusion-QL takes 50, which takes three times as long."""
+    """N of the choice "best"; Diffusion-QL takes 50, which takes about four times as long."""
 
     def __post_init__(self) -> None:
         if not (self.eta >= 0 and self.penalty >= 0 and self.dual_rate >= 0 and self.penalty_cap >= self.penalty):

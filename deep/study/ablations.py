@@ -112,7 +112,7 @@ def run(options: Options) -> None:
             train_variant(base, VARIANTS[name], options.cost_limits or limits, folder, options.episodes)
     summaries = {name: folder_of(options.out, name) / "summary.json" for name in VARIANTS}
     finished = {name: read_json(path) for name, path in summaries.items() if path.exists()}
-    RunFolder(options.out).write_json("results.json", {"run": read_json(base.path / "summary.json"), **finished})
+    RunFolder(options.out).write_json("results.json", finished)
     write_whole(options.out / "table.txt", (table(finished) + "\n").encode())
     print(table(finished))
 
