@@ -296,8 +296,9 @@ table(
 #   costs rise, the more so the more the value gradients weigh at the end.
 # - Safe-DQL depends on the data. It keeps the limit nearly everywhere, but on one Hopper collection only because it
 #   falls after a hundred steps: there choosing among samples by the critics makes it worse than sampling. On
-#   HalfCheetah it earns more than cloning everything or everything safe, four runs' gaits at once, and a third
-#   of what cloning the best trajectories earns, which are of a single run. The quick preset trains for 10 000 steps, Diffusion-QL for a million.
+#   HalfCheetah it earns more than cloning everything or everything safe, four runs' gaits at once, and a third of what
+#   cloning the best trajectories earns, which are of a single run. The quick preset trains for 10 000 steps,
+#   Diffusion-QL for a million.
 # - Forecasts of the cost are off by tens; on HalfCheetah they are worthless. They serve as an alarm, not as a number.
 # - Data sets that this project collected with one algorithm are easier than DSRL's: their best trajectories are
 #   consistent. Where cloning is not enough, this table says nothing.
