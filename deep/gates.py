@@ -146,6 +146,11 @@ class Gate:
             named["looked_at"] = self.looked_at
         return named | ({} if self.replay is None else self.replay.tensors())
 
+    def begin(self) -> None:
+        """Before any look, the policy that adaptation starts from is kept."""
+        self.chosen.copy_(self.actor.average)
+        self.merit[:, 1] = 0
+
     def hooks(self) -> list[Hook]:
         """The looks, where anything is looked at."""
         looking = self.uses_dynamics or self.online.episodes > 0 or self.config.record

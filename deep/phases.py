@@ -14,6 +14,7 @@ from deep.online import CountedSimulator
 from deep.randomness import Draw
 from deep.replay import Replay
 from deep.tasks import Task
+from theory.errors import InputError
 
 Update = Callable[[Tensor, Mapping[str, Tensor]], dict[str, Tensor]]
 """(step as a 0-dim float tensor, this step's draws (n, *shape)) -> metrics, each (n,). Has no host-side branch."""
@@ -37,7 +38,10 @@ class Hook:
 
 @dataclass(frozen=True)
 class Phase:
-    """`steps` updates for the replicas whose seeds are `seeds`; `begin` runs once, before the first step."""
+    """`steps` updates for the replicas whose seeds are `seeds`; `begin` runs before the first step, or instead of it.
+
+    Where a phase of no steps was the last before a kill, `begin` runs again: it may depend on earlier phases alone.
+    """
 
     name: str
     steps: int
@@ -48,6 +52,10 @@ class Phase:
     hooks: Sequence[Hook] = ()
     limits: Sequence[float] = ()
     """The cost limits of the rows, where these are replicas: for messages only."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise InputError(f"phase {self.name!r} of {self.steps} steps: accepted is a number of at least 0")
 
 
 @dataclass(frozen=True)

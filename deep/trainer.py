@@ -69,7 +69,7 @@ def _remaining(phases: Sequence[Phase], position: Position | None, folder: RunFo
 def _run(
     phase: Phase, first: int, tensors: Mapping[str, Tensor], folder: RunFolder, device: torch.device, block: Block
 ) -> None:
-    if first == 0 and phase.steps > 0:
+    if first == 0:
         phase.begin()
     saved = time.monotonic()
     bar = tqdm(total=phase.steps, initial=first, desc=f"{phase.name:>14}", unit="step", file=sys.stdout, mininterval=2)

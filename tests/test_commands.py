@@ -159,6 +159,7 @@ def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monk
         (["--cost-limits", "-3"], "--cost-limits [-3.0]"),
         (["--gamma", "1"], "--gamma 1.0"),
         (["--dynamics.steps", "0"], "--dynamics.steps 0 trains no dynamics"),
+        (["--cloning-steps", "-1"], "phase 'cloning' of -1 steps"),
         (["--episodes", "0"], "--episodes 0"),
         (["--resume", "--out", "/nowhere/run"], "there is no run in /nowhere/run"),
     ],

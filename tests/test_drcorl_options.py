@@ -4,10 +4,12 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from deep import train
 from deep.diffusion import reverse_kl, reverse_kl_limit
 from deep.randomness import draw_block
+from tests.conftest import TINY
 
 
 def one_update(experiment):
@@ -98,6 +100,14 @@ def test_the_policy_that_acts_is_the_chosen_or_the_last(build, choose):
     theta = method.gate.chosen if choose == "offline" else method.actor.average
     assert torch.equal(method.act(observations), method.policy.distribution(theta, observations)[0])
     assert ("chosen_step" in method.report()) == (choose == "offline")
+
+
+def test_without_adaptation_the_clone_acts(dataset_file, tmp_path):
+    words = ["--dataset", str(dataset_file), "--cost-limits", "9", "--episodes", "1", "--out", str(tmp_path / "run")]
+    summary = train.run(train.parse([*TINY, *words, "--adaptation-steps", "0"]))
+    stored = load_file(tmp_path / "run" / "checkpoint.safetensors")
+    assert torch.equal(stored["chosen"], stored["clone.average"])
+    assert summary["method"]["chosen_step"] == [0.0]
 
 
 @pytest.mark.parametrize("rule", ["manipulation", "crpo", "pid"])

@@ -92,6 +92,17 @@ def test_freed_memory_is_kept_before_the_first_step(tmp_path, monkeypatch):
     assert updates == [0]
 
 
+def test_a_phase_of_no_steps_still_begins(tmp_path):
+    walk = Walk()
+    first, second = walk.phases()
+    folder = folder_in(tmp_path / "run")
+    trainer.train([first, replace(second, steps=0)], walk.tensors(), folder, torch.device("cpu"))
+    assert walk.updates == 230
+    assert torch.equal(walk.y, 2 * walk.x)
+    with pytest.raises(InputError, match="phase 'first' of -1 steps: accepted is a number of at least 0"):
+        replace(first, steps=-1)
+
+
 def test_every_step_gets_its_own_draws(tmp_path):
     walk = Walk()
     run(walk, folder_in(tmp_path))

@@ -179,6 +179,7 @@ class DRCORL:
     def _begin(self) -> None:
         """Start adaptation from the clone, and fix the unit of both values' gradients: their root mean square at it."""
         self.actor.restart_from(self.clone, self.owner)
+        self.gate.begin()
         for critic, pretrained in zip(self.costs, self.clone_costs, strict=True):
             critic.q.restart_from(pretrained.q, self.owner)
         replay = self.problem.replay
