@@ -168,6 +168,8 @@ def settings_from(saved: Mapping[str, Any]) -> Settings[Any]:
 
 def restore(run: Path) -> Experiment:
     """The experiment of a run's folder, its tensors not yet filled in; refuses data that have changed since."""
+    if not (run / "config.json").exists():
+        raise InputError(f"there is no run in {run} (no config.json in it)")
     config = read_json(run / "config.json")
     if not isinstance(config.get("identity"), dict):
         raise InputError(f"{run / 'config.json'} is no run's: it has no identity")

@@ -100,6 +100,8 @@ def inputs_of(policy: Portable) -> dict[str, tuple[int, ...]]:
 def metadata(experiment: Experiment, policy: Portable, index: int, run: Path) -> dict[str, Any]:
     """What the file says of itself."""
     task, settings, replica = experiment.task, experiment.settings, experiment.problem.replicas[index]
+    if not (run / "summary.json").exists():
+        raise InputError(f"the run in {run} was not evaluated to its end: go on with deep.train --resume")
     config, summary = read_json(run / "config.json"), read_json(run / "summary.json")
     (result,) = [r for r in summary["results"] if (r["seed"], r["cost_limit"]) == tuple(replica)]
     return {

@@ -58,7 +58,7 @@ def load_own(path: Path, given: OwnData) -> tuple[Task, OfflineDataset, OwnData]
         fields = read(file, name, optional=("next_observations",))
     for key in ("observations", "actions"):
         if len(shape := fields[key].shape) != 2 or 0 in shape:
-            refuse(name, f"has {key} of shape {shape}", "one row for each transition is accepted")
+            refuse(name, f"has {key} of shape {shape}", "an array of two dimensions, a row a transition, is accepted")
     if "next_observations" not in fields:
         fields = with_successors(fields, name)
     rows, action_size = fields["actions"].shape
@@ -118,7 +118,13 @@ def with_successors(fields: dict[str, Any], name: str) -> dict[str, Any]:
         refuse(name, "has neither next_observations nor two steps in a row", "one of the two is needed")
     dropped, ended = int((~kept).sum()), int(fields["terminals"].sum())
     note = f"the row after each; the last steps of {dropped} trajectories that timed out are left out"
-    note += f", {ended} terminal steps repeat their observation"
+    if costs := float(fields["costs"][~kept].sum()):
+        if not fields["costs"][kept].any():
+            accepted = "a file with next_observations is accepted"
+            refuse(name, "has costs only in the last steps of trajectories, after which nothing is known", accepted)
+        most = float(fields["costs"][~kept].max())
+        note += f" with costs of {costs:g}, up to {most:g} in one, which no number of an episode's cost here includes"
+    note += f"; {ended} terminal steps repeat their observation"
     return fields | arrays | {"policies": None, "provenance": {**fields["provenance"], "next_observations": note}}
 
 
@@ -166,8 +172,9 @@ def _with_interface(given: OwnData, actions: int) -> OwnData:
     low, high = low or (-1.0,), high or (1.0,)
     for option, bound in (("low", low), ("high", high)):
         if len(bound) not in (1, actions) or not np.isfinite(bound).all():
-            accepted = f"accepted are 1 or {actions} finite numbers, for the data's actions of {actions} numbers"
-            raise InputError(f"--action-{option} {list(bound)}: {accepted}")
+            numbers = "one finite number" + (f" or {actions}" if actions > 1 else "")
+            accepted = f"accepted is {numbers}, for the data's actions of {actions} numbers"
+            raise InputError(f"--action-{option}, or the simulator's bound, {list(bound)}: {accepted}")
     low, high = (bound * actions if len(bound) == 1 else bound for bound in (low, high))
     if not (np.array(low) < high).all():
         raise InputError(f"--action-low {list(low)} and --action-high {list(high)}: accepted are bounds in that order")

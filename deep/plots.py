@@ -44,11 +44,18 @@ def results(experiment: Experiment, played: Episodes | None, rows: Sequence[dict
     axes.set(
         xlabel="cost of an episode (dashed: the limits)",
         ylabel="return of an episode",
-        title=f"{experiment.task.name}, {experiment.settings.algorithm}: diamonds are "
-        + ("means over episodes" if played is not None else "foretold from the data, nothing was simulated"),
+        title=f"{experiment.task.name}, {experiment.settings.algorithm}: {_diamonds(played, rows)}",
     )
-    axes.legend(loc="lower right", frameon=False)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False)
     _write(figure, path, dpi=120)
+
+
+def _diamonds(played: Episodes | None, rows: Sequence[dict[str, Any]]) -> str:
+    if played is not None:
+        return "diamonds are means over episodes"
+    if rows[0]["offline_cost_estimate"] is None:
+        return "nothing was simulated or foretold"
+    return "diamonds are foretold from the data, nothing was simulated"
 
 
 def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], path: Path) -> None:
@@ -69,15 +76,18 @@ def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], pat
         axes.set_visible(False)
     for axes, ((phase, name), (steps, lines)) in zip(grid.flat, panels.items(), strict=False):
         values = np.array(lines)
-        per_replica = values.shape[1] == len(replicas)
-        for i in range(values.shape[1]):
-            label = f"seed {replicas[i].seed}, limit {replicas[i].cost_limit:g}" if per_replica else None
-            axes.plot(steps, values[:, i], lw=1, label=label)
+        # A line per seed has the colour of the seed's first replica: the replicas of a seed lie side by side.
+        every = len(replicas) // values.shape[1]
+        for i, line in enumerate(values.T):
+            replica = replicas[i * every]
+            label = f"seed {replica.seed}, limit {replica.cost_limit:g}" if every == 1 else None
+            marker = "." if len(steps) == 1 else None
+            axes.plot(steps, line, lw=1, label=label, color=f"C{i * every}", marker=marker)
         axes.set_title(f"{phase}: {name}", fontsize=8)
         axes.tick_params(labelsize=7)
     handles, labels = grid.flat[len(panels) - 1].get_legend_handles_labels()
     if len(handles) <= 12:
-        title = "horizontal axis: step of the phase"
+        title = "horizontal axis: step of the phase; what is trained once per seed has the colour of its first limit"
         figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False, title=title)
     _write(figure, path, dpi=100)
 

@@ -81,6 +81,7 @@ class RunFolder:
         before, now = read_json(self.config).get("identity"), json.loads(json.dumps(config["identity"]))
         if not isinstance(before, dict):
             raise InputError(f"{self.config} is no run's: it has no identity")
+        before, now = _flat(before), _flat(now)
         changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
         if changed:
             found = ", ".join(f"{key} was {before.get(key)}, now {now.get(key)}" for key in changed)
@@ -158,6 +159,14 @@ class RunFolder:
                     f"{self.metrics} has {there} bytes where the checkpoint has counted {size}: put it back as it was"
                 )
             file.truncate(size)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return found
 
 
 def fingerprint(identity: Mapping[str, Any]) -> str:

@@ -15,6 +15,8 @@ from deep.simulators.batched import Episodes, rollout
 from deep.tasks import Task
 
 FIRST_EVALUATION_SEED = 100_000
+LASTING = 0.9
+"""Share of the data's mean episode length below which a forecast gives no verdict: dying early is cheap."""
 
 
 def evaluate(
@@ -78,10 +80,24 @@ def offline_costs(experiment: Experiment, act: Act) -> list[dict[str, Any]]:
                 "offline_return_estimate": float(estimate.reward[i]),
                 "offline_length_estimate": float(estimate.length[i]),
                 "offline_departure": float(estimate.departure[i]),
+                "offline_doubt": _doubt(experiment, i, float(estimate.length[i])),
             }
         opinions = {name: float(other.cost[i]) for name, other in others.items()}
         results.append({**found, "offline_second_opinions": opinions})
     return results
+
+
+def _doubt(experiment: Experiment, replica: int, length: float) -> str | None:
+    """What speaks against a replica's forecast: "contradicted" by the data, as the gate found, or a "short" episode."""
+    if not _trusted(experiment)[replica]:
+        return "contradicted"
+    return "short" if length < LASTING * float(experiment.data.lengths.mean()) else None
+
+
+def _trusted(experiment: Experiment) -> list[bool]:
+    """For every replica, whether the learned dynamics have agreed with the data, where a method has compared them."""
+    found = experiment.method.report().get("dynamics_trusted")
+    return found if isinstance(found, list) else [True] * len(experiment.problem.replicas)
 
 
 def interval(values: Float[np.ndarray, " episodes"]) -> tuple[float, float]:
@@ -124,6 +140,7 @@ def _foretold(results: list[dict[str, Any]]) -> str:
         else:
             low, high = r["offline_cost_interval"]
             kept = "kept" if high <= r["cost_limit"] else "broken" if low > r["cost_limit"] else "unclear"
+            kept = "unclear" if r["offline_doubt"] else kept
             cost = f"{r['offline_cost_estimate']:.3g} [{low:.3g}, {high:.3g}]"
             estimate = f"{cost:<30} {kept:<9} "
             estimate += f"{r['offline_return_estimate']:>9.4g} {r['offline_length_estimate']:>6.0f} "
@@ -134,13 +151,10 @@ def _foretold(results: list[dict[str, Any]]) -> str:
 
 def doubts(experiment: Experiment) -> list[str]:
     """What the user must know of replicas whose learned dynamics contradicted the data, a line for each."""
-    trusted = experiment.method.report().get("dynamics_trusted")
-    if not isinstance(trusted, list):
-        return []
     return [
         f"seed {replica.seed}, limit {replica.cost_limit:g}: the learned dynamics contradict the data about the clone "
         "that training starts from. The clone was kept, and the offline estimate is not to be believed."
-        for replica, fine in zip(experiment.problem.replicas, trusted, strict=True)
+        for replica, fine in zip(experiment.problem.replicas, _trusted(experiment), strict=True)
         if not fine
     ]
 
@@ -150,7 +164,8 @@ def explanation(task: Task) -> list[str]:
     if not task.simulated:
         return [
             "Nothing was simulated: all numbers are foretold from the data alone, by roll-outs in learned dynamics.",
-            "The limit is kept where the whole interval is within it, broken where all of it lies above. A departure",
+            "The limit is kept where the whole interval is within it, broken where all of it lies above; unclear also",
+            "where the episodes foretold are shorter than the data's, or the data contradict the forecast. A departure",
             "far above 1 says that the policy leaves what the data can tell; so do other estimates that contradict.",
         ]
     scale = "of the data, 0 for its least and 1 for its greatest" if task.family == "own" else "on DSRL's scale, 0 to 1"

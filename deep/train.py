@@ -8,6 +8,8 @@ simulator: then all results are foretold from the data.
 import argparse
 import sys
 import time
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -90,23 +92,28 @@ def run(options: Options[Any]) -> dict[str, Any]:
     folder = RunFolder(options.out or Path("runs") / f"{experiment.task.name}-{options.algorithm}")
     config = {"identity": identity(experiment), **origin(), "command": sys.argv}
     folder.open(config, options.resume)
-    print(opening(experiment), flush=True)
+    with closing(folder):
+        print(opening(experiment), flush=True)
+        train(phases, experiment.tensors(), folder, experiment.device, replayed if options.graphs else in_turn)
+        return report(experiment, folder, config, options.episodes, began)
 
-    compose = replayed if options.graphs else in_turn
-    train(phases, experiment.tensors(), folder, experiment.device, compose)
+
+def report(
+    experiment: Experiment, folder: RunFolder, config: Mapping[str, Any], episodes: int, began: float
+) -> dict[str, Any]:
+    """Evaluate every way to act; write and print what came of the run."""
     if experiment.task.simulated:
-        print(f"evaluating {options.episodes} episodes per replica in the simulator", flush=True)
+        print(f"evaluating {episodes} episodes per replica in the simulator", flush=True)
     first, *others = experiment.choices
-    played, results = evaluate(experiment, options.episodes)
+    played, results = evaluate(experiment, episodes)
     scores = {first: results} | {
-        choice: evaluate(experiment, options.episodes, partial(experiment.actor, choice))[1] for choice in others
+        choice: evaluate(experiment, episodes, partial(experiment.actor, choice))[1] for choice in others
     }
     summary = summary_of(experiment, config, scores, time.monotonic() - began)
     folder.write_json("summary.json", summary)
     plots.results(experiment, played, results, folder.path / "results.png")
     plots.training(folder.read_metrics(), experiment.problem.replicas, folder.path / "training.png")
-    folder.close()
-    print(closing(experiment, scores, folder.path))
+    print(conclusion(experiment, scores, folder.path))
     return summary
 
 
@@ -129,7 +136,7 @@ def _assumed(experiment: Experiment) -> list[str]:
     return ["data of your own, taken to have (say otherwise with the options):", *lines]
 
 
-def closing(experiment: Experiment, scores: dict[str, list[dict[str, Any]]], path: Path) -> str:
+def conclusion(experiment: Experiment, scores: dict[str, list[dict[str, Any]]], path: Path) -> str:
     """The tables and what they mean."""
     first, *others = scores
     lines = ["", table(scores[first]), ""]

@@ -27,6 +27,7 @@ from presentation import BLACK, BLUE, GREEN, ORANGE, PINK, YELLOW, new, say, sho
 
 import deep
 from deep.benchmark.rows import grouped, method_of, methods_of, rows_in
+from deep.summary import LAST
 
 DEEP = Path(deep.__file__ or "").parent
 RESULTS = DEEP / "benchmark" / "results"
@@ -199,30 +200,36 @@ table(["method", "R", "one state at a time, ms", "1000 at once, ms"], lines)
 # ## What carries DRCORL's result?
 #
 # One thing changed at a time, on the embedded data at the limit 20, the same three seeds; stages that the change does
-# not touch are shared, so that differences are paired (`deep/study/hopper/README.md` has the command). The last
-# column counts the replicas in which an adapted policy has replaced the clone that adaptation starts from.
+# not touch are shared, so that differences are paired (`deep/study/hopper/README.md` has the command). Hollow: the
+# policy that is kept. Filled: the one with which adaptation ended, whatever was kept, which shows what the change does
+# where the choice among policies hides it.
 
 # %%
 ablations = json.loads(ABLATIONS.read_text(encoding="utf-8"))
-first = np.array([row["reward"] for row in ablations["as it is"]["results"]])
+figure, panels = new(10.6, 1.2 + 0.27 * len(ablations), 1, 2, sharey=True)
 lines = []
-for name, found in ablations.items():
-    results, method = found["results"], found["method"]
-    reward = np.array([row["reward"] for row in results])
-    replaced = sum(step > 0 for step in method["chosen_step"]) if "chosen_step" in method else len(results)
-    lines.append(
-        [
-            name,
-            f"{reward.mean():.3f}",
-            f"{(reward - first).mean():+.3f}",
-            ", ".join(f"{row['cost_return']:.0f}" for row in results),
-            f"{sum(row['safe'] for row in results)} of {len(results)}",
-            f"{replaced} of {len(results)}",
-        ]
-    )
+for i, (name, found) in enumerate(ablations.items()):
+    kept, last = found["results"], found["other_choices"][LAST]
+    for axes, key in zip(panels, ("reward", "cost"), strict=True):
+        axes.plot([row[key] for row in last], [i] * len(last), "o", color=BLUE, markersize=5)
+        axes.plot([row[key] for row in kept], [i] * len(kept), "o", color=BLACK, markerfacecolor="none", markersize=7)
+    replaced = sum(step > 0 for step in found["method"]["chosen_step"])
+    columns = []
+    for rows_ in (kept, last):
+        reward, costs = np.mean([row["reward"] for row in rows_]), sorted(row["cost_return"] for row in rows_)
+        columns += [f"{reward:.2f}", ", ".join(f"{cost:.0f}" for cost in costs)]
+    lines.append([name, *columns[:2], f"{replaced} of {len(kept)}", *columns[2:]])
+panels[0].set_yticks(range(len(ablations)), list(ablations))
+panels[0].invert_yaxis()
+panels[0].set(xlabel="R, normalised return", xlim=(-0.03, 1.0))
+panels[1].axvline(1, color=BLACK, linewidth=1)
+panels[1].set_xscale("symlog", linthresh=1)
+panels[1].set(xlabel="C, cost / limit (20)", xlim=(-0.1, None))
+show(
+    figure, "Return and cost of the kept (hollow) and of the last (filled) policies of every variant, three seeds each."
+)
 table(
-    ["variant", "R", "difference", "costs of the three seeds (limit 20)", "within the limit", "adapted policy kept"],
-    lines,
+    ["variant", "kept: R", "kept: costs (limit 20)", "adapted policy kept", "last: R", "last: costs (limit 20)"], lines
 )
 
 # %% [markdown]
@@ -234,7 +241,7 @@ table(
 
 # %%
 growths = json.loads((RESULTS / "schedules" / "summary.json").read_text(encoding="utf-8"))["schedules"]
-last = [row for row in rows_in(RESULTS / "schedules" / "results.csv") if row["choice"] == "last"]
+last = [row for row in rows_in(RESULTS / "schedules" / "results.csv") if row["choice"] == LAST]
 figure, (left, middle, right) = new(10.6, 3.6, 1, 3)
 for growth, colour in zip(growths, (BLUE, ORANGE, GREEN), strict=True):
     left.plot(growth["step"], growth["beta"], color=colour, label=growth["variant"])

@@ -11,6 +11,8 @@ import numpy as np
 from gymnasium.spaces import Box
 
 LENGTH = 30
+WEAR = 10
+"""Steps after which a worn cart breaks."""
 
 
 class Cart(gymnasium.Env):
@@ -18,8 +20,9 @@ class Cart(gymnasium.Env):
 
     metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (gymnasium's own way)
 
-    def __init__(self, edge=np.inf, bound=2.0, six=False, cost="cost", render_mode=None):
+    def __init__(self, edge=np.inf, bound=2.0, six=False, cost="cost", worn=False, blind=False, render_mode=None):
         self.edge, self.six, self.cost, self.render_mode = edge, six, cost, render_mode
+        self.worn, self.blind, self.steps = worn, blind, 0
         self.observation_space = Box(-np.inf, np.inf, (2,))
         self.action_space = Box(-bound, bound, (1,))
 
@@ -30,6 +33,9 @@ class Cart(gymnasium.Env):
 
     def step(self, action):  # pyright: ignore[reportIncompatibleMethodOverride]  (six values are the older interface)
         assert self.action_space.contains(action), action
+        self.steps += 1
+        if self.worn and self.steps > WEAR:
+            raise OSError("motor stall")
         position, velocity = self.state
         velocity = velocity + 0.2 * float(action[0])
         self.state = np.array([position + 0.2 * velocity, velocity])
@@ -37,7 +43,8 @@ class Cart(gymnasium.Env):
         fell = bool(abs(self.state[0]) > self.edge)
         if self.six:
             return self.state.astype(np.float32), reward, cost, fell, False, {}
-        return self.state.astype(np.float32), reward, fell, False, {self.cost: cost}
+        seen = np.full(2, np.nan) if self.blind else self.state
+        return seen.astype(np.float32), reward, fell, False, {self.cost: cost}
 
     def render(self):
         frame = np.zeros((40, 40, 3), dtype=np.uint8)
@@ -51,6 +58,8 @@ for name, options in {
     "CartOfSix-v0": {"six": True},
     "CartWithoutCost-v0": {"cost": "price"},
     "UnboundedCart-v0": {"bound": np.inf},
+    "WornCart-v0": {"worn": True},
+    "BlindCart-v0": {"blind": True},
 }.items():
     gymnasium.register(name, entry_point=f"{__name__}:Cart", kwargs=options, max_episode_steps=LENGTH)
 

@@ -147,7 +147,8 @@ def test_the_table_gives_intervals_gaps_and_an_average_over_tasks():
     assert "Mean over tasks" not in text
     last = tables.markdown(first + second).split("## Mean over tasks and data sets")[1]
     assert line(last, "BC-All")[1].startswith("**0.70** [0.65, 0.75]")
-    assert "DRCORL" not in last, "it was not run on every task"
+    assert "| DRCORL" not in last, "it was not run on every task"
+    assert "left out: DRCORL" in last
 
 
 def test_the_figures_show_the_rows(tmp_path):
@@ -181,6 +182,7 @@ def write_run(folder: Path, R: float = 0.5, variant_of_beta: str = "sqrt", sha25
     summary |= {"dataset": {"source": "file", "path": "/data/toy.hdf5", "sha256": sha256}, "seconds": 9.0}
     summary |= {
         "normaliser": {"reward_range": [100.0, 1100.0], "episode_length": 1000},
+        "simulated": True,
         "choice": "",
         "other_choices": {},
     }

@@ -127,7 +127,7 @@ def test_a_summary_names_the_commit_that_the_run_began_with(dataset_file, tmp_pa
 def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "evaluate", lambda experiment, *rest: (None, [{}]))
     monkeypatch.setattr(train.plots, "results", lambda *rest: None)
-    monkeypatch.setattr(train, "closing", lambda *rest: "")
+    monkeypatch.setattr(train, "conclusion", lambda *rest: "")
     words = [*TINY, "--dataset", str(dataset_file), "--cost-limits", "9", "--episodes", "1"]
     train.main([*words, "--out", str(tmp_path / "own")])
     taken = ["--dynamics-from", str(tmp_path / "own")]

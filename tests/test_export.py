@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import io
 import json
+import shutil
 import sys
 import warnings
 import zipfile
@@ -20,6 +21,7 @@ from deep.choosing import acting_noise
 from deep.experiment import finished
 from tests import own_lab
 from tests.test_own_data import BOUNDS, SETTINGS
+from theory.errors import InputError
 
 RUNS = {
     "drcorl": SETTINGS["drcorl"],
@@ -126,6 +128,16 @@ def test_a_choice_that_is_none_is_refused(run, words, sentence, capsys):
     error = capsys.readouterr().err
     assert sentence in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("run", ["bc_safe"], indirect=True)
+def test_what_is_no_evaluated_run_is_refused(run, tmp_path):
+    with pytest.raises(InputError, match="there is no run in"):
+        export.run(export.Options(tmp_path, "torchscript"))
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "summary.json").unlink()
+    with pytest.raises(InputError, match="was not evaluated to its end"):
+        export.run(export.Options(tmp_path / "run", "torchscript", seed=0, cost_limit=3))
 
 
 @pytest.mark.parametrize("run", ["bc_safe"], indirect=True)

@@ -7,11 +7,15 @@ import gymnasium
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from deep import evaluate, train
+from deep.benchmark.rows import collected, rows_of
 from deep.experiment import Experiment, finished
 from deep.own_data import OwnData, assumptions, cost_limits, load_own, task_of
+from deep.scores import offline_costs, table
 from deep.simulators import batched
+from deep.study.policies import FinishedRun
 from deep.tasks import TASKS, make
 from tests import own_lab
 from tests.conftest import TINY, small_dataset
@@ -113,6 +117,59 @@ def test_a_named_simulator_scores_the_policy_in_its_own_units(recorded, tmp_path
     again = json.loads((out / "evaluation.json").read_text())
     assert again["results"] == summary["results"]
     assert (tmp_path / "film.gif").stat().st_size > 0
+
+
+def test_a_simulator_that_breaks_later_ends_in_one_sentence_and_scoring_can_be_repeated(
+    recorded, tmp_path, capsys, monkeypatch
+):
+    words = ["--dataset", str(recorded), "--algorithm", "bc_all", *SETTINGS["bc_all"], "--cost-limits", "4"]
+    words += ["--env", "tests.own_lab:WornCart-v0", "--episodes", "2", "--out", str(tmp_path / "run")]
+    with pytest.raises(SystemExit) as caught:
+        train.main(words)
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert "--env tests.own_lab:WornCart-v0 cannot make a step: OSError: motor stall" in error
+    assert error.count("error: ") == 1
+    monkeypatch.setattr(own_lab, "WEAR", 1000)
+    monkeypatch.setattr(batched, "cores", lambda asked, most: 1)  # worker processes would not see the repair
+    train.main([*words, "--resume"])
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["results"][0]["episodes"] == 2
+
+
+def test_a_forecast_in_doubt_gives_no_verdict(recorded, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "conclusion", lambda *rest: "")
+    words = ["--dataset", str(recorded), *TINY, *BOUNDS, "--cost-limits", "29", "--out", str(tmp_path / "run")]
+    (result,) = train.run(train.parse(words))["results"]
+    sure = result | {"offline_cost_interval": (0.0, 1.0), "offline_doubt": None}
+    assert " kept " in table([sure])
+    for doubt in ("short", "contradicted"):
+        assert " unclear " in table([sure | {"offline_doubt": doubt}])
+    experiment, _ = finished(tmp_path / "run")
+    outcome = experiment.dynamics.estimate(experiment.method.act)
+    for trusted in (True, False):
+        for length, doubt in ((26.9, "short"), (27.1, None)):
+            foretold = outcome._replace(length=torch.full_like(outcome.length, length))
+            monkeypatch.setattr(experiment.dynamics, "estimate", lambda act, foretold=foretold: foretold)
+            monkeypatch.setattr(experiment.method, "report", lambda trusted=trusted: {"dynamics_trusted": [trusted]})
+            (found,) = offline_costs(experiment, experiment.method.act)
+            assert found["offline_doubt"] == (doubt if trusted else "contradicted")
+
+
+def test_what_needs_scores_refuses_runs_without_a_simulator(recorded, tmp_path):
+    words = ["--dataset", str(recorded), *TINY, *BOUNDS, "--cost-limits", "9", "--out", str(tmp_path / "run")]
+    train.main(words)
+    with pytest.raises(InputError, match="has no scores, for nothing was simulated"):
+        rows_of(collected([str(tmp_path / "run")])[0])
+    with pytest.raises(InputError, match="has no simulator: accepted is a run of a task that has one"):
+        FinishedRun.read(tmp_path / "run")
+
+
+def test_the_policies_around_one_of_a_single_action_are_numbers(recorded, tmp_path):
+    words = ["--dataset", str(recorded), *TINY, "--env", CART, "--cost-limits", "9", "--episodes", "1"]
+    train.main([*words, "--out", str(tmp_path / "run")])
+    found = list(FinishedRun.read(tmp_path / "run").candidates())
+    assert {"clone", "shaken"} <= {candidates.kind for candidates in found}
+    assert all(candidates.theta.isfinite().all() for candidates in found)
 
 
 def test_a_run_is_gone_on_with_by_the_same_command_alone(recorded, tmp_path, capsys):
@@ -222,7 +279,11 @@ def test_missing_successors_are_the_rows_after_and_nothing_is_invented_for_time_
     assert data.rewards.tolist() == [0, 1, 3, 4, 6, 7, 8]
     assert data.terminals.tolist() == [0, 0, 0, 1, 1, 0, 1]
     assert data.timeouts.tolist() == [0, 1, 0, 0, 0, 0, 1]
-    assert "of 2 trajectories that timed out are left out, 3 terminal steps" in assumptions(task, data)[-1]
+    said = "of 2 trajectories that timed out are left out with costs of 2, up to 1 in one, which no number of an "
+    assert said + "episode's cost here includes; 3 terminal steps" in assumptions(task, data)[-1]
+    free = write(tmp_path / "free.hdf5", fields | {"rewards": np.arange(9.0), "costs": np.eye(9)[0]})
+    task, data, _ = load_own(free, OwnData())
+    assert "of 2 trajectories that timed out are left out; 3 terminal steps" in assumptions(task, data)[-1]
 
 
 def single(fields: dict[str, np.ndarray]) -> None:
@@ -313,6 +374,11 @@ def single_steps(fields: dict[str, np.ndarray]) -> None:
     fields["timeouts"][:] = True
 
 
+def late_costs(fields: dict[str, np.ndarray]) -> None:
+    without_successors(fields)
+    fields["costs"] = fields["timeouts"].astype(np.float32)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -326,6 +392,7 @@ def single_steps(fields: dict[str, np.ndarray]) -> None:
         (drop("timeouts"), "has no array timeouts"),
         (cut, "has arrays of different lengths"),
         (flat, r"has observations of shape \(360,\)"),
+        (late_costs, "has costs only in the last steps of trajectories"),
         (single_steps, "neither next_observations nor two steps in a row"),
     ],
 )
@@ -344,11 +411,15 @@ def test_a_bad_file_is_refused_in_one_sentence(change, sentence, recorded, tmp_p
         ([*BOUNDS, "--episode-length", "20"], "has an episode of 30 steps where 20 are the most"),
         ([*BOUNDS, "--reward-range", "3", "1"], "--reward-range [3.0, 1.0]"),
         (["--action-low", "2", "--action-high", "-2"], "--action-low [2.0] and --action-high [-2.0]"),
-        (["--action-low", "-2", "-2", "--action-high", "2"], "--action-low [-2.0, -2.0]: accepted are 1 or 1"),
+        (["--action-low", "-2", "-2", "--action-high", "2"], "simulator's bound, [-2.0, -2.0]: accepted is one finite"),
         (["--env", "NoSuchThing-v0"], "--env NoSuchThing-v0 cannot be made"),
         (["--env", "no_such_module:Cart-v0"], "--env no_such_module:Cart-v0 cannot be made"),
         (["--env", "tests.own_lab:CartWithoutCost-v0"], 'has no cost in a step\'s info: info["cost"]'),
-        (["--env", "tests.own_lab:UnboundedCart-v0"], "--action-low [-inf]: accepted are 1 or 1 finite numbers"),
+        (
+            ["--env", "tests.own_lab:UnboundedCart-v0"],
+            "simulator's bound, [-inf]: accepted is one finite number, for",
+        ),
+        (["--env", "tests.own_lab:BlindCart-v0"], "has observations that are not finite"),
         (["--env", "CartPole-v1"], "--env CartPole-v1 has actions Discrete(2): a Box"),
         (["--env", "MountainCarContinuous-v0", *BOUNDS], "has no cost in a step's info"),
         (["--env", "Pendulum-v1", "--episode-length", "30"], "--env Pendulum-v1 has observations Box"),

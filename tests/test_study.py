@@ -228,6 +228,15 @@ def test_the_rows_are_written_to_four_digits():
     assert four_digits(rows) == [{"kind": "1.23456", "degree": 3, "true cost": 123.5}]
 
 
+def test_a_policy_that_is_no_single_network_is_refused(dataset_file, tmp_path):
+    words = "--algorithm safe_dql --behaviour-steps 2 --improvement-steps 2 --hidden 16 --dynamics.steps 4".split()
+    words += ["--dynamics.members", "2", "--dynamics.hidden", "16", "--dynamics.episodes", "2", "--episodes", "1"]
+    words += ["--candidates", "2", "--dataset", str(dataset_file), "--cost-limits", "9"]
+    train.main([*words, "--out", str(tmp_path / "run")])
+    with pytest.raises(InputError, match="is a run of safe_dql: accepted are methods whose policy is a single network"):
+        FinishedRun.read(tmp_path / "run")
+
+
 def test_runs_that_cannot_be_studied_are_refused(runs, tmp_path):
     config = json.loads((runs / "drcorl" / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config))

@@ -198,6 +198,13 @@ def test_folders_refuse_what_would_lose_a_run(tmp_path):
     first.close()
     with pytest.raises(InputError, match="seed was 0, now 1"):
         RunFolder(tmp_path / "run").open({"identity": {"seed": 1}}, resume=True)
+    nested = {"seed": 0, "method": {"gate": {"k": 1.0, "kind": "ucb"}}}
+    deep = RunFolder(tmp_path / "nested")
+    deep.open({"identity": nested}, resume=False)
+    deep.close()
+    nested["method"]["gate"]["k"] = 2.0
+    with pytest.raises(InputError, match=r"has other settings: method\.gate\.k was 1\.0, now 2\.0$"):
+        RunFolder(tmp_path / "nested").open({"identity": nested}, resume=True)
     with pytest.raises(InputError, match="there is no run"):
         folder_in(tmp_path / "none", resume=True)
     (tmp_path / "file").write_text("")

@@ -36,9 +36,11 @@ def finish(figure: Figure, caption: str, path: Path) -> Path:
 def cost_scale(axes: Axes) -> None:
     """A scale on which 0, 1 and costs far above the limit can be told apart, with the limit drawn in."""
     axes.axhline(1, color="0.3", lw=1, ls="--")
-    axes.set_yscale("symlog", linthresh=1, linscale=2)
+    axes.set_yscale("symlog", linthresh=1, linscale=1)
     bottom, top = axes.get_ylim()
-    axes.set_ylim(min(bottom, -0.05), max(top, 1.3))
+    bottom, top = min(bottom, -0.05), max(1.1 * top, 1.3)
+    axes.set_ylim(bottom, top)
+    axes.set_yticks([0, 0.5, *(x for x in (1, 2, 5, 10, 20, 50, 100, 200, 500) if x < top)])
     axes.yaxis.set_major_formatter("{x:g}")
 
 
@@ -73,8 +75,9 @@ def over_limits(rows: Sequence[Row], path: Path) -> Path:
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     return finish(
         figure,
-        "A dot: one seed, mean over its evaluation episodes in the simulator; lines: means over seeds. Dashed: C = 1, "
-        "the limit; below it safe.\nThe comparison of Fig. 3 of the DRCORL preprint (limits 10, 20, 30).",
+        "A dot: one seed, mean over its evaluation episodes in the simulator; lines: means over seeds. Methods stand "
+        "side by side at each limit.\nDashed: C = 1, the limit, safe below it; above it C is drawn on a logarithmic "
+        "scale. The comparison of Fig. 3 of the DRCORL preprint, there at limits of 10, 20, 30.",
         path,
     )
 

@@ -101,6 +101,8 @@ def with_run(rows: Iterable[Row], runs: Iterable[Run]) -> list[Row]:
 
 def _rows(run: Run) -> list[Row]:
     summary = read_json(run.path / "summary.json")
+    if not summary["simulated"]:
+        raise InputError(f"the run in {run.path} has no scores, for nothing was simulated: accepted are runs that have")
     scores = {summary["choice"]: summary["results"], **summary["other_choices"]}
     about = summary["dataset"]
     low, high = summary["normaliser"]["reward_range"]

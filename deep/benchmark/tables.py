@@ -10,15 +10,16 @@ from deep.benchmark.statistics import blocks_of, interval, mean, share_safe
 NOT_COMPARABLE = "These data are not DSRL's own: the scores are not comparable with published ones."
 SMOKE = "**Smoke scale: short training and few seeds. This shows that everything runs; it ranks nothing.**"
 LEGEND = (
-    "R: return on DSRL's scale from 0 to 1. C: cost of an episode / limit. Both are means over seeds and evaluation "
-    "episodes in the simulator. **Bold**: safe, C <= 1. ✗: unsafe. ★: the largest R among the safe ones of the column. "
-    "In brackets a 95 % interval (bootstrap over seeds); none where there is one seed."
+    "R: return on DSRL's scale from 0 to 1; for a task of one's own, on that of its data's returns. C: cost of an "
+    "episode / limit. Both are means over seeds and evaluation episodes in the simulator. **Bold**: safe, C <= 1. "
+    "✗: unsafe. ★: the largest R among the safe ones of the column. In brackets a 95 % interval (bootstrap over "
+    "seeds); none where there is one seed."
 )
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """The whole file; raises nothing, for rows are checked when they are read."""
-    smoke = any(row["scale"] == "smoke" for row in rows)
+    smoke = all(row["scale"] == "smoke" for row in rows)
     parts = ["# Reward and cost" + (" (smoke)" if smoke else ""), *([SMOKE] if smoke else []), LEGEND]
     for part in grouped(rows, "task", "data").values():
         parts += [heading(part), table(part)]
@@ -31,7 +32,8 @@ def heading(rows: Sequence[Row]) -> str:
     """Which data the table below is about."""
     first = rows[0]
     titles = {"seeds": "seed", "episodes per replica": "episodes", "preset": "preset", "scale": "scale"}
-    said = [f"{title}: {', '.join(str(x) for (x,) in sorted(grouped(rows, key)))}" for title, key in titles.items()]
+    found = {title: [str(x) for (x,) in sorted(grouped(rows, key)) if x != ""] for title, key in titles.items()}
+    said = [f"{title}: {', '.join(values)}" for title, values in found.items() if values]
     lines = [
         f"## {first['task']}, {'data of DSRL' if first['source'] == 'dsrl' else 'data: ' + first['data']}",
         f"Data source: {first['source']}, sha256 {first['sha256'][:12]}. {'; '.join(said)}.",
@@ -67,7 +69,9 @@ def averages(rows: Sequence[Row]) -> str:
         [method, text, f"{share['safe']} of {share['replicas']}"]
         for method, text, share in zip(complete, texts, shares, strict=True)
     ]
-    return _grid(["method", "mean: R, C", "safe replicas"], lines)
+    left_out = [method for method in methods_of(rows) if method not in complete]
+    note = f"\n\nNot run on all of them, and left out: {', '.join(left_out)}." if left_out else ""
+    return _grid(["method", "mean: R, C", "safe replicas"], lines) + note
 
 
 Cell = tuple[float, float, str, str] | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -48,13 +50,6 @@ def check(task: Task) -> None:
     try:
         env.reset(seed=0)
         env.step(np.zeros(task.action_size))
-    except InputError:
-        raise
-    except Exception as error:  # whatever a stranger's code may raise
-        raise InputError(
-            f"--env {task.env} cannot make a step: {type(error).__name__}: {_line(error)}; accepted is an environment "
-            "with gymnasium's interface"
-        ) from error
     finally:
         env.close()
 
@@ -78,11 +73,17 @@ class OwnEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         """Start an episode; the same seed gives the same start, as far as the environment honours seeds."""
-        return self.simulator.reset(seed=seed, options=options)
+        with self._trial("start an episode"):
+            observation, info = self.simulator.reset(seed=seed, options=options)
+            return self._finite(observation), info
 
     def step(self, action: np.ndarray):
         """One step: observation, reward, terminated, truncated, info with the step's cost."""
-        values: Any = self.simulator.step(self.task.in_own_units(action).astype(self.action_space.dtype))
+        with self._trial("make a step"):
+            return self._step(self.task.in_own_units(action).astype(self.action_space.dtype))
+
+    def _step(self, action: np.ndarray):
+        values: Any = self.simulator.step(action)
         if len(values) == 6:
             observation, reward, cost, terminated, truncated, info = values
         else:
@@ -91,7 +92,25 @@ class OwnEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         if cost is None or not 0 <= float(cost) < np.inf:
             found = "no cost" if cost is None else f"the cost {cost}"
             raise InputError(f'--env {self.name} has {found} in a step\'s info: info["cost"] of at least 0 is accepted')
-        return observation, float(reward), bool(terminated), bool(truncated), {**info, "cost": float(cost)}
+        info = {**info, "cost": float(cost)}
+        return self._finite(observation), float(reward), bool(terminated), bool(truncated), info
+
+    def _finite(self, observation: Any) -> np.ndarray:
+        if not np.isfinite(observation).all():
+            raise InputError(f"--env {self.name} has observations that are not finite: finite numbers are accepted")
+        return observation
+
+    @contextmanager
+    def _trial(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:  # whatever a stranger's code may raise
+            raise InputError(
+                f"--env {self.name} cannot {what}: {type(error).__name__}: {_line(error)}; accepted is an environment "
+                "with gymnasium's interface"
+            ) from error
 
     def render(self) -> Any:
         """A frame as the environment draws it; raises `InputError` where it cannot."""

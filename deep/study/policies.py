@@ -57,6 +57,11 @@ class FinishedRun:
         checkpoint = path / "checkpoint.safetensors"
         if not checkpoint.exists():
             raise InputError(f"the run in {path} has no checkpoint: finish it with deep.train --resume")
+        if not isinstance(getattr(experiment.method, "policy", None), Policy):
+            algorithm = experiment.settings.algorithm
+            raise InputError(f"{path} is a run of {algorithm}: accepted are methods whose policy is a single network")
+        if not experiment.task.simulated:
+            raise InputError(f"the run in {path} has no simulator: accepted is a run of a task that has one")
         if experiment.settings.dynamics.steps == 0:
             raise InputError(f"the run in {path} has no learned dynamics (--dynamics.steps 0): there is no estimate")
         stored, place = read_tensors(checkpoint, "checkpoint")
@@ -103,7 +108,9 @@ class FinishedRun:
     def _shaken(self, theta: Float[Tensor, "replicas params"]) -> Iterator[Candidates]:
         """Every replica has noise of its own."""
         layers = unpack(theta, self.policy.shapes)
-        spread = [layer.flatten(1).std(1, keepdim=True).expand(-1, layer[0].numel()) for layer in layers]
+        flat = [layer.flatten(1) for layer in layers]
+        # The bias of a single action has no spread.
+        spread = [x.std(1, correction=min(1, x.shape[1] - 1), keepdim=True).expand_as(x) for x in flat]
         for shake in SHAKES:
             rows = [
                 generator(replica.seed, "shaken", str(replica.cost_limit), str(shake)).standard_normal(theta.shape[1])
