@@ -9,6 +9,7 @@ import gymnasium
 import h5py
 import numpy as np
 from gymnasium.spaces import Box
+from gymnasium.wrappers import TimeLimit
 
 LENGTH = 30
 WEAR = 10
@@ -20,11 +21,13 @@ class Cart(gymnasium.Env):
 
     metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (gymnasium's own way)
 
-    def __init__(self, edge=np.inf, bound=2.0, six=False, cost="cost", worn=False, blind=False, render_mode=None):
+    def __init__(
+        self, edge=np.inf, bound=2.0, six=False, cost="cost", forces=1, worn=False, blind=False, render_mode=None
+    ):
         self.edge, self.six, self.cost, self.render_mode = edge, six, cost, render_mode
         self.worn, self.blind, self.steps = worn, blind, 0
         self.observation_space = Box(-np.inf, np.inf, (2,))
-        self.action_space = Box(-bound, bound, (1,))
+        self.action_space = Box(-bound, bound, (forces,))
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -60,8 +63,17 @@ for name, options in {
     "UnboundedCart-v0": {"bound": np.inf},
     "WornCart-v0": {"worn": True},
     "BlindCart-v0": {"blind": True},
+    "CartOfTwoForces-v0": {"forces": 2},
 }.items():
     gymnasium.register(name, entry_point=f"{__name__}:Cart", kwargs=options, max_episode_steps=LENGTH)
+
+
+def with_its_own_clock(**options) -> gymnasium.Env:
+    return TimeLimit(Cart(**options), 25)
+
+
+gymnasium.register("CartWithItsOwnClock-v0", entry_point=with_its_own_clock)
+gymnasium.register("CartWithoutClock-v0", entry_point=f"{__name__}:Cart")
 
 
 def record(path: Path, episodes: int = 12, name: str = "Cart-v0") -> Path:

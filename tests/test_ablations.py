@@ -53,7 +53,18 @@ def test_every_variant_differs_from_the_defaults_and_from_the_others():
         ({"behaviour.width": 8}, ["behaviour", "cloning", "reward critic", "cost critics", "adaptation"]),
         ({"critics.pessimism": 0.0}, ["reward critic", "cost critics", "adaptation"]),
         ({"gate.kind": "ucb"}, ["reward critic", "cost critics", "adaptation"]),
-        ({"policy": "gaussian"}, ["cloning", "reward critic", "cost critics", "adaptation"]),
+        *(
+            ({name: value}, ["cloning", "reward critic", "cost critics", "adaptation"])
+            for name, value in {
+                "cloned.which": "all",
+                "cloning_steps": 3,
+                "regression_steps": 2,
+                "policy": "gaussian",
+                "constant_std": 0.2,
+                "hidden": (8,),
+                "learning_rate": 0.01,
+            }.items()
+        ),
         (
             {"normalise_states": False},
             ["dynamics", "behaviour", "cloning", "reward critic", "cost critics", "adaptation"],
@@ -69,6 +80,11 @@ def test_what_a_change_touches_is_trained_again(base, changes, trained_again):
     for part in kept.values():
         assert part
         assert all(shapes[name] == run.stored[name].shape for name in part)
+
+
+def test_a_behaviour_model_that_adaptation_went_on_training_is_trained_again(base):
+    experiment = Experiment(varied(FinishedRun.read(base).experiment.settings, {"update_behaviour": True}))
+    assert "behaviour" not in shared(experiment, experiment)
 
 
 def test_the_unchanged_variant_is_the_run_itself_and_finished_ones_are_not_repeated(base, tmp_path, capsys):
@@ -132,3 +148,20 @@ def test_unknown_variants_are_refused(base, tmp_path):
         ablations.main([str(base), "--out", str(tmp_path), "--variants", "nonsense"])
     with pytest.raises(InputError, match=r"'nonsense'.*'anchor: none'"):
         ablations.run(ablations.Options(base, tmp_path, ("nonsense",)))
+
+
+def test_the_table_by_hand():
+    def scores(*rows):
+        names = ("reward", "cost", "safe", "cost_return", "offline_cost_estimate")
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    first = scores((0.5, 0.5, True, 10.0, 15.0), (0.7, 0.5, True, 10.0, 15.0))
+    other = scores((0.8, 0.5, True, 10.0, 15.0), (0.6, 1.5, False, 30.0, 31.0))
+    found = {"first": {"results": first, "other_choices": {"last": first}}}
+    found["other"] = {"results": other, "other_choices": {"last": first}}
+    lines = [line.split() for line in ablations.table(found).splitlines()]
+    alone = ["0.60", "+0.00", "0.00", "0.50", "2/2", "0.50", "+5.0", "+-", "0.0"]
+    assert lines[2] == ["first", *alone]
+    # Differences of .3 and -.1: their standard deviation is .283, over the root of two.
+    assert lines[3] == ["other", "0.70", "+0.10", "0.20", "1.00", "1/2", "1.50", "+3.0", "+-", "2.0"]
+    assert lines[-2:] == [["first", *alone], ["other", *alone]]

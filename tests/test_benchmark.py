@@ -17,6 +17,7 @@ from deep.benchmark import __main__ as benchmark
 from deep.benchmark import latency
 from deep.benchmark.jobs import Grid, Job, expand, job_from
 from deep.benchmark.presets import SCALES, STUDIES
+from deep.benchmark.running import Running
 from theory.errors import InputError
 
 TINY = [
@@ -198,7 +199,15 @@ def test_options_go_from_the_general_to_the_particular():
     short, long = jobs(*given, algorithms=("bc_all", "bc_all:long"))
     assert short.options[-6:] == ("--gamma", ".9", "--steps", "1", "--steps", "3")
     assert long.options[-4:] == ("--steps", "7", "--hidden", "5")
+    (both,) = jobs("bc_all=--steps 3", "bc_all=--hidden 5", algorithms=("bc_all",))
+    assert both.options[-4:] == ("--steps", "3", "--hidden", "5")
     assert benchmark.expand(Grid(scale="smoke"))[0].options[:4] == ("--preset", "quick", "--dynamics.steps", "4000")
+
+
+@pytest.mark.parametrize("word", ["--seeds=3", "--threads 3", "--out elsewhere", "--resume", "--cost-limits 9"])
+def test_options_that_a_job_sets_itself_are_refused(word):
+    with pytest.raises(InputError, match="is not accepted here, the benchmark sets it itself"):
+        jobs(f"all={word}", algorithms=("bc_all",))
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -207,6 +216,7 @@ def test_every_study_is_made_of_options_that_exist(study):
     assert [job.algorithm for job in found].count("drcorl") == (3 if "schedules" in study else 1)
     assert found[0].cost_limits == ((10, 20, 30) if study == "limits" else (20, 40, 80))
     assert found[0].seeds == SCALES["paper" if study == "table" else "smoke"].seeds
+    assert {job.cost_limits for job in jobs(study=study, cost_limits=(7.0, 5.0))} == {(7.0, 5.0)}
 
 
 @pytest.mark.parametrize(
@@ -245,3 +255,14 @@ def test_a_folder_that_is_something_else_is_left_alone(tmp_path, capsys):
     with pytest.raises(InputError, match="neither empty nor a benchmark"):
         benchmark.run(benchmark.Options(out=tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_why_a_job_failed_is_read_from_what_it_said_this_time(tmp_path):
+    log = tmp_path / "job.log"
+    log.write_text("error: what stopped it before\n")
+    (job,) = jobs(algorithms=("bc_all",))
+    command = [sys.executable, "-c", "print('Killed', flush=True); raise SystemExit(3)"]
+    with log.open("ab") as output:
+        offset = output.tell()
+        process = subprocess.Popen(command, stdout=output)
+    assert Running(job, process, log, offset).error() == f"it ended with status 3 (Killed); {log} says more"

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from scipy import stats
 
 from deep.benchmark import curves, figures, statistics, tables
+from deep.benchmark.jobs import Job
 from deep.benchmark.presets import SCALES, STUDIES
 from deep.benchmark.rows import Row, Run, collected, method_of, rows_of, with_run
 from deep.benchmark.statistics import blocks_of, difference, interval, iqm, mean, probability_larger, share_safe
@@ -107,6 +109,9 @@ def test_methods_are_compared_where_both_were_run():
     methods = {about["method"]: about for about in statistics.of_methods(part)}
     assert methods["BC-All"]["R"]["mean"]["value"] == pytest.approx(0.25)
     assert methods["DRCORL"]["cost_limits"] == [20.0]
+    assert methods["DRCORL"]["seeds"] == [0, 1]
+    (skewed,) = statistics.of_methods(rows({"bc_all": [[0, 0], [0, 1]]}))
+    assert (skewed["R"]["mean"]["value"], skewed["R"]["iqm"]["value"]) == (0.25, 0)
     with pytest.raises(InputError, match="every seed at every cost limit"):
         blocks_of(part[:-2] + part[-1:] + rows({"drcorl": [[0, 1]]})[1:], "R")
 
@@ -133,6 +138,10 @@ def test_the_table_marks_what_is_safe_and_says_whose_data_it_is():
     assert line(text, "BC-Safe")[2:] == ["**0.50**, **0.20**", "**0.70**, **1.00** ★", "2 of 2"]
     assert line(text, "DRCORL")[1:3] == ["**0.60**, **0.30** ★", "**0.60**, **0.20** ★"]
     assert tables.NOT_COMPARABLE in text
+    assert (
+        "Data source: file, sha256 abababababab. seeds: 0; episodes per replica: 20; preset: quick; scale: quick."
+        in text
+    )
     assert "smoke" not in text.lower()
     assert tables.NOT_COMPARABLE not in tables.markdown(rows(R, C, source="dsrl"))
     assert tables.SMOKE in tables.markdown(rows(R, C, scale="smoke"))
@@ -176,8 +185,8 @@ def write_run(folder: Path, R: float = 0.5, variant_of_beta: str = "sqrt", sha25
     temperature = {"growth": variant_of_beta, "c0": 0.0, "c1": 0.25, "steps_per_epoch": 50}
     config = {"identity": {"method": {"adaptation": {"temperature": temperature}}}}
     result = {"seed": 0, "cost_limit": 20, "episodes": 5, "reward_return": 500.0, "cost_return": 10.0}
-    result |= {"episode_length": 990.0, "reward": R, "cost": 0.5, "safe": True, "reward_ci": [R, R], "cost_ci": [0, 1]}
-    result |= {"offline_cost_estimate": 8.0, "offline_cost_interval": [1.0, 20.0]}
+    result |= {"episode_length": 990.0, "reward": R, "cost": 0.5, "safe": True, "cost_ci": [0, 1]}
+    result |= {"reward_ci": [R - 0.125, R + 0.25], "offline_cost_estimate": 8.0, "offline_cost_interval": [1.0, 20.0]}
     summary = {"task": "HopperVel", "algorithm": "drcorl", "preset": "quick", "device": "cpu", "commit": "c0ffee"}
     summary |= {"dataset": {"source": "file", "path": "/data/toy.hdf5", "sha256": sha256}, "seconds": 9.0}
     summary |= {
@@ -210,6 +219,7 @@ def test_finished_runs_are_collected_into_rows(tmp_path):
     assert [row["cost_limit"] for row in found] == [0, 20, 0, 20]
     row = found[1]
     assert (row["data"], row["cost"], row["return"], row["length"]) == ("toy", 10.0, 500.0, 990.0)
+    assert [row[name] for name in ("R", "R_low", "R_high", "C", "C_low", "C_high")] == [0.5, 0.375, 0.75, 0.5, 0, 1]
     assert (row["offline_cost"], row["offline_cost_low"], row["offline_cost_high"]) == (8.0, 1.0, 20.0)
     assert (row["reward_min"], row["reward_max"], row["simulator_episodes_in_training"]) == (100.0, 1100.0, 3)
     assert (row["commit"], row["seconds"], row["episodes"], row["run"]) == ("c0ffee", 9.0, 5, str(first))
@@ -254,6 +264,10 @@ def test_the_schedules_figure_shows_what_was_foretold(tmp_path):
     assert curve["R"].tolist() == [[0.5, 0.0]]
     assert curve["C"].tolist() == [[5 / 20, 6 / 1]], "the order of the run, not that of the sorted rows"
     assert curves.schedule_of(runs[0]) == "beta = sqrt(0 + 0.25 n), epochs of 50 steps"
+    others = [
+        Run(write_run(tmp_path / f"{growth} again", variant_of_beta=growth), "") for growth in ("linear", "constant")
+    ]
+    assert [str(curves.schedule_of(run)).split(",")[0] for run in others] == ["beta = 0 + 0.25 n", "beta = 0"]
     (first, _) = curves.recorded(runs)
     assert curves.recorded(runs[:1]) == []
     assert (first["variant"], first["beta"], first["C"]) == ("sqrt", [0.5], [[0.25, 6.0]])
@@ -286,3 +300,29 @@ def test_the_schedules_have_one_mean_and_the_printed_ones_the_papers_numbers():
     for method, values in expected.items():
         assert [beta(printed[method], step) for step in (0, 400)] == pytest.approx(list(values))
     assert SCALES["paper"].seeds == (0, 1, 2)
+
+
+def test_a_hash_of_digits_stays_a_hash(tmp_path):
+    found = rows({"bc_all": [[0.1]]}, sha256="12" * 32, limits=(20.0,))
+    write_table(tmp_path / "results.csv", found)
+    assert [row["sha256"] for row in collected([str(tmp_path / "results.csv")])[1]] == ["12" * 32]
+
+
+def test_the_runs_of_a_benchmark_are_called_by_its_folder_and_their_own_names(tmp_path):
+    (tmp_path / "runs").mkdir()
+    job = Job("HopperVel", "auto", "auto", "drcorl", "mine", "smoke", (0,), (20.0, 0.0), 5, ())
+    (tmp_path / "benchmark.json").write_text(json.dumps({"jobs": [asdict(job), asdict(job) | {"variant": "undone"}]}))
+    write_run(tmp_path / "runs" / job.name)
+    ((run,), _) = collected([str(tmp_path)])
+    assert (run.name, run.variant, run.scale) == (f"{tmp_path}/HopperVel-auto-drcorl-mine", "mine", "smoke")
+
+
+def test_a_run_without_learned_dynamics_has_no_estimate_in_its_rows(tmp_path):
+    path = write_run(tmp_path / "run") / "summary.json"
+    summary = json.loads(path.read_text())
+    for result in summary["results"]:
+        del result["offline_cost_interval"]
+        result["offline_cost_estimate"] = None
+    path.write_text(json.dumps(summary))
+    for row in rows_of(collected([str(path.parent)])[0]):
+        assert [row[name] for name in ("offline_cost", "offline_cost_low", "offline_cost_high")] == [None] * 3

@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import brentq
 
 from deep.datasets import OfflineDataset, save
-from deep.estimates import Dice, DiceConfig, FittedQ, FittedQConfig, NearestBehaviour, NearestConfig
+from deep.estimates import Dice, DiceConfig, FittedQ, FittedQConfig, NearestBehaviour, NearestConfig, second_opinions
 from deep.estimates.dice import occupancy_ratio
 from deep.estimates.features import fourier_features
 from deep.estimates.fitted_q import fixed_point
@@ -282,3 +282,58 @@ def test_impossible_settings_are_refused(chain, kind, config):
     problem, features = chain()
     with pytest.raises(InputError, match="accepted"):
         kind(config, problem, features)
+
+
+def test_an_episode_that_times_out_at_random_has_its_expected_length(chain, monkeypatch):
+    """50 steps instead of 1000, and half of them cost 1: (0, +) comes first, so 1 / (1 - gamma^2) in all."""
+    problem, features = chain()
+    monkeypatch.setitem(problem.task.__dict__, "time_out_rate", 0.02)
+    for make_estimator in ESTIMATORS.values():
+        estimate = make_estimator(problem, features).estimate(always(0.5, -0.5))
+        assert estimate.length[0].item() == pytest.approx(50, rel=1e-3)
+        assert estimate.cost[0].item() == pytest.approx(1 / (1 - 0.98**2), rel=1e-3)
+    assert FittedQ(FittedQConfig(0.9), problem, features).to_episode == pytest.approx(5)
+
+
+def test_the_departure_of_fitted_q_is_the_members_spread_in_that_at_the_datas_actions(chain):
+    """Members differ in the cost of (0, +) alone: + pays it again and again, - never, the data on most rows."""
+    problem, features = chain(noisy_costs=True)
+    departure = FittedQ(FittedQConfig(ridge=1e-12), problem, features).estimate(always(0.5, -0.5)).departure
+    assert departure[0].item() == pytest.approx(1 / (problem.data.actions[:, 0] > 0).mean(), rel=1e-3)
+    assert departure[1].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_first_member_of_fitted_q_is_of_the_data_as_they_are(chain):
+    problem, features = chain()
+    assert (FittedQ(FittedQConfig(), problem, features).weights[0] == 1).all()
+
+
+def test_actions_are_judged_as_the_simulator_takes_them(build):
+    """Clipped to [-1, 1]."""
+    problem = build("--seeds", "0", "--cost-limits", "4", "9").problem
+    for estimator in second_opinions(problem).values():
+        estimate = estimator.estimate(always(1.0, 3.0))
+        assert estimate.cost[0] == estimate.cost[1]
+
+
+def test_the_ridge_draws_values_to_zero_where_data_are_rare(tabular):
+    _, _, data, onward, payoffs, weights = tabular
+    theta = fixed_point(data, onward, payoffs, weights.unsqueeze(0), 0.0, 0.1)[0, 0]
+    torch.testing.assert_close(theta, payoffs * (weights / (weights + 0.1)).unsqueeze(1))
+
+
+def test_trajectories_are_dealt_out_whole_to_the_members_of_dice(chain):
+    problem, features = chain()
+    dice = Dice(DiceConfig(members=4), problem, features)
+    assert torch.equal(torch.cat(dice.shares).sort().values, torch.arange(len(dice.sample.rows)))
+    owners = [set(dice.sample.trajectory[share.numpy()].tolist()) for share in dice.shares]
+    assert [len(owned) for owned in owners] == [15] * 4
+    assert len(set.union(*owners)) == 60
+
+
+def test_the_nearest_behaviour_needs_some_trajectories_to_be_left_out(build):
+    """Of 12 trajectories at most 10.8 are in effect, however many are asked for."""
+    problem = build("--seeds", "0", "--cost-limits", "4").problem
+    most, more = (NearestBehaviour(NearestConfig(effective), problem).estimate(always(0.3)) for effective in (10.8, 99))
+    assert more == most
+    assert most.cost.item() != pytest.approx(problem.data.trajectory_costs.mean(), rel=1e-3)

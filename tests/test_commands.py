@@ -248,3 +248,26 @@ def test_every_module_with_a_main_runs_it_as_a_command() -> None:
     mains = [path for path in files if "\ndef main(" in path.read_text(encoding="utf-8")]
     assert len(mains) > 10
     assert [path for path in mains if '\nif __name__ == "__main__":\n' not in path.read_text(encoding="utf-8")] == []
+
+
+def test_the_table_of_what_is_foretold_says_whether_the_limit_is_kept_by_the_whole_interval():
+    """Unknown, where no dynamics were trained."""
+    shared = {"seed": 3, "offline_second_opinions": {"dice": 7.25}}
+    known = {"offline_return_estimate": 50.0, "offline_length_estimate": 30.0, "offline_departure": 1.5}
+    known |= {"offline_cost_estimate": 8.0, "offline_cost_interval": (5.0, 10.0)}
+    rows = [shared | known | {"cost_limit": limit} for limit in (10.0, 9.0, 5.0, 4.9)]
+    rows.append(shared | {"cost_limit": 9.0, "offline_cost_estimate": None})
+    lines = [line.split() for line in scores.table(rows).splitlines()[1:]]
+    assert [line[5] for line in lines[:4]] == ["kept", "unclear", "unclear", "broken"]
+    assert lines[0] == ["3", "10", "8", "[5,", "10]", "kept", "50", "30", "1.50", "dice", "7.25"]
+    assert lines[4] == ["3", "9", "none", "unknown", "dice", "7.25"]
+
+
+def test_the_table_of_scores_shows_the_estimate_beside_the_true_cost():
+    row = {"seed": 3, "cost_limit": 10.0, "reward": 0.5, "reward_ci": (0.4, 0.6), "cost": 1.25, "cost_ci": (1.1, 1.4)}
+    row |= {"safe": False, "cost_return": 12.5, "episode_length": 990.0}
+    row |= {"offline_cost_estimate": 8.0, "offline_cost_std": 1.5}
+    safe = row | {"safe": True, "offline_cost_estimate": None}
+    lines = [line.split() for line in scores.table([row, safe]).splitlines()[1:]]
+    shared = ["3", "10", "0.50", "[0.40,", "0.60]", "1.25", "[1.10,", "1.40]"]
+    assert lines == [[*shared, "UNSAFE", "12.5", "8.0", "±", "1.5", "990"], [*shared, "safe", "12.5", "none", "990"]]

@@ -1,10 +1,22 @@
 """deep.estimates: the learned dynamics on a system whose costs, returns and lengths are known."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
-from deep.datasets import OfflineDataset
-from deep.estimates import DynamicsConfig, DynamicsEnsemble, ShortConfig, ShortRollOuts, second_opinions
+from deep.datasets import OfflineDataset, save
+from deep.estimates import (
+    Dice,
+    DynamicsConfig,
+    DynamicsEnsemble,
+    FittedQ,
+    NearestBehaviour,
+    ShortConfig,
+    ShortRollOuts,
+    second_opinions,
+)
 from deep.estimates.dynamics import Prediction
 from deep.estimates.interface import one_more_member
 from deep.estimates.rollouts import Outcomes
@@ -192,7 +204,8 @@ def test_results_report_the_judging_half_of_the_kept_policy_and_second_opinions(
     reported = offline_costs(experiment, experiment.method.act)
     estimate = experiment.dynamics.estimate(method.act)
     opinions = {name: e.estimate(method.act).cost for name, e in second_opinions(experiment.problem).items()}
-    assert set(opinions) == {"fitted_q", "nearest", "dice"}
+    kinds = {name: type(estimator) for name, estimator in second_opinions(experiment.problem).items()}
+    assert kinds == {"fitted_q": FittedQ, "nearest": NearestBehaviour, "dice": Dice}
     for i, found in enumerate(reported):
         assert found["offline_cost_estimate"] == estimate.cost[i]
         assert found["offline_cost_std"] == estimate.cost_std[i]
@@ -219,3 +232,53 @@ def test_predicted_rewards_keep_to_the_datas_range(build):
             output[:, reward_bias] = push
         estimate = dynamics.estimate(experiment.method.act)
         assert estimate.reward / estimate.length == pytest.approx(bound, rel=1e-4)
+
+
+def test_a_foretold_cost_has_the_size_of_the_datas(build, dataset: OfflineDataset, tmp_path):
+    """Where the models are sure of a cost in each step, it is the mean of the data's that are above 0."""
+    sizes = np.where(np.arange(len(dataset)) % 2, 2.0, 5.0).astype(np.float32)
+    save(tmp_path / "dear.hdf5", replace(dataset, costs=dataset.costs * sizes))
+    experiment = build("--dataset", str(tmp_path / "dear.hdf5"), "--cost-limits", "500")
+    dynamics, costs = experiment.dynamics, experiment.data.costs
+    with torch.no_grad():
+        dynamics.models.parameters.theta[:, -2] = 1e3  # the last layer's biases end the vector: ..., cost, terminal
+    outcomes = dynamics.roll_out(experiment.method.act, steps=9)
+    expected = torch.full_like(outcomes.cost, float(costs[costs > 0].mean()))
+    torch.testing.assert_close(outcomes.cost / outcomes.length, expected)
+
+
+def test_no_two_models_begin_alike(build):
+    theta = build("--seeds", "1", "2", "--cost-limits", "4").dynamics.models.parameters.theta
+    assert len(theta.unique(dim=0)) == len(theta) == 4
+
+
+def test_actions_are_played_as_the_simulator_takes_them(build):
+    dynamics = build("--seeds", "1", "--cost-limits", "4").dynamics
+    clipped, outside = (dynamics.roll_out(constant(value), steps=3) for value in (1.0, 3.0))
+    assert all(map(torch.equal, clipped, outside))
+
+
+def test_roll_outs_begin_at_starts_of_the_datas_episodes(build):
+    experiment = build("--seeds", "1", "2", "--cost-limits", "4", "--dynamics.episodes", "8")
+    starts, allowed = experiment.dynamics.starts, experiment.replay.observations[experiment.replay.starts]
+    for states in starts:
+        assert all((allowed == state).all(1).any() for state in states)
+        assert len(states.unique(dim=0)) > 4
+    assert not torch.equal(*starts)
+
+
+def test_departure_is_the_mean_along_a_roll_out(build, monkeypatch):
+    """Looked at in steps 0, 25 and 50: once, twice and six times as contradictory as on the data."""
+    experiment = build("--seeds", "1", "--cost-limits", "4")
+    ensemble = DynamicsEnsemble(DynamicsConfig(members=4, hidden=(8,), episodes=2), experiment.problem)
+    sizes = iter([1.0, 1.0, 2.0, 6.0])
+
+    def changes(observations, actions):
+        by_member = next(sizes) * torch.tensor([-1.0, 1.0, -1.0, 1.0])
+        return by_member.view(1, 4, 1, 1).expand(len(observations), 4, observations.shape[1], 11)
+
+    monkeypatch.setattr(ensemble.models, "changes", changes)
+    with torch.no_grad():
+        ensemble.models.parameters.theta[:, -1] = -1e3  # no end is foretold
+    departure = ensemble.roll_out(constant(0.5), steps=51).departure
+    torch.testing.assert_close(departure, torch.full((1, 4), 3.0))

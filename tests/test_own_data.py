@@ -15,6 +15,7 @@ from deep.experiment import Experiment, finished
 from deep.own_data import OwnData, assumptions, cost_limits, load_own, task_of
 from deep.scores import offline_costs, table
 from deep.simulators import batched
+from deep.simulators.own import interface
 from deep.study.policies import FinishedRun
 from deep.tasks import TASKS, make
 from tests import own_lab
@@ -225,6 +226,7 @@ def test_what_is_inferred_is_what_the_arrays_hold(with_edge):
         ([10.4] * 5, (11.0,)),
         ([1234, 1234], (1300.0,)),
         ([0.5], (0.5,)),
+        ([0.28], (0.28,)),  # .28 / .01 is a little more than 28
         ([0, 0.021, 0.0455, 0.09], (0.034, 0.046, 0.068)),
     ],
 )
@@ -232,6 +234,24 @@ def test_limits_are_quartiles_that_are_never_zero_and_that_some_trajectory_keeps
     found = cost_limits(np.array(costs, dtype=float))
     assert found == pytest.approx(limits)
     assert min(found) >= min(costs)
+
+
+@pytest.mark.parametrize(
+    ("returns", "found"),
+    [([3, 7], (3, 7)), ([7, 7], (0, 7)), ([-5, -5], (-5, 0)), ([0, 0], (0, 1)), ([1000, 1000.0001], (0, 1000.0001))],
+)
+def test_scores_have_a_range_where_all_returns_are_alike(returns, found, tmp_path):
+    rewards, ends = np.array(returns, dtype=np.float32), np.ones(2, dtype=bool)
+    fields = {"observations": np.zeros((2, 1)), "next_observations": np.zeros((2, 1)), "actions": np.zeros((2, 1))}
+    fields |= {"rewards": rewards, "costs": np.zeros(2), "terminals": ~ends, "timeouts": ends}
+    assert load_own(write(tmp_path / "alike.hdf5", fields), OwnData())[0].reward_range == pytest.approx(found)
+
+
+def test_actions_may_pass_their_bounds_by_rounding(recorded, tmp_path):
+    fields = arrays(recorded)
+    fields["actions"][3] = 2 * (1 + 5e-6)
+    data = load_own(write(tmp_path / "rounded.hdf5", fields), OwnData(action_low=(-2,), action_high=(2,)))[1]
+    assert data.actions[3, 0] == pytest.approx(1, abs=1e-5)
 
 
 def test_options_say_otherwise(recorded):
@@ -247,6 +267,11 @@ def test_a_simulator_says_bounds_and_length(recorded):
     task, _, own = load_own(recorded, OwnData(env="tests.own_lab:CartWithEdge-v0"))
     assert own == OwnData("tests.own_lab:CartWithEdge-v0", 30, own.reward_range, (-2.0,), (2.0,))
     assert load_own(recorded, OwnData(env=CART, episode_length=45))[0].episode_length == 45
+    # A limit that the environment brings with it, not its registration; and none at all, where the data decide.
+    assert interface("tests.own_lab:CartWithItsOwnClock-v0").episode_length == 25
+    assert interface("tests.own_lab:CartWithoutClock-v0").episode_length is None
+    endless = load_own(recorded, OwnData(env="tests.own_lab:CartWithoutClock-v0"))[0]
+    assert endless.episode_length == own_lab.LENGTH
     env = make(task)
     env.reset(seed=0)
     twin = gymnasium.make("CartWithEdge-v0")
@@ -266,6 +291,15 @@ def test_the_six_values_of_safety_gymnasium_are_understood(recorded):
     for mine, theirs in steps:
         assert (mine[4]["cost"], mine[1], mine[3]) == (theirs[4]["cost"], theirs[1], theirs[3])
     assert steps[-1][0][3]
+
+
+@pytest.mark.parametrize("cost", [-1.0, np.nan, np.inf])
+def test_a_simulators_impossible_cost_is_refused(cost, recorded, monkeypatch):
+    env = make(load_own(recorded, OwnData(env=CART))[0])
+    env.reset(seed=0)
+    monkeypatch.setattr(own_lab.Cart, "step", lambda self, action: (self.state, 0.0, False, False, {"cost": cost}))
+    with pytest.raises(InputError, match=f"has the cost {cost}"):
+        env.step(np.zeros(1))
 
 
 def test_missing_successors_are_the_rows_after_and_nothing_is_invented_for_time_outs(tmp_path):
@@ -364,6 +398,11 @@ def cut(fields: dict[str, np.ndarray]) -> None:
     fields["actions"] = fields["actions"][:-1]
 
 
+def broken_off(fields: dict[str, np.ndarray]) -> None:
+    without_successors(fields)
+    fields["timeouts"][-1] = False
+
+
 def flat(fields: dict[str, np.ndarray]) -> None:
     without_successors(fields)
     fields["observations"] = fields["observations"][:, 0]
@@ -388,6 +427,7 @@ def late_costs(fields: dict[str, np.ndarray]) -> None:
         (put("observations", (3, 0), np.inf), "has inf in row 3 of observations"),
         (put("next_observations", (3, 0), 9), "has 9.0 in row 3 of next_observations"),
         (put("timeouts", -1, False), "stops in the middle of a trajectory"),
+        (broken_off, "stops in the middle of a trajectory"),
         (drop("costs"), "has no array costs"),
         (drop("timeouts"), "has no array timeouts"),
         (cut, "has arrays of different lengths"),
@@ -410,6 +450,7 @@ def test_a_bad_file_is_refused_in_one_sentence(change, sentence, recorded, tmp_p
         ([], "has actions from -2 to 2: actions from -1 to 1 are accepted"),
         ([*BOUNDS, "--episode-length", "20"], "has an episode of 30 steps where 20 are the most"),
         ([*BOUNDS, "--reward-range", "3", "1"], "--reward-range [3.0, 1.0]"),
+        ([*BOUNDS, "--reward-range", "0", "inf"], "--reward-range [0.0, inf]"),
         (["--action-low", "2", "--action-high", "-2"], "--action-low [2.0] and --action-high [-2.0]"),
         (["--action-low", "-2", "-2", "--action-high", "2"], "simulator's bound, [-2.0, -2.0]: accepted is one finite"),
         (["--env", "NoSuchThing-v0"], "--env NoSuchThing-v0 cannot be made"),
@@ -423,6 +464,7 @@ def test_a_bad_file_is_refused_in_one_sentence(change, sentence, recorded, tmp_p
         (["--env", "CartPole-v1"], "--env CartPole-v1 has actions Discrete(2): a Box"),
         (["--env", "MountainCarContinuous-v0", *BOUNDS], "has no cost in a step's info"),
         (["--env", "Pendulum-v1", "--episode-length", "30"], "--env Pendulum-v1 has observations Box"),
+        (["--env", "tests.own_lab:CartOfTwoForces-v0", *BOUNDS], "CartOfTwoForces-v0 has actions Box"),
         (["--task", "HopperVel", "--env", CART], "--env with data of HopperVel"),
         (["--task", "own", "--dataset", "embedded"], "--task own with --dataset embedded"),
         ([*BOUNDS, "--online.episodes", "2", "--gate.kind", "simulator"], "--online.episodes 2: data of your own"),

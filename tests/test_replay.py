@@ -69,3 +69,10 @@ def test_rows_cover_what_is_allowed_and_nothing_else(dataset):
     rows = replay.rows(uniform, Rows.of([np.array([4, 5]), np.array([7, 8, 9])], CPU))
     assert set(rows[0].tolist()) == {4, 5}
     assert set(rows[1].tolist()) == {7, 8, 9}
+
+
+@pytest.mark.parametrize(("words", "normalised"), [([], True), (["--no-normalise-states"], False)])
+def test_an_experiments_states_are_normalised_unless_told_otherwise(build, words, normalised):
+    experiment = build("--algorithm", "bc_all", *words)
+    raw = torch.from_numpy(experiment.data.observations)
+    assert torch.equal(experiment.replay.observations, raw) != normalised

@@ -2,14 +2,16 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from deep import train
+from deep.estimates import FittedQ, FittedQConfig
 from deep.experiment import Experiment
-from deep.scores import evaluate
+from deep.scores import FIRST_EVALUATION_SEED, evaluate
 from deep.study import __main__ as study
 from deep.study import measure as measuring
 from deep.study.measure import Estimators, RowFile, truth
@@ -37,7 +39,7 @@ def runs(dataset_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     words = ["--dataset", str(dataset_file), "--episodes", "1", "--device", "cpu", "--seeds", "1", "2"]
     words += ["--cost-limits", "4", "9"]
-    drcorl = [*TINY, "--gate.record", "--adaptation-steps", "60"]
+    drcorl = [*TINY, "--gate.record", "--gate.look-every", "100", "--adaptation-steps", "120"]
     train.main([*words, *drcorl, "--out", str(folder / "drcorl")])
     cloning = "--algorithm bc_all --steps 4 --hidden 16 --dynamics.steps 4 --dynamics.members 2 --dynamics.hidden 16"
     train.main([*words, *cloning.split(), "--dynamics.episodes", "2", "--out", str(folder / "cloning")])
@@ -47,18 +49,23 @@ def runs(dataset_file, tmp_path_factory):
 def test_the_policies_of_a_run_and_those_around_them(runs):
     run = FinishedRun.read(runs / "drcorl")
     found = {candidates.name: candidates.theta for candidates in run.candidates()}
-    expected = ["clone 0", "kept 1", "last 1", "looked at 0", "looked at 50"]
+    expected = ["clone 0", "kept 1", "last 1", "looked at 0", "looked at 100"]
     expected += [f"stretched {s:g}" for s in STRETCHES] + [f"shaken {s:g}" for s in SHAKES]
     assert list(found) == expected
     clone, last = found["clone 0"], found["last 1"]
     assert torch.equal(clone, run.stored["clone.average"])
     assert torch.equal(found["looked at 0"], clone)
-    assert not torch.equal(found["looked at 50"], clone)
+    assert not torch.equal(found["looked at 100"], clone)
     torch.testing.assert_close(found["stretched 2"] - last, last - clone, atol=1e-6, rtol=0)
     first = slice(0, 11 * 16)  # the first layer's weights
     noise = (found["shaken 0.2"] - clone)[:, first]
     assert noise.std().item() == pytest.approx(0.2 * clone[:, first].std().item(), rel=0.1)
     assert not torch.allclose(noise[0], noise[1])
+    flat = clone.clone()
+    flat[:, -51:] = 0  # the last layer: 16 x 3 weights and 3 biases
+    quiet = FinishedRun(run.path, run.experiment, run.stored | {"clone.average": flat})
+    (shaken,) = [candidates.theta for candidates in quiet.candidates() if candidates.name == "shaken 0.2"]
+    assert not shaken[:, -51:].any(), "each layer has its own spread"
     again = {candidates.name: candidates.theta for candidates in FinishedRun.read(runs / "drcorl").candidates()}
     assert torch.equal(found["shaken 0.1"], again["shaken 0.1"])
     cloned = [candidates.name for candidates in FinishedRun.read(runs / "cloning").candidates()]
@@ -96,8 +103,11 @@ def test_another_seeds_models_judge_a_policy_as_if_it_were_theirs(runs):
         return lambda observations: torch.tensor(values).view(-1, 1, 1).expand(*observations.shape[:2], 3)
 
     values = (0.1, -0.2, 0.3, -0.4)  # seed 1, limits 4 and 9; seed 2
-    found = Estimators(run.experiment)(always(*values))
+    estimators = Estimators(run.experiment)
+    second_look = FittedQ(FittedQConfig(None, "start"), run.experiment.problem).estimate(always(*values))
+    found = estimators(always(*values))
     assert {"steering", "judging", "another seed's", "25 steps", "100 steps", *CLOSED} == found.keys()
+    assert all(map(torch.equal, found["fitted_q, 1 - 1/L"], second_look))
     swapped = dynamics.estimate(always(0.3, -0.4, 0.1, -0.2))
     for ours, theirs in zip(found["another seed's"], swapped, strict=True):
         torch.testing.assert_close(ours, theirs[[2, 3, 0, 1]])
@@ -124,7 +134,10 @@ def test_the_command_measures_every_policy_once_and_goes_on(runs, tmp_path, caps
     measured = []
     original = study.measure
     monkeypatch.setattr(study, "measure", lambda *args: measured.append(args[2].name) or original(*args))
+    required, summarised = [], study.summarise
+    monkeypatch.setattr(study, "summarise", lambda *args: required.append(args[1]) or summarised(*args))
     study.main(words)
+    assert required == [pytest.approx(0.9 * 400 / 12)], "steps that the gate's rule requires"
     assert measured == [f"shaken {SHAKES[-1]:g}"]
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
 
@@ -174,6 +187,9 @@ def test_quality_by_hand():
     assert found["verdicts by estimate"]["20"] == {"false_safe": "1/2", "false_unsafe": "0/2"}
     assert found["verdicts by estimate"]["40"] == {"false_safe": "1/1", "false_unsafe": "1/3"}
     assert found["verdicts by upper"]["10"] == {"false_safe": "0/2", "false_unsafe": "1/2"}
+    wide = made_up([0, 10, 30], [4, 6, 50])
+    wide[0]["judging: cost_high"] += 90
+    assert quality(wide, "judging")["median_width"] == 10
     # The truth's own uncertainty is allowed for.
     assert quality(made_up([0, 10, 30, 50], [4, 6, 50, 15], error=8.0), "judging")["coverage"] == 0.75
     assert quality(made_up([1, 2], [3, 3]), "judging")["rank_correlation"] == 0
@@ -214,6 +230,7 @@ def test_an_estimator_that_is_silent_in_some_rows_is_judged_by_the_others(tmp_pa
     rows = both + made_up([50], [9])
     found = summarise(rows, 0.0)
     assert found["policies"] == 3
+    assert found["true cost, quartiles"] == [1, 1.5, 2, 26, 50]
     assert {name: entry["policies"] for name, entry in found["estimators"].items()} == {
         "judging": 3,
         "another seed's": 2,
@@ -252,3 +269,16 @@ def test_runs_that_cannot_be_studied_are_refused(runs, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match="no learned dynamics"):
         FinishedRun.read(tmp_path)
+
+
+def test_runs_of_different_tasks_are_no_study(tmp_path, monkeypatch):
+    def read(path):
+        return SimpleNamespace(path=path, experiment=SimpleNamespace(task=TASKS[path.name]))
+
+    monkeypatch.setattr(study, "FinishedRun", SimpleNamespace(read=read))
+    with pytest.raises(InputError, match="accepted are runs of one task"):
+        study.run(study.Options((tmp_path / "HopperVel", tmp_path / "AntVel"), tmp_path / "out"))
+
+
+def test_the_studys_episodes_are_none_of_the_evaluations():
+    assert measuring.FIRST_TRUTH_SEED >= FIRST_EVALUATION_SEED + 100_000
