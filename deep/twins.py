@@ -5,7 +5,7 @@ ensemble: their networks are alike, and one batched product runs them.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -41,8 +41,8 @@ class TwinConfig:
 
     hidden: tuple[int, ...] = (256, 256)
     """Hidden layers."""
-    activation: str = "relu"
-    """Activation: relu, mish or tanh."""
+    activation: Literal["relu", "mish", "tanh"] = "relu"
+    """Activation."""
     learning_rate: float = 3e-4
     """Adam's step size."""
     target_rate: float = 0.005

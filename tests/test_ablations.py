@@ -58,7 +58,9 @@ def test_every_variant_differs_from_the_defaults_and_from_the_others():
             for name, value in {
                 "cloned.which": "all",
                 "cloning_steps": 3,
-                "regression_steps": 2,
+                "regression_steps": 1,
+                "batch_size": 8,
+                "average_rate": 0.5,
                 "policy": "gaussian",
                 "constant_std": 0.2,
                 "hidden": (8,),

@@ -326,3 +326,10 @@ def test_a_run_without_learned_dynamics_has_no_estimate_in_its_rows(tmp_path):
     path.write_text(json.dumps(summary))
     for row in rows_of(collected([str(path.parent)])[0]):
         assert [row[name] for name in ("offline_cost", "offline_cost_low", "offline_cost_high")] == [None] * 3
+
+
+def test_names_that_look_like_numbers_are_kept_as_they_are(tmp_path):
+    found = rows({"bc_all": [[0.1]]}, limits=(20.0,), data="007", variant="0.30")
+    write_table(tmp_path / "results.csv", found)
+    (row,) = collected([str(tmp_path / "results.csv")])[1]
+    assert (row["data"], row["variant"]) == ("007", "0.30")

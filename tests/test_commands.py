@@ -161,6 +161,7 @@ def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monk
         (["--dynamics.steps", "0"], "--dynamics.steps 0 trains no dynamics"),
         (["--cloning-steps", "-1"], "phase 'cloning' of -1 steps"),
         (["--episodes", "0"], "--episodes 0"),
+        (["--policy", "constant", "--constant-std", "0"], "--constant-std 0.0"),
         (["--resume", "--out", "/nowhere/run"], "there is no run in /nowhere/run"),
     ],
 )
@@ -177,7 +178,13 @@ def test_a_mistake_gets_one_sentence_and_exit_code_2(words, sentence, dataset_fi
 
 
 @pytest.mark.parametrize(
-    "words", [["--algorithm", "ppo"], ["--nonsense", "1"], ["--adaptation.temperature.c0", "much"]]
+    "words",
+    [
+        ["--algorithm", "ppo"],
+        ["--nonsense", "1"],
+        ["--adaptation.temperature.c0", "much"],
+        ["--critics.activation", "gelu", "--algorithm", "safe_dql"],
+    ],
 )
 def test_an_option_that_does_not_exist_is_refused(words, capsys):
     with pytest.raises(SystemExit) as caught:

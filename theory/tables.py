@@ -1,7 +1,7 @@
 """Tables of results as CSV files."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,16 @@ def write_table(path: Path, rows: Sequence[Row]) -> None:
         writer.writerows({name: repr(v) if isinstance(v, float) else v for name, v in row.items()} for row in rows)
 
 
-def read_table(path: Path) -> list[Row]:
-    """The rows that `write_table` wrote: numbers and truth values as such, None for what is empty."""
+def read_table(path: Path, texts: Collection[str] = ()) -> list[Row]:
+    """The rows that `write_table` wrote: numbers and truth values as such, None for what is empty.
+
+    What stands in the columns named in `texts` stays text, whatever it looks like.
+    """
     with path.open(newline="", encoding="utf-8") as file:
-        return [{name: _value(text) for name, text in line.items()} for line in csv.DictReader(file)]
+        return [
+            {name: text if name in texts else _value(text) for name, text in line.items()}
+            for line in csv.DictReader(file)
+        ]
 
 
 def _value(text: str) -> Any:

@@ -27,6 +27,7 @@ from deep.randomness import Draw
 from deep.replay import Batch, Rows
 from deep.safe_adaptation import SafeAdaptation, SafeAdaptationConfig
 from deep.trajectories import Selection, allowed, outcomes
+from theory.errors import InputError
 
 BEHAVIOUR_RATE_IN_ADAPTATION = 0.1
 """Share of the behaviour model's step size with which it goes on learning: where its schedule has ended."""
@@ -76,7 +77,7 @@ class DRCORLConfig:
 
     def __post_init__(self) -> None:
         if not self.constant_std > 0:
-            raise ValueError(f"a constant policy needs a standard deviation above 0: found {self.constant_std}")
+            raise InputError(f"--constant-std {self.constant_std}: accepted is a number above 0")
 
 
 class DRCORL:

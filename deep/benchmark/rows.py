@@ -60,13 +60,12 @@ def rows_in(path: Path) -> list[Row]:
     """The rows of a results.csv. Raises `InputError` where it is none."""
     if not path.is_file():
         raise InputError(f"--collect {path}: there is no such file")
-    rows = read_table(path)
+    rows = read_table(path, texts=("task", "data", "variant", "choice", "scale", "run"))
     if not rows:
         raise InputError(f"--collect {path}: there are no rows in it")
     if missing := [name for name in (*CELL, "R", "C", "safe", "sha256", "run") if any(name not in row for row in rows)]:
         raise InputError(f"--collect {path}: accepted is a benchmark's results.csv, this table lacks {missing[0]}")
-    words = ("task", "data", "variant", "choice", "scale", "run")
-    return [row | {name: "" if row[name] is None else str(row[name]) for name in words} for row in rows]
+    return rows
 
 
 def rows_of(runs: Iterable[Run], earlier: Iterable[Row] = ()) -> list[Row]:
