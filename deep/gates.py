@@ -51,7 +51,8 @@ class GateConfig:
     trust: float = 0.1
     """offline: how far the learned dynamics may be off for the clone of the best trajectories, whose return and cost
     the data tell, as a share of the data's range of returns and of the largest possible cost. Where either half is off
-    by more, no later policy is taken on its word, and the clone is kept."""
+    by more, no later policy is taken on its word, and the clone is kept. The forecast is from the data's start states:
+    where these differ much, trajectories that began luckily make a good forecast look wrong, and the clone is kept."""
 
 
 def gate_cost(estimate: Estimate, limits: Float[Tensor, " replicas"], config: GateConfig) -> Float[Tensor, " replicas"]:

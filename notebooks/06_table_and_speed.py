@@ -302,7 +302,7 @@ table(
 #   foretell that an adapted policy keeps the limit too. Where its adaptation acts alone (the last policies above),
 #   costs rise, the more so the more the value gradients weigh at the end.
 # - Safe-DQL depends on the data. It keeps the limit nearly everywhere, but on one Hopper collection only because it
-#   falls after a hundred steps: there choosing among samples by the critics makes it worse than sampling. On
+#   falls after a hundred steps: there its critics mislead (the results' README takes it apart). On
 #   HalfCheetah it earns more than cloning everything or everything safe, four runs' gaits at once, and a third of what
 #   cloning the best trajectories earns, which are of a single run. The quick preset trains for 10 000 steps,
 #   Diffusion-QL for a million.

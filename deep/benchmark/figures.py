@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from deep.benchmark.rows import Row, grouped, method_of, methods_of
 from deep.benchmark.statistics import blocks_of, interval, mean
@@ -37,9 +38,8 @@ def cost_scale(axes: Axes) -> None:
     """A scale on which 0, 1 and costs far above the limit can be told apart, with the limit drawn in."""
     axes.axhline(1, color="0.3", lw=1, ls="--")
     axes.set_yscale("symlog", linthresh=1, linscale=1)
-    bottom, top = axes.get_ylim()
-    bottom, top = min(bottom, -0.05), max(1.1 * top, 1.3)
-    axes.set_ylim(bottom, top)
+    top = max(1.1 * axes.get_ylim()[1], 1.3)
+    axes.set_ylim(-0.05, top)
     axes.set_yticks([0, 0.5, *(x for x in (1, 2, 5, 10, 20, 50, 100, 200, 500) if x < top)])
     axes.yaxis.set_major_formatter("{x:g}")
 
@@ -53,26 +53,26 @@ def reward_scale(axes: Axes) -> None:
 def over_limits(rows: Sequence[Row], path: Path) -> Path:
     """R and C of every method at each cost limit: a dot per seed, a line through the means."""
     places = grouped(rows, "task", "data")
-    methods = methods_of(rows)
+    colours = {method: f"C{m}" for m, method in enumerate(methods_of(rows))}
     figure, grid = plt.subplots(
         len(places), 2, figsize=(11, 1.1 + 3.6 * len(places)), layout="constrained", squeeze=False
     )
     for panels, part in zip(grid, places.values(), strict=True):
-        limits = sorted({row["cost_limit"] for row in part})
+        limits, here = sorted({row["cost_limit"] for row in part}), methods_of(part)
         for axes, name in zip(panels, AXIS, strict=True):
-            for m, method in enumerate(methods):
-                own = grouped([row for row in part if method_of(row) == method], "cost_limit")
-                x = np.array([limits.index(limit) + 0.1 * (m - (len(methods) - 1) / 2) for (limit,) in own])
+            for m, method in enumerate(here):
+                own, colour = grouped([row for row in part if method_of(row) == method], "cost_limit"), colours[method]
+                x = np.array([limits.index(limit) + 0.1 * (m - (len(here) - 1) / 2) for (limit,) in own])
                 for at, found in zip(x, own.values(), strict=True):
-                    axes.plot(np.full(len(found), at), [row[name] for row in found], ".", color=f"C{m}", ms=7)
+                    axes.plot(np.full(len(found), at), [row[name] for row in found], ".", color=colour, ms=7)
                 centres = [np.mean([row[name] for row in found]) for found in own.values()]
-                axes.plot(x, centres, "-", color=f"C{m}", lw=1.2, label=method)
+                axes.plot(x, centres, "-", color=colour, lw=1.2)
             (cost_scale if name == "C" else reward_scale)(axes)
             axes.set_xticks(range(len(limits)), [f"{limit:g}" for limit in limits])
             axes.set(xlabel="cost limit of an episode", ylabel=AXIS[name])
             axes.set_title(place(part[0]), fontsize=10)
-    handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    handles = [Line2D([], [], color=colour, marker=".", label=method) for method, colour in colours.items()]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     return finish(
         figure,
         "A dot: one seed, mean over its evaluation episodes in the simulator; lines: means over seeds. Methods stand "
