@@ -49,6 +49,8 @@ def run(options: Options) -> None:
         raise InputError(f"--video {options.video}: the run in {options.directory} has no simulator to film")
     folder.take()
     keep_freed_memory()
+    if options.video is not None:  # first, for what cannot be filmed is found out at once
+        film(experiment, options.video)
     scores = {
         choice: evaluate(experiment, options.episodes, partial(experiment.actor, choice))[1]
         for choice in experiment.choices
@@ -59,9 +61,7 @@ def run(options: Options) -> None:
     folder.write_json("evaluation.json", {"simulated": experiment.task.simulated, "episodes": episodes, **content})
     for choice, results in scores.items():
         print(*([f"acting by --choose {choice}:"] if choice else []), table(results), sep="\n")
-    print("", *explanation(experiment.task), *doubts(experiment), sep="\n")
-    if options.video is not None:
-        film(experiment, options.video)
+    print("", *explanation(experiment), *doubts(experiment), sep="\n")
 
 
 def film(experiment: Experiment, path: Path, every: int = 4, most: int = 100) -> None:

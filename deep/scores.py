@@ -12,7 +12,6 @@ from deep.estimates import second_opinions
 from deep.experiment import Experiment
 from deep.policies import Act
 from deep.simulators.batched import Episodes, rollout
-from deep.tasks import Task
 
 FIRST_EVALUATION_SEED = 100_000
 LASTING = 0.9
@@ -159,8 +158,11 @@ def doubts(experiment: Experiment) -> list[str]:
     ]
 
 
-def explanation(task: Task) -> list[str]:
+def explanation(experiment: Experiment) -> list[str]:
     """What the columns of the table mean, a line for each thing."""
+    task = experiment.task
+    if not task.simulated and experiment.settings.dynamics.steps == 0:
+        return ["Nothing was simulated and no dynamics were learned (--dynamics.steps 0): the other estimates are all."]
     if not task.simulated:
         return [
             "Nothing was simulated: all numbers are foretold from the data alone, by roll-outs in learned dynamics.",

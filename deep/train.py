@@ -142,7 +142,7 @@ def conclusion(experiment: Experiment, scores: dict[str, list[dict[str, Any]]], 
     lines = ["", table(scores[first]), ""]
     for choice in others:
         lines += [f"the same networks, acting by --choose {choice} instead of {first}:", table(scores[choice]), ""]
-    lines += explanation(experiment.task) + doubts(experiment)
+    lines += explanation(experiment) + doubts(experiment)
     if experiment.data.source != "dsrl" and experiment.task.family != "own":
         lines.append("These scores are on data that are not DSRL's own: do not compare them with published ones.")
     lines.append(f"summary, metrics, checkpoint and plots: {path}")

@@ -13,7 +13,7 @@ from deep import evaluate, train
 from deep.benchmark.rows import collected, rows_of
 from deep.experiment import Experiment, finished
 from deep.own_data import OwnData, assumptions, cost_limits, load_own, task_of
-from deep.scores import offline_costs, table
+from deep.scores import explanation, offline_costs, table
 from deep.simulators import batched
 from deep.simulators.own import interface
 from deep.study.policies import FinishedRun
@@ -84,7 +84,7 @@ def test_a_file_without_a_simulator_is_trained_on_and_foretold(algorithm, record
         assert (out / name).stat().st_size > 0
 
     evaluate.main([str(out)])
-    assert "Nothing was simulated" in capsys.readouterr().out
+    assert "Nothing was simulated: all numbers are foretold" in capsys.readouterr().out
     again = json.loads((out / "evaluation.json").read_text())
     assert (again["simulated"], again["episodes"], again["results"]) == (False, 0, summary["results"])
 
@@ -156,6 +156,12 @@ def test_a_forecast_in_doubt_gives_no_verdict(recorded, tmp_path, monkeypatch):
             assert found["offline_doubt"] == (doubt if trusted else "contradicted")
 
 
+@pytest.mark.parametrize(("steps", "said"), [("0", "no dynamics were learned"), ("4", "by roll-outs in learned")])
+def test_the_explanation_names_learned_dynamics_where_there_are_any(recorded, steps, said):
+    words = ["--dataset", str(recorded), "--algorithm", "bc_all", *BOUNDS, "--dynamics.steps", steps]
+    assert said in explanation(Experiment(train.settings_of(train.parse(words))))[0]
+
+
 def test_what_needs_scores_refuses_runs_without_a_simulator(recorded, tmp_path):
     words = ["--dataset", str(recorded), *TINY, *BOUNDS, "--cost-limits", "9", "--out", str(tmp_path / "run")]
     train.main(words)
@@ -190,7 +196,7 @@ def test_a_run_is_gone_on_with_by_the_same_command_alone(recorded, tmp_path, cap
     trained(tmp_path / "run", recorded, "bc_all", *BOUNDS, *words, "--resume")
     with pytest.raises(SystemExit):
         trained(tmp_path / "run", recorded, "bc_all", *BOUNDS, *words, "--resume", "--episode-length", "31")
-    assert "own was" in capsys.readouterr().err
+    assert "own.episode_length was 30, now 31" in capsys.readouterr().err
 
 
 # What is inferred
