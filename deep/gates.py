@@ -15,6 +15,7 @@ from deep.online import OnlineConfig, OnlineReplay
 from deep.optimisation import Parameters
 from deep.phases import Hook, Problem
 from deep.policies import Policy
+from deep.trajectories import Known
 from theory.errors import InputError
 
 HALVES: tuple[Half, Half] = ("steering", "judging")
@@ -51,8 +52,8 @@ class GateConfig:
     trust: float = 0.1
     """offline: how far the learned dynamics may be off for the clone of the best trajectories, whose return and cost
     the data tell, as a share of the data's range of returns and of the largest possible cost. Where either half is off
-    by more, no later policy is taken on its word, and the clone is kept. The forecast is from the data's start states:
-    where these differ much, trajectories that began luckily make a good forecast look wrong, and the clone is kept."""
+    by more, no later policy is taken on its word, and the clone is kept. This forecast is of episodes that begin where
+    those trajectories did: elsewhere a good forecast may differ from what they have earned."""
 
 
 def gate_cost(estimate: Estimate, limits: Float[Tensor, " replicas"], config: GateConfig) -> Float[Tensor, " replicas"]:
@@ -89,9 +90,9 @@ class Gate:
         policy: Policy,
         actor: Parameters,
         steps: int,
-        known: Float[Tensor, "replicas 2"] | None,
+        known: Known | None,
     ) -> None:
-        """`known`: mean return and cost of the cloned trajectories, where they say what the clone will do."""
+        """`known`: of the cloned trajectories, where they say what the clone will do."""
         self.config, self.online, self.problem, self.dynamics = config, online, problem, dynamics
         self.policy, self.actor = policy, actor
         self.uses_dynamics = config.kind == "dynamics" or config.choose == "offline"
@@ -179,7 +180,9 @@ class Gate:
         ]
         merit = torch.minimum(*merits).to(self.merit)
         if step == 0 and self.known is not None:
-            self.trusted.copy_(self._agrees(steering) & self._agrees(judging))
+            outcomes = self.dynamics.roll_out(self.act, self.known.starts)
+            agreed = (self._agrees(self.dynamics.read(outcomes, half), self.known) for half in HALVES)
+            self.trusted.copy_(torch.stack([*agreed]).all(0))
         better = (merit > self.merit[:, 0]) & self.trusted
         if self.known is not None:
             better &= merit >= 0
@@ -190,13 +193,12 @@ class Gate:
         seen = {f"predicted_{name}": value for name, value in judging._asdict().items()}
         return seen | {"steering_cost": steering.cost, "steering_departure": steering.departure}
 
-    def _agrees(self, estimate: Estimate) -> Bool[Tensor, " replicas"]:
+    def _agrees(self, estimate: Estimate, known: Known) -> Bool[Tensor, " replicas"]:
         """Whether the clone is foretold to earn and to cost what the trajectories that it clones have."""
-        assert self.known is not None
-        returns, data = self.known[:, 0], self.problem.data
+        data = self.problem.data
         largest = self.problem.task.episode_length * float(data.costs.max())
-        off_return = (estimate.reward - returns).abs() / max(float(np.ptp(data.trajectory_returns)), 1e-9)
-        off_cost = (estimate.cost - self.known[:, 1]).abs() / max(largest, 1e-9)
+        off_return = (estimate.reward - known.returns).abs() / max(float(np.ptp(data.trajectory_returns)), 1e-9)
+        off_cost = (estimate.cost - known.costs).abs() / max(largest, 1e-9)
         return (off_return <= self.config.trust) & (off_cost <= self.config.trust)
 
     def _play(self) -> dict[str, Tensor]:

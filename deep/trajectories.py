@@ -1,7 +1,7 @@
 """Which trajectories of the data a policy is cloned from."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -52,11 +52,25 @@ def allowed(problem: Problem, chosen: list[Int[np.ndarray, " _"]]) -> Rows:
     return Rows.of([rows_of(problem.data, trajectories) for trajectories in chosen], problem.device)
 
 
-def outcomes(problem: Problem, chosen: list[Int[np.ndarray, " _"]]) -> Float[Tensor, "replicas 2"]:
-    """The mean return and the mean cost of every replica's trajectories."""
-    signals = (problem.data.trajectory_returns, problem.data.trajectory_costs)
-    means = [[float(signal[trajectories].mean()) for signal in signals] for trajectories in chosen]
-    return torch.tensor(means, dtype=torch.get_default_dtype(), device=problem.device)
+class Known(NamedTuple):
+    """What every replica's trajectories tell of a policy that does as they do."""
+
+    returns: Float[Tensor, " replicas"]
+    """Their mean return."""
+    costs: Float[Tensor, " replicas"]
+    """Their mean cost."""
+    starts: Float[Tensor, "replicas episodes obs"]
+    """States from which they began, normalised; repeated where there are fewer."""
+
+
+def known(problem: Problem, chosen: list[Int[np.ndarray, " _"]], episodes: int) -> Known:
+    """This of the trajectories with these numbers."""
+    data, tensor = problem.data, torch.get_default_dtype()
+    signals = (data.trajectory_returns, data.trajectory_costs)
+    means = [[float(signal[trajectories].mean()) for trajectories in chosen] for signal in signals]
+    returns, costs = torch.tensor(means, dtype=tensor, device=problem.device)
+    rows = np.stack([np.resize(data.starts[trajectories], episodes) for trajectories in chosen])
+    return Known(returns, costs, problem.replay.observations[torch.from_numpy(rows).to(problem.device)])
 
 
 def rows_of(data: OfflineDataset, trajectories: Int[np.ndarray, " chosen"]) -> Int[np.ndarray, " rows"]:

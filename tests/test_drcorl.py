@@ -168,7 +168,9 @@ def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch,
     ]
     looks = iter(seen)
 
-    def roll_out(act):
+    def roll_out(act, starts=None):
+        if starts is not None:
+            return Outcomes(*torch.ones(5, 1, 2))
         cost, reward = torch.tensor(next(looks), dtype=torch.float32).unsqueeze(0).unbind(2)
         return Outcomes(cost, reward, torch.full((1, 2), 1000.0), *torch.ones(2, 1, 2))
 
@@ -205,10 +207,15 @@ def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
     true_return, true_cost = data.trajectory_returns[cloned].mean(), data.trajectory_costs[cloned].mean()
     spread = np.ptp(data.trajectory_returns)
 
-    def roll_out(act):
-        if step > 0:  # a promising policy
+    began = experiment.replay.observations[torch.from_numpy(data.starts[cloned])]
+    asked = []
+
+    def roll_out(act, starts=None):
+        if starts is not None:
+            asked.append(starts)
+        if starts is None:  # a promising policy, unlike what is known of the clone
             return Outcomes(
-                torch.zeros(1, 2), torch.full((1, 2), 1e4), torch.full((1, 2), 1000.0), *torch.ones(2, 1, 2)
+                torch.zeros(1, 2), torch.full((1, 2), 1e4 + step), torch.full((1, 2), 1000.0), *torch.ones(2, 1, 2)
             )
         cost, reward = torch.full((1, 2), float(true_cost)), torch.full((1, 2), float(true_return))
         cost[0, half] += off_cost * 1000 * data.costs.max()
@@ -222,6 +229,10 @@ def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
     assert (
         method.report() | {"chosen_step": [50.0 if trusted else 0.0], "dynamics_trusted": [trusted]} == method.report()
     )
+    (starts,) = asked
+    episodes = experiment.settings.dynamics.episodes
+    assert starts.shape == (1, episodes, data.observations.shape[1])
+    assert torch.equal(starts[0], began.repeat(episodes, 1)[:episodes])
     assert method.gate.chosen.unique().tolist() == [50.0 if trusted else 0.0]
     assert torch.equal(method.tensors()["trusted"], torch.tensor([trusted]))
     assert [line[:16] for line in doubts(experiment)] == ([] if trusted else ["seed 0, limit 10"])

@@ -26,7 +26,7 @@ from deep.policies import Policy, PolicyClass
 from deep.randomness import Draw
 from deep.replay import Batch, Rows
 from deep.safe_adaptation import SafeAdaptation, SafeAdaptationConfig
-from deep.trajectories import Selection, allowed, outcomes
+from deep.trajectories import Selection, allowed, known
 from theory.errors import InputError
 
 BEHAVIOUR_RATE_IN_ADAPTATION = 0.1
@@ -102,8 +102,9 @@ class DRCORL:
         self.costs = self._new_cost_critics("", problem.replica_seeds)
         self.scales = torch.ones(len(problem.replicas), 2, device=problem.device)
         self.adaptation = SafeAdaptation(config.adaptation, problem, config.adaptation_steps)
-        steps, known = config.adaptation_steps, outcomes(problem, chosen) if config.cloned.which == "best" else None
-        self.gate = Gate(config.gate, config.online, problem, dynamics, self.policy, self.actor, steps, known)
+        told = known(problem, chosen, dynamics.config.episodes) if config.cloned.which == "best" else None
+        steps = config.adaptation_steps
+        self.gate = Gate(config.gate, config.online, problem, dynamics, self.policy, self.actor, steps, told)
 
     def _new_policy(self, owners: tuple[int, ...], learning_rate: float) -> Parameters:
         initial = initial_parameters(self.policy, owners, "policy").to(self.problem.device)
