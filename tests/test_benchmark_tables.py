@@ -247,7 +247,7 @@ def test_rows_of_an_earlier_table_stand_beside_those_of_runs(tmp_path):
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(InputError, match="there are no rows in it"):
         collected([str(tmp_path / "empty.csv")])
-    (tmp_path / "bad.csv").write_text("task,data\na,b\n")
+    (tmp_path / "bad.csv").write_text("task,data\na\n")
     with pytest.raises(InputError, match="lacks algorithm"):
         collected([str(tmp_path / "bad.csv")])
 

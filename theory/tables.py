@@ -25,7 +25,7 @@ def read_table(path: Path, texts: Collection[str] = ()) -> list[Row]:
     with path.open(newline="", encoding="utf-8") as file:
         return [
             {name: text if name in texts else _value(text) for name, text in line.items()}
-            for line in csv.DictReader(file)
+            for line in csv.DictReader(file, restval="")
         ]
 
 

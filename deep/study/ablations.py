@@ -61,10 +61,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 RUN_FIELDS = ("normalise_states",)
 
-CLONE_FIELDS = (
-    *("cloned", "cloning_steps", "regression_steps", "batch_size", "policy", "constant_std", "hidden"),
-    *("learning_rate", "average_rate"),
-)
+CLONE_FIELDS = ("cloned", "cloning_steps", "regression_steps", "batch_size", "policy", "constant_std", "hidden",
+                "learning_rate", "average_rate")  # fmt: skip
 
 
 @dataclass(frozen=True)
