@@ -261,7 +261,7 @@ def test_the_table_of_what_is_foretold_says_whether_the_limit_is_kept_by_the_who
     """Unknown, where no dynamics were trained."""
     shared = {"seed": 3, "offline_second_opinions": {"dice": 7.25}}
     known = {"offline_return_estimate": 50.0, "offline_length_estimate": 30.0, "offline_departure": 1.5}
-    known |= {"offline_cost_estimate": 8.0, "offline_cost_interval": (5.0, 10.0)}
+    known |= {"offline_cost_estimate": 8.0, "offline_cost_interval": (5.0, 10.0), "offline_doubt": None}
     rows = [shared | known | {"cost_limit": limit} for limit in (10.0, 9.0, 5.0, 4.9)]
     rows.append(shared | {"cost_limit": 9.0, "offline_cost_estimate": None})
     lines = [line.split() for line in scores.table(rows).splitlines()[1:]]

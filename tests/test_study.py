@@ -144,7 +144,7 @@ def test_the_command_measures_every_policy_once_and_goes_on(runs, tmp_path, caps
     for wrong, sentence in (
         ([*words[:-1], "3"], "are of 2 episodes"),
         ([*words[:-1], "1"], "at least 2 episodes"),
-        ([str(tmp_path / "nowhere")], "cannot be read"),
+        ([str(tmp_path / "nowhere")], "there is no run in"),
         ([words[0], words[0]], "different names"),
     ):
         with pytest.raises(SystemExit) as stopped:
