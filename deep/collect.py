@@ -36,10 +36,11 @@ from tqdm import tqdm
 
 from deep.collection import Plan, assemble, finished, run
 from deep.datasets import OfflineDataset, load, save, save_packed
-from deep.files import Lock, write_whole, writing
+from deep.files import Lock
 from deep.recipes import Settings, limits, recipe
 from deep.tasks import find_task
 from theory.errors import InputError, exit_on_input_error
+from theory.files import write_whole, writing
 
 SHOWN_LIMITS = (10, 20, 40, 80)
 """Episodic cost limits in the table and in the plot."""

@@ -14,11 +14,11 @@ import numpy as np
 import tyro
 
 from deep.experiment import Experiment, finished
-from deep.files import write_whole
 from deep.memory import keep_freed_memory
 from deep.scores import FIRST_EVALUATION_SEED, doubts, evaluate, explanation, table
 from deep.tasks import make
 from theory.errors import InputError, exit_on_input_error
+from theory.files import write_whole
 
 
 @dataclass(frozen=True)

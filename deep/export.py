@@ -30,8 +30,9 @@ import tyro
 
 from deep.experiment import Experiment, finished
 from deep.portable import Portable, portable
-from deep.runs import read_json, write_whole
+from deep.runs import read_json
 from theory.errors import InputError, exit_on_input_error
+from theory.files import write_whole
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
 METADATA = "metadata.json"

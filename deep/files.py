@@ -1,11 +1,10 @@
-"""Files that are whole or absent, that show when they were damaged, and folders that one process has at a time."""
+"""Files that show when they were damaged, and folders that one process has at a time."""
 
 import fcntl
 import json
 import os
 import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,36 +15,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from theory.errors import InputError
+from theory.files import write_whole, writing
 
 NOTES, DIGEST = "notes", "sha256"
 """The entry of a file's metadata; the note in it that holds the digest of all the rest."""
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what goes wrong while `path` is written (a full disk, a missing right) into one sentence."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or _one_line(error)
-        raise InputError(f"{path} cannot be written ({reason}); what was there before is kept") from None
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; raises `InputError` where it cannot be written."""
-    # The process's number keeps a process that is about to end from writing into its successor's file.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with writing(path):
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
 
 
 def read_json(path: Path) -> dict[str, Any]:

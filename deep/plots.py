@@ -14,9 +14,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from deep.experiment import Experiment
-from deep.files import write_whole
 from deep.phases import Replica
 from deep.simulators.batched import Episodes
+from theory.files import write_whole
 
 
 def results(experiment: Experiment, played: Episodes | None, rows: Sequence[dict[str, Any]], path: Path) -> None:

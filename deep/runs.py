@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deep.files import Lock, read_json, read_tensors, write_tensors, write_whole, writing
+from deep.files import Lock, read_json, read_tensors, write_tensors
 from theory.errors import InputError
+from theory.files import write_whole, writing
 
-__all__ = ["Position", "RunFolder", "read_json", "write_whole"]
+__all__ = ["Position", "RunFolder", "read_json"]
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ from scipy.stats import bootstrap
 
 from deep.estimates import second_opinions
 from deep.experiment import Experiment
+from deep.gates import GateConfig
 from deep.policies import Act
 from deep.simulators.batched import Episodes, rollout
 
 FIRST_EVALUATION_SEED = 100_000
-LASTING = 0.9
-"""Share of the data's mean episode length below which a forecast gives no verdict: dying early is cheap."""
 
 
 def evaluate(
@@ -90,7 +89,7 @@ def _doubt(experiment: Experiment, replica: int, length: float) -> str | None:
     """What speaks against a replica's forecast: "contradicted" by the data, as the gate found, or a "short" episode."""
     if not _trusted(experiment)[replica]:
         return "contradicted"
-    return "short" if length < LASTING * float(experiment.data.lengths.mean()) else None
+    return "short" if length < GateConfig.required_length * float(experiment.data.lengths.mean()) else None
 
 
 def _trusted(experiment: Experiment) -> list[bool]:

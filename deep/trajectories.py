@@ -65,10 +65,10 @@ class Known(NamedTuple):
 
 def known(problem: Problem, chosen: list[Int[np.ndarray, " _"]], episodes: int) -> Known:
     """This of the trajectories with these numbers."""
-    data, tensor = problem.data, torch.get_default_dtype()
+    data = problem.data
     signals = (data.trajectory_returns, data.trajectory_costs)
     means = [[float(signal[trajectories].mean()) for trajectories in chosen] for signal in signals]
-    returns, costs = torch.tensor(means, dtype=tensor, device=problem.device)
+    returns, costs = torch.tensor(means, dtype=torch.get_default_dtype(), device=problem.device)
     rows = np.stack([np.resize(data.starts[trajectories], episodes) for trajectories in chosen])
     return Known(returns, costs, problem.replay.observations[torch.from_numpy(rows).to(problem.device)])
 

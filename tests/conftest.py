@@ -76,3 +76,11 @@ def build(dataset_file: Path):
         return Experiment(settings_of(parse(words)))
 
     return build
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory) -> Path:
+    """A user's own recording, made without this project."""
+    from tests import own_lab
+
+    return own_lab.record(tmp_path_factory.mktemp("own") / "cart.hdf5")

@@ -1,5 +1,6 @@
 """The benchmark's statistics, tables and figures, on rows whose answers are known."""
 
+import errno
 import json
 import math
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from deep.benchmark.statistics import blocks_of, difference, interval, iqm, mean
 from deep.safe_adaptation import Temperature
 from deep.summary import LAST
 from theory.errors import InputError
-from theory.tables import write_table
+from theory.tables import read_table, write_table
 
 
 def rows(
@@ -144,7 +145,12 @@ def test_the_table_marks_what_is_safe_and_says_whose_data_it_is():
     )
     assert "smoke" not in text.lower()
     assert tables.NOT_COMPARABLE not in tables.markdown(rows(R, C, source="dsrl"))
-    assert tables.SMOKE in tables.markdown(rows(R, C, scale="smoke"))
+    smoke = rows(R, C, scale="smoke")
+    assert tables.markdown(smoke).startswith("# Reward and cost (smoke)\n\n" + tables.SMOKE)
+    mixed = tables.markdown([*smoke, *rows(R, C, task="BallRun", scale="")])
+    assert mixed.startswith("# Reward and cost\n\n" + tables.SMOKE_AMONG)
+    assert "preset: quick; scale: smoke." in mixed
+    assert "preset: quick.\n" in mixed
 
 
 def test_the_table_gives_intervals_gaps_and_an_average_over_tasks():
@@ -250,6 +256,19 @@ def test_rows_of_an_earlier_table_stand_beside_those_of_runs(tmp_path):
     (tmp_path / "bad.csv").write_text("task,data\na\n")
     with pytest.raises(InputError, match="lacks algorithm"):
         collected([str(tmp_path / "bad.csv")])
+
+
+def test_a_table_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    write_table(tmp_path / "results.csv", [{"x": 0.1}])
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("theory.files.os.fsync", full)
+    with pytest.raises(InputError, match=r"results\.csv cannot be written \(No space left on device\)"):
+        write_table(tmp_path / "results.csv", [{"x": 0.2}])
+    assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
+    assert read_table(tmp_path / "results.csv") == [{"x": 0.1}]
 
 
 def test_the_schedules_figure_shows_what_was_foretold(tmp_path):

@@ -1,6 +1,7 @@
 """deep.plots: whose line has which colour."""
 
 import matplotlib.pyplot as plt
+import pytest
 from matplotlib.colors import to_hex
 
 from deep import plots
@@ -36,3 +37,16 @@ def test_a_single_point_is_seen(monkeypatch, tmp_path):
     found = drawn(monkeypatch, tmp_path, several + single)
     assert {marker for _, marker in found["cloning: loss"]} == {"None"}
     assert {marker for _, marker in found["adaptation: loss"]} == {"."}
+
+
+@pytest.mark.parametrize(
+    ("foretold", "said"), [(None, "nothing was simulated or foretold"), (5.0, "diamonds are foretold from the data")]
+)
+def test_the_results_say_what_their_diamonds_are(build, monkeypatch, tmp_path, foretold, said):
+    titles = []
+    monkeypatch.setattr(plots, "_write", lambda figure, path, dpi: titles.append(figure.axes[0].get_title()))
+    row = {"seed": 0, "cost_limit": 9.0, "offline_cost_estimate": foretold}
+    row |= {"offline_return_estimate": 1.0, "offline_cost_interval": (1.0, 9.0)}
+    plots.results(build("--algorithm", "bc_all", "--cost-limits", "9"), None, [row], tmp_path / "results.png")
+    assert said in titles[0]
+    plt.close("all")

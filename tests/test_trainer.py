@@ -353,7 +353,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("deep.files.os.fsync", full)
+    monkeypatch.setattr("theory.files.os.fsync", full)
     with pytest.raises(InputError, match="No space left on device"):
         folder.save({"x": torch.zeros(2)}, "first", 100)
     tensors = {"x": torch.zeros(2)}

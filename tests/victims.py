@@ -19,10 +19,10 @@ import deep.collect
 import deep.evaluate
 import deep.train
 from deep import plots, trainer
-from deep.files import write_whole
 from deep.runs import RunFolder
 from deep.simulators import batched_velocity  # noqa: F401 (imported once, in the server, for all victims)
 from tests.test_trainer import Walk
+from theory.files import write_whole
 
 OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.truncate", "os.rmdir")
 """Audit events of Python that say that a file is about to be touched."""

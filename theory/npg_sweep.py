@@ -8,8 +8,9 @@ from pathlib import Path
 import tyro
 
 from theory.errors import InputError, exit_on_input_error
+from theory.files import write_whole
 from theory.sweep.grid import Grid, expand, jobs
-from theory.sweep.schedule import prepare, run_all, write_atomically
+from theory.sweep.schedule import prepare, run_all
 from theory.sweep.summary import report
 from theory.tables import write_table
 
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = run_all(jobs(expand(grid)), sweep.out, sweep.workers, sweep.dask)
         write_table(sweep.out / "runs.csv", rows)
         text = report(rows)
-        write_atomically(sweep.out / "summary.txt", text + "\n")
+        write_whole(sweep.out / "summary.txt", (text + "\n").encode())
         print(text)
         from theory.sweep.figures import draw_all
 

@@ -1,20 +1,23 @@
 """Tables of results as CSV files."""
 
 import csv
+import io
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
+
+from theory.files import write_whole
 
 Row = dict[str, Any]
 
 
 def write_table(path: Path, rows: Sequence[Row]) -> None:
     """One line per row; floats are written so that reading them back gives the same bits."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows({name: repr(v) if isinstance(v, float) else v for name, v in row.items()} for row in rows)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
+    writer.writeheader()
+    writer.writerows({name: repr(v) if isinstance(v, float) else v for name, v in row.items()} for row in rows)
+    write_whole(path, text.getvalue().encode())
 
 
 def read_table(path: Path, texts: Collection[str] = ()) -> list[Row]:

@@ -20,9 +20,10 @@ from deep.benchmark.jobs import Grid, Job, expand
 from deep.benchmark.rows import Row, Run, collected, grouped, rows_of, runs_of, with_run
 from deep.benchmark.running import MARKER, Outcome, run_all
 from deep.provenance import commit, processor, versions
-from deep.runs import read_json, write_whole
+from deep.runs import read_json
 from deep.simulators.lockstep import cores
 from theory.errors import InputError, exit_on_input_error
+from theory.files import write_whole
 from theory.sweep.schedule import connect
 from theory.tables import write_table
 

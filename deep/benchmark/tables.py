@@ -9,6 +9,7 @@ from deep.benchmark.statistics import blocks_of, interval, mean, share_safe
 
 NOT_COMPARABLE = "These data are not DSRL's own: the scores are not comparable with published ones."
 SMOKE = "**Smoke scale: short training and few seeds. This shows that everything runs; it ranks nothing.**"
+SMOKE_AMONG = "**Some runs are of smoke scale, short training and few seeds: where that is said, nothing is ranked.**"
 LEGEND = (
     "R: return on DSRL's scale from 0 to 1; for a task of one's own, on that of its data's returns. C: cost of an "
     "episode / limit. Both are means over seeds and evaluation episodes in the simulator. **Bold**: safe, C <= 1. "
@@ -19,8 +20,9 @@ LEGEND = (
 
 def markdown(rows: Sequence[Row]) -> str:
     """The whole file; raises nothing, for rows are checked when they are read."""
-    smoke = all(row["scale"] == "smoke" for row in rows)
-    parts = ["# Reward and cost" + (" (smoke)" if smoke else ""), *([SMOKE] if smoke else []), LEGEND]
+    smoke = [row["scale"] == "smoke" for row in rows]
+    warning = [SMOKE if all(smoke) else SMOKE_AMONG] if any(smoke) else []
+    parts = ["# Reward and cost" + (" (smoke)" if all(smoke) else ""), *warning, LEGEND]
     for part in grouped(rows, "task", "data").values():
         parts += [heading(part), table(part)]
     if len(grouped(rows, "task", "data")) > 1:

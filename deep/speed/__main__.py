@@ -16,7 +16,6 @@ import tyro
 from torch import Tensor
 
 from deep.experiment import Experiment
-from deep.files import write_whole
 from deep.memory import keep_freed_memory
 from deep.phases import Phase
 from deep.randomness import draw_block
@@ -24,6 +23,7 @@ from deep.speed import drcorl, others
 from deep.speed.measure import Work, largest_cost, machine, operations, product, rates
 from deep.train import parse, settings_of
 from theory.errors import InputError, exit_on_input_error
+from theory.files import write_whole
 
 PLAIN: dict[str, dict[str, Any]] = {
     "drcorl": drcorl.PHASES,

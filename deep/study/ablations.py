@@ -7,6 +7,7 @@ variants of a seed differ by nothing but the change and what follows from it, an
 
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -18,12 +19,13 @@ import tyro
 from deep.algorithms.drcorl import DRCORL
 from deep.experiment import Experiment, Settings, identity
 from deep.provenance import origin
-from deep.runs import RunFolder, read_json, write_whole
+from deep.runs import RunFolder, read_json
 from deep.scores import evaluate
 from deep.study.policies import FinishedRun
 from deep.summary import LAST, summary_of
 from deep.trainer import train
 from theory.errors import InputError, exit_on_input_error
+from theory.files import write_whole
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "as it is": {},
@@ -131,7 +133,6 @@ def train_variant(
     experiment = Experiment(replace(varied(base.experiment.settings, changes), cost_limits=limits))
     kept = shared(base.experiment, experiment)
     config = {"identity": identity(experiment) | {"shared": sorted(kept)}, **origin(), "from": str(base.path)}
-    folder.open(config, resume=(folder.path / "config.json").exists())
     tensors = experiment.tensors()
     replicas = base.experiment.problem.replicas
     rows = [replicas.index(replica) for replica in experiment.problem.replicas]
@@ -140,12 +141,13 @@ def train_variant(
             whole = base.stored[name].shape == tensors[name].shape
             tensors[name].copy_(base.stored[name] if whole else base.stored[name][rows])
     phases = [phase for phase in experiment.phases() if phase.name not in kept]
-    train(phases, tensors, folder, experiment.device)
-    gate = cast(DRCORL, experiment.method).gate
-    scores = {"": evaluate(experiment, episodes)[1], LAST: evaluate(experiment, episodes, lambda: gate.act)[1]}
-    changed = {"changes": dict(changes), "shared": sorted(kept)}
-    folder.write_json("summary.json", summary_of(experiment, config, scores, time.monotonic() - began) | changed)
-    folder.close()
+    folder.open(config, resume=(folder.path / "config.json").exists())
+    with closing(folder):
+        train(phases, tensors, folder, experiment.device)
+        gate = cast(DRCORL, experiment.method).gate
+        scores = {"": evaluate(experiment, episodes)[1], LAST: evaluate(experiment, episodes, lambda: gate.act)[1]}
+        changed = {"changes": dict(changes), "shared": sorted(kept)}
+        folder.write_json("summary.json", summary_of(experiment, config, scores, time.monotonic() - began) | changed)
 
 
 def table(finished: Mapping[str, Mapping[str, Any]]) -> str:

@@ -11,10 +11,10 @@ from deep.estimates import Estimate, FittedQ, FittedQConfig, ShortConfig, ShortR
 from deep.estimates.rollouts import Outcomes
 from deep.experiment import Experiment
 from deep.policies import Act
-from deep.runs import write_whole
 from deep.simulators.batched import rollout
 from deep.study.policies import Candidates, FinishedRun
 from theory.errors import InputError
+from theory.files import write_whole
 
 FIRST_TRUTH_SEED = 200_000
 """Start seeds of the study's episodes; those of evaluation begin lower, those of training higher."""

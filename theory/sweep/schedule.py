@@ -5,7 +5,6 @@ that are not there. Jobs are pure functions on one thread: where they run change
 """
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from theory.errors import InputError
+from theory.files import write_whole
 from theory.sweep.grid import Cell, Grid, Job
 from theory.sweep.work import run_job
 
@@ -34,7 +34,7 @@ def prepare(folder: Path, grid: Grid, resume: bool) -> None:
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is neither empty nor a sweep; choose another --out.")
     (folder / "jobs").mkdir(parents=True, exist_ok=True)
-    write_atomically(config, json.dumps({"grid": settings, "versions": versions()}, indent=2))
+    write_whole(config, json.dumps({"grid": settings, "versions": versions()}, indent=2).encode())
 
 
 def run_all(jobs: Sequence[Job], folder: Path, workers: int, dask: str | None) -> Rows:
@@ -45,7 +45,7 @@ def run_all(jobs: Sequence[Job], folder: Path, workers: int, dask: str | None) -
     done = sum(size.values()) - sum(size[job.name] for job in todo)
     with tqdm(total=sum(size.values()), initial=done, unit="run", desc="sweep", smoothing=0.1) as bar:
         for name, rows in results(todo, workers, dask):
-            write_atomically(path[name], json.dumps(rows))
+            write_whole(path[name], json.dumps(rows).encode())
             bar.update(size[name])
     rows = [row for job in jobs for row in json.loads(path[job.name].read_text())]
     return sorted(rows, key=lambda row: [row[field.name] for field in fields(Cell)])
@@ -87,12 +87,6 @@ def connect(address: str) -> Any:
 
 def _named(job: Job) -> tuple[str, Rows]:
     return job.name, run_job(job)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_suffix(path.suffix + ".tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
 
 
 def versions() -> dict[str, str]:
