@@ -112,7 +112,8 @@ show(
 # ## What the printed cases leave out
 #
 # The preprint prints the first case for angles in $(0,90^\circ)$ and the second for $[90^\circ,180^\circ]$; and the
-# text below says that $g_r^+$ is "$g_c$'s projection on the null space of $g_r$". Four inputs that this treats badly:
+# text below says that $g_r^+$ is "$g_c$'s projection on the null space of $g_r$". Five inputs; the first two have no
+# printed case:
 
 # %%
 
@@ -186,7 +187,7 @@ show(
 )
 
 # %% [markdown]
-# Past 90° the longer gradient keeps its weight near 1/2 and the shorter one's grows in proportion to the lengths:
+# Past 90° the shorter gradient's weight grows with the ratio of the lengths, the longer one's falls towards 1/2:
 # $x+y$ is unbounded, which is why the corrected Theorem 3.1 (notebook 01) clips the weights or measures lengths in a
 # space where $\|u\|$ is bounded, and why Eq. (43) as printed fails (claim L43).
 #
@@ -212,8 +213,8 @@ show(
 
 def rates(
     values: Evaluation, policy: PerStateAction, metric: Metric, gamma: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """First-order change of V_r and of -V_c along the manipulated step (relative to |A_r|, |A_c|), and the conflict."""
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """First-order change of V_r and of -V_c along the step u (relative to |A_r|, |A_c|); whether they conflict; u."""
     products = inner_products(values, policy, gamma, torch.full(gamma.shape, int(metric)))
     x, y = manipulation_weights(*products)
     u = x[:, None, None] * values.A_r - y[:, None, None] * values.A_c
@@ -224,7 +225,7 @@ def rates(
         length = (visits * direction.square()).sum((1, 2)).sqrt() * (visits * u.square()).sum((1, 2)).sqrt()
         return (visits * u * direction).sum((1, 2)) / length.clamp(min=1e-12)
 
-    return along(good), along(bad), in_conflict(*products)
+    return along(good), along(bad), in_conflict(*products), u
 
 
 square = make("dirichlet", 2, 2, 0.5, 0.5, [59])
@@ -243,13 +244,9 @@ names = {
     Metric.Q_VECTOR: "Q vectors",
 }
 for axes, (metric, name) in zip(panels, names.items(), strict=True):
-    reward, cost, conflict = rates(values, policies, metric, many.gamma)
+    reward, cost, conflict, u = rates(values, policies, metric, many.gamma)
     code = torch.where(torch.minimum(reward, cost) < -1e-9, 2, conflict.long()).reshape(p.shape)
     axes.pcolormesh(p, q, code, cmap=ListedColormap(colours), vmin=-0.5, vmax=2.5)
-    weights = manipulation_weights(
-        *inner_products(values, policies, many.gamma, torch.full((many.batch,), int(metric)))
-    )
-    u = weights[0][:, None, None] * values.A_r - weights[1][:, None, None] * values.A_c
     speed = (policies * (u - (policies * u).sum(-1, keepdim=True)))[..., 0].numpy().reshape(*p.shape, 2)
     axes.streamplot(
         side, side, speed[..., 0], speed[..., 1], color="#555555", density=0.7, linewidth=0.6, arrowsize=0.7
@@ -284,7 +281,7 @@ for family, states, actions in (("dirichlet", 3, 3), ("garnet", 5, 3), ("peaked"
     evaluated = evaluate(cmdp, policy)
     line = [f"{family}, {states} states, {actions} actions"]
     for metric in names:
-        reward, cost, conflict = rates(evaluated, policy, metric, cmdp.gamma)
+        reward, cost, conflict, _ = rates(evaluated, policy, metric, cmdp.gamma)
         failed = torch.minimum(reward, cost) < -1e-9
         line.append(f"{100 * conflict.double().mean().item():.0f} / **{100 * failed.double().mean().item():.1f}**")
     lines.append(line)
@@ -297,8 +294,8 @@ table(["family", *names.values()], lines)
 #
 # ## The four regions at work
 #
-# The same square with slacks $h^+=h^-$ around the limit, Fisher metric: where each region lies, where a step goes,
-# and two runs from the uniform policy.
+# The same square, Fisher metric: where each region lies and where a step goes if both slacks are .06, and two runs
+# from the uniform policy whose slacks are others (one without $h^-$, one whose slacks shrink).
 
 # %%
 slack = 0.06
@@ -400,8 +397,8 @@ show(
 )
 say(
     f"With fixed slacks the gap is {gap_over_time(fixed)[-1]:.2f} after {fixed.steps:,} iterations, as at the "
-    "start. A stall happens where the policy is already optimal *for a smaller limit*: it costs at most what the "
-    "smaller limit costs."
+    "start. A stall happens where the policy is already optimal *for the limit at which it rests*: below $l$, as here, "
+    "it costs at most what a limit smaller by $h^-$ costs; above $l$, as in the picture before, the limit is broken."
 )
 
 # %% [markdown]
@@ -409,8 +406,7 @@ say(
 #
 # At a constrained optimum no direction improves both objectives, so $A_r=\lambda A_c$ on the actions that it plays
 # and the angle is 180°. The closer a run comes to the optimum, the closer the angle is to the point where $g$
-# vanishes: slow convergence at the right budget is the same effect as a stall at the wrong one. 200 Dirichlet CMDPs
-# (3 states, 3 actions, $\gamma=.9$, seeds 0 to 199) run with $h^-=0$:
+# vanishes. 200 Dirichlet CMDPs (3 states, 3 actions, $\gamma=.9$, seeds 0 to 199) run with $h^-=0$:
 
 # %%
 

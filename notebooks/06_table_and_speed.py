@@ -20,12 +20,16 @@
 
 # %%
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from presentation import BLACK, BLUE, GREEN, ORANGE, PINK, YELLOW, new, say, show, table
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from presentation import BLACK, BLUE, GREEN, METHOD_COLOURS, ORANGE, new, say, show, table
 
 import deep
+from deep.benchmark.figures import cost_scale
 from deep.benchmark.rows import grouped, method_of, methods_of, rows_in
 from deep.summary import LAST
 
@@ -37,7 +41,6 @@ rows = rows_in(RESULTS / "results.csv")
 summary = json.loads((RESULTS / "summary.json").read_text(encoding="utf-8"))
 about = json.loads((RESULTS / "benchmark.json").read_text(encoding="utf-8"))
 methods = methods_of(rows)
-COLOURS = dict(zip(methods, ("#999999", YELLOW, ORANGE, BLUE, GREEN, PINK), strict=False))
 places = grouped(rows, "task", "data")
 say(
     f"*Read from `deep/benchmark/results`, whose README has the commands (torch {about['versions']['torch']}, "
@@ -48,7 +51,7 @@ say(
 # ## The table
 #
 # R is the return on DSRL's scale from 0 to 1, cost that of an episode; means over seeds, bold where every seed keeps
-# the limit.
+# the limit. Safe-DQL is scored by 20 episodes a policy, the others by 100.
 
 # %%
 for (task, data), here in places.items():
@@ -77,19 +80,25 @@ for pair, ((task, data), here) in zip(panels, places.items(), strict=True):
         for m, method in enumerate(methods):
             for row in (row for row in here if method_of(row) == method):
                 at = limits.index(row["cost_limit"]) + 0.11 * (m - (len(methods) - 1) / 2)
-                axes.plot(at, row[key], "o", color=COLOURS[method], markersize=5)
+                axes.plot(at, row[key], "o", color=METHOD_COLOURS[method], markersize=5)
         axes.set_xticks(range(len(limits)), [f"{limit:g}" for limit in limits])
         axes.set_xlim(-0.5, len(limits) - 0.5)
         axes.grid(axis="x", visible=False)
         axes.set_title(f"{task}, {data}")
     pair[0].set(ylabel="R, normalised return", ylim=(-0.25, 1.1))
-    pair[1].axhline(1, color=BLACK, linewidth=1)
-    pair[1].set_yscale("symlog", linthresh=1)
-    pair[1].set(ylabel="C, cost / limit", ylim=(-0.1, None))
+    cost_scale(pair[1])
+    pair[1].set_ylabel("C, cost / limit")
 for axes in panels[-1]:
     axes.set_xlabel("cost limit of an episode")
-handles = [panels[0, 0].plot([], [], "o", color=COLOURS[method], label=method)[0] for method in methods]
-figure.legend(handles=handles, loc="outside lower center", ncols=len(methods))
+
+
+def legend(figure: Figure, shown: Sequence[str]) -> None:
+    """These methods' colours, below the figure."""
+    handles = [Line2D([], [], marker="o", linestyle="", color=METHOD_COLOURS[name], label=name) for name in shown]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(shown))
+
+
+legend(figure, methods)
 show(figure, "Return and cost of every replica by cost limit, method and data set.", keep="06_table_and_speed")
 
 # %% [markdown]
@@ -132,8 +141,8 @@ table(
 # %% [markdown]
 # ## Was the cost foretold?
 #
-# Every policy's cost as foretold from the data alone (learned dynamics, with its 95 % interval) against the
-# simulator's. Points on the line are right; above it the forecast is too high.
+# The cost as foretold from the data alone (learned dynamics, with its 95 % interval) against the simulator's, for all
+# policies whose run had learned dynamics. Points on the line are right; above it the forecast is too high.
 
 # %%
 known = [row for row in rows if row["offline_cost"] is not None]
@@ -145,7 +154,7 @@ for axes, ((task, data), here) in zip(panels[0], foretold.items(), strict=True):
         axes.plot(
             [row["cost"]] * 2, [row["offline_cost_low"], row["offline_cost_high"]], color="#CCCCCC", linewidth=0.8
         )
-        axes.plot(row["cost"], row["offline_cost"], "o", color=COLOURS[method_of(row)], markersize=5)
+        axes.plot(row["cost"], row["offline_cost"], "o", color=METHOD_COLOURS[method_of(row)], markersize=5)
     axes.plot([0, 1000], [0, 1000], color=BLACK, linewidth=1)
     axes.set_xscale("symlog", linthresh=20)
     axes.set_yscale("symlog", linthresh=20)
@@ -162,9 +171,9 @@ for axes, ((task, data), here) in zip(panels[0], foretold.items(), strict=True):
         ]
     )
 panels[0][0].set_ylabel("foretold from the data")
-figure.legend(handles=handles, loc="outside lower center", ncols=len(methods))
-show(figure, "The foretold cost of every policy with its interval against the true cost, by data set.")
-table(["data set", "policies", "median error", "mean error", "true cost in the 95 % interval"], lines)
+legend(figure, methods_of(known))
+show(figure, "The foretold cost with its interval against the true cost, by data set.")
+table(["data set", "policies", "median size of the error", "mean error", "true cost in the 95 % interval"], lines)
 
 # %% [markdown]
 # ## Score against the time to act
@@ -184,17 +193,18 @@ for entry in summary["seconds_for_1000_actions"]:
     name = method_of(entry)
     own = [row for row in there if method_of(row) == name]
     reward, milliseconds = np.mean([row["R"] for row in own]), [1000 * entry[key] for key in ("single", "batched")]
-    face = COLOURS[name] if all(row["safe"] for row in own) else "white"
-    axes.plot(milliseconds, [reward] * 2, color=COLOURS[name], linewidth=0.8)
+    face = METHOD_COLOURS[name] if all(row["safe"] for row in own) else "white"
+    axes.plot(milliseconds, [reward] * 2, color=METHOD_COLOURS[name], linewidth=0.8)
     for at, marker in zip(milliseconds, "o^", strict=True):
-        axes.plot(at, reward, marker, color=COLOURS[name], markerfacecolor=face, markersize=8)
+        axes.plot(at, reward, marker, color=METHOD_COLOURS[name], markerfacecolor=face, markersize=8)
     lines.append([name, f"{reward:.2f}", *(f"{at:.3g}" for at in milliseconds)])
 axes.set(
     xscale="log", xlabel="milliseconds for 1000 actions", ylabel="R, mean over limits and seeds", ylim=(-0.03, 1.0)
 )
-figure.legend(handles=handles, loc="outside lower center", ncols=len(methods))
+legend(figure, methods_of(there))
 show(figure, "Mean return of every method on the second Hopper collection against the time that 1000 actions take.")
 table(["method", "R", "one state at a time, ms", "1000 at once, ms"], lines)
+say("The clones and DRCORL are the same kind of network: what separates their times is the machine's load.")
 
 # %% [markdown]
 # ## What carries DRCORL's result?
@@ -239,17 +249,18 @@ table(
 # The comparison of the preprint's Fig. 4. Its weights do not carry over, because value gradients have unit size here;
 # these growths have its shapes and a mean of 1. Lines are what the learned dynamics foretell of the policy in training,
 # from the data alone (the preprint shows simulator returns); dots at the right are the last policies in the simulator.
+# Read from `deep/benchmark/results/schedules`: three of the ablations above.
 
 # %%
 growths = json.loads((RESULTS / "schedules" / "summary.json").read_text(encoding="utf-8"))["schedules"]
 last = [row for row in rows_in(RESULTS / "schedules" / "results.csv") if row["choice"] == LAST]
 figure, (left, middle, right) = new(10.6, 3.6, 1, 3)
-for growth, colour in zip(growths, (BLUE, ORANGE, GREEN), strict=True):
+for beside, growth, colour in zip((1.03, 1.06, 1.09), growths, (BLUE, ORANGE, GREEN), strict=True):
     left.plot(growth["step"], growth["beta"], color=colour, label=growth["variant"])
     for axes, key in ((middle, "R"), (right, "C")):
         axes.plot(growth["step"], growth[key], color=colour, linewidth=0.9, alpha=0.8)
         scores = [row[key] for row in last if row["run"] == growth["run"]]
-        axes.plot([growth["step"][-1] * 1.06] * len(scores), scores, "o", color=colour, markersize=5)
+        axes.plot([growth["step"][-1] * beside] * len(scores), scores, "o", color=colour, markersize=5)
 left.set(xlabel="step of adaptation", ylabel="weight of the value gradients")
 left.legend()
 middle.set(xlabel="step of adaptation", ylabel="R, normalised return", ylim=(-0.03, 1.05))
@@ -288,7 +299,7 @@ table(
     ],
 )
 table(
-    ["acting (paper's sizes)", "replicas", "one state, microseconds", "1000 states, microseconds each"],
+    ["acting (paper's sizes): microseconds per action", "replicas", "one state at a time", "1000 states at once"],
     [
         [row["algorithm"], f"{row['replicas']}", f"{row['single']:.0f}", f"{row['batched']:.1f}"]
         for row in speed["acting"]

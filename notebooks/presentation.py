@@ -17,10 +17,19 @@ from verification.claim import VERDICTS
 
 torch.set_num_threads(1)  # the matrices are small, and the figures must not depend on how work is split
 
-BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK = (
+PALETTE = BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
 )  # fmt: skip
 """Okabe and Ito's colours, which stay apart for every kind of colour vision."""
+METHOD_COLOURS = {
+    "BC-All": "#999999",
+    "BC-Safe": YELLOW,
+    "BC-Best": ORANGE,
+    "DRCORL": BLUE,
+    "Safe-DQL (best of N)": GREEN,
+    "Safe-DQL (policy itself)": PINK,
+}
+"""The same in all notebooks."""
 REGION_COLOURS = {"safe": "#CCE5D8", "aligned": "#FFF3C4", "conflict": "#F6C28B", "unsafe": "#D3AECB"}
 
 mpl.rcParams.update(
@@ -55,10 +64,14 @@ def show(figure: Figure, alt: str, keep: str | None = None) -> None:
 
 
 def _png(figure: Figure, dpi: int) -> bytes:
-    """A picture in 128 colours, a third of the size: notebooks are read over the net."""
+    """A picture in 128 colours, a third of the size: notebooks are read over the net. Ours are among them."""
     drawn, small = BytesIO(), BytesIO()
     figure.savefig(drawn, dpi=dpi)
-    PIL.Image.open(drawn).convert("RGB").quantize(128, dither=PIL.Image.Dither.NONE).save(small, "png", optimize=True)
+    picture = PIL.Image.open(drawn).convert("RGB")
+    ours = [channel for colour in PALETTE for channel in bytes.fromhex(colour[1:])]
+    palette = PIL.Image.new("P", (1, 1))
+    palette.putpalette(ours + (picture.quantize(128 - len(PALETTE)).getpalette() or []))
+    picture.quantize(palette=palette, dither=PIL.Image.Dither.NONE).save(small, "png", optimize=True)
     return small.getvalue()
 
 

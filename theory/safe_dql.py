@@ -105,12 +105,15 @@ class Theorem9:
     """Every term of Safe-DQL's Theorem 9 at a policy.
 
     J_c; the right-hand side with the printed and with the sufficient Delta_occ (infinite where no reference policy
-    exists); the measured eps_c; E hinge and E Q_max under the data's states; the cloning loss of pi_0.
+    exists); B_r and the printed Delta_occ in it; the measured eps_c; E hinge and E Q_max under the data's states; the
+    cloning loss of pi_0.
     """
 
     J_c: PerCMDP
     bound: PerCMDP
     bound_tight: PerCMDP
+    B_r: PerCMDP
+    shift: PerCMDP
     eps_c: PerCMDP
     expected_hinge: PerCMDP
     predicted: PerCMDP
@@ -139,6 +142,8 @@ def theorem_9(cmdp: FiniteCMDP, problem: Problem, policy: PerStateAction) -> The
         J_c=values.J_c,
         bound=torch.where(exists, printed, torch.inf),
         bound_tight=torch.where(exists, tight, torch.inf),
+        B_r=B_r,
+        shift=torch.as_tensor(occupancy_shift(B_c, tv)),
         eps_c=eps_c,
         expected_hinge=(weight * problem.excess).sum((1, 2)),
         predicted=(weight * problem.cost_critics.amax(1)).sum((1, 2)),
