@@ -59,8 +59,9 @@ def pessimism(
 
     It raises the cost of the policy's actions against those of the data. Eq. (19) prints r for c, minimises over the
     policy, and has no data term; its minimiser is then biased upwards everywhere, on the data by
-    alpha / (2 (1 - gamma)): ten times a limit of 10 per 1000 steps at alpha = .2 and gamma = .99, so that no policy
-    would ever count as safe. `printed` leaves the data term out, as Eq. (19) does.
+    alpha / (2 (1 - gamma)): ten times a limit of 10 per 1000 steps at alpha = .2 and gamma = .99. A gate that read
+    these critics would take every policy for unsafe; `deep.gates` has critics of its own. `printed` leaves the data
+    term out, as Eq. (19) does.
     """
     reference = 0.0 if printed else q_data.mean(dim=2)
     return -alpha * (q_policy.mean(dim=2) - reference).sum(dim=1)
@@ -166,11 +167,11 @@ class RewardCritic(_Critic):
     def action_gradient(
         self, observations: Float[Tensor, "replicas batch obs"], actions: Float[Tensor, "replicas batch act"]
     ) -> Float[Tensor, "replicas batch act"]:
-        """grad_a min(Q_1, Q_2) of the averaged critics, for every replica from its seed's critic."""
+        """grad_a min(Q_1, Q_2) of the averaged critics, for every replica from its seed's critic; 0 beyond [-1, 1]."""
         theta = self.q.average[self.problem.seed_index]
         with torch.enable_grad():
             actions = actions.detach().requires_grad_(True)
-            q = self.twin.apply(theta, torch.cat([observations, actions], -1)).min(dim=1).values
+            q = self.twin.apply(theta, torch.cat([observations, actions.clamp(-1, 1)], -1)).min(dim=1).values
             return torch.autograd.grad(q.sum(), actions)[0] * self.unit
 
 
@@ -218,8 +219,8 @@ class CostCritic(_Critic):
     def action_gradient(
         self, observations: Float[Tensor, "owners batch obs"], actions: Float[Tensor, "owners batch act"]
     ) -> Float[Tensor, "owners batch act"]:
-        """grad_a of the ensemble's mean, of the averaged critics."""
+        """grad_a of the ensemble's mean, of the averaged critics; 0 beyond [-1, 1], which they do not know."""
         with torch.enable_grad():
             actions = actions.detach().requires_grad_(True)
-            q = self._q(self.q.average, observations, actions).mean(dim=1)
+            q = self._q(self.q.average, observations, actions.clamp(-1, 1)).mean(dim=1)
             return torch.autograd.grad(q.sum(), actions)[0] * self.unit

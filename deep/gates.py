@@ -29,19 +29,23 @@ class GateConfig:
     """Roll-outs in learned dynamics, or the cost critics' Eq. (25): both offline; or simulator episodes (B.1), of which
     `--online.episodes` are played at every look and counted.
 
-    The policy learns to exploit the critics that Eq. (25) trusts: in a trial on the embedded data (seed 0, limit 80) it
-    passed a policy whose episodes cost 548.
+    The critics of Eq. (25) are an ensemble of their own, without pessimism; the policy follows the pessimistic ones,
+    which share the data and the bootstrapping with them, and so the errors: in a trial on the embedded data (seed 0,
+    limit 80) this gate passed a policy whose episodes cost 548.
     """
     k: float = 1.0
     """Standard deviations over the ensemble that are added to the mean (Table 2 has 2 for the UCB, Eq. (24))."""
     states: Literal["data", "start"] = "data"
-    """ucb: the states over which Eq. (25) averages: the data's (appendix B.1), or the first states of its episodes."""
+    """ucb: the states over which Eq. (25) averages: the data's (appendix B.1), or the first states of its episodes. A
+    value becomes the cost of an episode by (1 - gamma) times its length in either case, as critics that bootstrap
+    through time-outs want it."""
     look_every: int = 50
     """Steps between two looks: roll-outs in the learned dynamics or the simulator."""
     choose: Literal["offline", "last"] = "offline"
     """The policy that is kept: the best of those looked at (`merit_of`), in the eyes of the more sceptical half of the
     learned dynamics; or the last one. A clone of the best trajectories, which kept the limit, gives way only to a
-    policy of which both halves foretell that it will keep it too: models that take all for unsafe choose nothing."""
+    policy of which both halves foretell that it will keep it too: models that take all for unsafe choose nothing. Looks
+    come before steps 0, `look_every`, ...: what the last of them changes can be the last policy alone."""
     record: bool = False
     """Keep a copy of every policy that is looked at in the checkpoint, for `deep.study`."""
     required_length: float = 0.9
@@ -57,25 +61,31 @@ class GateConfig:
 
 
 def gate_cost(estimate: Estimate, limits: Float[Tensor, " replicas"], config: GateConfig) -> Float[Tensor, " replicas"]:
-    """What the gate takes an episode to cost: mean + k std, and not less than limit * departure / largest beyond it."""
+    """What the gate takes an episode to cost: mean + k std; beyond the largest departure not less than
+    max(limit, 1) * departure / largest, which no limit allows."""
     bound = estimate.cost + config.k * estimate.cost_std
     excess = estimate.departure / config.departure
-    return torch.where(excess > 1, torch.maximum(bound, limits * excess), bound.double())
+    return torch.where(excess > 1, torch.maximum(bound, limits.clamp(min=1) * excess), bound.double())
 
 
 def merit_of(
-    estimate: Estimate, limits: Float[Tensor, " replicas"], required_length: float, config: GateConfig
+    estimate: Estimate,
+    limits: Float[Tensor, " replicas"],
+    required_length: float,
+    lowest_return: float,
+    config: GateConfig,
 ) -> Float[Tensor, " replicas"]:
-    """How good a policy is to keep: its predicted return if nothing speaks against it, else minus what does.
+    """How good a policy is to keep: its predicted return above the data's lowest if nothing speaks against it, else
+    minus what does.
 
     Against it speak, each as a share of what is allowed: mean cost + k std beyond the limit, a predicted length short
-    of the required one, a departure beyond the largest. Any safe policy ranks above any other, returns below 0 count 0.
+    of the required one, a departure beyond the largest. Any safe policy ranks above any other.
     """
     cost = estimate.cost + config.k * estimate.cost_std
     against = torch.clamp(cost - limits, min=0) / limits.clamp(min=1)
     against = against + torch.clamp(required_length - estimate.length, min=0) / max(required_length, 1)
     against = against + torch.clamp(estimate.departure / config.departure - 1, min=0)
-    return torch.where(against > 0, -against, estimate.reward.double().clamp(min=0))
+    return torch.where(against > 0, -against, (estimate.reward.double() - lowest_return).clamp(min=0))
 
 
 class Gate:
@@ -175,8 +185,10 @@ class Gate:
         steering, judging = (self.dynamics.read(outcomes, half) for half in HALVES)
         if self.config.kind == "dynamics":
             self.cost.copy_(gate_cost(steering, self.problem.limits, self.config))
+        lowest = float(self.problem.data.trajectory_returns.min())
         merits = [
-            merit_of(half, self.problem.limits, self.required_length, self.config) for half in (steering, judging)
+            merit_of(half, self.problem.limits, self.required_length, lowest, self.config)
+            for half in (steering, judging)
         ]
         merit = torch.minimum(*merits).to(self.merit)
         if step == 0 and self.known is not None:
@@ -220,7 +232,7 @@ class Gate:
         actions, _ = self.policy.sample(self.actor.average, observations, z)
         value = critic.upper_confidence(observations, actions, config.k).mean(1)
         task = problem.task
-        one_cost = episodic_to_discounted(1.0, problem.gamma, task.episode_length, config.states, task.expected_length)
+        one_cost = episodic_to_discounted(1.0, problem.gamma, task.episode_length, "data", task.expected_length)
         self.cost.copy_(value.double() / one_cost)
 
     @torch.no_grad()

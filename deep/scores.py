@@ -89,7 +89,8 @@ def _doubt(experiment: Experiment, replica: int, length: float) -> str | None:
     """What speaks against a replica's forecast: "contradicted" by the data, as the gate found, or a "short" episode."""
     if not _trusted(experiment)[replica]:
         return "contradicted"
-    return "short" if length < GateConfig.required_length * float(experiment.data.lengths.mean()) else None
+    gate: GateConfig = getattr(experiment.settings.method, "gate", GateConfig())
+    return "short" if length < gate.required_length * float(experiment.data.lengths.mean()) else None
 
 
 def _trusted(experiment: Experiment) -> list[bool]:

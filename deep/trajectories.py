@@ -60,7 +60,7 @@ class Known(NamedTuple):
     costs: Float[Tensor, " replicas"]
     """Their mean cost."""
     starts: Float[Tensor, "replicas episodes obs"]
-    """States from which they began, normalised; repeated where there are fewer."""
+    """States from which the first of them began, normalised; repeated where there are fewer."""
 
 
 def known(problem: Problem, chosen: list[Int[np.ndarray, " _"]], episodes: int) -> Known:

@@ -103,6 +103,7 @@ def test_implicit_q_learning_finds_the_known_values(build):
     assert value.item() == pytest.approx(2.7, abs=0.1)
     slope = critic.action_gradient(chain.start.view(1, 1, -1), torch.zeros(1, 1, 3))
     assert slope.sum() > 0
+    assert not critic.action_gradient(chain.start.view(1, 1, -1), torch.full((1, 1, 3), 1.5)).any()
 
 
 def test_the_warm_start_regresses_on_the_datas_own_sums(build):

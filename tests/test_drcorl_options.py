@@ -136,9 +136,38 @@ def test_printed_pessimism_reaches_the_critics(build):
 
 
 @pytest.mark.parametrize(
+    ("words", "trained"),
+    [
+        ((), True),
+        (("--anchor", "none", "--regression-steps", "4"), False),
+        (("--anchor", "mse", "--regression-steps", "4"), False),
+        (("--anchor", "none", "--regression-steps", "3"), True),
+    ],
+)
+def test_the_behaviour_model_is_trained_where_something_reads_it(build, words, trained):
+    assert ("behaviour" in [phase.name for phase in build(*words).method.phases()]) == trained
+
+
+def test_regression_does_not_ask_the_behaviour_model(build, monkeypatch):
+    """Cloning that ends with the regression is the same without it, and four times as fast."""
+    found = []
+    for words in (("--cloning-steps", "4"), ("--cloning-steps", "5")):
+        experiment = build("--regression-steps", "4", *words)
+        method = experiment.method
+        phase = next(phase for phase in method.phases() if phase.name == "cloning")
+        draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
+        if words[1] == "4":
+            monkeypatch.setattr(method.behaviour, "kl", lambda *_: pytest.fail("the behaviour model was asked"))
+        phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
+        found.append(method.clone.theta.detach().clone())
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (("--constant-std", "0"), "--constant-std 0.0: accepted is a number above 0"),
+        (("--update-behaviour", "--anchor", "mse"), "--update-behaviour with --anchor mse: nothing reads"),
         (("--behaviour.t-limit", "0"), "noise levels lie between 0 and 1: found"),
         (("--behaviour.t-range", "0.5", "0.1"), "noise levels lie between 0 and 1: found"),
     ],

@@ -235,16 +235,29 @@ def test_predicted_rewards_keep_to_the_datas_range(build):
 
 
 def test_a_foretold_cost_has_the_size_of_the_datas(build, dataset: OfflineDataset, tmp_path):
-    """Where the models are sure of a cost in each step, it is the mean of the data's that are above 0."""
-    sizes = np.where(np.arange(len(dataset)) % 2, 2.0, 5.0).astype(np.float32)
-    save(tmp_path / "dear.hdf5", replace(dataset, costs=dataset.costs * sizes))
+    """Where the models are sure of a cost in each step, it is the one that the data have."""
+    save(tmp_path / "dear.hdf5", replace(dataset, costs=dataset.costs * np.float32(5)))
     experiment = build("--dataset", str(tmp_path / "dear.hdf5"), "--cost-limits", "500")
-    dynamics, costs = experiment.dynamics, experiment.data.costs
+    dynamics = experiment.dynamics
     with torch.no_grad():
         dynamics.models.parameters.theta[:, -2] = 1e3  # the last layer's biases end the vector: ..., cost, terminal
     outcomes = dynamics.roll_out(experiment.method.act, steps=9)
-    expected = torch.full_like(outcomes.cost, float(costs[costs > 0].mean()))
-    torch.testing.assert_close(outcomes.cost / outcomes.length, expected)
+    torch.testing.assert_close(outcomes.cost / outcomes.length, torch.full_like(outcomes.cost, 5.0))
+
+
+def test_costs_of_different_size_are_told_apart(build, dataset: OfflineDataset, tmp_path):
+    """Every step costs .05 + (first entry of the action)^2, so policies differ in the size of their costs alone."""
+    costs = np.float32(0.05) + dataset.actions[:, 0] ** 2
+    save(tmp_path / "dense.hdf5", replace(dataset, costs=costs))
+    experiment = build("--dataset", str(tmp_path / "dense.hdf5"), "--seeds", "1", "--cost-limits", "9")
+    ensemble = trained(experiment, steps=1500, batch_size=128, learning_rate=3e-3)
+    for value in (0.2, 0.5, 0.8):
+        outcomes = ensemble.roll_out(constant(value), steps=20)
+        assert (outcomes.cost / outcomes.length).mean().item() == pytest.approx(0.05 + value**2, abs=0.08)
+    with torch.no_grad():
+        ensemble.models.parameters.theta[:, -1] = 1e3  # the last bias: the size of a cost
+    outcomes = ensemble.roll_out(constant(0.1), steps=20)
+    assert (outcomes.cost / outcomes.length).max().item() == pytest.approx(float(costs.max()), rel=1e-2)
 
 
 def test_no_two_models_begin_alike(build):

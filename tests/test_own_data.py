@@ -1,6 +1,7 @@
 """Data of one's own, from `tests.own_lab`: what they are taken to be, trained, foretold, simulated; and refusals."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
@@ -149,6 +150,13 @@ def test_a_forecast_in_doubt_gives_no_verdict(recorded, tmp_path, monkeypatch):
             monkeypatch.setattr(experiment.method, "report", lambda trusted=trusted: {"dynamics_trusted": [trusted]})
             (found,) = offline_costs(experiment, experiment.method.act)
             assert found["offline_doubt"] == (doubt if trusted else "contradicted")
+    required = replace(experiment.settings.method.gate, required_length=0.8)
+    method = replace(experiment.settings.method, gate=required)
+    monkeypatch.setattr(experiment, "settings", replace(experiment.settings, method=method))
+    monkeypatch.setattr(experiment.method, "report", lambda: {"dynamics_trusted": [True]})
+    foretold = outcome._replace(length=torch.full_like(outcome.length, 26.9))
+    monkeypatch.setattr(experiment.dynamics, "estimate", lambda act: foretold)
+    assert offline_costs(experiment, experiment.method.act)[0]["offline_doubt"] is None
 
 
 @pytest.mark.parametrize(("steps", "said"), [("0", "no dynamics were learned"), ("4", "by roll-outs in learned")])

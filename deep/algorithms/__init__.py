@@ -53,7 +53,7 @@ ALGORITHMS: dict[str, Algorithm] = {
                 cloning_steps=20_000,
                 adaptation_steps=2050,
                 adaptation_rate=6e-4,
-                gate=GateConfig(kind="ucb", k=2.0),
+                gate=GateConfig(kind="ucb", k=2.0, choose="last"),
             ),
         },
     ),

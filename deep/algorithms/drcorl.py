@@ -78,6 +78,16 @@ class DRCORLConfig:
     def __post_init__(self) -> None:
         if not self.constant_std > 0:
             raise InputError(f"--constant-std {self.constant_std}: accepted is a number above 0")
+        if self.update_behaviour and not self.uses_behaviour:
+            raise InputError(
+                f"--update-behaviour with --anchor {self.anchor}: nothing reads the behaviour model; accepted is the "
+                "anchor diffusion"
+            )
+
+    @property
+    def uses_behaviour(self) -> bool:
+        """Whether the behaviour model is trained: as the anchor, or for steps of cloning beyond the regression."""
+        return self.anchor == "diffusion" or self.cloning_steps > self.regression_steps
 
 
 class DRCORL:
@@ -137,7 +147,7 @@ class DRCORL:
         begin, hooks, limits = self._begin, self.gate.hooks(), problem.replica_limits
         owned = limits if self.owners is replicas else ()
         return [
-            self.behaviour.phase(),
+            *([self.behaviour.phase()] if config.uses_behaviour else []),
             Phase("cloning", config.cloning_steps, self.owners, clone, self._clone, limits=owned),
             Phase("reward critic", steps, seeds, row, self._learn_reward),
             Phase("cost critics", steps, self.owners, cost, self._learn_clone_cost, limits=owned),
@@ -154,9 +164,10 @@ class DRCORL:
         """Lines 3-4 of Algorithm 1: behaviour cloning, from a regression to the reverse KL to the behaviour model."""
         batch = self._batch(draws, self.cloned)
         actions, log_std = self.policy.sample(self.clone.theta, batch.observations, draws["z"])
-        kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
-        distance = (actions - batch.actions).square().mean((1, 2))
-        loss = torch.where(step < self.config.regression_steps, distance, kl)
+        loss = distance = (actions - batch.actions).square().mean((1, 2))
+        if self.config.cloning_steps > self.config.regression_steps:
+            kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
+            loss = torch.where(step < self.config.regression_steps, distance, kl)
         self.clone.descend(gradient(loss, self.clone), falling(step, self.config.cloning_steps))
         self.clone.track(self.config.average_rate)
         return {"squared_distance_to_data": distance.detach()}

@@ -80,8 +80,9 @@ class SafeDQLConfig:
     penalty_cap: float = 100.0
     """Where dual ascent stops."""
     kappa: Literal["data", "start", "cut"] = "data"
-    """How an episode's cost limit becomes a threshold on Q_c, see `episodic_to_discounted`. All three take episodes of
-    full length: for a policy that falls earlier, which may cost more a step, they err on the safe side."""
+    """How an episode's cost limit becomes a threshold on Q_c, see `episodic_to_discounted`. The critics bootstrap
+    through time-outs, to which "data" belongs: on short episodes the others are stricter than the limit. All three take
+    episodes of full length: for a policy that falls earlier, which may cost more a step, they err on the safe side."""
     choose: Choice = "best"
     """Action: of `candidates` samples the largest Q_r with Q_max <= kappa, else the smallest Q_max; or one sample."""
     candidates: int = 16

@@ -1,7 +1,8 @@
 """An ensemble of learned dynamics models, for each seed of a problem.
 
-Each member predicts from (s, a) the change of the (normalised) state, the reward, the probability of a cost, and the
-probability of a terminal state. `deep.estimates.rollouts` plays policies in them.
+Each member predicts from (s, a) the change of the (normalised) state, the reward, the probability of a cost, how large
+a cost is where the data's positive costs differ, and the probability of a terminal state. `deep.estimates.rollouts`
+plays policies in them.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,8 @@ class DynamicsConfig:
     """Training steps; 0 trains none, and then there is no estimate."""
     members: int = 5
     """Models per seed, each with its own initialisation and minibatches. The first half, rounded down, steers a policy
-    in training; the others judge it: they choose and report."""
+    in training; the others judge it: they choose and report. A half of one member, as the steering one of 2 or 3, has
+    no departure: it cannot contradict itself."""
     batch_size: int = 256
     """Transitions per member and step."""
     hidden: tuple[int, ...] = (256, 256)
@@ -58,7 +60,11 @@ class DynamicsModels:
         replay = problem.replay
         self.observation_size, action_size = replay.observations.shape[1], replay.actions.shape[1]
         # Smooth, as motion is: with ReLU the roll-outs drift into falls that never come.
-        self.network = MLP(self.observation_size + action_size, self.observation_size + 3, config.hidden, "silu")
+        positive = replay.costs[replay.costs > 0]
+        self.mean_cost, self.largest_cost = positive.mean().nan_to_num(0.0), replay.costs.max()
+        self.costs_differ = len(positive) > 0 and bool(positive.max() > positive.min())
+        outputs = self.observation_size + 3 + self.costs_differ
+        self.network = MLP(self.observation_size + action_size, outputs, config.hidden, "silu")
         seeds = [seed * 1000 + member for seed in problem.seeds for member in range(config.members)]
         initial = initial_parameters(self.network, seeds, "dynamics").to(problem.device)
         self.parameters = Parameters(initial, Adam(config.learning_rate))
@@ -66,14 +72,12 @@ class DynamicsModels:
         self.change_mean, self.change_std = change.mean(0), change.std(0).clamp(min=1e-6)
         self.reward_mean, self.reward_std = replay.rewards.mean(), replay.rewards.std().clamp(min=1e-6)
         self.reward_range = replay.rewards.min(), replay.rewards.max()
-        # Costs beyond 1 per step are rare: what is learned is the probability of "some cost".
-        self.mean_cost = replay.costs[replay.costs > 0].mean().nan_to_num(0.0)
 
     def tensors(self) -> dict[str, Tensor]:
         return {f"dynamics.{name}": tensor for name, tensor in self.parameters.tensors.items()}
 
     def phases(self) -> list[Phase]:
-        """The training of the models: least squares for change and reward, log-loss for cost and terminal."""
+        """The training of the models: least squares for change, reward and E[c | c > 0], log-loss for the others."""
         members, batch = self.config.members, self.config.batch_size
         draws = {"row": Draw("uniform", (members, batch))}
         return [Phase("dynamics", self.config.steps, self.problem.seeds, draws, self._update)]
@@ -81,33 +85,38 @@ class DynamicsModels:
     def _update(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         replay = self.problem.replay
         batch = replay.batch(replay.rows(draws["row"].flatten(0, 1)))
-        change, reward, cost_logit, end_logit = self._apply(batch.observations, batch.actions)
+        change, reward, cost_logit, end_logit, size = self._apply(batch.observations, batch.actions)
         target = (batch.next_observations - batch.observations - self.change_mean) / self.change_std
         fit = (change - target).square().mean((1, 2))
         fit_reward = (reward - (batch.rewards - self.reward_mean) / self.reward_std).square().mean(1)
         happened = (batch.costs > 0).to(batch.costs)
         cost = F.binary_cross_entropy_with_logits(cost_logit, happened, reduction="none").mean(1)
         end = F.binary_cross_entropy_with_logits(end_logit, 1 - batch.alive, reduction="none").mean(1)
-        self.parameters.descend(
-            gradient(fit + fit_reward + cost + end, self.parameters), falling(step, self.config.steps)
-        )
         metrics = {"change_error": fit, "reward_error": fit_reward, "cost_log_loss": cost, "end_log_loss": end}
+        loss = fit + fit_reward + cost + end
+        if size is not None:
+            wrong = (F.softplus(size) - batch.costs / self.mean_cost).square() * happened
+            metrics["cost_size_error"] = wrong.sum(1) / happened.sum(1).clamp(min=1)
+            loss = loss + metrics["cost_size_error"]
+        self.parameters.descend(gradient(loss, self.parameters), falling(step, self.config.steps))
         return {name: value.detach().unflatten(0, (-1, self.config.members)).mean(1) for name, value in metrics.items()}
 
-    def _apply(self, observations: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Standardised change and reward, and the logits of cost and terminal."""
+    def _apply(self, observations: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+        """Standardised change and reward, the logits of cost and terminal; softplus of the last, times the mean of the
+        positive costs, is E[c | c > 0], where these differ."""
         output = self.network.apply(self.parameters.theta, torch.cat([observations, actions], -1))
         change, rest = output[..., : self.observation_size], output[..., self.observation_size :]
-        return change, rest[..., 0], rest[..., 1], rest[..., 2]
+        return change, rest[..., 0], rest[..., 1], rest[..., 2], rest[..., 3] if self.costs_differ else None
 
     @torch.no_grad()
     def predict(self, observations: Float[Tensor, "n batch obs"], actions: Float[Tensor, "n batch act"]) -> Prediction:
         """What every member expects to follow its own batch."""
-        change, reward, cost_logit, end_logit = self._apply(observations, actions)
+        change, reward, cost_logit, end_logit, size = self._apply(observations, actions)
+        cost = self.mean_cost if size is None else (F.softplus(size) * self.mean_cost).clamp(max=self.largest_cost)
         return Prediction(
             change * self.change_std + self.change_mean,
             (reward * self.reward_std + self.reward_mean).clamp(*self.reward_range) / self.problem.reward_scale,
-            cost_logit.sigmoid() * self.mean_cost,
+            cost_logit.sigmoid() * cost,
             end_logit.sigmoid(),
         )
 

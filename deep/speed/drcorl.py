@@ -174,9 +174,10 @@ class Cloning(Behaviour):
     def update(self, step: int, draws: Draws) -> None:
         batch = self.cloned(draws)
         actions = self.clone.module(batch.observations)
-        kl = self.kl(batch.observations, actions, draws)
-        distance = (actions - batch.actions).square().mean()
-        loss = distance if step < self.config.regression_steps else kl
+        if step < self.config.regression_steps:
+            loss = (actions - batch.actions).square().mean()
+        else:
+            loss = self.kl(batch.observations, actions, draws)
         self.clone.descend(loss, falling(step, self.config.cloning_steps))
         self.clone.track(self.config.average_rate)
 
