@@ -1,7 +1,7 @@
 r"""Right-hand sides of the papers' bounds, one function each, every constant explicit.
 
-All arguments may be floats or tensors that broadcast. Common symbols: S, A numbers of states and actions; M bounds r
-and c; `kl` stands for E_{d*} KL(pi* || pi), d* the comparator's normalised occupancy; `kl_drop` for
+All arguments may be floats or tensors that broadcast. Common symbols: S, A numbers of states and actions; r and c lie
+in [0, M]; `kl` stands for E_{d*} KL(pi* || pi), d* the comparator's normalised occupancy; `kl_drop` for
 E_{d*}[KL(pi*||pi_t) - KL(pi*||pi_{t+1})]; eps_offline bounds the critic error; values are unnormalised.
 Equation numbers are those of the DRCORL preprint unless said otherwise. A name ending in `_printed` is the paper's
 statement, whether true or not; the corrected ones say what they correct.
@@ -57,7 +57,11 @@ def log_moment(
 
 
 def hoeffding_remainder(eta: Real, x: Real, y: Real, M: Real, gamma: Real) -> Real:
-    """log_moment <= eta (x+y)^2 M^2 / (8 (1-gamma)^4), by Hoeffding's lemma: u has range (x+y) M / (1-gamma)."""
+    """log_moment <= eta (x+y)^2 M^2 / (8 (1-gamma)^4), by Hoeffding's lemma: u has range (x+y) M / (1-gamma).
+
+    For r and c in [0, M] and x, y >= 0. Where r is negative somewhere M is the larger of the ranges max - min of r and
+    c: |r| <= M is not enough (r = (-1, 1), gamma = 0, x = 1, y = 0, eta = 1/10 has .0499 > 1/80).
+    """
     return eta * (x + y) ** 2 * M**2 / (8 * (1 - gamma) ** 4)
 
 
@@ -131,7 +135,7 @@ def violation_49_printed(h_plus: Real, eps_offline: Real = 0.0) -> Real:
 
 
 def remainder_constant(M: Real, gamma: Real, pairs: Real | None = None, max_weight: Real | None = None) -> Real:
-    """K such that one iteration's log_moment is at most eta K.
+    """K such that one iteration's log_moment is at most eta K, for r and c in [0, M].
 
     pairs = S A: projection in A- or Q-space, where |g| <= sqrt(S A) M / (1-gamma): K = S A M^2 / (2 (1-gamma)^4);
     max_weight = X: weights clipped at X each, x + y <= 2 X: K = 4 X^2 M^2 / (8 (1-gamma)^4);

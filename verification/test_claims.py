@@ -9,12 +9,13 @@ import torch
 
 from theory.adaptation import Region
 from verification import hashing
-from verification.certified import certified, holds_on
+from verification.certified import holds_on
 from verification.certify import CERTIFICATES, Statement, read
 from verification.claim import CORRECTED, DEPENDS, FALSE, HOLDS, Check, Repair, Sides, sides, verdict
 from verification.claims import CLAIMS
 from verification.claims.checks.runs import STEPS, runs
-from verification.ledger import LEDGER, judge, load, outcome, same_statement, stale
+from verification.instances import cases
+from verification.ledger import LEDGER, certified, judge, load, outcome, same_statement, stale
 from verification.optima import OPTIMUM
 
 IDS = list(CLAIMS)
@@ -76,6 +77,18 @@ def test_certified_inequalities_fail_when_their_right_side_is_cut(claim_id: str)
     left, right = formal.conclusion.split("<=")
     cut = Statement(formal.let, formal.assume, f"{left} <= ({right})/1000")
     assert not holds_on(cut)[1], "negative control"
+
+
+def test_the_random_instances_tell_the_largest_reward_from_the_largest_absolute_one() -> None:
+    """Negative control: Theorem 9 with B_r = max Q_r, which is false where rewards are negative."""
+    formal = CLAIMS["D9"].formal
+    assert formal
+    assert not holds_on(Statement({**formal.let, "B_r": "max(Q_r)"}, formal.assume, formal.conclusion))[1]
+
+
+def test_no_payoff_of_the_instances_is_negative() -> None:
+    """The claims on iterations assume r, c in [0, M]."""
+    assert all(bool((payoff >= 0).all()) for case in cases() for payoff in (case.cmdp.r, case.cmdp.c))
 
 
 @pytest.mark.parametrize("claim_id", IDS)

@@ -28,12 +28,12 @@ THEOREM_9 = Statement(
         "learned": "w/rows(w)",
         "Q": "c+gamma*expect(P,value(P,c,gamma,learned))",
         "eps": "max(positive(Q-Q_hat))",
-        "B_r": "max(Q_r)",
+        "B_r": "max(abs(Q_r))",
         "B_c": "max(c)/(1-gamma)",
         "shift": "B_c*sum(abs(rho-D))",
         "J_c": "sum(rho*rows(learned*Q))",
     },
-    ["sum(D*rows(pi_0*positive(Q_hat-kappa))) == 0"],
+    ["penalty > 0", "sum(D*rows(pi_0*positive(Q_hat-kappa))) == 0"],
     "J_c <= kappa+eps+(sum(D*KL(pi_0,mu))+2*eta*B_r)/penalty+shift",
 )
 REFERENCE = Statement(
