@@ -70,17 +70,13 @@ def iteration_printed(
 ) -> Real:
     """The common right-hand side of Eqs. (40) to (43).
 
-    kl_drop/eta + 2 eta S A M^2 factor / (1-gamma)^3 + 3 (1 + eta M) critic_error / (1-gamma)^2, where critic_error is
-    |Q - Q_hat|_2 of the reward in (40), of the cost in (41), and half their sum in (42) and (43). The left-hand sides
-    are V_r* - V_r^t (40), V_c* - V_c^t (41), the mean of the two (42), and their sum with weights x, y (43).
+    kl_drop/eta + 2 eta S A M^2 factor / (1-gamma)^3 + 3 (1 + eta M) critic_error / (1-gamma)^2, where factor is x + y
+    in (43) (the proof needs its square), else 1, and critic_error is |Q - Q_hat|_2 of the reward in (40), of the cost
+    in (41), and half their sum in (42) and (43). The left-hand sides are V_r* - V_r^t (40), V_c* - V_c^t (41), the mean
+    of the two (42), and their sum with weights x, y (43).
     """
     remainder = 2 * eta * S * A * M**2 * factor / (1 - gamma) ** 3
     return kl_drop / eta + remainder + 3 * (1 + eta * M) * critic_error / (1 - gamma) ** 2
-
-
-def conflict_factor_printed(rr: Real, rc: Real, cc: Real) -> Real:
-    """The factor of Eq. (43)'s remainder: 1 - rc/(2 rr) - rc/(2 cc), which is x + y (the proof needs its square)."""
-    return 1 - rc / (2 * rr) - rc / (2 * cc)
 
 
 def critic_error_tight(d_star: PerState, error: PerStateAction, gamma: PerCMDP) -> PerCMDP:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from verification.certified import holds_on
 from verification.certify import CERTIFICATES, Statement, read
 from verification.claim import CORRECTED, DEPENDS, FALSE, HOLDS, Check, Repair, Sides, sides, verdict
 from verification.claims import CLAIMS
+from verification.claims.checks import critics
 from verification.claims.checks.runs import STEPS, runs
 from verification.instances import cases
 from verification.ledger import LEDGER, certified, judge, load, outcome, same_statement, stale
@@ -122,6 +124,16 @@ def test_the_runs_that_are_summed_meet_every_region() -> None:
     assert bool((visits.sum(1) == STEPS).all())
     assert int((visits.sum(0) > len(visits)).sum()) == len(Region), "each region at more than one step per run"
     assert int(((visits > 0).sum(1) > 1).sum()) > len(visits) / 3, "a third of the runs passes from one to another"
+
+
+@pytest.mark.parametrize(
+    "score",
+    [lambda cost, limit: 2 * cost / (limit or 1), lambda cost, limit: cost / (limit or 1), lambda cost, _: 0 * cost],
+)
+def test_a_score_that_misjudges_some_cost_is_found_out(score: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of C6: refusing what keeps the limit, letting pass what exceeds a limit of 0, letting everything pass."""
+    monkeypatch.setattr(critics, "TASKS", {"HopperVel": SimpleNamespace(normalised_cost=score)})
+    assert not critics.normalised(False).holds
 
 
 def test_verdicts() -> None:

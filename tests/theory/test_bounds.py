@@ -99,7 +99,6 @@ def test_printed_constants() -> None:
     extra = bounds.gap_47_printed(0.1, S, A, gamma, 100, eps, M, eps_offline=0.01, C=2)
     assert extra - bounds.gap_47_printed(0.1, S, A, gamma, 100, eps, M) == pytest.approx(4 * 6 * 1.1 * 0.01 / 0.25)
     assert bounds.violation_49_printed(0.3, 0.1) == pytest.approx(0.8)
-    assert bounds.conflict_factor_printed(2.0, -1.0, 4.0) == pytest.approx(1 + 0.25 + 0.125)
 
 
 @SETTINGS

@@ -110,7 +110,7 @@ CLAIMS = [
         source="ours: Hoeffding's lemma on I0's last term",
         statement="E_{d*}[(1/eta) log E exp(eta u/(1-gamma))] <= eta (x+y)^2 M^2/(8 (1-gamma)^4).",
         assumptions="r, c in [0, M]; x, y >= 0",
-        printed=Check(hoeffding, "(x+y)^2 is dropped, and a thousandth is taken"),
+        printed=Check(hoeffding, "x+y in the place of (x+y)^2"),
         formal=I1,
         proof="E_{pi_t} u = 0, and u = x A_r - y A_c has span at most (x+y) M/(1-gamma) over actions: Hoeffding's "
         "lemma gives log E exp(k u) <= k^2 span^2/8 with k = eta/(1-gamma).",
