@@ -2,6 +2,8 @@
 
 import json
 import math
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -157,26 +159,38 @@ def test_sides() -> None:
     assert sides(0.5, 0.0, 1.0).ratios.tolist() == []
 
 
-def test_a_changed_file_makes_the_verdict_stale(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    module = "verification.claims.iterations"
-    files = hashing.rests_on(module)
-    for name in ("theory/npg.py", "theory/bounds.py", "theory/evaluation.py", "verification/check.py"):
-        assert hashing.ROOT / name in files
-    assert hashing.ROOT / "deep/diffusion.py" not in files
-    before = hashing.fingerprint(module, ("L42",))
-    assert before != hashing.fingerprint(module, ("L43",))
-    for path in (*files, *(hashing.ROOT / "verification" / name for name in ("certified.py", "ledger.py"))):
-        copy = tmp_path / path.relative_to(hashing.ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes())
-    certificates = tmp_path / "verification" / "certificates"
-    certificates.mkdir()
-    (certificates / "L42.json").write_bytes((CERTIFICATES / "L42.json").read_bytes())
-    copies = [tmp_path / path.relative_to(hashing.ROOT) for path in files]
-    monkeypatch.setattr(hashing, "rests_on", lambda _: copies)
+THEORY = tuple(f"theory/{name}.py" for name in ("npg", "bounds", "evaluation", "families"))
+JUDGES = ("ledger.py", "certified.py", "certify.py", "check.py", "claim.py", "instances.py", "best_ratios.json")
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("verification.claims.iterations", (*THEORY, "verification/certificates/L42.json")),
+        ("verification.claims.terms", tuple(f"verification/{name}" for name in JUDGES)),  # which imports nothing
+    ],
+)
+def test_a_changed_file_makes_the_verdict_stale(
+    module: str, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real, root = hashing.rests_on, hashing.ROOT
+    last = hashing.fingerprint(module, ("L42",))
+    assert last != hashing.fingerprint(module, ("L43",))
+    for folder in ("theory", "verification"):
+        shutil.copytree(root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(hashing, "rests_on", lambda name: [tmp_path / path.relative_to(root) for path in real(name)])
     monkeypatch.setattr(hashing, "ROOT", tmp_path)
-    monkeypatch.setattr(hashing, "CERTIFICATES", certificates)
-    assert hashing.fingerprint(module, ("L42",)) == before
-    with (tmp_path / "theory" / "npg.py").open("a") as file:
-        file.write("# changed\n")
-    assert hashing.fingerprint(module, ("L42",)) != before
+    monkeypatch.setattr(hashing, "CERTIFICATES", tmp_path / "verification/certificates")
+    assert hashing.fingerprint(module, ("L42",)) == last
+    for name in names:
+        with (tmp_path / name).open("a") as file:
+            file.write("# changed\n")
+        now = hashing.fingerprint(module, ("L42",))
+        assert now != last, name
+        last = now
+
+
+def test_a_verdict_does_not_go_stale_with_other_code() -> None:
+    files = hashing.rests_on("verification.claims.iterations") + hashing.rests_on("verification.certified")
+    for name in ("deep/diffusion.py", "verification/claims/critics.py", "verification/counterexamples.py"):
+        assert hashing.ROOT / name not in files
