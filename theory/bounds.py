@@ -1,7 +1,7 @@
 r"""Right-hand sides of the papers' bounds, one function each, every constant explicit.
 
-All arguments may be floats or tensors that broadcast. Common symbols: S, A numbers of states and actions; M bounds r
-and c; `kl` stands for E_{d*} KL(pi* || pi), d* the comparator's normalised occupancy; `kl_drop` for
+All arguments may be floats or tensors that broadcast. Common symbols: S, A numbers of states and actions; r and c lie
+in [0, M]; `kl` stands for E_{d*} KL(pi* || pi), d* the comparator's normalised occupancy; `kl_drop` for
 E_{d*}[KL(pi*||pi_t) - KL(pi*||pi_{t+1})]; eps_offline bounds the critic error; values are unnormalised.
 Equation numbers are those of the DRCORL preprint unless said otherwise. A name ending in `_printed` is the paper's
 statement, whether true or not; the corrected ones say what they correct.
@@ -57,7 +57,11 @@ def log_moment(
 
 
 def hoeffding_remainder(eta: Real, x: Real, y: Real, M: Real, gamma: Real) -> Real:
-    """log_moment <= eta (x+y)^2 M^2 / (8 (1-gamma)^4), by Hoeffding's lemma: u has range (x+y) M / (1-gamma)."""
+    """log_moment <= eta (x+y)^2 M^2 / (8 (1-gamma)^4), by Hoeffding's lemma: u has range (x+y) M / (1-gamma).
+
+    For r and c in [0, M] and x, y >= 0. Where r is negative somewhere M is the larger of the ranges max - min of r and
+    c: |r| <= M is not enough (r = (-1, 1), gamma = 0, x = 1, y = 0, eta = 1/10 has .0499 > 1/80).
+    """
     return eta * (x + y) ** 2 * M**2 / (8 * (1 - gamma) ** 4)
 
 
@@ -66,17 +70,13 @@ def iteration_printed(
 ) -> Real:
     """The common right-hand side of Eqs. (40) to (43).
 
-    kl_drop/eta + 2 eta S A M^2 factor / (1-gamma)^3 + 3 (1 + eta M) critic_error / (1-gamma)^2, where critic_error is
-    |Q - Q_hat|_2 of the reward in (40), of the cost in (41), and half their sum in (42) and (43). The left-hand sides
-    are V_r* - V_r^t (40), V_c* - V_c^t (41), the mean of the two (42), and their sum with weights x, y (43).
+    kl_drop/eta + 2 eta S A M^2 factor / (1-gamma)^3 + 3 (1 + eta M) critic_error / (1-gamma)^2, where factor is x + y
+    in (43) (the proof needs its square), else 1, and critic_error is |Q - Q_hat|_2 of the reward in (40), of the cost
+    in (41), and half their sum in (42) and (43). The left-hand sides are V_r* - V_r^t (40), V_c* - V_c^t (41), the mean
+    of the two (42), and their sum with weights x, y (43).
     """
     remainder = 2 * eta * S * A * M**2 * factor / (1 - gamma) ** 3
     return kl_drop / eta + remainder + 3 * (1 + eta * M) * critic_error / (1 - gamma) ** 2
-
-
-def conflict_factor_printed(rr: Real, rc: Real, cc: Real) -> Real:
-    """The factor of Eq. (43)'s remainder: 1 - rc/(2 rr) - rc/(2 cc), which is x + y (the proof needs its square)."""
-    return 1 - rc / (2 * rr) - rc / (2 * cc)
 
 
 def critic_error_tight(d_star: PerState, error: PerStateAction, gamma: PerCMDP) -> PerCMDP:
@@ -131,7 +131,7 @@ def violation_49_printed(h_plus: Real, eps_offline: Real = 0.0) -> Real:
 
 
 def remainder_constant(M: Real, gamma: Real, pairs: Real | None = None, max_weight: Real | None = None) -> Real:
-    """K such that one iteration's log_moment is at most eta K.
+    """K such that one iteration's log_moment is at most eta K, for r and c in [0, M].
 
     pairs = S A: projection in A- or Q-space, where |g| <= sqrt(S A) M / (1-gamma): K = S A M^2 / (2 (1-gamma)^4);
     max_weight = X: weights clipped at X each, x + y <= 2 X: K = 4 X^2 M^2 / (8 (1-gamma)^4);

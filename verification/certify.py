@@ -28,6 +28,12 @@ class Statement:
     assume: Sequence[str]
     conclusion: str
 
+    def needs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The part of an instance that the formulas name; what they define themselves is left out."""
+        formulas = [*self.let.values(), *self.assume, self.conclusion]
+        named = {name for name in given if any(re.search(rf"\b{name}\b", text) for text in formulas)}
+        return {name: x for name, x in given.items() if name in named and name not in self.let}
+
     def measure(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], bool, bool, bool]:
         """The values at an instance; whether the conditions, the conclusion and its negation are certain."""
         return measure(texts(given), self.let, self.assume, self.conclusion)

@@ -11,8 +11,9 @@ python-flint are used: no floating point, nothing of the rest of the project.
 
 The language is Python's expressions with + - * / ** (whole powers), one comparison, indices, and FUNCTIONS. Arrays are
 nested lists, and operations act entry by entry with the leading axes aligned: (S,) times (S, A) scales the rows.
-Names that begin with P, rho, pi, mu or D are probability distributions over their last axis, gamma lies in [0, 1), c
-is not negative, eta and beta are positive: an instance that breaks this is refused, as is an unused name.
+The stem of a given name, what stands before its first "_" or digit, says which axes it has (AXES). P, rho, pi, mu and D
+are probability distributions over their last axis, gamma lies in [0, 1), c is not negative, eta and beta are positive.
+An instance that breaks this is refused, as is one with an unknown stem, an unused name, an empty or a ragged array.
 """
 
 import ast
@@ -26,6 +27,18 @@ from functools import reduce
 from flint import arb, arb_mat, ctx, fmpq, fmpq_mat
 
 ctx.prec = 256
+
+
+# Which stems of given names have which axes: S states, A actions, N components, each of one length in an instance.
+STEMS = {
+    "SAS": "P",
+    "SA": "r c pi mu Q w z error",
+    "S": "rho D v",
+    "N": "g theta a b samples",
+    "": "gamma eta beta alpha delta eps epsilon kappa tau multiplier penalty limit cost least variance true "
+    "h k m q x y C F L M S A T",
+}
+AXES = {stem: axes for axes, stems in STEMS.items() for stem in stems.split()}
 
 
 class Refused(Exception):
@@ -105,7 +118,9 @@ def divergence(p, q):
     """KL(p || q) over the last axis, with 0 log 0 = 0."""
     if isinstance(p[0], list):
         return [divergence(*rows) for rows in zip(p, q, strict=True)]
-    return total([x * (arb(x) / arb(y)).log() for x, y in zip(p, q, strict=True) if x != 0])
+    if not all(x == 0 or x > 0 for x in p):
+        raise Refused("an entry of KL's first argument is neither exactly 0 nor certainly positive.")
+    return total([x * (arb(x) / arb(y)).log() for x, y in zip(p, q, strict=True) if x > 0])
 
 
 FUNCTIONS = {
@@ -176,19 +191,37 @@ def rational(text):
     return fmpq(*map(int, text.split("/")))
 
 
+def shape(x):
+    """The lengths of an array's axes, () of a number; refused where it is empty or ragged."""
+    if not isinstance(x, list):
+        return ()
+    inner = {shape(y) for y in x}
+    if len(inner) != 1:
+        raise Refused("an array is empty or ragged.")
+    return len(x), *inner.pop()
+
+
 def instance(given):
     """The instance's numbers, refused where they break what their names promise."""
-    names = {name: each(rational, entry) for name, entry in given.items()}
+    names, sizes = {name: each(rational, entry) for name, entry in given.items()}, {}
     for name, x in names.items():
-        stem, entries = re.split(r"[_0-9]", name)[0], flat(x)
+        stem, lengths = re.split(r"[_0-9]", name)[0], shape(x)
+        if stem not in AXES:
+            raise Refused(f"{name!r} has a stem that AXES does not know.")
+        axes = AXES[stem]
+        if len(axes) != len(lengths) or any(
+            sizes.setdefault(axis, n) != n for axis, n in zip(axes, lengths, strict=True)
+        ):
+            raise Refused(f"{name} has the shape {lengths}, where its name asks for ({', '.join(axes)}).")
+        least = min(flat(x))
         if stem in ("P", "rho", "pi", "mu", "D") and not (
-            min(entries) >= 0 and all(s == 1 for s in flat(last_axis(total)(x)))
+            least >= 0 and all(s == 1 for s in flat(last_axis(total)(x)))
         ):
             raise Refused(f"{name} is not a probability distribution.")
-        if (stem == "c" and min(entries) < 0) or (stem in ("eta", "beta") and min(entries) <= 0):
+        if (stem == "c" and least < 0) or (stem in ("eta", "beta") and least <= 0):
             raise Refused(f"{name} is out of range.")
-        if stem == "gamma" and not all(0 <= y < 1 for y in entries):
-            raise Refused("gamma is not in [0, 1).")
+        if stem == "gamma" and not 0 <= least < 1:
+            raise Refused(f"{name} is not in [0, 1).")
     return names
 
 

@@ -61,7 +61,7 @@ class Check:
     """A predicate on seeded instances, in float64 and through the project's own code where it has the formula.
 
     `measure(broken)` returns the two sides at every instance; with `broken`, those of the version that `control`
-    describes, which is false and must be found out. `search` names an inequality's adversarial objective.
+    describes, which is false and must be found out.
     """
 
     measure: Callable[[bool], Sides]
@@ -90,8 +90,8 @@ class Claim:
 
     `printed` checks it as printed; `formal` is it in the checker's language, and `counterexamples` are the names of
     certificates that refute it; `sound` is the true version, which must certainly hold at the same instances, so that
-    they refute the claim and not the checker; `witnesses` are certificates of what holds. `reading` says which of two
-    readings is judged; `notes` what the numbers do not say.
+    they refute the claim and not the checker. `reading` says which of two readings is judged; `notes` what the numbers
+    do not say.
     """
 
     id: str
@@ -101,7 +101,6 @@ class Claim:
     printed: Check | None = None
     formal: Statement | None = None
     counterexamples: tuple[str, ...] = ()
-    witnesses: tuple[str, ...] = ()
     sound: Statement | None = None
     repair: Repair | None = None
     proof: str = ""

@@ -1,4 +1,5 @@
-"""What a verdict rests on: the project's files that a claim's module imports, and its certificates, as one hash.
+"""What a verdict rests on, as one hash: the project's files that a claim's module and the certified instances import,
+the judge, the ratios that the search reached, and the claim's certificates.
 
 A change to any of them, a comment's too, makes the verdict stale until `python -m verification.ledger` has run again.
 """
@@ -49,8 +50,9 @@ def rests_on(module: str) -> list[Path]:
 def fingerprint(module: str, certificates: tuple[str, ...]) -> str:
     """The hash of a claim's evidence; line endings do not matter."""
     digest = hashlib.sha256()
-    judges = [ROOT / "verification" / name for name in ("certified.py", "ledger.py")]
-    for path in [*rests_on(module), *judges, *(CERTIFICATES / f"{name}.json" for name in certificates)]:
+    sources = sorted({*rests_on(module), *rests_on("verification.certified")})
+    judges = [ROOT / "verification" / name for name in ("ledger.py", "best_ratios.json")]
+    for path in [*sources, *judges, *(CERTIFICATES / f"{name}.json" for name in certificates)]:
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()[:16]

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from verification.certified import certified
+from verification.certified import holds_on
 from verification.certify import read
 from verification.check import check
 from verification.claim import HOLDS, Check, Claim, verdict
@@ -83,6 +83,16 @@ def same_statement(claim: Claim, content: dict[str, Any]) -> bool:
         and content["verdict"] == "fails"
         and content["statement"] == claim.statement
     )
+
+
+@cache
+def certified(claim_id: str) -> int:
+    """The number of instances on which a claim that holds is certified; 0 where it has no formal statement."""
+    claim = CLAIMS[claim_id]
+    if claim.formal is None or claim.counterexamples:
+        return 0
+    applicable, all_hold = holds_on(claim.formal)
+    return applicable if all_hold else 0
 
 
 def positive_grade(claim: Claim, result: Outcome) -> str:

@@ -2,6 +2,9 @@
 
 import json
 import math
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,12 +12,14 @@ import torch
 
 from theory.adaptation import Region
 from verification import hashing
-from verification.certified import certified, holds_on
+from verification.certified import holds_on
 from verification.certify import CERTIFICATES, Statement, read
 from verification.claim import CORRECTED, DEPENDS, FALSE, HOLDS, Check, Repair, Sides, sides, verdict
 from verification.claims import CLAIMS
+from verification.claims.checks import critics
 from verification.claims.checks.runs import STEPS, runs
-from verification.ledger import LEDGER, judge, load, outcome, same_statement, stale
+from verification.instances import cases
+from verification.ledger import LEDGER, certified, judge, load, outcome, same_statement, stale
 from verification.optima import OPTIMUM
 
 IDS = list(CLAIMS)
@@ -78,6 +83,18 @@ def test_certified_inequalities_fail_when_their_right_side_is_cut(claim_id: str)
     assert not holds_on(cut)[1], "negative control"
 
 
+def test_the_random_instances_tell_the_largest_reward_from_the_largest_absolute_one() -> None:
+    """Negative control: Theorem 9 with B_r = max Q_r, which is false where rewards are negative."""
+    formal = CLAIMS["D9"].formal
+    assert formal
+    assert not holds_on(Statement({**formal.let, "B_r": "max(Q_r)"}, formal.assume, formal.conclusion))[1]
+
+
+def test_no_payoff_of_the_instances_is_negative() -> None:
+    """The claims on iterations assume r, c in [0, M]."""
+    assert all(bool((payoff >= 0).all()) for case in cases() for payoff in (case.cmdp.r, case.cmdp.c))
+
+
 @pytest.mark.parametrize("claim_id", IDS)
 def test_every_claim_can_fail(claim_id: str) -> None:
     claim = CLAIMS[claim_id]
@@ -111,6 +128,16 @@ def test_the_runs_that_are_summed_meet_every_region() -> None:
     assert int(((visits > 0).sum(1) > 1).sum()) > len(visits) / 3, "a third of the runs passes from one to another"
 
 
+@pytest.mark.parametrize(
+    "score",
+    [lambda cost, limit: 2 * cost / (limit or 1), lambda cost, limit: cost / (limit or 1), lambda cost, _: 0 * cost],
+)
+def test_a_score_that_misjudges_some_cost_is_found_out(score: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of C6: refusing what keeps the limit, letting pass what exceeds a limit of 0, letting everything pass."""
+    monkeypatch.setattr(critics, "TASKS", {"HopperVel": SimpleNamespace(normalised_cost=score)})
+    assert not critics.normalised(False).holds
+
+
 def test_verdicts() -> None:
     def repair(kind: Any) -> Repair:
         return Repair(kind, "", Check(lambda broken: sides(0, 0, 0), ""))
@@ -132,26 +159,38 @@ def test_sides() -> None:
     assert sides(0.5, 0.0, 1.0).ratios.tolist() == []
 
 
-def test_a_changed_file_makes_the_verdict_stale(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    module = "verification.claims.iterations"
-    files = hashing.rests_on(module)
-    for name in ("theory/npg.py", "theory/bounds.py", "theory/evaluation.py", "verification/check.py"):
-        assert hashing.ROOT / name in files
-    assert hashing.ROOT / "deep/diffusion.py" not in files
-    before = hashing.fingerprint(module, ("L42",))
-    assert before != hashing.fingerprint(module, ("L43",))
-    for path in (*files, *(hashing.ROOT / "verification" / name for name in ("certified.py", "ledger.py"))):
-        copy = tmp_path / path.relative_to(hashing.ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes())
-    certificates = tmp_path / "verification" / "certificates"
-    certificates.mkdir()
-    (certificates / "L42.json").write_bytes((CERTIFICATES / "L42.json").read_bytes())
-    copies = [tmp_path / path.relative_to(hashing.ROOT) for path in files]
-    monkeypatch.setattr(hashing, "rests_on", lambda _: copies)
+THEORY = tuple(f"theory/{name}.py" for name in ("npg", "bounds", "evaluation", "families"))
+JUDGES = ("ledger.py", "certified.py", "certify.py", "check.py", "claim.py", "instances.py", "best_ratios.json")
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("verification.claims.iterations", (*THEORY, "verification/certificates/L42.json")),
+        ("verification.claims.terms", tuple(f"verification/{name}" for name in JUDGES)),  # which imports nothing
+    ],
+)
+def test_a_changed_file_makes_the_verdict_stale(
+    module: str, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real, root = hashing.rests_on, hashing.ROOT
+    last = hashing.fingerprint(module, ("L42",))
+    assert last != hashing.fingerprint(module, ("L43",))
+    for folder in ("theory", "verification"):
+        shutil.copytree(root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(hashing, "rests_on", lambda name: [tmp_path / path.relative_to(root) for path in real(name)])
     monkeypatch.setattr(hashing, "ROOT", tmp_path)
-    monkeypatch.setattr(hashing, "CERTIFICATES", certificates)
-    assert hashing.fingerprint(module, ("L42",)) == before
-    with (tmp_path / "theory" / "npg.py").open("a") as file:
-        file.write("# changed\n")
-    assert hashing.fingerprint(module, ("L42",)) != before
+    monkeypatch.setattr(hashing, "CERTIFICATES", tmp_path / "verification/certificates")
+    assert hashing.fingerprint(module, ("L42",)) == last
+    for name in names:
+        with (tmp_path / name).open("a") as file:
+            file.write("# changed\n")
+        now = hashing.fingerprint(module, ("L42",))
+        assert now != last, name
+        last = now
+
+
+def test_a_verdict_does_not_go_stale_with_other_code() -> None:
+    files = hashing.rests_on("verification.claims.iterations") + hashing.rests_on("verification.certified")
+    for name in ("deep/diffusion.py", "verification/claims/critics.py", "verification/counterexamples.py"):
+        assert hashing.ROOT / name not in files

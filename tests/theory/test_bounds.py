@@ -65,6 +65,14 @@ def test_the_aligned_lemma_fails_with_its_printed_sign_and_holds_corrected() -> 
     assert 0.5 * reward - 0.5 * cost <= right
 
 
+def test_hoeffding_s_remainder_takes_the_range_of_negative_rewards() -> None:
+    one = torch.ones(1, dtype=torch.float64)
+    policy, advantage, eta = torch.full((1, 1, 2), 0.5).double(), torch.tensor([[[-1.0, 1.0]]]).double(), 0.1 * one
+    moment = bounds.log_moment(one[:, None], policy.log(), advantage, eta, 0 * one)
+    assert float(moment) > bounds.hoeffding_remainder(0.1, 1.0, 0.0, M=1.0, gamma=0.0), "the largest |r|"
+    assert float(moment) <= bounds.hoeffding_remainder(0.1, 1.0, 0.0, M=2.0, gamma=0.0)
+
+
 def test_corrected_constants_fit_together() -> None:
     kl, S, A, gamma, T, M = 0.9, 3, 2, 0.5, 5000, 1.5
     K = bounds.remainder_constant(M, gamma, pairs=S * A)
@@ -91,7 +99,6 @@ def test_printed_constants() -> None:
     extra = bounds.gap_47_printed(0.1, S, A, gamma, 100, eps, M, eps_offline=0.01, C=2)
     assert extra - bounds.gap_47_printed(0.1, S, A, gamma, 100, eps, M) == pytest.approx(4 * 6 * 1.1 * 0.01 / 0.25)
     assert bounds.violation_49_printed(0.3, 0.1) == pytest.approx(0.8)
-    assert bounds.conflict_factor_printed(2.0, -1.0, 4.0) == pytest.approx(1 + 0.25 + 0.125)
 
 
 @SETTINGS

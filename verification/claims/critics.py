@@ -14,7 +14,7 @@ from verification.claims.checks.critics import (
     uniform_accuracy,
 )
 
-PIN = "tau*sum(positive(x-{0}))+(1-tau)*sum(positive({0}-x))"
+PIN = "tau*sum(positive(samples-{0}))+(1-tau)*sum(positive({0}-samples))"
 TWO_MODELS = {
     "Q_0": "value(P_0,c,gamma,pi)",
     "Q_1": "value(P_1,c,gamma,pi)",
@@ -59,8 +59,8 @@ CLAIMS = [
         statement="The minimiser of E L_2^tau(x - v) is the tau-quantile of x.",
         formal=Statement(
             {"at_q": PIN.format("q")},
-            [f"at_q <= {PIN.format(f'x[{i}]')}" for i in range(3)],
-            "tau*sum(positive(x-q)) == (1-tau)*sum(positive(q-x))",
+            [f"at_q <= {PIN.format(f'samples[{i}]')}" for i in range(3)],
+            "tau*sum(positive(samples-q)) == (1-tau)*sum(positive(q-samples))",
         ),
         counterexamples=("C1",),
         repair=Repair("replacement", "It is the tau-expectile.", Check(expectile, "the sample quantile in its place")),
@@ -101,7 +101,9 @@ CLAIMS = [
         source="DRCORL, Eqs. (24), (25)",
         statement="The upper confidence bound mean + k Std covers the true cost.",
         formal=Statement(
-            {"mean": "sum(Q)/len(Q)", "variance": "sum((Q-mean)**2)/len(Q)"}, [], "true <= mean+k*sqrt(variance)"
+            {"mean": "sum(samples)/len(samples)", "variance": "sum((samples-mean)**2)/len(samples)"},
+            [],
+            "true <= mean+k*sqrt(variance)",
         ),
         counterexamples=("C5",),
         repair=Repair(
@@ -118,7 +120,7 @@ CLAIMS = [
         id="C6",
         source="DRCORL, Eq. (26) and the text below it",
         statement="A policy whose normalised cost (C - C_min)/(l + eps) is below 1 is safe.",
-        formal=Statement({}, ["(cost-c_min)/(limit+epsilon) < 1"], "cost <= limit"),
+        formal=Statement({}, ["(cost-least)/(limit+epsilon) < 1"], "cost <= limit"),
         counterexamples=("C6",),
         repair=Repair(
             "replacement",

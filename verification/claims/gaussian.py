@@ -172,7 +172,12 @@ def energy_optimum(broken: bool) -> Sides:
     return sides(objective(others), objective(best).expand(50, -1), 1e-12)
 
 
-DERIVATIVE = {"up": "-((m+h-2)**2+v)/2", "down": "-((m-h-2)**2+v)/2", "kl_up": "(m+h)**2/2", "kl_down": "(m-h)**2/2"}
+DERIVATIVE = {
+    "up": "-((m+h-2)**2+variance)/2",
+    "down": "-((m-h-2)**2+variance)/2",
+    "kl_up": "(m+h)**2/2",
+    "kl_down": "(m-h)**2/2",
+}
 REGULARISED = "((up-kl_up/beta)-(down-kl_down/beta))/(2*h)"
 PRINTED_23 = Statement(DERIVATIVE, [], f"(2-m)+m/beta == {REGULARISED}")
 PRINTED_54 = Statement(

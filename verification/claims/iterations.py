@@ -13,7 +13,7 @@ from verification.claims.checks.iterations import (
     unsafe_lemma,
 )
 from verification.claims.checks.runs import summed
-from verification.claims.terms import ADVANTAGES, BAND, FISHER, OPTIMAL, WEIGHTS
+from verification.claims.terms import ADVANTAGES, BAND, FISHER, OPTIMAL, PAYOFFS, WEIGHTS
 
 STEP = {
     "w": "pi*exp(eta*u/(1-gamma))",
@@ -23,28 +23,28 @@ STEP = {
 }
 L40 = Statement(
     ADVANTAGES | {"u": "A_r"} | STEP,
-    [*OPTIMAL, "sum(rho*V_c) <= limit-h_minus"],
+    [*PAYOFFS, *OPTIMAL, "sum(rho*V_c) <= limit-h_minus"],
     "reward <= drop/eta+remainder",
 )
 L41 = Statement(
     ADVANTAGES | {"u": "-A_c"} | STEP,
-    [*OPTIMAL, "sum(rho*V_c) >= limit+h_plus"],
+    [*PAYOFFS, *OPTIMAL, "sum(rho*V_c) >= limit+h_plus"],
     "cost <= drop/eta+remainder",
 )
 L42 = Statement(
     ADVANTAGES | FISHER | {"euclidean": "-sum((d*pi)**2*A_r*A_c)", "u": "(A_r-A_c)/2"} | STEP,
-    [*OPTIMAL, *BAND, "rc >= 0", "euclidean >= 0"],
+    [*PAYOFFS, *OPTIMAL, *BAND, "rc >= 0", "euclidean >= 0"],
     "reward/2+cost/2 <= drop/eta+remainder",
 )
 L43 = Statement(
     ADVANTAGES | FISHER | WEIGHTS | {"u": "x*A_r-y*A_c"} | STEP,
-    [*OPTIMAL, *BAND, "rc < 0"],
+    [*PAYOFFS, *OPTIMAL, *BAND, "rc < 0"],
     "x*reward+y*cost <= drop/eta+(x+y)*remainder",
 )
 HOEFFDING = "drop/eta+eta*(x+y)**2*M**2/(8*(1-gamma)**4)"
 L44 = Statement(
     ADVANTAGES | FISHER | WEIGHTS | {"u": "x*A_r-y*A_c", "KL0": "sum(d_star*KL(pi_star,pi))"},
-    [*OPTIMAL, *BAND, "rc < 0", "u == 0"],
+    [*PAYOFFS, *OPTIMAL, *BAND, "rc < 0", "u == 0"],
     "T*y*cost <= KL0/eta+2*eta*S*A*M**2*T/(1-gamma)**3",
 )
 I1 = Statement(
@@ -53,7 +53,7 @@ I1 = Statement(
         "u": "x*A_r-y*A_c",
         "moment": "sum(d_star*log(rows(pi*exp(eta*u/(1-gamma)))))/eta",
     },
-    [],
+    [*PAYOFFS, "x >= 0", "y >= 0"],
     "moment <= eta*(x+y)**2*M**2/(8*(1-gamma)**4)",
 )
 L40C = Statement(
@@ -109,8 +109,8 @@ CLAIMS = [
         id="I1",
         source="ours: Hoeffding's lemma on I0's last term",
         statement="E_{d*}[(1/eta) log E exp(eta u/(1-gamma))] <= eta (x+y)^2 M^2/(8 (1-gamma)^4).",
-        assumptions="r, c in [0, M]",
-        printed=Check(hoeffding, "(x+y)^2 is dropped, and a thousandth is taken"),
+        assumptions="r, c in [0, M]; x, y >= 0",
+        printed=Check(hoeffding, "x+y in the place of (x+y)^2"),
         formal=I1,
         proof="E_{pi_t} u = 0, and u = x A_r - y A_c has span at most (x+y) M/(1-gamma) over actions: Hoeffding's "
         "lemma gives log E exp(k u) <= k^2 span^2/8 with k = eta/(1-gamma).",
@@ -119,7 +119,7 @@ CLAIMS = [
         id="L40",
         source="DRCORL, Eq. (40)",
         statement="Safe region: V_r* - V_r^t <= kl_drop/eta + 2 eta S A M^2/(1-gamma)^3.",
-        assumptions="exact critics (the last term is L40c)",
+        assumptions="exact critics (the last term is L40c); r, c in [0, M]",
         formal=L40,
         counterexamples=("L40",),
         sound=Statement(L40.let, L40.assume, "reward <= drop/eta+eta*M**2/(8*(1-gamma)**4)"),
@@ -146,7 +146,7 @@ CLAIMS = [
         id="L41",
         source="DRCORL, Eq. (41)",
         statement="Unsafe region: V_c* - V_c^t <= kl_drop/eta + 2 eta S A M^2/(1-gamma)^3.",
-        assumptions="exact critics",
+        assumptions="exact critics; r, c in [0, M]",
         formal=L41,
         counterexamples=("L41",),
         sound=Statement(L41.let, L41.assume, "-cost <= drop/eta+eta*M**2/(8*(1-gamma)**4)"),
@@ -163,10 +163,10 @@ CLAIMS = [
         id="L42",
         source="DRCORL, Eq. (42)",
         statement="Aligned gradients: (V_r* - V_r^t)/2 + (V_c* - V_c^t)/2 <= kl_drop/eta + 2 eta S A M^2/(1-gamma)^3.",
-        assumptions="exact critics",
+        assumptions="exact critics; r, c in [0, M]",
         formal=L42,
         counterexamples=("L42",),
-        sound=Statement(L42.let, L42.assume, "reward/2-cost/2 <= drop/eta+remainder"),
+        sound=Statement(L42.let, L42.assume, "reward/2-cost/2 <= drop/eta+eta*M**2/(8*(1-gamma)**4)"),
         repair=Repair(
             "replacement",
             "The cost term is (V_c^t - V_c*)/2, where 1/(1-gamma) <= 16 S A.",
@@ -181,7 +181,7 @@ CLAIMS = [
         source="DRCORL, Eq. (43)",
         statement="Conflicting gradients: x (V_r* - V_r^t) + y (V_c* - V_c^t) <= kl_drop/eta + (x+y) 2 eta S A M^2/"
         "(1-gamma)^3.",
-        assumptions="exact critics; x = 1/2 - rc/(2 rr), y = 1/2 - rc/(2 cc)",
+        assumptions="exact critics; r, c in [0, M]; x = 1/2 - rc/(2 rr), y = 1/2 - rc/(2 cc)",
         formal=L43,
         counterexamples=("L43",),
         sound=Statement(L43.let, L43.assume, f"x*reward-y*cost <= {HOEFFDING}"),
@@ -201,7 +201,7 @@ CLAIMS = [
         source="DRCORL, Eq. (44)",
         statement="The sum over t: the cost terms of the unsafe, aligned and conflict sets alone are at most KL_0/eta "
         "+ 2 eta S A M^2 T/(1-gamma)^3.",
-        assumptions="exact critics",
+        assumptions="exact critics; r, c in [0, M]",
         formal=L44,
         counterexamples=("L44",),
         sound=Statement(L44.let, L44.assume, "T*(x*reward-y*cost) <= KL0/eta+2*eta*S*A*M**2*T/(1-gamma)**3"),

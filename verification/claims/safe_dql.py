@@ -28,12 +28,12 @@ THEOREM_9 = Statement(
         "learned": "w/rows(w)",
         "Q": "c+gamma*expect(P,value(P,c,gamma,learned))",
         "eps": "max(positive(Q-Q_hat))",
-        "B_r": "max(Q_r)",
+        "B_r": "max(abs(Q_r))",
         "B_c": "max(c)/(1-gamma)",
         "shift": "B_c*sum(abs(rho-D))",
         "J_c": "sum(rho*rows(learned*Q))",
     },
-    ["sum(D*rows(pi_0*positive(Q_hat-kappa))) == 0"],
+    ["penalty > 0", "sum(D*rows(pi_0*positive(Q_hat-kappa))) == 0"],
     "J_c <= kappa+eps+(sum(D*KL(pi_0,mu))+2*eta*B_r)/penalty+shift",
 )
 REFERENCE = Statement(
@@ -64,8 +64,8 @@ CLAIMS = [
         id="D9",
         source="Safe-DQL, Theorem 9",
         statement="J_c(pi) <= kappa + eps_c + L_d(pi_0)/lambda + 2 eta B_r/lambda + Delta_occ.",
-        assumptions="pi minimises Eq. (1) globally over a class that contains pi_0; fixed critics; L_d >= 0; pi_0 has "
-        "zero hinge under the data's states",
+        assumptions="pi minimises Eq. (1) globally over a class that contains pi_0; fixed critics; |Q_r| <= B_r; "
+        "lambda > 0; L_d >= 0; pi_0 has zero hinge under the data's states",
         printed=Check(theorem, "without eps_c, where the critics are too low"),
         formal=THEOREM_9,
         proof="L(pi) <= L(pi_0): lambda E hinge(pi) <= L_d(pi_0) - L_d(pi) + eta E Q_r(pi) - eta E Q_r(pi_0) <= "

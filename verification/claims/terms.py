@@ -12,6 +12,7 @@ ADVANTAGES = {
     "cost": "sum(rho*(value(P,c,gamma,pi_star)-V_c))",
     "d_star": "visits(P,rho,gamma,pi_star)",
 }
+PAYOFFS = ["min(r) >= 0"]  # r in [0, M], as the papers have it; that c is not negative goes with its name
 # pi_star is optimal: <rho, v> + lambda l bounds every policy within the budget, and pi_star attains it.
 OPTIMAL = [
     "r-multiplier*c+gamma*expect(P,v)-v <= 0",

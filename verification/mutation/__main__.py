@@ -2,9 +2,10 @@
 
 A seeded sample of mutants, as many of each file, is run in temporary copies of the tree: first the tests that belong to
 the file, in a second pass, for what they let through, the wider ones. A test that fails catches the mutant; so does the
-time limit. At the end every test that caught one is run on the tree as it is. verification/mutation/seedN.json holds
-every verdict; a run that was stopped goes on with the same command. verification/mutation/reasons.json gives, by name,
-the reason why a survivor is no gap ("equivalent: ...").
+time limit. A run that ends in any other way (a usage error, a crash) is no verdict. At the end every test that caught
+one is run on the tree as it is. verification/mutation/seedN.json holds every verdict; a run that was stopped goes on
+with the same command. verification/mutation/reasons.json gives, by name, the reason why a survivor is no gap
+("equivalent: ...").
 """
 
 import argparse
@@ -53,8 +54,12 @@ class Job:
     def verdict(self) -> dict[str, Any]:
         m = self.mutant
         where = {"file": m.file, "line": m.line, "before": m.before, "after": m.after}
-        caught = {"verdict": "caught", "by": self.run.failed} if self.run.failed else {"verdict": "survived"}
-        return where | caught | {"tests": self.stage, "seconds": round(self.run.seconds, 1)}
+        found = {"verdict": "survived"}
+        if self.run.failed:
+            found = {"verdict": "caught", "by": self.run.failed}
+        elif self.run.stopped:
+            found = {"verdict": "stopped", "by": self.run.stopped}
+        return where | found | {"tests": self.stage, "seconds": round(self.run.seconds, 1)}
 
 
 def tests_of(file: str, stage: str) -> list[str]:
@@ -66,6 +71,8 @@ def waiting(verdict: dict[str, Any] | None, stage: str) -> bool:
     before = {"near": "none", "wide": "near"}[stage]
     if verdict is None:
         return before == "none"
+    if verdict["verdict"] == "stopped":
+        return verdict["tests"] == stage
     return verdict["verdict"] == "survived" and verdict["tests"] == before
 
 
@@ -100,7 +107,7 @@ def control(known: dict[str, Any], limit: int) -> str:
         run = Run(fresh_copy(Path(folder) / "tree"), tests, limit)
         while not run.over():
             sleep(0.05)
-    return run.failed
+    return run.failed or run.stopped
 
 
 def fresh_copy(folder: Path) -> Path:
@@ -126,15 +133,24 @@ def write(known: dict[str, Any], options: argparse.Namespace) -> None:
     part.replace(results)
 
 
-def summary(known: dict[str, Any], reasons: dict[str, str]) -> str:
-    """The two rates, and the survivors with their reasons."""
+def in_the_code(known: dict[str, Any]) -> int:
+    """How many of the stored mutants are still mutants of today's code: the same file, line and text."""
+    trees = {file: ast.parse((ROOT / file).read_text(encoding="utf-8")) for file in NEAR}
+    return len({mutant.name for file, tree in trees.items() for mutant in mutants(file, tree)} & set(known))
+
+
+def summary(known: dict[str, Any], reasons: dict[str, str], current: int) -> str:
+    """The survivors with their reasons, the two rates among the mutants with a verdict, how many are `current`."""
     survivors = [name for name, verdict in known.items() if verdict["verdict"] == "survived"]
     equivalent = [name for name in survivors if reasons.get(name, "").startswith("equivalent")]
-    caught, hung = len(known) - len(survivors), Counter(v.get("by") for v in known.values())["time limit"]
+    counts, hung = (Counter(v.get(key) for v in known.values()) for key in ("verdict", "by"))
+    caught, judged = counts["caught"], counts["caught"] + counts["survived"]
     lines = [f"{name}\n      {known[name]['tests']} tests; {reasons.get(name, 'NO REASON YET')}" for name in survivors]
-    rest = max(len(known) - len(equivalent), 1)
-    lines.append(f"caught {caught} of {len(known)} ({hung} by the time limit): {caught / max(len(known), 1):.1%}")
+    rest = max(judged - len(equivalent), 1)
+    lines.append(f"caught {caught} of {judged} ({hung['time limit']} by the time limit): {caught / max(judged, 1):.1%}")
     lines.append(f"without the {len(equivalent)} equivalent ones: {caught / rest:.1%}")
+    lines.append(f"without a verdict, for pytest neither passed nor failed: {counts['stopped']}")
+    lines.append(f"still in today's code under their file, line and text: {current} of {len(known)}")
     return "\n".join(lines)
 
 
@@ -161,7 +177,8 @@ def main() -> None:
             work(pairs, known, stage, options)
         if failed := control(known, 10 * options.limit):
             raise SystemExit(f"{failed} fails without any mutant: the verdicts mean nothing")
-    print(summary(known, json.loads(REASONS.read_text(encoding="utf-8")) if REASONS.is_file() else {}))
+    reasons = json.loads(REASONS.read_text(encoding="utf-8")) if REASONS.is_file() else {}
+    print(summary(known, reasons, in_the_code(known)))
 
 
 if __name__ == "__main__":

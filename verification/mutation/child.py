@@ -55,22 +55,26 @@ def child(copy: Path, tests: list[str], answer: Path, limit: int) -> None:
     os.dup2(log, 2)
     recorder = Recorder()
     left_out = [word for name in LEFT_OUT for word in ("--deselect", name)]
-    words = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    # A file that cannot be imported is a failure (1) rather than an interrupted run (2).
+    words = ["-x", "-q", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
+    words += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     code = pytest.main([*words, *left_out, *tests], plugins=[recorder])
-    answer.write_text(recorder.failed or ("" if code == 0 else f"pytest stopped with {code!r}"))
+    answer.write_text(f"{int(code)} {recorder.failed}")
     os._exit(0)
 
 
 class Run:
     """Pytest at work in a process group of its own; `failed` names what caught the mutant once it is over.
 
+    Only exit code 1, "tests failed", is a catch (and the time limit). Any other but 0, say of a test file that there is
+    not, judges nothing: `stopped` names it.
     The limit is in seconds of the processor, which a busy machine does not use up; ten times as much on the clock ends
     what waits for ever.
     """
 
     def __init__(self, copy: Path, tests: list[str], limit: int) -> None:
         self.answer, self.longest, self.start = copy / "answer", 10 * limit, monotonic()
-        self.failed, self.seconds = "", 0.0
+        self.failed, self.stopped, self.seconds = "", "", 0.0
         self.answer.unlink(missing_ok=True)
         arguments = (copy, tests, self.answer, limit)
         self.process = multiprocessing.get_context("fork").Process(target=child, args=arguments)
@@ -87,6 +91,10 @@ class Run:
         self.process.join()
         if late or self.process.exitcode == -signal.SIGXCPU:
             self.failed = "time limit"
-        else:
-            self.failed = self.answer.read_text() if self.answer.is_file() else "crash"
+            return True
+        code, _, failed = (self.answer.read_text() if self.answer.is_file() else "").partition(" ")
+        if code == "1":
+            self.failed = failed
+        elif code != "0":
+            self.stopped = f"pytest's exit code {code}" if code else "crash"
         return True

@@ -21,8 +21,7 @@ def moment(at: Point, d_star: Tensor, u: Tensor) -> Tensor:
 
 def remainder(at: Point) -> Tensor:
     """2 eta S A M^2/(1-gamma)^3 with M = 1, which is at least the largest payoff here."""
-    pairs = at.cmdp.states * at.cmdp.actions
-    return 2 * at.eta * pairs / (1 - at.cmdp.gamma) ** 3
+    return torch.as_tensor(bounds.iteration_printed(0.0, at.eta, at.cmdp.states, at.cmdp.actions, 1.0, at.cmdp.gamma))
 
 
 def safe_lemma(at: Point) -> Tensor:

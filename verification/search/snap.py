@@ -9,7 +9,6 @@ from torch import Tensor
 
 from verification.certify import Statement, texts
 from verification.check import Refused
-from verification.counterexamples import mentions
 from verification.search.space import Point
 
 Given = dict[str, Any]
@@ -61,8 +60,7 @@ def refutes(formal: Statement, complete: Complete, given: Given) -> Given | None
         full = complete(given)
         if full is None:
             return None
-        words = [*formal.let.values(), *formal.assume, formal.conclusion]
-        needed = {name: x for name, x in texts(full).items() if mentions(name, words)}
+        needed = formal.needs(texts(full))
         return needed if formal.negated_by(needed) else None
     except (Refused, ZeroDivisionError, ValueError, RuntimeError):
         return None

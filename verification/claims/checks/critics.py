@@ -69,16 +69,13 @@ def coverage(broken: bool) -> Sides:
 
 
 def normalised(broken: bool) -> Sides:
-    """C - l where DSRL's score is at most 1; broken: where Eq. (26)'s is, with C_min > 0 and e = 1/10."""
+    """|1{DSRL's score <= 1} - 1{C <= l}|, l = 0 and C = l included; broken: Eq. (26)'s score, C_min > 0, e = 1/10."""
     rng, found = generator(33), []
-    for _ in range(500):
-        limit, least = float(rng.uniform(1, 50)), float(rng.uniform(0, 10))
-        cost = least + rng.uniform(0, 60)
-        score = (
-            (cost - least) / (limit + 0.1) if broken else float(TASKS["HopperVel"].normalised_cost([cost], limit)[0])
-        )
-        if score <= 1:
-            found.append(sides(cost, limit, 1e-9))
+    for limit in (0.0, *rng.uniform(0, 50, 99)):
+        costs = np.array([0.0, limit / 2, limit, limit + 0.5, *rng.uniform(0, 2 * limit + 2, 6)])
+        least = rng.uniform(0, 10)
+        score = (costs - least) / (limit + 0.1) if broken else TASKS["HopperVel"].normalised_cost(costs, limit)
+        found.append(difference(torch.from_numpy(score <= 1).double(), torch.from_numpy(costs <= limit).double(), 0.0))
     return joined(found)
 
 

@@ -54,7 +54,7 @@ def finite(left: torch.Tensor, right: torch.Tensor) -> Sides:
 
 
 def lemma_7(broken: bool) -> Sides:
-    """Q_max pointwise, and its mean, against kappa + hinge; broken: the hinge of Q_max + 1/10."""
+    """Q_max pointwise, and its mean, against kappa + hinge; broken: the hinge of Q_max - 1/10."""
     found = []
     for x in learned():
         Q = x.problem.cost_critics.amax(1)
