@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 import tyro
 
 from deep import plots
 from deep.algorithms import ALGORITHMS
 from deep.capture import in_turn, replayed
 from deep.experiment import Config, Experiment, Settings, identity, take_dynamics
+from deep.options import use_threads
 from deep.own_data import assumptions
 from deep.provenance import device_name, origin
 from deep.runs import RunFolder
@@ -81,8 +81,7 @@ def run(options: Options[Any]) -> dict[str, Any]:
     began = time.monotonic()
     if options.episodes < 1:
         raise InputError(f"--episodes {options.episodes}: accepted is a number of at least 1")
-    if options.threads > 0:
-        torch.set_num_threads(options.threads)
+    use_threads(options.threads)
     experiment = Experiment(settings_of(options))
     if options.graphs and experiment.device.type != "cuda":
         raise InputError(f"--graphs on {experiment.device}: CUDA graphs need a CUDA device")

@@ -12,13 +12,11 @@ from tqdm import tqdm
 
 from deep.capture import Block, in_turn
 from deep.memory import keep_freed_memory
-from deep.phases import Phase, Update
+from deep.phases import BLOCK, Phase, Update
 from deep.randomness import draw_block
 from deep.runs import Position, RunFolder
 from theory.errors import InputError
 
-BLOCK = 50
-"""Steps whose draws are made together; metrics are averaged over a block and checkpoints fall between blocks."""
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 

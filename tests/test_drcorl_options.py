@@ -133,18 +133,3 @@ def test_printed_pessimism_reaches_the_critics(build):
         thetas.append(experiment.method.costs[0].q.theta.detach().clone())
     assert not torch.equal(thetas[0], thetas[1])
     assert not torch.equal(thetas[1], thetas[2])
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (("--constant-std", "0"), "--constant-std 0.0: accepted is a number above 0"),
-        (("--behaviour.t-limit", "0"), "noise levels lie between 0 and 1: found"),
-        (("--behaviour.t-range", "0.5", "0.1"), "noise levels lie between 0 and 1: found"),
-    ],
-)
-def test_values_that_cannot_be_are_refused(words, sentence, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        train.main([*words])
-    assert stopped.value.code == 2
-    assert sentence in capsys.readouterr().err

@@ -18,6 +18,7 @@ import tyro
 
 from deep.algorithms.drcorl import DRCORL
 from deep.experiment import Experiment, Settings, identity
+from deep.options import use_threads
 from deep.provenance import origin
 from deep.runs import RunFolder, read_json
 from deep.scores import evaluate
@@ -99,8 +100,7 @@ def run(options: Options) -> None:
     unknown = sorted(set(options.variants) - VARIANTS.keys())
     if unknown:
         raise InputError(f"--variants {unknown[0]!r}: accepted are {', '.join(map(repr, VARIANTS))}")
-    if options.threads > 0:
-        torch.set_num_threads(options.threads)
+    use_threads(options.threads)
     base = FinishedRun.read(options.run)
     if base.experiment.settings.algorithm != "drcorl":
         raise InputError(f"{options.run} is a run of {base.experiment.settings.algorithm}: accepted is one of drcorl")
