@@ -21,7 +21,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 
 class TrainingError(InputError):
-    """Training cannot go on; the last checkpoint is from before."""
+    """Training cannot go on; the last checkpoint, if there is one, is from before."""
 
 
 def train(
@@ -113,7 +113,9 @@ def _refuse(name: str, good: Tensor, phase: Phase, step: int, folder: RunFolder)
     if good.shape == (len(phase.seeds),):
         row = int((~good).int().argmax())
         whose = f" for seed {phase.seeds[row]}" + (f" and cost limit {phase.limits[row]:g}" if phase.limits else "")
+    there = folder.checkpoint.exists()
+    before = f"the checkpoint in {folder.path} is from before" if there else "there is no checkpoint"
     raise TrainingError(
-        f"{name} stopped being a finite number in phase {phase.name!r} at step {step}{whose}; the checkpoint in "
-        f"{folder.path} is from before: try a smaller learning rate"
+        f"{name} stopped being a finite number in phase {phase.name!r} at step {step}{whose}; {before}: try a smaller "
+        "learning rate"
     )
