@@ -23,6 +23,11 @@ BLOCK = 50
 """Steps whose draws are made together; metrics are averaged over a block and checkpoints fall between blocks."""
 
 
+def block_start(step: int) -> int:
+    """The first step of the block whose line in metrics.jsonl bears this step, the one after its last."""
+    return (step - 1) // BLOCK * BLOCK
+
+
 class Replica(NamedTuple):
     """One training run among those trained together."""
 

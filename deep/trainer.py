@@ -33,6 +33,9 @@ def train(
 ) -> None:
     """Run all phases from the folder's checkpoint, or from the start, to the end.
 
+    A line of metrics.jsonl is a block's: "step" is the one after its last step, and the metrics of updates are means
+    over the block. What hooks return is of the policy before its first step, `deep.phases.block_start` of "step".
+
     `compose` makes a block of a phase's updates: one after the other, or as a CUDA graph (`deep.capture.replayed`).
 
     A step's update depends on the tensors, the step's number and the draws of (seed, phase, block) alone, so a run
