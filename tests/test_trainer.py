@@ -373,5 +373,6 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
         "checkpoint.safetensors",
         "config.json",
         "metrics.jsonl",
+        "sessions.json",
     ]
     assert json.loads((tmp_path / "config.json").read_text())["identity"] == {"seed": 0}

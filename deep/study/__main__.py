@@ -58,7 +58,9 @@ def run(options: Options) -> dict[str, Any]:
     options.out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     for run in finished:
-        file, estimators = RowFile(options.out / f"{run.path.name}.jsonl", options.episodes), Estimators(run.experiment)
+        file = RowFile(options.out / f"{run.path.name}.jsonl", run.digest, options.episodes)
+        file.read()  # before anything is computed: it may be another run's
+        estimators = Estimators(run.experiment)
         for candidates in run.candidates():
             if candidates.name not in file.read():
                 print(f"{run.path.name}: measuring {candidates.name}", flush=True)
