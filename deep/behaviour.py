@@ -11,8 +11,10 @@ from torch import Tensor
 from deep.diffusion import Predictor, Schedule, ScoreNetwork, denoising_loss, reverse_kl, reverse_kl_limit
 from deep.networks import initial_parameters
 from deep.optimisation import Adam, Parameters, falling, gradient
+from deep.options import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BELOW_1, BETWEEN_0_AND_1, RATE, SHARE, accept
 from deep.phases import Phase, Problem
 from deep.randomness import Draw
+from theory.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,12 @@ class BehaviourConfig:
     """
 
     def __post_init__(self) -> None:
+        accept(self, "behaviour.", steps=AT_LEAST_0, batch_size=AT_LEAST_1, width=AT_LEAST_1, blocks=AT_LEAST_0)
+        accept(self, "behaviour.", dropout=BELOW_1, learning_rate=ABOVE_0, average_rate=RATE, unconditional=SHARE)
+        accept(self, "behaviour.", t_limit=BETWEEN_0_AND_1, t_range=BETWEEN_0_AND_1)
         low, high = self.t_range
-        if not (0 < self.t_limit < 1 and 0 < low <= high < 1):
-            raise ValueError(f"noise levels lie between 0 and 1: found t_range {self.t_range}, t_limit {self.t_limit}")
+        if low > high:
+            raise InputError(f"--behaviour.t-range {low} {high}: accepted are two noise levels, the lower one first")
 
 
 class BehaviourModel:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from deep.networks import MLP, Ensemble, initial_parameters
 from deep.optimisation import Adam, Parameters, gradient
+from deep.options import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_1, RATE, accept
 from deep.phases import Problem
 from deep.replay import Batch
 
@@ -115,6 +116,11 @@ class CriticConfig:
     """alpha of Eq. (19), in the corrected form of `pessimism`."""
     printed_pessimism: bool = False
     """Take Eq. (19) as it is printed, without the data term."""
+
+    def __post_init__(self) -> None:
+        accept(self, "critics.", steps=AT_LEAST_0, regression_steps=AT_LEAST_0, learning_rate=ABOVE_0)
+        accept(self, "critics.", hidden=AT_LEAST_1, target_rate=RATE, expectile=BETWEEN_0_AND_1)
+        accept(self, "critics.", ensemble=AT_LEAST_1, pessimism=AT_LEAST_0)
 
 
 class _Critic:

@@ -160,7 +160,7 @@ def identity(experiment: Experiment) -> dict[str, Any]:
 
 
 def settings_from(saved: Mapping[str, Any]) -> Settings[Any]:
-    """The settings that `identity` wrote, read back from JSON."""
+    """The settings that `identity` wrote, read back from JSON. Raises `InputError` for names that are unknown here."""
     method = type(ALGORITHMS[saved["algorithm"]].presets[saved["preset"]])
     plain = {key: value for key, value in saved.items() if key not in ("method", "dataset_sha256")}
     return _build(Settings, {**plain, "method": _build(method, saved["method"])})
@@ -221,5 +221,7 @@ def _build(kind: Any, values: Any) -> Any:
         return tuple(values) if isinstance(values, list) else values
     if not (dataclasses.is_dataclass(kind) and isinstance(values, Mapping)):
         return values
-    hints = typing.get_type_hints(kind)
-    return typing.cast(Any, kind)(**{name: _build(hints[name], value) for name, value in values.items()})
+    made, hints = typing.cast(Any, kind), typing.get_type_hints(kind)
+    if unknown := sorted(values.keys() - hints.keys()):
+        raise InputError(f"a run's settings name {', '.join(unknown)}, which {made.__name__} does not have here")
+    return made(**{name: _build(hints[name], value) for name, value in values.items()})

@@ -13,7 +13,8 @@ from deep.estimates import DynamicsEnsemble, Estimate
 from deep.estimates.rollouts import Half
 from deep.online import OnlineConfig, OnlineReplay
 from deep.optimisation import Parameters
-from deep.phases import Hook, Problem
+from deep.options import AT_LEAST_0, accept
+from deep.phases import BLOCK, Hook, Problem
 from deep.policies import Policy
 from deep.trajectories import Known
 from theory.errors import InputError
@@ -58,6 +59,11 @@ class GateConfig:
     the data tell, as a share of the data's range of returns and of the largest possible cost. Where either half is off
     by more, no later policy is taken on its word, and the clone is kept. This forecast is of episodes that begin where
     those trajectories did: elsewhere a good forecast may differ from what they have earned."""
+
+    def __post_init__(self) -> None:
+        accept(self, "gate.", k=AT_LEAST_0)
+        if self.look_every < 1 or self.look_every % BLOCK:
+            raise InputError(f"--gate.look-every {self.look_every}: accepted is a multiple of {BLOCK}")
 
 
 def gate_cost(estimate: Estimate, limits: Float[Tensor, " replicas"], config: GateConfig) -> Float[Tensor, " replicas"]:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from deep.options import AT_LEAST_0, accept
 from deep.policies import Act
 from deep.replay import Batch, Replay
 from deep.tasks import Task
@@ -31,6 +32,9 @@ class OnlineConfig:
     """update_critics: the share of a minibatch that comes from them."""
     keep: int = 20
     """update_critics: how many of a replica's episodes are kept, the latest."""
+
+    def __post_init__(self) -> None:
+        accept(self, "online.", episodes=AT_LEAST_0)
 
 
 class CountedSimulator:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from deep import hdf5
 from deep.datasets import ACTION_TOLERANCE, OfflineDataset, check, opened, read
@@ -71,7 +72,7 @@ def load_own(path: Path, given: OwnData) -> tuple[Task, OfflineDataset, OwnData]
     longest = int(data.lengths.max())
     given = replace(
         given,
-        episode_length=longest if given.episode_length is None else given.episode_length,
+        episode_length=int(recorded_lengths(data).max()) if given.episode_length is None else given.episode_length,
         reward_range=_reward_range(data.trajectory_returns) if given.reward_range is None else given.reward_range,
     )
     assert given.episode_length is not None
@@ -128,6 +129,11 @@ def with_successors(fields: dict[str, Any], name: str) -> dict[str, Any]:
     return fields | arrays | {"policies": None, "provenance": {**fields["provenance"], "next_observations": note}}
 
 
+def recorded_lengths(data: OfflineDataset) -> Int[np.ndarray, " trajectory"]:
+    """The steps of each trajectory, with the last one that `with_successors` has left out where it timed out."""
+    return data.lengths + (~data.terminals[data.ends] if "next_observations" in data.provenance else 0)
+
+
 def cost_limits(costs: np.ndarray) -> tuple[float, ...]:
     """The quartiles of the episode costs above 0, rounded up to two digits; 1 where no episode costs anything."""
     positive = costs[costs > 0]
@@ -138,14 +144,14 @@ def cost_limits(costs: np.ndarray) -> tuple[float, ...]:
 
 def assumptions(task: Task, data: OfflineDataset) -> list[str]:
     """What the data were taken to be, a line for each, with the option that says otherwise."""
-    ended, costs = int(data.terminals.sum()), data.trajectory_costs
+    ended, costs, lengths = int(data.terminals.sum()), data.trajectory_costs, recorded_lengths(data)
     sizes = f"observations of {task.observation_size} numbers, actions of {task.action_size}"
     bounds = " x ".join(f"[{low:g}, {high:g}]" for low, high in zip(task.action_low, task.action_high, strict=True))
     limits = ", ".join(f"{limit:g}" for limit in task.cost_limits)
     lines = [
         f"{sizes} in {bounds} (--action-low, --action-high)",
-        f"episodes of at most {task.episode_length} steps (--episode-length), the data's have {data.lengths.min()} to "
-        f"{data.lengths.max()}; {ended} of {len(costs)} end in a terminal state",
+        f"episodes of at most {task.episode_length} steps (--episode-length), the data's have {lengths.min()} to "
+        f"{lengths.max()}; {ended} of {len(costs)} end in a terminal state",
         f"the scores 0 and 1 are the returns {task.reward_range[0]:g} and {task.reward_range[1]:g} (--reward-range)",
         f"an episode costs {costs.min():g} to {costs.max():g}, {np.mean(costs == 0):.0%} of them nothing",
         f"quartiles of the costs above 0 of {limits}: the limits, where --cost-limits names none"

@@ -19,6 +19,14 @@ from theory.errors import InputError
 Update = Callable[[Tensor, Mapping[str, Tensor]], dict[str, Tensor]]
 """(step as a 0-dim float tensor, this step's draws (n, *shape)) -> metrics, each (n,). Has no host-side branch."""
 
+BLOCK = 50
+"""Steps whose draws are made together; metrics are averaged over a block and checkpoints fall between blocks."""
+
+
+def block_start(step: int) -> int:
+    """The first step of the block whose line in metrics.jsonl bears this step, the one after its last."""
+    return (step - 1) // BLOCK * BLOCK
+
 
 class Replica(NamedTuple):
     """One training run among those trained together."""

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from deep.experiment import Experiment
-from deep.phases import Replica
+from deep.phases import BLOCK, Replica
 from deep.simulators.batched import Episodes
 from theory.files import write_whole
 
@@ -59,7 +59,10 @@ def _diamonds(played: Episodes | None, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], path: Path) -> None:
-    """Every metric of every phase against its steps, one line per replica (or seed)."""
+    """Every metric of every phase against its steps, one line per replica (or seed).
+
+    All values stand at the end of their block, those of looks too, which were found at its beginning.
+    """
     panels: dict[tuple[str, str], tuple[list[int], list[list[float]]]] = {}
     for record in records:
         for name, values in record.items():
@@ -87,7 +90,10 @@ def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], pat
         axes.tick_params(labelsize=7)
     handles, labels = grid.flat[len(panels) - 1].get_legend_handles_labels()
     if len(handles) <= 12:
-        title = "horizontal axis: step of the phase; what is trained once per seed has the colour of its first limit"
+        title = (
+            f"horizontal axis: step of the phase, at the end of a block of {BLOCK}; what is trained once per seed has "
+            "the colour of its first limit"
+        )
         figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False, title=title)
     _write(figure, path, dpi=100)
 

@@ -1,7 +1,11 @@
-"""The folder that holds the truth of a run: config.json, metrics.jsonl, checkpoint.safetensors, summary.json, plots."""
+"""The folder that holds the truth of a run: config.json, metrics.jsonl, checkpoint.safetensors, summary.json, plots.
+
+sessions.json holds, for every command that has worked on the run, how many seconds it took and with which software.
+"""
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -33,6 +37,9 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: Lock | None = None
+        self._earlier: list[dict[str, Any]] = []
+        self._session: dict[str, Any] = {}
+        self._began = 0.0
 
     @property
     def config(self) -> Path:
@@ -46,27 +53,43 @@ class RunFolder:
     def metrics(self) -> Path:
         return self.path / "metrics.jsonl"
 
-    def open(self, config: Mapping[str, Any], resume: bool) -> None:
-        """Make the folder with its config.json, or check that a resumed run is the same run.
+    @property
+    def sessions(self) -> Path:
+        return self.path / "sessions.json"
 
-        A run that was killed before it had written config.json is begun by `resume` as well.
+    def open(self, config: Mapping[str, Any], resume: bool, began: float | None = None) -> dict[str, Any]:
+        """Make the folder with its config.json, or check that a resumed run is the same run; that file's content.
+
+        A run that was killed before it had written config.json is begun by `resume` as well. `began` is the time
+        (`time.monotonic`) from which this session's seconds count, now where it is left out.
 
         Raises `InputError` when the folder holds a run and `resume` is false, when there is nothing to resume, when
-        `identity` in the two configurations differs, and when another process works there.
+        `compare` does, and when another process works there.
         """
         self._check(resume)
         self.take()
         try:
             self._check(resume)  # once more: another process may have come first
             if self.config.exists():
-                self._compare(config)
+                self.compare(config)
             else:
                 with writing(self.metrics):
                     self.metrics.write_text("")
                 self.write_json("config.json", {**config, "run": fingerprint(config["identity"])})
+            self._earlier = read_json(self.sessions)["sessions"] if self.sessions.exists() else []
+            self._session = {name: config[name] for name in ("commit", "versions") if name in config}
+            self._began = time.monotonic() if began is None else began
+            self.clock()
+            return read_json(self.config)
         except InputError:
             self.close()
             raise
+
+    def clock(self) -> float:
+        """Write down how long this session has lasted so far; the seconds of all sessions."""
+        session = self._session | {"seconds": time.monotonic() - self._began}
+        self.write_json("sessions.json", {"sessions": [*self._earlier, session]})
+        return sum(session["seconds"] for session in [*self._earlier, session])
 
     def _check(self, resume: bool) -> None:
         if self.config.exists() and not resume:
@@ -78,15 +101,14 @@ class RunFolder:
         if self.checkpoint.exists() and not self.config.exists():
             raise InputError(f"--out {self.path} holds a checkpoint without a config.json: give another folder")
 
-    def _compare(self, config: Mapping[str, Any]) -> None:
-        before, now = read_json(self.config).get("identity"), json.loads(json.dumps(config["identity"]))
-        if not isinstance(before, dict):
+    def compare(self, config: Mapping[str, Any]) -> None:
+        """Raise `InputError` where the run in the folder differs in its `identity`, or in what else it `rests_on`."""
+        before, now = read_json(self.config), json.loads(json.dumps(config))
+        if not isinstance(before.get("identity"), dict):
             raise InputError(f"{self.config} is no run's: it has no identity")
-        before, now = _flat(before), _flat(now)
-        changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-        if changed:
-            found = ", ".join(f"{key} was {before.get(key)}, now {now.get(key)}" for key in changed)
-            raise InputError(f"--resume: the run in {self.path} has other settings: {found}")
+        before, now = (content["identity"] | content.get("rests_on", {}) for content in (before, now))
+        if changed := differences(before, now):
+            raise InputError(f"--out: the run in {self.path} has other settings: {changed}")
 
     def take(self) -> None:
         """Have the folder, which is made where it is missing; raises `InputError` while another process has it."""
@@ -118,6 +140,7 @@ class RunFolder:
             size = os.fstat(file.fileno()).st_size
         notes = {"run": self._run(), "phase": phase, "step": str(step), "metrics_bytes": str(size)}
         write_tensors(self.checkpoint, tensors, notes)
+        self.clock()
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> Position | None:
@@ -168,6 +191,19 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in settings.items():
         found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
     return found
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs between nested settings, by their dotted names, in words; empty where nothing does."""
+    before, now = _flat(before), _flat(now)
+    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    return ", ".join(f"{key} was {before.get(key)}, now {now.get(key)}" for key in changed)
+
+
+def changed_since(config: Mapping[str, Any], software: Mapping[str, Any]) -> list[str]:
+    """A line where a run is gone on with by other software than that of its config.json; else none."""
+    changed = differences({name: config.get(name) for name in software}, software)
+    return [f"gone on with by other software than summary.json will name: {changed}"] if changed else []
 
 
 def fingerprint(identity: Mapping[str, Any]) -> str:

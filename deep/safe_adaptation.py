@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deep.critics import episodic_to_discounted
+from deep.options import AT_LEAST_0, AT_LEAST_1, accept
 from deep.phases import Problem
 from theory.adaptation import PIDLagrangian, PIDState, Region, Slack, Weights, crpo, gradient_manipulation
 
@@ -34,8 +35,7 @@ class Temperature:
     steps_per_epoch: int = 50
 
     def __post_init__(self) -> None:
-        if not (self.c0 >= 0 and self.c1 >= 0 and self.steps_per_epoch > 0):
-            raise ValueError(f"a temperature needs c0 >= 0, c1 >= 0 and steps_per_epoch > 0: found {self}")
+        accept(self, "adaptation.temperature.", c0=AT_LEAST_0, c1=AT_LEAST_0, steps_per_epoch=AT_LEAST_1)
 
     def at(self, step: Tensor) -> Tensor:
         """beta at this step; it stays the same within an epoch."""

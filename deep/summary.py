@@ -13,7 +13,8 @@ LAST = "last"
 def summary_of(
     experiment: Experiment, config: Mapping[str, Any], scores: Mapping[str, list[dict[str, Any]]], seconds: float
 ) -> dict[str, Any]:
-    """`config` is what the run wrote into config.json when it began, with versions and commit of that time.
+    """`config` is config.json, written when the run began, with versions and commit of that time; `seconds` are those
+    of all its sessions.
 
     `scores` are the results of every way to act by its name, those of the configured way first.
     """

@@ -15,16 +15,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 import tyro
 
 from deep import plots
 from deep.algorithms import ALGORITHMS
 from deep.capture import in_turn, replayed
 from deep.experiment import Config, Experiment, Settings, identity, take_dynamics
+from deep.options import use_threads
 from deep.own_data import assumptions
 from deep.provenance import device_name, origin
-from deep.runs import RunFolder
+from deep.runs import RunFolder, changed_since
 from deep.scores import doubts, evaluate, explanation, table
 from deep.simulators.own import check as check_simulator
 from deep.summary import summary_of
@@ -81,8 +81,7 @@ def run(options: Options[Any]) -> dict[str, Any]:
     began = time.monotonic()
     if options.episodes < 1:
         raise InputError(f"--episodes {options.episodes}: accepted is a number of at least 1")
-    if options.threads > 0:
-        torch.set_num_threads(options.threads)
+    use_threads(options.threads)
     experiment = Experiment(settings_of(options))
     if options.graphs and experiment.device.type != "cuda":
         raise InputError(f"--graphs on {experiment.device}: CUDA graphs need a CUDA device")
@@ -90,17 +89,15 @@ def run(options: Options[Any]) -> dict[str, Any]:
         check_simulator(experiment.task)
     phases = experiment.phases() if options.dynamics_from is None else take_dynamics(experiment, options.dynamics_from)
     folder = RunFolder(options.out or Path("runs") / f"{experiment.task.name}-{options.algorithm}")
-    config = {"identity": identity(experiment), **origin(), "command": sys.argv}
-    folder.open(config, options.resume)
+    software = origin()
+    config = folder.open({"identity": identity(experiment), **software, "command": sys.argv}, options.resume, began)
     with closing(folder):
-        print(opening(experiment), flush=True)
+        print(opening(experiment), *changed_since(config, software), sep="\n", flush=True)
         train(phases, experiment.tensors(), folder, experiment.device, replayed if options.graphs else in_turn)
-        return report(experiment, folder, config, options.episodes, began)
+        return report(experiment, folder, config, options.episodes)
 
 
-def report(
-    experiment: Experiment, folder: RunFolder, config: Mapping[str, Any], episodes: int, began: float
-) -> dict[str, Any]:
+def report(experiment: Experiment, folder: RunFolder, config: Mapping[str, Any], episodes: int) -> dict[str, Any]:
     """Evaluate every way to act; write and print what came of the run."""
     if experiment.task.simulated:
         print(f"evaluating {episodes} episodes per replica in the simulator", flush=True)
@@ -109,7 +106,7 @@ def report(
     scores = {first: results} | {
         choice: evaluate(experiment, episodes, partial(experiment.actor, choice))[1] for choice in others
     }
-    summary = summary_of(experiment, config, scores, time.monotonic() - began)
+    summary = summary_of(experiment, config, scores, folder.clock())
     folder.write_json("summary.json", summary)
     plots.results(experiment, played, results, folder.path / "results.png")
     plots.training(folder.read_metrics(), experiment.problem.replicas, folder.path / "training.png")

@@ -12,18 +12,16 @@ from tqdm import tqdm
 
 from deep.capture import Block, in_turn
 from deep.memory import keep_freed_memory
-from deep.phases import Phase, Update
+from deep.phases import BLOCK, Phase, Update
 from deep.randomness import draw_block
 from deep.runs import Position, RunFolder
 from theory.errors import InputError
 
-BLOCK = 50
-"""Steps whose draws are made together; metrics are averaged over a block and checkpoints fall between blocks."""
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 
 class TrainingError(InputError):
-    """Training cannot go on; the last checkpoint is from before."""
+    """Training cannot go on; the last checkpoint, if there is one, is from before."""
 
 
 def train(
@@ -34,6 +32,9 @@ def train(
     compose: Callable[[Update], Block] = in_turn,
 ) -> None:
     """Run all phases from the folder's checkpoint, or from the start, to the end.
+
+    A line of metrics.jsonl is a block's: "step" is the one after its last step, and the metrics of updates are means
+    over the block. What hooks return is of the policy before its first step, `deep.phases.block_start` of "step".
 
     `compose` makes a block of a phase's updates: one after the other, or as a CUDA graph (`deep.capture.replayed`).
 
@@ -115,7 +116,9 @@ def _refuse(name: str, good: Tensor, phase: Phase, step: int, folder: RunFolder)
     if good.shape == (len(phase.seeds),):
         row = int((~good).int().argmax())
         whose = f" for seed {phase.seeds[row]}" + (f" and cost limit {phase.limits[row]:g}" if phase.limits else "")
+    there = folder.checkpoint.exists()
+    before = f"the checkpoint in {folder.path} is from before" if there else "there is no checkpoint"
     raise TrainingError(
-        f"{name} stopped being a finite number in phase {phase.name!r} at step {step}{whose}; the checkpoint in "
-        f"{folder.path} is from before: try a smaller learning rate"
+        f"{name} stopped being a finite number in phase {phase.name!r} at step {step}{whose}; {before}: try a smaller "
+        "learning rate"
     )

@@ -14,6 +14,7 @@ from torch import Tensor
 from deep.critics import bellman_target, td_loss
 from deep.networks import MLP, Ensemble, initial_parameters
 from deep.optimisation import Adam, Parameters, gradient
+from deep.options import ABOVE_0, AT_LEAST_1, RATE, accept
 from deep.phases import Problem
 from deep.replay import Batch
 
@@ -47,6 +48,9 @@ class TwinConfig:
     """Adam's step size."""
     target_rate: float = 0.005
     """Rate of the target critics' moving average."""
+
+    def __post_init__(self) -> None:
+        accept(self, "critics.", hidden=AT_LEAST_1, learning_rate=ABOVE_0, target_rate=RATE)
 
 
 class TwinCritics:

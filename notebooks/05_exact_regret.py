@@ -347,8 +347,8 @@ say(
     )
     + f". The dynamics gate is usually closer (median error {np.median(np.abs(errors['DRCORL, dynamics gate'])):.1f} "
     f"against {np.median(np.abs(errors['DRCORL, UCB gate'])):.1f}) and nearly always low, as choosing among several "
-    "policies by an estimate tends to be; its worst miss is as large as that of the upper confidence bound, where the "
-    "policy climbs the critics that judge it, all members of the ensemble together."
+    "policies by an estimate tends to be; its worst miss is as large as that of the upper confidence bound, whose "
+    "critics share the errors of those that the policy follows."
 )
 
 # %% [markdown]

@@ -1,17 +1,21 @@
 """deep.study.ablations: what a variant changes, what it shares with the run it varies, and that it can go on."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from deep import train
+from deep import evaluate, export, train
 from deep.algorithms.drcorl import DRCORLConfig
+from deep.benchmark import __main__ as benchmark
+from deep.benchmark import latency
 from deep.benchmark.rows import collected, rows_of
 from deep.experiment import Experiment, Settings
-from deep.runs import read_json
+from deep.files import read_tensors, write_tensors
+from deep.runs import RunFolder, read_json
 from deep.study import ablations
 from deep.study.ablations import VARIANTS, folder_of, shared, varied
 from deep.study.policies import FinishedRun
@@ -143,6 +147,57 @@ def test_some_of_the_limits_are_varied_as_they_were_alone(dataset_file, tmp_path
         torch.testing.assert_close(found[name], both[name][[1, 3]])
     with pytest.raises(InputError, match=r"--cost-limits \[5.0\]: accepted are those of the run, \[4.0, 60.0\]"):
         ablations.run(ablations.Options(tmp_path / "both", tmp_path, cost_limits=(5.0,)))
+
+
+def test_variants_of_another_run_limit_or_number_of_episodes_are_refused(base, dataset_file, tmp_path):
+    """Whether they are asked for or only lie there: the table is of all."""
+    out = tmp_path / "out"
+    options = ablations.Options(base, out, ("as it is",), episodes=1)
+    ablations.run(options)
+    table = (out / "table.txt").read_bytes()
+    words = ["--dataset", str(dataset_file), "--episodes", "1", "--device", "cpu", "--seeds", "7"]
+    train.main([*words, "--cost-limits", "30", *TINY, "--out", str(tmp_path / "other")])
+    shutil.copytree(base, tmp_path / "again")
+    again = RunFolder(tmp_path / "again")
+    tensors, notes = read_tensors(again.checkpoint, "checkpoint")
+    tensors["reward_value.theta"] += 1  # as a change of the code might
+    write_tensors(again.checkpoint, tensors, notes)
+    for change, sentence in (
+        ({"episodes": 3}, r"as_it_is has other settings: episodes was 1, now 3$"),
+        ({"episodes": 3, "variants": ("beta: 3",)}, r"as_it_is has other settings: episodes was 1, now 3$"),
+        ({"run": tmp_path / "other"}, r"cost_limits was \[4.0\], now \[30.0\], seeds was \[1, 2\], now \[7\]$"),
+        ({"run": tmp_path / "again"}, r"has other settings: base was \w+, now \w+$"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            ablations.run(replace(options, **change))
+    assert (out / "table.txt").read_bytes() == table
+    assert not (out / "beta_3").exists()
+    shutil.move(base, tmp_path / "moved")  # a run is what it holds, not where it lies
+    try:
+        ablations.run(replace(options, run=tmp_path / "moved"))
+    finally:
+        shutil.move(tmp_path / "moved", base)
+
+
+def test_a_variant_is_a_run_for_all_commands(base, tmp_path, capsys, monkeypatch):
+    ablations.run(ablations.Options(base, tmp_path, ("step size: 2e-4",), episodes=2))
+    variant = folder_of(tmp_path, "step size: 2e-4")
+    config = read_json(variant / "config.json")
+    assert config["shared"] == ["behaviour", "cloning", "cost critics", "dynamics"]
+    evaluate.main([str(variant), "--episodes", "2"])
+    assert read_json(variant / "evaluation.json")["results"] == read_json(variant / "summary.json")["results"]
+    export.main([str(variant), "--format", "torchscript", "--seed", "2"])
+    assert (variant / "policy-2-4.pt").exists()
+    monkeypatch.setattr(latency, "ACTIONS", 20)
+    benchmark.main(["--collect", str(base), f"mine={variant}", "--out", str(tmp_path / "tables"), "--latency"])
+    assert "DRCORL (mine, last policy)" in capsys.readouterr().out
+    assert (tmp_path / "tables" / "time.png").stat().st_size > 10_000
+
+    config["identity"]["shared"] = config.pop("shared")  # as earlier versions wrote it
+    (variant / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SystemExit):
+        evaluate.main([str(variant)])
+    assert capsys.readouterr().err == "error: a run's settings name shared, which Settings does not have here\n"
 
 
 def test_unknown_variants_are_refused(base, tmp_path):

@@ -83,3 +83,10 @@ def test_a_limit_that_no_trajectory_keeps_is_refused(build, dataset, tmp_path):
     save(tmp_path / "dear.hdf5", dear)
     with pytest.raises(InputError, match="no trajectory keeps the cost limit 4: the least cost in the data is 20"):
         build("--algorithm", "bc_safe", "--cost-limits", "4", "--dataset", str(tmp_path / "dear.hdf5"))
+
+
+def test_a_selection_that_belies_the_methods_name_is_refused(build):
+    with pytest.raises(InputError) as caught:
+        build("--algorithm", "bc_all", "--cost-limits", "60", "--trajectories.which", "best")
+    accepted = "accepted is all, or --algorithm bc_best"
+    assert str(caught.value) == f"--trajectories.which best with --algorithm bc_all: {accepted}"

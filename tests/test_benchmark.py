@@ -204,7 +204,9 @@ def test_options_go_from_the_general_to_the_particular():
     assert benchmark.expand(Grid(scale="smoke"))[0].options[:4] == ("--preset", "quick", "--dynamics.steps", "4000")
 
 
-@pytest.mark.parametrize("word", ["--seeds=3", "--threads 3", "--out elsewhere", "--resume", "--cost-limits 9"])
+@pytest.mark.parametrize(
+    "word", ["--seeds=3", "--threads 3", "--out elsewhere", "--resume", "--cost-limits 9", "--cost_limits 9"]
+)
 def test_options_that_a_job_sets_itself_are_refused(word):
     with pytest.raises(InputError, match="is not accepted here, the benchmark sets it itself"):
         jobs(f"all={word}", algorithms=("bc_all",))

@@ -278,7 +278,7 @@ def test_the_schedules_figure_shows_what_was_foretold(tmp_path):
     curve = curves.curves_of(runs[0])
     assert curve is not None
     assert curve["limit"].tolist() == [20, 0]
-    assert curve["step"].tolist() == [50], "only steps at which was looked"
+    assert curve["step"].tolist() == [0], "only steps at which was looked, not those at which the block was over"
     assert curve["beta"].tolist() == [0.5]
     assert curve["R"].tolist() == [[0.5, 0.0]]
     assert curve["C"].tolist() == [[5 / 20, 6 / 1]], "the order of the run, not that of the sorted rows"

@@ -124,6 +124,31 @@ def test_a_summary_names_the_commit_that_the_run_began_with(dataset_file, tmp_pa
     assert found == ["the first"] * 2
 
 
+def test_a_run_that_is_gone_on_with_keeps_its_origin_and_adds_up_its_seconds(
+    dataset_file, tmp_path, monkeypatch, capsys
+):
+    """The second command is of another commit, and the first was killed after its training."""
+    words = ["--algorithm", "bc_all", "--steps", "4", "--hidden", "16", "--dynamics.steps", "0", "--episodes", "1"]
+    words += ["--dataset", str(dataset_file), "--cost-limits", "9", "--out", str(tmp_path / "run")]
+    now, original = [0.0], train.report
+    monkeypatch.setattr(train.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(provenance, "commit", lambda: "A")
+    monkeypatch.setattr(train, "report", lambda *rest: {})
+    monkeypatch.setattr("deep.trainer.keep_freed_memory", lambda: now.__setitem__(0, now[0] + 100))
+    train.main(words)
+    assert read_json(tmp_path / "run" / "sessions.json")["sessions"][0]["seconds"] == 100
+    assert "other software" not in capsys.readouterr().out
+    monkeypatch.setattr(provenance, "commit", lambda: "B")
+    monkeypatch.setattr(train, "report", original)
+    train.main([*words, "--resume"])
+    said = "gone on with by other software than summary.json will name: commit was A, now B\n"
+    assert said in capsys.readouterr().out
+    found = read_json(tmp_path / "run" / "summary.json")
+    assert (found["commit"], found["seconds"]) == ("A", 200)
+    sessions = read_json(tmp_path / "run" / "sessions.json")["sessions"]
+    assert [(session["commit"], session["seconds"]) for session in sessions] == [("A", 100), ("B", 100)]
+
+
 def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "evaluate", lambda experiment, *rest: (None, [{}]))
     monkeypatch.setattr(train.plots, "results", lambda *rest: None)

@@ -163,17 +163,8 @@ def test_regression_does_not_ask_the_behaviour_model(build, monkeypatch):
     assert torch.equal(*found)
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (("--constant-std", "0"), "--constant-std 0.0: accepted is a number above 0"),
-        (("--update-behaviour", "--anchor", "mse"), "--update-behaviour with --anchor mse: nothing reads"),
-        (("--behaviour.t-limit", "0"), "noise levels lie between 0 and 1: found"),
-        (("--behaviour.t-range", "0.5", "0.1"), "noise levels lie between 0 and 1: found"),
-    ],
-)
-def test_values_that_cannot_be_are_refused(words, sentence, capsys):
+def test_a_behaviour_model_that_nothing_reads_is_not_updated(capsys):
     with pytest.raises(SystemExit) as stopped:
-        train.main([*words])
+        train.main(["--update-behaviour", "--anchor", "mse"])
     assert stopped.value.code == 2
-    assert sentence in capsys.readouterr().err
+    assert "--update-behaviour with --anchor mse: nothing reads" in capsys.readouterr().err

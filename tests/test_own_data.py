@@ -322,6 +322,8 @@ def test_missing_successors_are_the_rows_after_and_nothing_is_invented_for_time_
     assert data.rewards.tolist() == [0, 1, 3, 4, 6, 7, 8]
     assert data.terminals.tolist() == [0, 0, 0, 1, 1, 0, 1]
     assert data.timeouts.tolist() == [0, 1, 0, 0, 0, 0, 1]
+    assert task.episode_length == 3, "the step that is left out was played"
+    assert "episodes of at most 3 steps (--episode-length), the data's have 1 to 3;" in assumptions(task, data)[1]
     said = "of 2 trajectories that timed out are left out with costs of 2, up to 1 in one, which no number of an "
     assert said + "episode's cost here includes; 3 terminal steps" in assumptions(task, data)[-1]
     free = write(tmp_path / "free.hdf5", fields | {"rewards": np.arange(9.0), "costs": np.eye(9)[0]})

@@ -112,5 +112,5 @@ def test_the_temperature_follows_its_schedule(direction, growth, beta):
 
 @pytest.mark.parametrize("settings", [{"c0": -1.0}, {"c1": -0.1}, {"steps_per_epoch": 0}])
 def test_a_temperature_that_cannot_be_is_refused(settings):
-    with pytest.raises(ValueError, match="a temperature needs"):
+    with pytest.raises(ValueError, match=r"--adaptation\.temperature\.\S+ \S+: accepted is a number of at least"):
         Temperature(**settings)

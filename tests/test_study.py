@@ -1,6 +1,7 @@
 """deep.study: which policies are measured, what a row holds, what the summary makes of rows."""
 
 import json
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -141,7 +142,10 @@ def test_the_command_measures_every_policy_once_and_goes_on(runs, tmp_path, caps
     assert measured == [f"shaken {SHAKES[-1]:g}"]
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
 
+    (tmp_path / "other").mkdir()
+    shutil.copytree(runs / "cloning", tmp_path / "other" / "drcorl")
     for wrong, sentence in (
+        ([str(tmp_path / "other" / "drcorl"), *words[2:]], "drcorl.jsonl are of another run"),
         ([*words[:-1], "3"], "are of 2 episodes"),
         ([*words[:-1], "1"], "at least 2 episodes"),
         ([str(tmp_path / "nowhere")], "there is no run in"),
@@ -153,12 +157,14 @@ def test_the_command_measures_every_policy_once_and_goes_on(runs, tmp_path, caps
         assert sentence in capsys.readouterr().err
 
 
-def test_rows_of_another_number_of_episodes_are_refused(tmp_path):
-    RowFile(tmp_path / "rows.jsonl", 5).add("a", [{"x": 1}])
-    RowFile(tmp_path / "rows.jsonl", 5).add("b", [{"x": 2}])
-    assert RowFile(tmp_path / "rows.jsonl", 5).read() == {"a": [{"x": 1}], "b": [{"x": 2}]}
+def test_rows_of_another_run_or_number_of_episodes_are_refused(tmp_path):
+    RowFile(tmp_path / "rows.jsonl", "mine", 5).add("a", [{"x": 1}])
+    RowFile(tmp_path / "rows.jsonl", "mine", 5).add("b", [{"x": 2}])
+    assert RowFile(tmp_path / "rows.jsonl", "mine", 5).read() == {"a": [{"x": 1}], "b": [{"x": 2}]}
     with pytest.raises(InputError, match="of 5 episodes"):
-        RowFile(tmp_path / "rows.jsonl", 6).read()
+        RowFile(tmp_path / "rows.jsonl", "mine", 6).read()
+    with pytest.raises(InputError, match="of another run"):
+        RowFile(tmp_path / "rows.jsonl", "theirs", 5).read()
 
 
 def made_up(true, cost, half_width=5.0, error=0.0, departure=None, kind="last", degree=1.0, name="judging"):

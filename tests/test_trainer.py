@@ -133,7 +133,7 @@ def test_a_metric_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_
         trainer.train([first], walk.tensors(), folder, torch.device("cpu"))
     folder.close()
     sentence = f"position stopped being a finite number in phase 'first' at step 129 for {whose}"
-    assert str(caught.value).startswith(sentence)
+    assert str(caught.value).startswith(f"{sentence} the checkpoint in {tmp_path} is from before: ")
     assert "\n" not in str(caught.value)
     position = RunFolder(tmp_path).load(Walk().tensors())
     assert position is not None
@@ -143,6 +143,13 @@ def test_a_metric_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_
     whole = Walk()
     run(whole, folder_in(tmp_path / "whole"))
     assert torch.equal(again.y, whole.y)
+
+
+def test_where_nothing_was_written_no_checkpoint_is_spoken_of(tmp_path):
+    walk = Walk(poison_at=1)
+    with pytest.raises(trainer.TrainingError, match="at step 0 for seed 1; there is no checkpoint: try a smaller"):
+        run(walk, folder_in(tmp_path))
+    assert not (tmp_path / "checkpoint.safetensors").exists()
 
 
 def test_a_parameter_that_is_not_finite_never_reaches_the_checkpoint(tmp_path, monkeypatch):
@@ -366,5 +373,6 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
         "checkpoint.safetensors",
         "config.json",
         "metrics.jsonl",
+        "sessions.json",
     ]
     assert json.loads((tmp_path / "config.json").read_text())["identity"] == {"seed": 0}

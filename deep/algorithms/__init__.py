@@ -14,6 +14,7 @@ from deep.gates import GateConfig
 from deep.phases import Method, Problem
 from deep.trajectories import Selection
 from deep.twins import TwinConfig
+from theory.errors import InputError
 
 Preset = str
 """quick: minutes on two CPU cores. paper: the sizes and numbers of steps that the papers print, for a GPU."""
@@ -29,7 +30,14 @@ class Algorithm:
 
 def _cloning(which: Any) -> Algorithm:
     quick = BCConfig(trajectories=Selection(which))
-    return Algorithm(BC, {"quick": quick, "paper": replace(quick, steps=100_000)})
+
+    def build(config: BCConfig, problem: Problem, dynamics: DynamicsEnsemble) -> BC:
+        if config.trajectories.which != which:  # the tables would call it by a name that it does not deserve
+            found = f"--trajectories.which {config.trajectories.which} with --algorithm bc_{which}"
+            raise InputError(f"{found}: accepted is {which}, or --algorithm bc_{config.trajectories.which}")
+        return BC(config, problem, dynamics)
+
+    return Algorithm(build, {"quick": quick, "paper": replace(quick, steps=100_000)})
 
 
 ALGORITHMS: dict[str, Algorithm] = {

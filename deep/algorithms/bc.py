@@ -16,6 +16,7 @@ from torch import Tensor
 from deep.estimates import DynamicsEnsemble
 from deep.networks import initial_parameters
 from deep.optimisation import Adam, Parameters, falling, gradient
+from deep.options import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, accept
 from deep.phases import Phase, Problem
 from deep.policies import Policy
 from deep.randomness import Draw
@@ -38,6 +39,11 @@ class BCConfig:
     """Rate of the moving average of the parameters; the average is the policy that is evaluated."""
     hidden: tuple[int, ...] = (256, 256)
     """Hidden layers of the policy."""
+
+    def __post_init__(self) -> None:
+        accept(self.trajectories, "trajectories.", neighbours=AT_LEAST_1, return_share=SHARE)
+        accept(self, steps=AT_LEAST_0, batch_size=AT_LEAST_1, hidden=AT_LEAST_1)
+        accept(self, learning_rate=ABOVE_0, average_rate=RATE)
 
 
 class BC:

@@ -21,6 +21,7 @@ from deep.gates import Gate, GateConfig
 from deep.networks import initial_parameters
 from deep.online import OnlineConfig
 from deep.optimisation import Adam, Parameters, falling, gradient
+from deep.options import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, accept
 from deep.phases import Phase, Problem
 from deep.policies import Policy, PolicyClass
 from deep.randomness import Draw
@@ -76,8 +77,10 @@ class DRCORLConfig:
     """Go on training the behaviour model in adaptation (line 10 of Algorithm 1; the published code freezes it)."""
 
     def __post_init__(self) -> None:
-        if not self.constant_std > 0:
-            raise InputError(f"--constant-std {self.constant_std}: accepted is a number above 0")
+        accept(self.cloned, "cloned.", neighbours=AT_LEAST_1, return_share=SHARE)
+        accept(self, cloning_steps=AT_LEAST_0, regression_steps=AT_LEAST_0, adaptation_steps=AT_LEAST_0)
+        accept(self, batch_size=AT_LEAST_1, hidden=AT_LEAST_1, constant_std=ABOVE_0)
+        accept(self, learning_rate=ABOVE_0, adaptation_rate=ABOVE_0, average_rate=RATE)
         if self.update_behaviour and not self.uses_behaviour:
             raise InputError(
                 f"--update-behaviour with --anchor {self.anchor}: nothing reads the behaviour model; accepted is the "

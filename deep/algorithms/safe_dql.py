@@ -26,6 +26,7 @@ from deep.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
 from deep.estimates import DynamicsEnsemble
 from deep.networks import initial_parameters
 from deep.optimisation import Adam, Parameters, falling, gradient
+from deep.options import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, accept
 from deep.phases import Phase, Problem
 from deep.policies import Act
 from deep.randomness import Draw
@@ -94,8 +95,11 @@ class SafeDQLConfig:
                 f"--eta {self.eta}, --penalty {self.penalty}, --dual-rate {self.dual_rate}, --penalty-cap "
                 f"{self.penalty_cap}: accepted are numbers of at least 0, the penalty at most its cap"
             )
-        if self.candidates < 1:
-            raise InputError(f"--candidates {self.candidates}: accepted is a number of at least 1")
+        if not self.hidden:
+            raise InputError("--hidden without a number: accepted are one or more, the noise predictor's hidden layers")
+        accept(self, behaviour_steps=AT_LEAST_0, improvement_steps=AT_LEAST_0, batch_size=AT_LEAST_1)
+        accept(self, chain=AT_LEAST_1, hidden=AT_LEAST_1, candidates=AT_LEAST_1, behaviour_rate=ABOVE_0)
+        accept(self, learning_rate=ABOVE_0, clip=ABOVE_0, average_rate=RATE)
 
 
 class Objective(NamedTuple):

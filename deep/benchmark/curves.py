@@ -10,11 +10,13 @@ from matplotlib.axes import Axes
 
 from deep.benchmark.figures import AXIS, cost_scale, finish, place, reward_scale
 from deep.benchmark.rows import Row, Run, grouped, methods_of, with_run
+from deep.phases import block_start
 from deep.runs import RunFolder, read_json
 from deep.summary import LAST
 
 Curves = Mapping[str, np.ndarray]
-"""By name: "limit" (replicas,), "step" and "beta" (points,), "R" and "C" (points, replicas) as foretold."""
+"""By name: "limit" (replicas,), "step" and "beta" (points,), "R" and "C" (points, replicas). R and C are as foretold of
+the policy before that step; beta is its mean over the block that begins there."""
 
 
 def schedule_of(run: Run) -> str | None:
@@ -40,7 +42,7 @@ def curves_of(run: Run) -> Curves | None:
     found = {key: np.array([record[f"predicted_{key}"] for record in records]) for key in ("reward", "cost")}
     return {
         "limit": limits,
-        "step": np.array([record["step"] for record in records]),
+        "step": np.array([block_start(record["step"]) for record in records]),
         "beta": np.array([record["beta"][0] for record in records]),
         "R": (found["reward"] - low) / (high - low),
         "C": (found["cost"] + shift) / (limits + shift),

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 
 from deep.benchmark.rows import Row, grouped, method_of, methods_of
 from deep.benchmark.statistics import blocks_of, interval, mean
+from deep.summary import LAST
 
 AXIS = {"R": "R, normalised return", "C": "C, cost of an episode / limit"}
 
@@ -83,7 +84,11 @@ def over_limits(rows: Sequence[Row], path: Path) -> Path:
 
 
 def against_time(rows: Sequence[Row], latencies: Sequence[dict[str, Any]], path: Path) -> Path:
-    """R against the time for 1000 actions, one state at a time and all at once; hollow where not all is safe."""
+    """R against the time for 1000 actions, one state at a time and all at once; hollow where not all is safe.
+
+    Without the policies with which adaptation ended: they act as fast as those that are kept, and are not timed.
+    """
+    rows = [row for row in rows if row["choice"] != LAST]
     places = grouped(rows, "task", "data")
     figure, grid = plt.subplots(1, len(places), figsize=(2 + 7 * len(places), 5.6), layout="constrained", squeeze=False)
     methods = methods_of(rows)

@@ -132,7 +132,8 @@ def _extra_options(entries: Sequence[str], algorithms: Sequence[str]) -> dict[st
             raise InputError(f"--options {entry}: accepted is NAME=WORDS, NAME one of {', '.join(sorted(known))}")
         words = tuple(shlex.split(text))
         for word in words:
-            if word.removeprefix("--").partition("=")[0] in OWN_OPTIONS and word.startswith("--"):
+            option = word.removeprefix("--").partition("=")[0].replace("_", "-")  # either spelling is understood
+            if option in OWN_OPTIONS and word.startswith("--"):
                 raise InputError(f"--options {entry}: {word} is not accepted here, the benchmark sets it itself")
         found[name] = found.get(name, ()) + words
     return found

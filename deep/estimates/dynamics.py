@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from deep.networks import MLP, initial_parameters
 from deep.optimisation import Adam, Parameters, falling, gradient
+from deep.options import ABOVE_0, AT_LEAST_0, AT_LEAST_1, accept
 from deep.phases import Phase, Problem
 from deep.randomness import Draw
 
@@ -40,6 +41,11 @@ class DynamicsConfig:
     """Start states per roll-out, drawn from the data's."""
     compare_every: int = 25
     """Steps of a roll-out between two at which the members' predictions are compared with each other."""
+
+    def __post_init__(self) -> None:
+        accept(self, "dynamics.", steps=AT_LEAST_0, learning_rate=ABOVE_0)
+        one = AT_LEAST_1
+        accept(self, "dynamics.", members=one, batch_size=one, hidden=one, episodes=one, compare_every=one)
 
 
 class Prediction(NamedTuple):

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import tyro
 
 from deep.gates import GateConfig
+from deep.options import use_threads
 from deep.runs import RunFolder
 from deep.study.measure import Estimators, RowFile, measure
 from deep.study.policies import FinishedRun
@@ -49,8 +49,7 @@ def run(options: Options) -> dict[str, Any]:
         raise InputError(
             f"--episodes {options.episodes} on {len(options.runs)} runs: accepted are at least 2 episodes and a run"
         )
-    if options.threads > 0:
-        torch.set_num_threads(options.threads)
+    use_threads(options.threads)
     finished = [FinishedRun.read(path) for path in options.runs]
     if len({run.experiment.task.name for run in finished}) > 1 or len({run.path.name for run in finished}) < len(
         finished
@@ -59,7 +58,9 @@ def run(options: Options) -> dict[str, Any]:
     options.out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     for run in finished:
-        file, estimators = RowFile(options.out / f"{run.path.name}.jsonl", options.episodes), Estimators(run.experiment)
+        file = RowFile(options.out / f"{run.path.name}.jsonl", run.digest, options.episodes)
+        file.read()  # before anything is computed: it may be another run's
+        estimators = Estimators(run.experiment)
         for candidates in run.candidates():
             if candidates.name not in file.read():
                 print(f"{run.path.name}: measuring {candidates.name}", flush=True)

@@ -18,8 +18,9 @@ import tyro
 
 from deep.algorithms.drcorl import DRCORL
 from deep.experiment import Experiment, Settings, identity
+from deep.options import use_threads
 from deep.provenance import origin
-from deep.runs import RunFolder, read_json
+from deep.runs import RunFolder, changed_since, read_json
 from deep.scores import evaluate
 from deep.study.policies import FinishedRun
 from deep.summary import LAST, summary_of
@@ -99,8 +100,7 @@ def run(options: Options) -> None:
     unknown = sorted(set(options.variants) - VARIANTS.keys())
     if unknown:
         raise InputError(f"--variants {unknown[0]!r}: accepted are {', '.join(map(repr, VARIANTS))}")
-    if options.threads > 0:
-        torch.set_num_threads(options.threads)
+    use_threads(options.threads)
     base = FinishedRun.read(options.run)
     if base.experiment.settings.algorithm != "drcorl":
         raise InputError(f"{options.run} is a run of {base.experiment.settings.algorithm}: accepted is one of drcorl")
@@ -108,12 +108,16 @@ def run(options: Options) -> None:
     if not set(options.cost_limits) <= set(limits):
         raise InputError(f"--cost-limits {list(options.cost_limits)}: accepted are those of the run, {list(limits)}")
     options.out.mkdir(parents=True, exist_ok=True)
+    limits = options.cost_limits or limits
+    folders = {name: RunFolder(folder_of(options.out, name)) for name in VARIANTS}
+    for name, folder in folders.items():  # all that the tables will hold
+        if folder.config.exists():
+            folder.compare(config_of(base, VARIANTS[name], limits, options.episodes))
     for name in options.variants:
-        folder = RunFolder(folder_of(options.out, name))
-        if not (folder.path / "summary.json").exists():
+        if not (folders[name].path / "summary.json").exists():
             print(f"{name}: {VARIANTS[name] or 'nothing changed'}", flush=True)
-            train_variant(base, VARIANTS[name], options.cost_limits or limits, folder, options.episodes)
-    summaries = {name: folder_of(options.out, name) / "summary.json" for name in VARIANTS}
+            train_variant(base, VARIANTS[name], limits, folders[name], options.episodes)
+    summaries = {name: folder.path / "summary.json" for name, folder in folders.items()}
     finished = {name: read_json(path) for name, path in summaries.items() if path.exists()}
     RunFolder(options.out).write_json("results.json", finished)
     write_whole(options.out / "table.txt", (table(finished) + "\n").encode())
@@ -125,6 +129,18 @@ def folder_of(out: Path, name: str) -> Path:
     return out / name.translate(str.maketrans({" ": "_", ":": "", "/": "-", ">": ""}))
 
 
+def config_of(
+    base: FinishedRun, changes: Mapping[str, Any], limits: tuple[float, ...], episodes: int
+) -> dict[str, Any]:
+    """What tells a variant from others: its settings, which a run of deep.train may have too, and what it started from
+    and was scored by."""
+    settings = replace(varied(base.experiment.settings, changes), cost_limits=limits)
+    return {
+        "identity": identity(base.experiment) | asdict(settings),
+        "rests_on": {"base": base.digest, "episodes": episodes},
+    }
+
+
 def train_variant(
     base: FinishedRun, changes: Mapping[str, Any], limits: tuple[float, ...], folder: RunFolder, episodes: int
 ) -> None:
@@ -132,7 +148,9 @@ def train_variant(
     began = time.monotonic()
     experiment = Experiment(replace(varied(base.experiment.settings, changes), cost_limits=limits))
     kept = shared(base.experiment, experiment)
-    config = {"identity": identity(experiment) | {"shared": sorted(kept)}, **origin(), "from": str(base.path)}
+    software = origin()
+    config = config_of(base, changes, limits, episodes)
+    config |= {**software, "from": str(base.path), "shared": sorted(kept)}
     tensors = experiment.tensors()
     replicas = base.experiment.problem.replicas
     rows = [replicas.index(replica) for replica in experiment.problem.replicas]
@@ -141,13 +159,15 @@ def train_variant(
             whole = base.stored[name].shape == tensors[name].shape
             tensors[name].copy_(base.stored[name] if whole else base.stored[name][rows])
     phases = [phase for phase in experiment.phases() if phase.name not in kept]
-    folder.open(config, resume=(folder.path / "config.json").exists())
+    config = folder.open(config, resume=folder.config.exists(), began=began)
     with closing(folder):
+        for line in changed_since(config, software):
+            print(line, flush=True)
         train(phases, tensors, folder, experiment.device)
         gate = cast(DRCORL, experiment.method).gate
         scores = {"": evaluate(experiment, episodes)[1], LAST: evaluate(experiment, episodes, lambda: gate.act)[1]}
         changed = {"changes": dict(changes), "shared": sorted(kept)}
-        folder.write_json("summary.json", summary_of(experiment, config, scores, time.monotonic() - began) | changed)
+        folder.write_json("summary.json", summary_of(experiment, config, scores, folder.clock()) | changed)
 
 
 def table(finished: Mapping[str, Mapping[str, Any]]) -> str:

@@ -80,14 +80,20 @@ def measure(run: FinishedRun, estimators: Estimators, candidates: Candidates, ep
 class RowFile:
     """The rows of one run, a line for each set of policies: measuring can stop and go on anywhere."""
 
-    def __init__(self, path: Path, episodes: int) -> None:
-        self.path, self.episodes = path, episodes
+    def __init__(self, path: Path, run: str, episodes: int) -> None:
+        """`run` is the run's `FinishedRun.digest`, for its folder's name may be another's tomorrow."""
+        self.path, self.run, self.episodes = path, run, episodes
 
     def read(self) -> dict[str, list[dict[str, Any]]]:
-        """The rows by their set's name. Raises `InputError` where another number of episodes was measured."""
+        """The rows by their set's name. Raises `InputError` where another run, or number of episodes, was measured."""
         found: dict[str, list[dict[str, Any]]] = {}
         for line in self._whole_lines():
             content = json.loads(line)
+            if content.get("run") != self.run:
+                raise InputError(
+                    f"the rows in {self.path} are of another run, or of this one before it was trained again: take "
+                    "another --out"
+                )
             if content["episodes"] != self.episodes:
                 raise InputError(
                     f"--episodes {self.episodes}: the rows in {self.path} are of {content['episodes']} episodes: take "
@@ -98,7 +104,7 @@ class RowFile:
 
     def add(self, name: str, rows: list[dict[str, Any]]) -> None:
         """One more set's rows."""
-        line = json.dumps({"set": name, "episodes": self.episodes, "rows": rows})
+        line = json.dumps({"set": name, "run": self.run, "episodes": self.episodes, "rows": rows})
         write_whole(self.path, "".join([*self._whole_lines(), line + "\n"]).encode())
 
     def _whole_lines(self) -> list[str]:

@@ -10,6 +10,8 @@ A run of another method has one policy per replica, *trained*, and shaken ones.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -72,6 +74,11 @@ class FinishedRun:
             for name, tensor in experiment.dynamics.tensors().items():
                 tensor.copy_(stored[name])
         return cls(path, experiment, stored)
+
+    @cached_property
+    def digest(self) -> str:
+        """A name for what the checkpoint holds: results that rest on the run keep it, to be told from another's."""
+        return sha256((self.path / "checkpoint.safetensors").read_bytes()).hexdigest()[:16]
 
     @property
     def policy(self) -> Policy:
