@@ -258,6 +258,12 @@ def test_rows_of_an_earlier_table_stand_beside_those_of_runs(tmp_path):
         collected([str(tmp_path / "bad.csv")])
 
 
+def test_a_table_is_read_back_as_it_was_written(tmp_path):
+    row = {"x": np.float64(0.1), "name": "1_000", "y": -1e-300}
+    write_table(tmp_path / "results.csv", [row])
+    assert read_table(tmp_path / "results.csv") == [row]
+
+
 def test_a_table_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
     write_table(tmp_path / "results.csv", [{"x": 0.1}])
 

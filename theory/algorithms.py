@@ -160,7 +160,8 @@ def adapt(
 ) -> tuple[Weights, PIDState, PIDState]:
     """The weights (x, y) of every row's own algorithm, and the multipliers' next memories."""
     h_plus, h_minus = config.slack(state.step)
-    pid, dual = state.pid, state.dual
+    # A cost that has no predecessor has no derivative.
+    pid, dual = (config.pid.init(values.J_c) if state.step == 0 else state.pid), state.dual
     weights = gradient_manipulation(values.J_c, cmdp.budget, h_minus, h_plus, *products, max_weight=config.max_weight)
     if Algorithm.CRPO in config.present:
         weights = override(weights, config.algorithm == Algorithm.CRPO, crpo(values.J_c, cmdp.budget, h_plus))

@@ -78,7 +78,7 @@ def ensemble_critic(
 class FittedQ:
     """Fitted-Q evaluation by `sweeps` exact minimisations of the (semi-gradient) temporal-difference loss.
 
-    reward   sum_D (r + gamma E_pi Q(s', .) - Q(s, a))^2;       cost: the same, plus a pessimism of strength alpha:
+    reward   mean_D (r + gamma E_pi Q(s', .) - Q(s, a))^2;       cost: the same, plus a pessimism of strength alpha:
     corrected  - alpha (E_{s ~ D, a ~ pi} Q - E_D Q): adds (alpha/2)(pi/pi_b - 1), and targets are clamped to the
                possible range [0, c_max/(1-gamma)];
     printed    - alpha E_{s ~ D, a ~ pi} Q, Eq. (19): adds (alpha/2) pi/pi_b at every sweep, without a bound where pi

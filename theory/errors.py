@@ -1,12 +1,20 @@
 """One way to refuse a user's input: a single sentence and exit code 2, never a traceback."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from numbers import Integral
 
 
 class InputError(ValueError):
     """A user's input cannot be used; the message is one sentence: which input, what was found, what is accepted."""
+
+
+def check_seeds(seeds: Iterable[object]) -> None:
+    """Raise InputError unless all seeds are non-negative integers, as numpy's generators need them."""
+    for seed in seeds:
+        if not isinstance(seed, Integral) or seed < 0:
+            raise InputError(f"seeds must be non-negative integers, not {seed!r}.")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 import torch
 
 from theory.cmdp import FiniteCMDP
-from theory.errors import InputError
+from theory.errors import InputError, check_seeds
 from theory.optimum.lagrangian import best_response, corner
 from theory.shapes import PerCMDP
 from theory.sparse import AnyCMDP, SparseCMDP
@@ -130,12 +130,13 @@ FAMILIES: dict[str, Callable[[np.random.Generator, int, int], Parts]] = {
 def make(family: str, states: int, actions: int, gamma: float, tightness: float, seeds: Sequence[int]) -> FiniteCMDP:
     """One CMDP of `family` per seed, as a batch; a seed's CMDP does not depend on the other seeds.
 
-    Raises InputError for an unknown family, sizes that it does not allow, or gamma outside [0, 1).
+    Raises InputError for an unknown family, sizes that it does not allow, gamma outside [0, 1), or a negative seed.
     """
     if family not in FAMILIES:
         raise InputError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}.")
     if states < 1 or actions < 1 or not len(seeds):
         raise InputError(f"states, actions and the number of seeds must be positive, not {states}, {actions}, {seeds}.")
+    check_seeds(seeds)
     key = zlib.crc32(family.encode())
     parts = [FAMILIES[family](np.random.default_rng([key, states, actions, seed]), states, actions) for seed in seeds]
     P, r, c, rho = (np.stack(x) for x in zip(*parts, strict=True))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from theory.cmdp import FiniteCMDP
-from theory.errors import InputError
+from theory.errors import InputError, check_seeds
 from theory.evaluation import occupancy
 from theory.optimum import best_response
 from theory.shapes import PerCMDP, PerState, PerStateAction, Transitions
@@ -37,11 +37,12 @@ def sample(cmdp: FiniteCMDP, behaviour: PerStateAction, sizes: Sequence[int], se
     """Draw N independent transitions s ~ d^pi_b, a ~ pi_b, s' ~ P from each CMDP: a multinomial count.
 
     Every CMDP has its own size and seed, and its data do not depend on the rest of the batch. Rewards and costs are
-    deterministic, hence known wherever (s, a) occurs. Raises InputError unless there is one positive size and one seed
-    per CMDP.
+    deterministic, hence known wherever (s, a) occurs. Raises InputError unless there is one positive size and one
+    non-negative seed per CMDP.
     """
     if len(seeds) != cmdp.batch or len(sizes) != cmdp.batch or min(sizes) < 1:
         raise InputError(f"each of the {cmdp.batch} CMDPs needs a positive size and a seed, not {sizes} and {seeds}.")
+    check_seeds(seeds)
     joint = occupancy(cmdp, behaviour)[..., None, None] * behaviour[..., None] * cmdp.P
     return Dataset(_multinomial(joint, sizes, [[seed, 0] for seed in seeds]))
 

@@ -1,4 +1,4 @@
-"""One large CMDP with sparse transitions: the five operations of `FiniteCMDP`, by iterative solves.
+"""One large CMDP with sparse transitions: the four operations of `FiniteCMDP`, by iterative solves.
 
 Factorising I - gamma P_pi of a random sparse CMDP fills in; Krylov iterations need a few dozen products instead.
 """
@@ -13,19 +13,18 @@ from jaxtyping import Float64
 from scipy.sparse.linalg import LinearOperator, bicgstab
 from torch import Tensor
 
-from theory.cmdp import FiniteCMDP
+from theory.cmdp import FiniteCMDP, batched, check_values, set_field
 from theory.errors import InputError
 from theory.shapes import PerCMDP, PerState, PerStateAction
 
 RTOL = 1e-13
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, init=False, eq=False)
 class SparseCMDP:
-    """A single CMDP, P stored as a (state * action, state) CSR matrix; the other fields as in `FiniteCMDP`, batch 1.
+    """A single CMDP, P a scipy sparse matrix (state * action, state); the other fields as in `FiniteCMDP`, batch 1.
 
-    Raises InputError for rows of P that are negative or do not sum to 1 (within 1e-9), NaNs, gamma outside [0, 1) and
-    negative costs.
+    Raises InputError as `FiniteCMDP` does.
     """
 
     P: Any  # scipy.sparse.csr_array; scipy's types do not say so
@@ -35,16 +34,23 @@ class SparseCMDP:
     gamma: PerCMDP
     budget: PerCMDP
 
-    def __post_init__(self) -> None:
-        if self.P.shape != (self.r[0].numel(), self.states):
-            raise InputError(f"sparse P must have shape {(self.r[0].numel(), self.states)}, not {self.P.shape}.")
-        worst = float(np.abs(self.P.sum(1) - 1).max())
-        if not worst <= 1e-9 or float(self.P.data.min()) < 0:
-            raise InputError(f"the rows of P must be probabilities that sum to 1; one is off by {worst:.3g}.")
-        if not bool(((self.gamma >= 0) & (self.gamma < 1)).all()):
-            raise InputError(f"gamma must lie in [0, 1), not {float(self.gamma.max()):g}.")
-        if not bool((self.c >= 0).all()) or not bool(torch.isfinite(self.r).all()):
-            raise InputError("c must be non-negative and r finite, without NaNs.")
+    def __init__(self, P: Any, r: Any, c: Any, rho: Any, gamma: Any, budget: Any) -> None:
+        if not sp.issparse(P):
+            raise InputError(f"P must be a scipy sparse matrix, not {type(P).__name__}.")
+        if 0 in P.shape or P.shape[0] % P.shape[-1]:
+            raise InputError(f"P must have shape (S A, S), not {P.shape}.")
+        set_field(self, "P", sp.csr_array(P, dtype=np.float64))
+        pairs, states = P.shape
+        payoff = (states, pairs // states)
+        for name, value, shape in (
+            ("r", r, payoff),
+            ("c", c, payoff),
+            ("rho", rho, (states,)),
+            ("gamma", gamma, ()),
+            ("budget", budget, ()),
+        ):
+            set_field(self, name, batched(name, value, 1, shape))
+        check_values(self, torch.from_numpy(self.P.data), torch.from_numpy(self.P.sum(1)))
 
     @property
     def batch(self) -> int:
@@ -62,12 +68,7 @@ class SparseCMDP:
     def bound(self) -> PerCMDP:
         return torch.maximum(self.r.abs().amax((1, 2)), self.c.amax((1, 2)))
 
-    @property
-    def solve_tolerance(self) -> float:
-        return RTOL
-
     def with_budget(self, budget: Any) -> "SparseCMDP":
-        budget = torch.as_tensor(budget, dtype=torch.float64).reshape(1)
         return SparseCMDP(self.P, self.r, self.c, self.rho, self.gamma, budget)
 
     def next_value(self, v: PerState) -> PerStateAction:
@@ -78,7 +79,7 @@ class SparseCMDP:
 
     def solve(self, policy: PerStateAction, rhs: Float64[Tensor, "batch state k"]) -> Float64[Tensor, "batch state k"]:
         P_pi = self._transition_matrix(policy)
-        columns = [self._krylov(P_pi, column.numpy()) for column in rhs[0].mT.contiguous()]
+        columns = [self._refined(P_pi, column.numpy()) for column in rhs[0].mT.contiguous()]
         return torch.from_numpy(np.stack(columns, axis=-1))[None]
 
     def solve_adjoint(self, policy: PerStateAction, rhs: PerState) -> PerState:
@@ -92,16 +93,23 @@ class SparseCMDP:
         weights = sp.csr_array((policy.reshape(-1).numpy()[used], used, starts), shape=(self.states, pairs))
         return weights @ self.P
 
-    def _krylov(self, P_pi: Any, b: np.ndarray) -> np.ndarray:
+    def _refined(self, P_pi: Any, b: np.ndarray) -> np.ndarray:
+        """One step of iterative refinement, as in `FiniteCMDP.solve`."""
+        x = self._krylov(P_pi, b)
+        long = x.astype(np.longdouble)
+        residual = b - long + np.longdouble(self.gamma[0]) * (P_pi.astype(np.longdouble) @ long)
+        return x + self._krylov(P_pi, residual.astype(np.float64), rtol=1e-6)
+
+    def _krylov(self, P_pi: Any, b: np.ndarray, rtol: float = RTOL) -> np.ndarray:
         gamma = float(self.gamma[0])
         operator: Any = LinearOperator(P_pi.shape, matvec=lambda v: v - gamma * (P_pi @ v), dtype=np.float64)  # pyright: ignore[reportCallIssue]
-        x, info = bicgstab(operator, b, rtol=RTOL, maxiter=1000)
+        x, info = bicgstab(operator, b, rtol=rtol, maxiter=1000)
         if info == 0:
             return x
         # Contraction always converges; BiCGStab may stagnate a digit above its target.
-        for _ in range(int(np.log(RTOL) / np.log(max(gamma, 1e-3))) + 1):
+        for _ in range(int(np.log(rtol) / np.log(max(gamma, 1e-3))) + 1):
             update = b + gamma * (P_pi @ x)
-            if np.abs(update - x).max() <= RTOL * np.abs(update).max():
+            if np.abs(update - x).max() <= rtol * np.abs(update).max():
                 break
             x = update
         return x

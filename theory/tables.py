@@ -16,7 +16,7 @@ def write_table(path: Path, rows: Sequence[Row]) -> None:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
     writer.writeheader()
-    writer.writerows({name: repr(v) if isinstance(v, float) else v for name, v in row.items()} for row in rows)
+    writer.writerows({name: repr(float(v)) if isinstance(v, float) else v for name, v in row.items()} for row in rows)
     write_whole(path, text.getvalue().encode())
 
 
@@ -35,7 +35,7 @@ def read_table(path: Path, texts: Collection[str] = ()) -> list[Row]:
 def _value(text: str) -> Any:
     if text in ("", "True", "False"):
         return {"": None, "True": True, "False": False}[text]
-    if len(text) > 30:  # a hash, which may look like a number
+    if len(text) > 30 or "_" in text:  # a hash, which may look like a number; Python reads 1_000 as one
         return text
     for number in (int, float):
         try:

@@ -6,6 +6,7 @@ A change to any of them, a comment's too, makes the verdict stale until `python 
 
 import ast
 import hashlib
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -36,15 +37,15 @@ def imports(module: str) -> frozenset[str]:
     return frozenset(name for name in found if source(name))
 
 
-def rests_on(module: str) -> list[Path]:
-    """The files that a module imports, itself included, transitively."""
-    known, waiting = set(), [module]
+def rests_on(module: str, without: Collection[str] = ()) -> list[Path]:
+    """The files that a module imports, itself included, transitively, but for those `without` and through them."""
+    known, waiting = set(without), [module]
     while waiting:
         name = waiting.pop()
         if name not in known:
             known.add(name)
             waiting += imports(name)
-    return sorted({path for name in known if (path := source(name))})
+    return sorted({path for name in known - set(without) if (path := source(name))})
 
 
 def fingerprint(module: str, certificates: tuple[str, ...]) -> str:

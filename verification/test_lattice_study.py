@@ -10,6 +10,8 @@ import torch
 from theory.errors import InputError
 from theory.evaluation import evaluate
 from theory.optimum import solve
+from verification.hashing import ROOT
+from verification.lattice import study
 from verification.lattice.data import Behaviour
 from verification.lattice.methods import run
 from verification.lattice.study import (
@@ -19,6 +21,7 @@ from verification.lattice.study import (
     chosen,
     fingerprint,
     replace_rows,
+    rests,
     rows_of,
     stale,
     table,
@@ -112,6 +115,26 @@ def test_changed_settings_and_missing_rows_are_noticed(results: dict):
         chosen(Options(tasks=("Lattice",)), results)
     forged["provenance"]["fingerprints"] = current
     assert notice(forged) == ""
+
+
+def test_rows_go_stale_with_all_that_trains_and_scores_them(monkeypatch, tmp_path):
+    drcorl, cloning = (
+        {path.relative_to(ROOT).as_posix() for path in rests(TRIALS[name])} for name in (SHORT, "BC-All")
+    )
+    scoring = {f"theory/{name}.py" for name in ("cmdp", "evaluation", "offline", "optimum/lagrangian")}
+    training = {f"deep/{name}.py" for name in ("phases", "datasets", "online", "trainer", "algorithms/__init__")}
+    both = scoring | training | {"verification/lattice/exact.py", "verification/lattice/theorem9.py"}
+    assert both <= drcorl & cloning
+    assert drcorl - cloning >= {"deep/algorithms/drcorl.py", "deep/diffusion.py", "theory/adaptation.py"}
+    assert not {"deep/twins.py", "verification/lattice/trials.py", "verification/lattice/study.py"} & drcorl
+    before, copy = fingerprint(TRIALS["BC-All"]), tmp_path / "evaluation.py"
+    original = ROOT / "theory" / "evaluation.py"
+    files = [copy if path == original else path for path in rests(TRIALS["BC-All"])]
+    monkeypatch.setattr(study, "rests", lambda trial: files)
+    copy.write_text(original.read_text() + "# a comment\n")
+    assert fingerprint(TRIALS["BC-All"]) == before
+    copy.write_text(original.read_text() + "GAMMA = 1\n")
+    assert fingerprint(TRIALS["BC-All"]) != before
 
 
 def test_rows_are_replaced_and_the_table_shows_them(results: dict):

@@ -107,7 +107,12 @@ def test_rounding() -> None:
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(["--claim", "L99"], "claim must be one of"), (["--claim", "W1", "--seconds", "-1"], "seconds must be positive")],
+    [
+        (["--claim", "L99"], "claim must be one of"),
+        (["--claim", "W1", "--seconds", "-1"], "seconds must be positive"),
+        (["--claim", "W1", "--seed", "-1"], "seeds must be non-negative integers, not -1"),
+        (["--claim", "W1", "--out", "/dev/null/x"], r"/dev/null/x cannot be written \(Not a directory\)"),
+    ],
 )
 def test_wrong_options_are_refused(words: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):

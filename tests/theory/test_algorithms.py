@@ -13,7 +13,7 @@ from theory.adaptation import Region
 from theory.algorithms import Algorithm, Config, configure, init, step
 from theory.evaluation import Evaluation, evaluate
 from theory.families import make
-from theory.instances import INSTANCES, named
+from theory.instances import INSTANCES, named, one_state
 from theory.npg import Metric
 from theory.optimum import solve
 from theory.outputs import outputs, run
@@ -192,6 +192,25 @@ def test_fisher_weights_are_a_common_ascent_direction_and_other_metrics_are_not_
         assert 0.001 < failures[metric] < 0.6, failures
     _, info = step(cmdp, manipulate_everywhere(Metric.Q_VECTOR), init(cmdp, manipulate_everywhere(Metric.FISHER)))
     assert not bool((info.weights.region == Region.ALIGN).any()), "Q-vectors with r, c >= 0 are always in conflict"
+
+
+def test_the_first_derivative_of_the_pid_multiplier_is_zero() -> None:
+    """lambda_1 = (k_p + k_i)(J_c - l): the first policy's cost is no rise from zero."""
+    cmdp = one_state([0, 1], [0, 1], budget=0.9)
+    config = configure(1, 10, 0.1, algorithm=Algorithm.PID)
+    state, info = step(cmdp, config, init(cmdp, config))
+    found = [info.weights.y / info.weights.x]
+    second, info = step(cmdp, config, state)
+    found.append(info.weights.y / info.weights.x)
+    error = [
+        (evaluate(cmdp, policy.exp()).J_c - 0.9).item() for policy in (init(cmdp, config).log_policy, state.log_policy)
+    ]
+    pid = config.pid
+    assert error[1] > error[0] > 0
+    assert found[0].item() == pytest.approx((pid.k_p + pid.k_i) * error[0])
+    integral, rise = sum(error), error[1] - error[0]
+    assert found[1].item() == pytest.approx(pid.k_p * error[1] + pid.k_i * integral + pid.k_d * rise)
+    assert second.pid.previous_cost.item() == pytest.approx(error[1] + 0.9)
 
 
 def test_every_named_instance_is_a_cmdp_with_two_policies() -> None:

@@ -48,6 +48,7 @@ WRONG = {
     "NaN": ("r", lambda r: np.where(r > 0.5, np.nan, r), "r contains a NaN"),
     "infinite budget": ("budget", lambda _: np.inf, "budget contains"),
     "gamma = 1": ("gamma", lambda _: 1.0, r"gamma must lie in \[0, 1\)"),
+    "one gamma outside": ("gamma", lambda _: [-0.5, 0.5], r"gamma must lie in \[0, 1\), not -0\.5"),
     "negative gamma": ("gamma", lambda _: -0.1, r"gamma must lie in \[0, 1\)"),
     "negative cost": ("c", lambda c: -c, "c must be non-negative"),
     "budget of the wrong shape": ("budget", lambda _: [1.0, 2.0, 3.0], "budget must have shape"),
@@ -68,12 +69,39 @@ def test_wrong_input_is_refused_in_one_sentence(case: str) -> None:
     assert "\n" not in message
 
 
+SPARSE = {
+    "rho that sums to 3": ("rho", lambda rho: 3 * rho, "the rows of rho must sum to 1; one is off by 2"),
+    "negative rho": ("rho", lambda _: [2.0, -1.0, 0.0], "rho contains the negative probability -1"),
+    "NaN in rho": ("rho", lambda rho: rho * np.nan, "rho contains a NaN"),
+    "NaN budget": ("budget", lambda _: np.nan, "budget contains a NaN"),
+    "infinite cost": ("c", lambda c: c / 0, "c contains a NaN or an infinity"),
+    "infinite P": ("P", lambda P: P * np.inf, "P contains a NaN or an infinity"),
+    "negative cost": ("c", lambda c: c - 5, "c must be non-negative; its smallest entry is -4"),
+    "gamma = 1.5": ("gamma", lambda _: 1.5, r"gamma must lie in \[0, 1\), not 1\.5"),
+    "cost of the wrong shape": ("c", lambda c: c[:, :2], r"c must have shape \(1, 3, 2\) or \(3, 2\), not \(1, 2, 2\)"),
+    "rho of the wrong shape": ("rho", lambda _: np.full(5, 0.2), r"rho must have shape .* not \(5,\)"),
+    "dense P": ("P", lambda P: P.toarray(), "P must be a scipy sparse matrix, not ndarray"),
+    "P that is not square": ("P", lambda P: P[:4], r"P must have shape \(S A, S\), not \(4, 3\)"),
+}
+
+
+@pytest.mark.parametrize("case", SPARSE)
+def test_the_sparse_class_refuses_what_the_dense_one_does(case: str) -> None:
+    name, change, words = SPARSE[case]
+    given = vars(to_sparse(make("dirichlet", 3, 2, 0.9, 0.5, [0]))).copy()
+    given[name] = change(given[name])
+    with pytest.raises(InputError, match=words):
+        SparseCMDP(**given)
+
+
 def test_families_refuse_what_they_cannot_make() -> None:
     for arguments in (("nowhere", 3, 2, 0.9), ("gridworld", 8, 4, 0.9), ("gridworld", 9, 3, 0.9), ("chain", 0, 2, 0.9)):
         with pytest.raises(InputError):
             make(*arguments, tightness=0.5, seeds=[0])
     with pytest.raises(InputError):
         make("garnet", 3, 2, 1.0, 0.5, [0])
+    with pytest.raises(InputError, match="seeds must be non-negative integers, not -1"):
+        make("garnet", 3, 2, 0.5, 0.5, [0, -1])
     with pytest.raises(InputError, match="same numbers"):
         concatenate([make("garnet", 3, 2, 0.5, 0.5, [0]), make("garnet", 4, 2, 0.5, 0.5, [0])])
 

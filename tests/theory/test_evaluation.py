@@ -4,15 +4,58 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from jaxtyping import Float64, Int64
+from torch import Tensor
 
 from tests.theory.strategies import SETTINGS, Recipe, policy_for, recipes
 from theory import FiniteCMDP, InputError
-from theory.evaluation import bellman_residual, evaluate, flow_residual, occupancy, rollout, rollout_value
+from theory.evaluation import bellman_residual, evaluate, occupancy
 from theory.families import make
+from theory.shapes import PerCMDP, PerState, PerStateAction
 
 
 def scale(cmdp: FiniteCMDP) -> torch.Tensor:
     return cmdp.bound / (1 - cmdp.gamma) + 1
+
+
+def flow_residual(cmdp: FiniteCMDP, policy: PerStateAction, d: PerState) -> PerCMDP:
+    """max_s |d - (1 - gamma) rho - gamma P_pi^T d|: zero exactly at the policy's own occupancy."""
+    inflow = cmdp.arrival(policy * d.unsqueeze(-1))
+    gamma = cmdp.gamma[:, None]
+    return (d - (1 - gamma) * cmdp.rho - gamma * inflow).abs().amax(-1)
+
+
+def rollout(
+    cmdp: FiniteCMDP, policy: PerStateAction, episodes: int, horizon: int, generator: torch.Generator
+) -> tuple[Int64[Tensor, "batch episode time"], Int64[Tensor, "batch episode time"]]:
+    """Sample `episodes` trajectories of `horizon` steps from every CMDP: states and actions, as indices."""
+    rows = torch.arange(cmdp.batch)[:, None].expand(-1, episodes)
+    state = draw(cmdp.rho.unsqueeze(1).expand(-1, episodes, -1), generator)
+    states, actions = [], []
+    for _ in range(horizon):
+        action = draw(policy[rows, state], generator)
+        states.append(state)
+        actions.append(action)
+        state = draw(cmdp.P[rows, state, action], generator)
+    return torch.stack(states, -1), torch.stack(actions, -1)
+
+
+def rollout_value(
+    cmdp: FiniteCMDP, payoff: PerStateAction, trajectories: tuple[Tensor, Tensor]
+) -> tuple[PerCMDP, PerCMDP]:
+    """Mean and standard error of sum_t gamma^t payoff(s_t, a_t) over sampled trajectories."""
+    states, actions = trajectories
+    rows = torch.arange(cmdp.batch)[:, None, None]
+    discount = cmdp.gamma[:, None, None] ** torch.arange(states.shape[-1])
+    returns = (discount * payoff[rows, states, actions]).sum(-1)
+    return returns.mean(-1), returns.std(-1) / returns.shape[-1] ** 0.5
+
+
+def draw(probabilities: Float64[Tensor, "*shape outcome"], generator: torch.Generator) -> Int64[Tensor, "*shape"]:
+    """Inverse-CDF sampling; the last outcome with positive probability absorbs the rounding of the sum."""
+    cdf = probabilities.cumsum(-1)
+    uniform = torch.rand(probabilities.shape[:-1], dtype=torch.float64, generator=generator)
+    return torch.searchsorted(cdf, (uniform * cdf[..., -1]).unsqueeze(-1), right=True).squeeze(-1)
 
 
 @SETTINGS

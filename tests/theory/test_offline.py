@@ -49,6 +49,8 @@ def test_samples_follow_the_occupancy_and_seeds_reproduce(cmdp: FiniteCMDP) -> N
     for sizes, seeds in (([10] * 3, [1]), ([10], [1, 2, 3]), ([10, 0, 10], [1, 2, 3])):
         with pytest.raises(InputError, match="needs a positive size and a seed"):
             sample(cmdp, behaviour, sizes, seeds)
+    with pytest.raises(InputError, match="seeds must be non-negative integers, not -1"):
+        sample(cmdp, behaviour, [10] * 3, [1, -1, 2])
 
 
 def test_model_critic_error_falls_like_one_over_the_root_of_n(cmdp: FiniteCMDP) -> None:

@@ -2,13 +2,15 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from theory import npg_sweep
+from theory import InputError, npg_sweep
+from theory.sweep import schedule
 from theory.sweep.grid import Grid, expand, jobs
 from theory.sweep.schedule import prepare, run_all
 from theory.sweep.summary import report, slope, vacuous
@@ -44,8 +46,6 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_interrupted_sweep_goes_on_and_ends_the_same(serial: Path, tmp_path: Path, monkeypatch) -> None:
-    from theory.sweep import schedule
-
     done = []
 
     def dies_at_the_fourth(job):
@@ -130,6 +130,102 @@ def test_the_command_prints_a_table_and_writes_its_folder(tmp_path: Path, capsys
         error = capsys.readouterr().err
         assert words in error, error
         assert "Traceback" not in error
+
+
+REFUSED = {
+    "a negative seed": ({"first_seed": -1}, "seeds must be non-negative integers, not -1"),
+    "a bias of NaN": ({"biases": (np.nan,)}, "biases must be finite, not nan"),
+    "an infinite penalty": ({"penalties": (np.inf,)}, "penalties must be non-negative and finite, not inf"),
+    "an infeasible budget": ({"tightness": (0.3, -0.1)}, "tightness must be non-negative and finite, not -0.1"),
+    "one action": ({"instances": ("dirichlet:2:1",)}, "at least two actions, not 'dirichlet:2:1'"),
+    "a foreign digit": ({"instances": ("dirichlet:²:2",)}, "an instance is family:states:actions"),
+    "no instance": ({"instances": ()}, "instances and large_instances are both empty"),
+    "no gamma": ({"gammas": ()}, "gammas is empty, although there are instances"),
+    "no algorithm": ({"algorithms": ()}, "algorithms is empty"),
+    "no steps": ({"steps": ()}, "steps is empty"),
+    "an instance twice": ({"instances": ("bandit:1:3", "bandit:01:3")}, "stands twice.*family bandit"),
+    "steps twice": ({"steps": (20, 60, 20)}, "stands twice.*steps 20"),
+    "a data size twice": ({"data": (100, 100)}, "stands twice.*N 100"),
+    "one instance small and large": (
+        {"large_instances": ("bandit:1:3",), "large_gammas": (0.3,)},
+        "stands twice.*family bandit",
+    ),
+    "no metric for estimated critics": ({"metrics": ("fisher",)}, "runs in the metric advantage"),
+    "no schedule for estimated critics": ({"schedules": ("printed",)}, "on the schedule corrected"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_grid_without_sense_is_refused(case: str) -> None:
+    changes, words = REFUSED[case]
+    with pytest.raises(InputError, match=words):
+        replace(TINY, **changes)
+
+
+def test_a_grid_may_leave_out_estimated_manipulation() -> None:
+    cells = expand(replace(TINY, metrics=("fisher",), data_algorithms=("crpo",)))
+    assert {cell.algorithm for cell in cells if cell.N} == {"crpo"}
+    assert not [cell for cell in expand(replace(TINY, metrics=("fisher",), data=())) if cell.N]
+
+
+def test_a_folder_that_was_interrupted_early_is_a_sweep(tmp_path: Path, monkeypatch) -> None:
+    folder = tmp_path / "sweep"
+    mkdir = Path.mkdir
+
+    def dies(path: Path, *arguments, **options) -> None:
+        if path.name == "jobs":
+            raise KeyboardInterrupt
+        mkdir(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", dies)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(folder, TINY, resume=False)
+    prepare(folder, TINY, resume=True)
+    assert (folder / "jobs").is_dir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.json.17.tmp").write_text("{")
+    prepare(tmp_path / "other", TINY, resume=False)
+
+
+def test_other_libraries_do_not_go_on_with_a_sweep(tmp_path: Path, monkeypatch) -> None:
+    prepare(tmp_path / "sweep", TINY, resume=False)
+    before = (tmp_path / "sweep" / "config.json").read_bytes()
+    monkeypatch.setattr(schedule, "versions", lambda: {"torch": "0.1"})
+    with pytest.raises(InputError, match=r"a sweep with torch .*, and this is torch 0\.1"):
+        prepare(tmp_path / "sweep", TINY, resume=True)
+    assert (tmp_path / "sweep" / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ['{"grid": {"inst', "{}", "[]"])
+def test_a_damaged_config_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(InputError, match=r"config\.json is damaged"):
+        prepare(tmp_path, TINY, resume=True)
+
+
+def test_a_folder_that_cannot_be_made_is_refused() -> None:
+    with pytest.raises(InputError, match="/dev/null/x cannot be written"):
+        prepare(Path("/dev/null/x"), TINY, resume=False)
+
+
+def test_a_cut_job_is_done_again(serial: Path, tmp_path: Path) -> None:
+    shutil.copytree(serial, tmp_path / "sweep")
+    first, second, *_ = sorted((tmp_path / "sweep" / "jobs").glob("*.json"))
+    first.write_text(first.read_text()[:100])
+    second.write_text("[]")
+    assert table(tmp_path / "sweep") == (serial / "runs.csv").read_text()
+
+
+def test_a_missing_scheduler_leaves_no_client_behind(monkeypatch) -> None:
+    distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+
+    def begun(*arguments, **options) -> None:
+        raise AssertionError("a client that fails to start complains at length when it is thrown away")
+
+    monkeypatch.setattr(distributed, "Client", begun)
+    with pytest.raises(InputError, match="no Dask scheduler answers at nonsense"):
+        schedule.connect("nonsense")
 
 
 def test_statistics_on_known_curves() -> None:

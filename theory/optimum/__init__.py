@@ -19,7 +19,9 @@ def solve(cmdp: AnyCMDP, method: str = "lagrangian") -> Solution:
 
     Returns a `Solution` with `.value`, `.cost`, `.policy`, `.occupancy`, `.multiplier` and `.certificate`. Where the
     budget is infeasible `.value` is NaN, `.cost` the smallest attainable cost, and the certificate holds the evidence.
-    Raises InputError for an unknown method. Source: Altman (1999), chapters 3 (linear program) and 4 (mixtures).
+    Raises InputError for an unknown method, RuntimeError where a route ends without an answer. An answer is no better
+    than its certificate, whose residuals bound the value's error: ask `.certificate.holds()`.
+    Source: Altman (1999), chapters 3 (linear program) and 4 (mixtures).
     """
     if method == "lagrangian":
         return solve_lagrangian(cmdp)

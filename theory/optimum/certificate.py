@@ -14,18 +14,33 @@ from torch import Tensor
 from theory.shapes import Mask, PerCMDP, PerState, PerStateAction
 from theory.sparse import AnyCMDP
 
+ROUNDING = 4 * torch.finfo(torch.float64).eps
+
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """Relative residuals of the optimality conditions (all (batch,), zero at an exact optimum), and the evidence.
+    """What the residuals of the optimality conditions can do to the value (all (batch,)), and the evidence.
 
-    flow, negativity: the occupancy's defects (it sums to 1, so they are relative already);
-    budget: max(0, cost - l), in units of M/(1-gamma);
-    dual: the largest violation of v >= r - lambda c + gamma P v, in units of M/(1-gamma);
-    gap: <rho, v> + lambda l - value, and complementarity: lambda (l - cost), in the same units.
-    Where the budget is infeasible v satisfies v <= c + gamma P v instead, so that every policy costs at least
-    <rho, v>; `margin` = <rho, v> - l - (defect of v)/(1-gamma) > 0 is the proof (NaN where feasible), and gap compares
-    <rho, v> with the cost of the returned policy.
+    flow: |sum_a x - (1-gamma) rho - gamma P^T x|_1 / (1-gamma);   negativity: |min(x, 0)|_1 / (1-gamma);
+    budget: max(0, cost - l), in units of c_max/(1-gamma);
+    dual: delta/(1-gamma), delta the largest violation of v >= r - lambda c + gamma P v, in units of M/(1-gamma);
+    gap: <rho, v> + lambda l - value, and complementarity: lambda (l - cost), in units of M/(1-gamma).
+    An occupancy x' sums to 1, so weak duality gives, for every policy within the budget,
+
+        V_r = <x', r>/(1-gamma) <= <x', v - gamma P v + delta>/(1-gamma) + lambda l = <rho, v> + lambda l
+              + delta/(1-gamma) = value + (gap + dual) M/(1-gamma).
+
+    (I - gamma P_pi^T)^{-1} is at most 1/(1-gamma) in the 1-norm, so x lies within flow + 3 negativity of the occupancy
+    of its own policy pi (proportional to max(x, 0)), which thus keeps
+
+        |V_r^pi - value| <= (flow + 3 negativity) M/(1-gamma),   V_c^pi - l <= (budget + flow + 3 negativity)
+        c_max/(1-gamma).
+
+    flow and delta contain what rounding can hide in them, about 4 eps of what they subtract, so that near gamma = 1,
+    where float64 cannot tell, no certificate holds.
+    Where the budget is infeasible v satisfies v <= c + gamma P v up to delta instead, so that every policy costs at
+    least <rho, v> - delta/(1-gamma), in units of c_max/(1-gamma); `margin` = <rho, v> - l - delta/(1-gamma) > 0 is the
+    proof (NaN where feasible), and gap compares <rho, v> with the cost of the returned policy.
     """
 
     flow: PerCMDP
@@ -83,16 +98,17 @@ def certify(cmdp: AnyCMDP, occupancy: PerStateAction, v: PerState, multiplier: P
     cost = (occupancy * cmdp.c).sum((1, 2)) / (1 - gamma)
     inflow = (1 - gamma)[:, None] * cmdp.rho + gamma[:, None] * cmdp.arrival(occupancy)
     next_v = gamma[:, None, None] * cmdp.next_value(v)
-    defect = torch.where(
-        feasible, (lagrangian + next_v - v[..., None]).amax((1, 2)), (v[..., None] - cmdp.c - next_v).amax((1, 2))
-    ).clamp(min=0)
+    advantage = lagrangian + next_v - v[..., None]
+    defect = torch.where(feasible, advantage.amax((1, 2)), (v[..., None] - cmdp.c - next_v).amax((1, 2))).clamp(min=0)
+    defect = defect + ROUNDING * (v.abs().amax(-1) + torch.where(feasible, lagrangian.abs().amax((1, 2)), 0.0))
+    flow = (occupancy.sum(-1) - inflow).abs().sum(-1) + ROUNDING * occupancy.abs().sum((1, 2))
     dual_objective = (cmdp.rho * v).sum(-1)
     slack = cmdp.budget - cost
     return Certificate(
-        flow=(occupancy.sum(-1) - inflow).abs().amax(-1),
-        negativity=(-occupancy).amax((1, 2)).clamp(min=0),
+        flow=flow / (1 - gamma),
+        negativity=(-occupancy).clamp(min=0).sum((1, 2)) / (1 - gamma),
         budget=torch.where(feasible, (-slack).clamp(min=0) / cost_scale, 0.0),
-        dual=defect / scale,
+        dual=defect / (1 - gamma) / scale,
         gap=torch.where(feasible, dual_objective + weight * cmdp.budget - reward, cost - dual_objective) / scale,
         complementarity=weight * slack / scale,
         margin=torch.where(feasible, torch.nan, dual_objective - cmdp.budget - defect / (1 - gamma)),

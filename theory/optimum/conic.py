@@ -10,6 +10,7 @@ from theory.optimum.linear_program import greedy_policy, occupancy_program
 from theory.sparse import AnyCMDP, SparseCMDP, to_sparse
 
 TOLERANCES = {"tol_gap_abs": 1e-9, "tol_gap_rel": 1e-9, "tol_feas": 1e-9, "max_iter": 500}
+SOLVED = (cp.OPTIMAL, cp.OPTIMAL_INACCURATE)
 
 
 def solve_clarabel(cmdp: AnyCMDP) -> Solution:
@@ -19,7 +20,7 @@ def solve_clarabel(cmdp: AnyCMDP) -> Solution:
     mask = torch.tensor(feasible)
     duals = torch.from_numpy(np.stack(v))
     multipliers = torch.tensor(multiplier, dtype=torch.float64)
-    return assemble(
+    answer = assemble(
         cmdp,
         occupancy=torch.from_numpy(np.stack(x)).reshape(cmdp.r.shape),
         fallback=greedy_policy(cmdp, duals, multipliers, mask),
@@ -27,24 +28,40 @@ def solve_clarabel(cmdp: AnyCMDP) -> Solution:
         multiplier=multipliers,
         feasible=mask,
     )
+    if bool((answer.certificate.margin <= 0).any()):
+        raise RuntimeError("Clarabel calls a budget infeasible without a proof; method lagrangian can decide.")
+    return answer
 
 
 def _solve_one(cmdp: SparseCMDP) -> tuple[np.ndarray, np.ndarray, float, bool]:
-    """(occupancy, v, lambda, feasible); where infeasible, of the cheapest policy."""
-    gamma = float(cmdp.gamma[0])
+    """(occupancy, v, lambda, feasible); where infeasible, of the cheapest policy.
+
+    The solver sees payoffs and budget divided by their scales |r|_max and c_max, and no budget beyond 2 c_max/(1-gamma)
+    in size: a budget of 1e12 would drown the rest.
+    """
     program = occupancy_program(cmdp, constrained=False)
-    r, c = (payoff[0].reshape(-1).numpy() / (1 - gamma) for payoff in (cmdp.r, cmdp.c))
+    r, c = (payoff[0].reshape(-1).numpy() for payoff in (cmdp.r, cmdp.c))
+    r_max, c_max = (float(np.abs(payoff).max()) or 1.0 for payoff in (r, c))
+    limit = float((1 - cmdp.gamma[0]) * cmdp.budget[0] / c_max)
     x = cp.Variable(r.size, nonneg=True)
     flow = program.matrix @ x == program.rhs
-    budget = c @ x <= float(cmdp.budget[0])
-    problem = cp.Problem(cp.Maximize(r @ x), [flow, budget])
-    problem.solve(solver=cp.CLARABEL, **TOLERANCES)
-    feasible = problem.status in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE)
+    budget = (c / c_max) @ x <= min(max(limit, -2.0), 2.0)
+    status = _run(cp.Problem(cp.Maximize((r / r_max) @ x), [flow, budget]))
+    feasible = status in SOLVED
     if not feasible:
-        problem = cp.Problem(cp.Minimize(c @ x), [flow])
-        problem.solve(solver=cp.CLARABEL, **TOLERANCES)
+        if status not in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
+            raise RuntimeError(f"Clarabel stopped with status {status}, neither solved nor infeasible.")
+        status = _run(cp.Problem(cp.Minimize((c / c_max) @ x), [flow]))
+        if status not in SOLVED:
+            raise RuntimeError(f"Clarabel found no smallest cost, which every CMDP has: status {status}.")
     assert x.value is not None
     # cvxpy's multipliers of equalities belong to the minimisation it hands to the solver.
-    v = (1 - gamma) * np.asarray(flow.dual_value)
-    multiplier = float(np.asarray(budget.dual_value).item()) if feasible else 0.0
-    return np.maximum(x.value, 0), v if feasible else -v, multiplier, feasible
+    v = np.asarray(flow.dual_value) * (r_max if feasible else -c_max)
+    active = feasible and limit < 1
+    multiplier = float(np.asarray(budget.dual_value).item()) * r_max / c_max if active else 0.0
+    return np.maximum(x.value, 0), v, multiplier, feasible
+
+
+def _run(problem: cp.Problem) -> str:
+    problem.solve(solver=cp.CLARABEL, **TOLERANCES)
+    return problem.status

@@ -15,7 +15,9 @@ from theory.optimum.certificate import Solution, assemble
 from theory.shapes import PerCMDP, PerState, PerStateAction
 from theory.sparse import AnyCMDP
 
-MAX_IMPROVEMENTS, MAX_LINES = 500, 200
+ROUNDING = 8 * torch.finfo(torch.float64).eps
+"""What comparisons of values ignore, relative to the values' own size."""
+NEAR_ONE = "gamma is too near 1 for float64"
 
 
 class Corner(NamedTuple):
@@ -31,28 +33,29 @@ def best_response(
 ) -> tuple[PerStateAction, PerState]:
     """A deterministic policy maximising E sum gamma^t payoff, and its value function, by Howard's policy iteration.
 
-    An action changes only where that improves Q by more than the rounding of the solve, so that ties cannot cycle.
+    An action changes only where that improves Q by more than rounding, so that ties cannot cycle. Raises RuntimeError
+    if that goes on for longer than it could, which means that gamma is too near 1 for float64.
     """
     policy = one_hot_argmax(payoff) if start is None else start
-    rounding = 8 * cmdp.solve_tolerance / (1 - cmdp.gamma)
-    for _ in range(MAX_IMPROVEMENTS):
+    improvements = 500 + cmdp.states * cmdp.actions
+    for _ in range(improvements):
         v = cmdp.solve(policy, (policy * payoff).sum(-1, keepdim=True)).squeeze(-1)
         Q = payoff + cmdp.gamma[:, None, None] * cmdp.next_value(v)
-        tolerance = (rounding * (v.abs().amax(-1) + payoff.abs().amax((1, 2))))[:, None]
+        tolerance = (ROUNDING * (v.abs().amax(-1) + payoff.abs().amax((1, 2))))[:, None]
         improvable = Q.amax(-1) > (policy * Q).sum(-1) + tolerance
         if not bool(improvable.any()):
             return policy, v
         policy = torch.where(improvable[..., None], one_hot_argmax(Q), policy)
-    raise RuntimeError(f"policy iteration did not settle in {MAX_IMPROVEMENTS} improvements")
+    raise RuntimeError(f"policy iteration did not settle in {improvements} improvements, as it does unless {NEAR_ONE}.")
 
 
 def solve_lagrangian(cmdp: AnyCMDP) -> Solution:
     """See `theory.optimum.solve`; the returned policy mixes at most two deterministic ones."""
-    scale = cmdp.bound / (1 - cmdp.gamma)
+    reward_scale, cost_scale = (x.abs().amax((1, 2)) / (1 - cmdp.gamma) for x in (cmdp.r, cmdp.c))
     cheap_policy, cheap_value = best_response(cmdp, -cmdp.c)
     within = corner(cmdp, cheap_policy)
     # Costs that differ by rounding alone are equal: at the smallest cost anything else would mean an infinite slope.
-    limit = cmdp.budget + 1e-13 * scale + 16 * cmdp.solve_tolerance / (1 - cmdp.gamma) * scale
+    limit = cmdp.budget + 1e-13 * cost_scale
     feasible = within.cost <= limit
     rich_policy, rich_value = best_response(cmdp, cmdp.r)
     beyond = corner(cmdp, rich_policy)
@@ -60,8 +63,9 @@ def solve_lagrangian(cmdp: AnyCMDP) -> Solution:
     inactive = feasible & (beyond.cost <= limit)
     within = choose(inactive, beyond, within)
     settled = inactive | ~feasible
-    multiplier, v = torch.zeros_like(scale), rich_value
-    for _ in range(MAX_LINES):
+    multiplier, v = torch.zeros_like(cost_scale), rich_value
+    lines = 200 + cmdp.states * cmdp.actions
+    for _ in range(lines):
         if bool(settled.all()):
             break
         rise, run = beyond.reward - within.reward, beyond.cost - within.cost
@@ -69,13 +73,15 @@ def solve_lagrangian(cmdp: AnyCMDP) -> Solution:
         policy, value = best_response(cmdp, cmdp.r - slope[:, None, None] * cmdp.c, beyond.policy)
         new = corner(cmdp, policy)
         gain = (new.reward - slope * new.cost) - (beyond.reward - slope * beyond.cost)
-        rounding = 16 * cmdp.solve_tolerance / (1 - cmdp.gamma) * scale * (1 + slope)
+        rounding = ROUNDING * (reward_scale + slope * cost_scale)
         multiplier, v = slope, torch.where(settled[:, None], v, value)
         on_line = gain <= rounding
         affordable = new.cost <= limit
         within = choose(~settled & ~on_line & affordable, new, within)
         beyond = choose(~settled & ~on_line & ~affordable, new, beyond)
         settled = settled | on_line
+    if not bool(settled.all()):
+        raise RuntimeError(f"the multiplier's search did not settle in {lines} lines, as it does unless {NEAR_ONE}.")
     excess = torch.where(inactive | ~feasible, 1.0, beyond.cost - within.cost)
     share = torch.where(inactive | ~feasible, 1.0, ((beyond.cost - cmdp.budget) / excess).clamp(0, 1))
     mixing = torch.stack([share, 1 - share], dim=-1)

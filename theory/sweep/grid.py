@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from itertools import product
 
 from theory.algorithms import Algorithm
-from theory.errors import InputError
+from theory.errors import InputError, check_seeds
 from theory.families import FAMILIES
 from theory.npg import Metric
 
@@ -19,8 +20,9 @@ JOB_ROWS = 200
 class Grid:
     """The sweep's axes; every combination that makes sense is run.
 
-    An instance is family:states:actions. Exact critics cross all algorithms with all steps; estimated ones cross
-    `data_algorithms`, `critics` and `data` at `data_steps` iterations; Safe-DQL crosses `penalties` and `biases`.
+    An instance is family:states:actions, with at least two actions. Exact critics cross all algorithms with all steps;
+    estimated ones cross `data_algorithms`, `critics` and `data` at `data_steps` iterations; Safe-DQL crosses
+    `penalties` and `biases`.
     """
 
     instances: tuple[str, ...] = ("dirichlet:2:2", "garnet:2:2", "chain:3:2", "dirichlet:3:2", "bandit:1:3")
@@ -51,6 +53,11 @@ class Grid:
     first_seed: int = 0
 
     def __post_init__(self) -> None:
+        self._check_names()
+        self._check_numbers()
+        self._check_runs()
+
+    def _check_names(self) -> None:
         for text in (*self.instances, *self.large_instances):
             parse_instance(text)
         known = {
@@ -63,11 +70,44 @@ class Grid:
         for what, (given, allowed) in known.items():
             for name in set(given) - set(allowed):
                 raise InputError(f"{what} must be one of {', '.join(allowed)}, not {name!r}.")
+
+    def _check_numbers(self) -> None:
         for gamma in (*self.gammas, *self.large_gammas):
             if not 0 <= gamma < 1:
                 raise InputError(f"gamma must lie in [0, 1), not {gamma:g}.")
         if min((*self.steps, self.data_steps, *self.data, self.seeds), default=1) < 1:
             raise InputError("steps, data sizes and the number of seeds must be positive.")
+        check_seeds([self.first_seed])
+        for what, numbers in (("tightness", self.tightness), ("penalties", self.penalties)):
+            for number in numbers:
+                if not 0 <= number < math.inf:  # a tightness below 0 is an infeasible budget, which no bound speaks of
+                    raise InputError(f"{what} must be non-negative and finite, not {number:g}.")
+        for bias in self.biases:
+            if not math.isfinite(bias):
+                raise InputError(f"biases must be finite, not {bias:g}.")
+
+    def _check_runs(self) -> None:
+        """Every run that was asked for is there, once."""
+        if not (self.instances or self.large_instances):
+            raise InputError("instances and large_instances are both empty; at least one instance is needed.")
+        for name in ("tightness", "steps", "algorithms", "metrics", "schedules"):
+            if not getattr(self, name):
+                raise InputError(f"{name} is empty; at least one entry is needed.")
+        for instances, gammas in (("instances", "gammas"), ("large_instances", "large_gammas")):
+            if getattr(self, instances) and not getattr(self, gammas):
+                raise InputError(f"{gammas} is empty, although there are {instances}.")
+        estimated = self.instances and self.critics and self.data and "manipulation" in self.data_algorithms
+        if estimated and not ("advantage" in self.metrics and "corrected" in self.schedules):
+            raise InputError(
+                "manipulation with estimated critics runs in the metric advantage on the schedule corrected: list "
+                "both, or leave it out of data_algorithms."
+            )
+        seen: set[Cell] = set()
+        for cell in expand(self):
+            if cell in seen:
+                found = ", ".join(f"{name} {value}" for name, value in asdict(cell).items() if value != "")
+                raise InputError(f"an entry of the grid stands twice, because a run would be repeated: {found}.")
+            seen.add(cell)
 
 
 @dataclass(frozen=True, order=True)
@@ -112,8 +152,14 @@ class Job:
 def parse_instance(text: str) -> tuple[str, int, int]:
     """ "garnet:3:2" -> ("garnet", 3, 2); InputError for anything else."""
     family, *sizes = text.split(":")
-    if family not in FAMILIES or len(sizes) != 2 or not all(size.isdigit() and int(size) > 0 for size in sizes):
+    if (
+        family not in FAMILIES
+        or len(sizes) != 2
+        or not all(size.isascii() and size.isdigit() and int(size) > 0 for size in sizes)
+    ):
         raise InputError(f"an instance is family:states:actions with a family of {', '.join(FAMILIES)}, not {text!r}.")
+    if int(sizes[1]) < 2:  # log A = 0 leaves no step size
+        raise InputError(f"an instance needs at least two actions, not {text!r}.")
     return family, int(sizes[0]), int(sizes[1])
 
 

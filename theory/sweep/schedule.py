@@ -4,6 +4,7 @@ A job's rows are written to a temporary name and renamed, so that what is there 
 that are not there. Jobs are pure functions on one thread: where they run changes no bit of their results.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
@@ -13,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from theory.errors import InputError
-from theory.files import write_whole
+from theory.files import write_whole, writing
 from theory.sweep.grid import Cell, Grid, Job
 from theory.sweep.work import run_job
 
@@ -21,27 +22,56 @@ Rows = list[dict[str, Any]]
 
 
 def prepare(folder: Path, grid: Grid, resume: bool) -> None:
-    """Make the folder and its config.json; InputError if it holds another sweep, or any without `resume`."""
+    """Make the folder and its config.json; InputError if it holds another sweep, or any without `resume`.
+
+    The config is written first: whatever is interrupted then, the folder is a sweep that can be resumed.
+    """
     config = folder / "config.json"
-    settings = json.loads(json.dumps(asdict(grid)))
     if config.exists():
         if not resume:
             raise InputError(f"{folder} already holds a sweep; add --resume to go on with it, or choose another --out.")
-        if json.loads(config.read_text())["grid"] != settings:
-            raise InputError(
-                f"{folder} holds a sweep with another grid; resume it with that one, or choose another --out."
-            )
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        compare(config, grid)
+    elif folder.exists() and (not folder.is_dir() or any(path.suffix != ".tmp" for path in folder.iterdir())):
         raise InputError(f"{folder} is neither empty nor a sweep; choose another --out.")
-    (folder / "jobs").mkdir(parents=True, exist_ok=True)
-    write_whole(config, json.dumps({"grid": settings, "versions": versions()}, indent=2).encode())
+    else:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_whole(config, json.dumps({"grid": asdict(grid), "versions": versions()}, indent=2).encode())
+    with writing(folder):
+        (folder / "jobs").mkdir(exist_ok=True)
+
+
+def compare(config: Path, grid: Grid) -> None:
+    """InputError unless the sweep of this config has the same grid and was begun with the same libraries."""
+    kept = read(config)
+    if not (isinstance(kept, dict) and isinstance(kept.get("grid"), dict) and isinstance(kept.get("versions"), dict)):
+        raise InputError(f"{config} is damaged and does not say which sweep this is; choose another --out.")
+    if kept["grid"] != json.loads(json.dumps(asdict(grid))):
+        raise InputError(
+            f"{config.parent} holds a sweep with another grid; resume it with that one, or choose another --out."
+        )
+    for name, version in versions().items():
+        found = kept["versions"].get(name)
+        if found != version:
+            raise InputError(
+                f"{config.parent} holds a sweep with {name} {found}, and this is {name} {version}; resume it with that "
+                "one, or choose another --out."
+            )
+
+
+def read(path: Path) -> Any:
+    """What a JSON file holds; None where it is not there or damaged."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def run_all(jobs: Sequence[Job], folder: Path, workers: int, dask: str | None) -> Rows:
     """Run what is missing, with a progress bar, and return all rows, sorted by their cells."""
     path = {job.name: folder / "jobs" / f"{job.name}.json" for job in jobs}
-    todo = [job for job in jobs if not path[job.name].exists()]
     size = {job.name: len(job.cells) for job in jobs}
+    todo = [job for job in jobs if not _is_whole(read(path[job.name]), size[job.name])]
     done = sum(size.values()) - sum(size[job.name] for job in todo)
     with tqdm(total=sum(size.values()), initial=done, unit="run", desc="sweep", smoothing=0.1) as bar:
         for name, rows in results(todo, workers, dask):
@@ -49,6 +79,10 @@ def run_all(jobs: Sequence[Job], folder: Path, workers: int, dask: str | None) -
             bar.update(size[name])
     rows = [row for job in jobs for row in json.loads(path[job.name].read_text())]
     return sorted(rows, key=lambda row: [row[field.name] for field in fields(Cell)])
+
+
+def _is_whole(rows: Any, size: int) -> bool:
+    return isinstance(rows, list) and len(rows) == size
 
 
 def results(jobs: Sequence[Job], workers: int, dask: str | None) -> Iterator[tuple[str, Rows]]:
@@ -77,9 +111,16 @@ def connect(address: str) -> Any:
     """A client of the Dask scheduler at this address; raises `InputError` where none answers or Dask is missing."""
     try:
         from distributed import Client
+        from distributed.comm.core import connect as knock
     except ImportError:
         raise InputError("--dask needs the package distributed, which the extra 'cluster' installs.") from None
+
+    async def probe() -> None:
+        await (await knock(address, timeout="10s")).close()
+
     try:
+        # A client that fails to start complains once more, at length, when it is thrown away: hence the knock before.
+        asyncio.run(probe())
         return Client(address, timeout="10s", set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise InputError(f"no Dask scheduler answers at {address} ({type(error).__name__}).") from None

@@ -62,7 +62,7 @@ def label(row: Row) -> str:
 
 
 def exact_table(rows: Sequence[Row]) -> list[str]:
-    """One line per algorithm, metric and schedule, over the runs with exact critics on the small instances."""
+    """One line per algorithm, metric and schedule, over the runs with exact critics."""
     exact = [row for row in rows if row["critic"] == "exact" and row["algorithm"] != "safe_dql"]
     longest = max((row["steps"] for row in exact), default=0)
     lines = [

@@ -11,6 +11,7 @@ import os
 import platform
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,42 +21,14 @@ import tyro
 from deep.provenance import processor
 from deep.runs import read_json
 from theory.errors import InputError, exit_on_input_error
+from verification.hashing import rests_on, source
 from verification.lattice import figure
 from verification.lattice.methods import DATA_SEED, TRAJECTORIES, run
 from verification.lattice.tasks import GAMMA, LATTICES
 from verification.lattice.trials import TRIALS, Trial, described
 
-ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results.json"
-LATTICE_SOURCES = tuple(f"verification/lattice/{name}.py" for name in ("grid", "tasks", "data", "exact", "methods"))
-SHARED_SOURCES = tuple(
-    f"deep/{name}.py"
-    for name in (
-        "experiment", "replay", "networks", "optimisation", "policies", "randomness", "trainer",
-        "estimates/interface", "estimates/dynamics", "estimates/rollouts",
-    )
-)  # fmt: skip
-METHOD_SOURCES = {
-    "bc": ("deep/algorithms/bc.py", "deep/trajectories.py"),
-    "drcorl": (
-        "deep/algorithms/drcorl.py",
-        "deep/behaviour.py",
-        "deep/critics.py",
-        "deep/diffusion.py",
-        "deep/gates.py",
-        "deep/safe_adaptation.py",
-        "deep/trajectories.py",
-        "theory/adaptation.py",
-    ),
-    "safe_dql": (
-        "deep/algorithms/safe_dql.py",
-        "deep/choosing.py",
-        "deep/critics.py",
-        "deep/diffusion_policy.py",
-        "deep/twins.py",
-        "verification/lattice/theorem9.py",
-    ),
-}
+ALGORITHMS = {"deep.algorithms.bc", "deep.algorithms.drcorl", "deep.algorithms.safe_dql"}
 
 
 @dataclass(frozen=True)
@@ -72,18 +45,32 @@ class Options:
     """The results file; the figure lies beside it."""
 
 
+def rests(trial: Trial) -> list[Path]:
+    """The files that a trial's rows rest on: its algorithm and what trains, plays and scores any."""
+    algorithm = next(name for name in ALGORITHMS if trial.algorithm.startswith(name.rsplit(".", 1)[-1]))
+    # The trials' settings are hashed as such, and of the registry of all algorithms its own file alone.
+    shared = rests_on("verification.lattice.methods", {*ALGORITHMS, "deep.algorithms", "verification.lattice.trials"})
+    registry = source("deep.algorithms")
+    return sorted({*rests_on(algorithm), *shared, *([registry] if registry else ())})
+
+
 def fingerprint(trial: Trial) -> str:
     """A hash of the settings and of the code (without comments and docstrings) that a trial's rows follow from."""
     digest = hashlib.sha256(json.dumps(described(trial), sort_keys=True).encode())
-    method = trial.algorithm.split("_")[0] if trial.algorithm.startswith("bc") else trial.algorithm
-    for name in LATTICE_SOURCES + SHARED_SOURCES + METHOD_SOURCES[method]:
-        tree = ast.parse((ROOT / name).read_text())
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list):  # texts that stand alone are docstrings
-                node.body = [item for item in body if not _is_text(item)]  # pyright: ignore[reportAttributeAccessIssue]
-        digest.update(ast.dump(tree).encode())
+    for path in rests(trial):
+        digest.update(meaning(path.read_bytes()))
     return digest.hexdigest()
+
+
+@cache
+def meaning(code: bytes) -> bytes:
+    """A hash of a file's code."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):  # texts that stand alone are docstrings
+            node.body = [item for item in body if not _is_text(item)]  # pyright: ignore[reportAttributeAccessIssue]
+    return hashlib.sha256(ast.dump(tree).encode()).digest()
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from theory.errors import InputError, exit_on_input_error
+from theory.errors import InputError, check_seeds, exit_on_input_error
+from theory.files import writing
 from verification.certify import CERTIFICATES, write
 from verification.claims import CLAIMS
 from verification.counterexamples import build
@@ -84,9 +85,11 @@ def main(arguments: list[str] | None = None) -> int:
         raise InputError(f"claim must be one of {', '.join(TARGETS)} or all, not {options.claim!r}.")
     if options.seconds <= 0:
         raise InputError(f"seconds must be positive, not {options.seconds:g}.")
+    check_seeds([options.seed])
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", message="Converting a tensor with requires_grad=True")
-    options.out.mkdir(parents=True, exist_ok=True)
+    with writing(options.out):
+        options.out.mkdir(parents=True, exist_ok=True)
     ratios = json.loads(RATIOS.read_text()) if RATIOS.exists() else {}
     failed = False
     for claim_id in TARGETS if options.claim == "all" else [options.claim]:
