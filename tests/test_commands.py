@@ -184,7 +184,7 @@ def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monk
         (["--cost-limits", "-3"], "--cost-limits [-3.0]"),
         (["--gamma", "1"], "--gamma 1.0"),
         (["--dynamics.steps", "0"], "--dynamics.steps 0 trains no dynamics"),
-        (["--cloning-steps", "-1"], "phase 'cloning' of -1 steps"),
+        (["--cloning-steps", "-1"], "--cloning-steps -1: accepted is a number of at least 0"),
         (["--episodes", "0"], "--episodes 0"),
         (["--policy", "constant", "--constant-std", "0"], "--constant-std 0.0"),
         (["--resume", "--out", "/nowhere/run"], "there is no run in /nowhere/run"),
