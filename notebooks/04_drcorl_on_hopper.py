@@ -36,6 +36,7 @@ from deep.algorithms.drcorl import DRCORL, DRCORLConfig
 from deep.behaviour import BehaviourConfig
 from deep.benchmark.rows import TITLES, rows_in
 from deep.experiment import Experiment, Settings
+from deep.phases import block_start
 from deep.randomness import draw_block
 from deep.scores import FIRST_EVALUATION_SEED
 from deep.tasks import find_task, make
@@ -207,6 +208,7 @@ show(figure, "Losses of the learned dynamics, the behaviour model, the clones an
 metrics = [record for record in recorded if record["phase"] == "adaptation"]
 place = json.loads((RESULTS / "hopper" / "replicas.json").read_text())
 steps = [record["step"] for record in metrics]
+looks = [block_start(step) for step in steps]  # the gate's costs are those of the policy at a block's begin
 BRANCHES = {
     "safe": ("reward alone", REGION_COLOURS["safe"]),
     "align": ("sum of both", REGION_COLOURS["aligned"]),
@@ -223,9 +225,9 @@ for column, limit in zip(panels.T, LIMITS, strict=True):
     column[0].stackplot(steps, shares.T, colors=colours, labels=[n for n, _ in BRANCHES.values()])
     column[0].set(title=f"limit {limit:g}", ylim=(0, 1))
     for i in mine:
-        column[1].plot(steps, [record["gate"][i] for record in metrics], color=BLUE, linewidth=1)
-        column[1].plot(steps, [record["predicted_cost"][i] for record in metrics], "--", color=ORANGE, linewidth=1)
-        column[2].plot(steps, [record["predicted_reward"][i] for record in metrics], color=GREEN, linewidth=1)
+        column[1].plot(looks, [record["gate"][i] for record in metrics], color=BLUE, linewidth=1)
+        column[1].plot(looks, [record["predicted_cost"][i] for record in metrics], "--", color=ORANGE, linewidth=1)
+        column[2].plot(looks, [record["predicted_reward"][i] for record in metrics], color=GREEN, linewidth=1)
         kept = place[i]["chosen_step"]
         column[1].axvline(kept, color=PINK, linewidth=0.8)
         column[2].axvline(kept, color=PINK, linewidth=0.8)

@@ -90,11 +90,10 @@ def committed(path: Path) -> dict[str, Any]:
     """A committed results file, after saying where its numbers come from."""
     content = json.loads(path.read_text(encoding="utf-8"))
     about = content["provenance"]
-    name = "/".join(path.parts[-3:])
+    name, machines = "/".join(path.parts[-3:]), "; ".join(sorted(set(about["machines"].values())))
     say(
-        f"*Read from `{name}`, which `{about['command']}` wrote (torch {about['torch']}, {about['machine']}; data: "
-        f"{about['data']['trajectories']} trajectories per task, seed {about['data']['seed']}; discount "
-        f"{about['gamma']}).*"
+        f"*Read from `{name}`, which `{about['command']}` wrote ({machines}; data: {about['data']['trajectories']} "
+        f"trajectories per task, seed {about['data']['seed']}; discount {about['gamma']}).*"
     )
     return content
 

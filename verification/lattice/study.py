@@ -105,18 +105,22 @@ def chosen(options: Options, results: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def provenance() -> dict[str, Any]:
-    """What the numbers were made with, apart from each method's fingerprint and time."""
+    """What all the numbers were made with; each method and task has a fingerprint, a machine and a time besides."""
     return {
         "command": "python -m verification.lattice.study",
         "gamma": GAMMA,
         "data": {"trajectories": TRAJECTORIES, "seed": DATA_SEED},
-        "machine": f"one of {os.cpu_count()} cores, {processor()}",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
         "fingerprints": {},
+        "machines": {},
         "settings": {},
         "processor_seconds": {},
     }
+
+
+def machine() -> str:
+    """What this process computes with."""
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    return f"one of {os.cpu_count()} cores, {processor()}, {versions}"
 
 
 def main() -> None:
@@ -140,6 +144,7 @@ def replace_rows(results: dict[str, Any], method: str, task: str, rows: list[dic
     results["results"] = sorted(others + rows, key=lambda row: (methods.index(row["method"]), tasks.index(row["task"])))
     about = results["provenance"]
     about["fingerprints"][f"{method}, {task}"] = LOADED[method]
+    about["machines"][f"{method}, {task}"] = machine()
     about["processor_seconds"][f"{method}, {task}"] = round(seconds, 1)
     about["settings"][method] = described(TRIALS[method])
 
