@@ -174,10 +174,10 @@ class Cloning(Behaviour):
     def update(self, step: int, draws: Draws) -> None:
         batch = self.cloned(draws)
         actions = self.clone.module(batch.observations)
-        if step < self.config.regression_steps:
-            loss = (actions - batch.actions).square().mean()
-        else:
-            loss = self.kl(batch.observations, actions, draws)
+        loss = (actions - batch.actions).square().mean()
+        if self.config.cloning_steps > self.config.regression_steps:
+            kl = self.kl(batch.observations, actions, draws)
+            loss = loss if step < self.config.regression_steps else kl
         self.clone.descend(loss, falling(step, self.config.cloning_steps))
         self.clone.track(self.config.average_rate)
 
