@@ -107,7 +107,7 @@ class FiniteCMDP:
         v = torch.linalg.lu_solve(lu, pivots, rhs)
         P_pi = self.transition_matrix(policy)
         gamma, P_long, v_long, long_rhs = (
-            x.cpu().numpy().astype(np.longdouble) for x in (self.gamma[:, None, None], P_pi, v, rhs)
+            x.detach().cpu().numpy().astype(np.longdouble) for x in (self.gamma[:, None, None], P_pi, v, rhs)
         )
         residual = long_rhs - v_long + gamma * (P_long @ v_long)
         return v + torch.linalg.lu_solve(lu, pivots, torch.from_numpy(residual.astype(np.float64)).to(v.device))
