@@ -452,7 +452,7 @@ say(
     f"At the last iteration the median angle is {np.median(angle):.1f}° and the median $|V_c-l|$ "
     f"{np.median(np.abs(excess)):.4f}; {100 * np.mean(np.asarray(region == Region.CONFLICT)):.0f} % of the runs are "
     f"in conflict, and the median gap is {np.median(gap):.4f} (largest $V$: 10; negative where a run rests above "
-    f"the limit). In the {(angle < 90).sum()} runs below 90° the optimum is deterministic: both gradients vanish "
+    f"the limit). In the few runs below 90° the optimum is deterministic: both gradients vanish "
     "there, and their angle means nothing."
 )
 
