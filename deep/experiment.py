@@ -18,12 +18,12 @@ from torch import Tensor
 from deep.algorithms import ALGORITHMS
 from deep.datasets import OfflineDataset, load
 from deep.estimates import DynamicsConfig, DynamicsEnsemble
-from deep.files import read_tensors
+from deep.files import read_json, read_tensors
 from deep.own_data import OwnData, load_own, task_of
 from deep.phases import Choosing, Phase, Problem
 from deep.policies import Act
 from deep.replay import Replay
-from deep.runs import RunFolder, read_json
+from deep.runs import RunFolder
 from deep.tasks import Task, find_task
 from theory.errors import InputError
 

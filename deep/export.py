@@ -29,8 +29,8 @@ import torch
 import tyro
 
 from deep.experiment import Experiment, finished
+from deep.files import read_json
 from deep.portable import Portable, portable
-from deep.runs import read_json
 from theory.errors import InputError, exit_on_input_error
 from theory.files import write_whole
 

@@ -38,23 +38,25 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
 
 
 def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and notes of such a file; raises `InputError`, which calls the file a `kind`, for one that is damaged."""
+    """Tensors and notes of such a file, its digest among them; raises `InputError`, which calls the file a `kind`, for
+    one that is damaged."""
     try:
         with safe_open(path, "pt") as file:
             notes = dict(json.loads((file.metadata() or {}).get(NOTES, "{}")))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a {kind} ({_one_line(error)})") from None
-    found = notes.pop(DIGEST, None)
-    if found is None:
+    if DIGEST not in notes:
         raise InputError(f"{path} cannot be read as a {kind} (it has no digest of its content)")
-    if found != _digest(tensors, notes):
+    if notes[DIGEST] != _digest(tensors, notes):
         raise InputError(f"{path} cannot be read as a {kind} (it is damaged: its content has another digest)")
     return tensors, notes
 
 
 def _digest(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
-    digest = sha256(json.dumps(dict(notes), sort_keys=True).encode())
+    """Of the tensors and of all notes but the digest itself."""
+    others = {name: note for name, note in notes.items() if name != DIGEST}
+    digest = sha256(json.dumps(others, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())

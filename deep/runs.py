@@ -19,8 +19,6 @@ from deep.files import Lock, read_json, read_tensors, write_tensors
 from theory.errors import InputError
 from theory.files import write_whole, writing
 
-__all__ = ["Position", "RunFolder", "read_json"]
-
 
 @dataclass(frozen=True)
 class Position:

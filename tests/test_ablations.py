@@ -14,8 +14,8 @@ from deep.benchmark import __main__ as benchmark
 from deep.benchmark import latency
 from deep.benchmark.rows import collected, rows_of
 from deep.experiment import Experiment, Settings
-from deep.files import read_tensors, write_tensors
-from deep.runs import RunFolder, read_json
+from deep.files import read_json, read_tensors, write_tensors
+from deep.runs import RunFolder
 from deep.study import ablations
 from deep.study.ablations import VARIANTS, folder_of, shared, varied
 from deep.study.policies import FinishedRun

@@ -14,8 +14,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from deep import evaluate, provenance, scores, summary, train
-from deep.files import read_tensors, write_tensors
-from deep.runs import RunFolder, read_json
+from deep.files import read_json, read_tensors, write_tensors
+from deep.runs import RunFolder
 from deep.scores import interval
 from deep.simulators.batched import Episodes
 from deep.tasks import find_task

@@ -15,6 +15,13 @@ REFUSED = {
 --dynamics.batch-size 0: a number of at least 1
 --dynamics.hidden 0: numbers of at least 1
 --dynamics.learning-rate inf: a number above 0
+--dynamics.episodes 0: a number of at least 1
+--behaviour.steps -1: a number of at least 0
+--behaviour.batch-size 0: a number of at least 1
+--behaviour.blocks -1: a number of at least 0
+--behaviour.learning-rate 0.0: a number above 0
+--behaviour.average-rate 0.0: a number above 0 and at most 1
+--behaviour.t-range 0.0 0.5: numbers above 0 and below 1
 --behaviour.width 0: a number of at least 1
 --behaviour.dropout 2.0: a number of at least 0 and below 1
 --behaviour.dropout 1.0: a number of at least 0 and below 1
@@ -26,7 +33,12 @@ REFUSED = {
 --critics.target-rate 5.0: a number above 0 and at most 1
 --critics.pessimism -1.0: a number of at least 0
 --critics.regression-steps -5: a number of at least 0
+--critics.steps -1: a number of at least 0
+--critics.learning-rate 0.0: a number above 0
+--critics.hidden 0: numbers of at least 1
 --adaptation.temperature.c0 -1.0: a number of at least 0
+--adaptation.temperature.c1 -1.0: a number of at least 0
+--adaptation.temperature.steps-per-epoch 0: a number of at least 1
 --gate.k -5.0: a number of at least 0
 --gate.k nan: a number of at least 0
 --gate.look-every 0: a multiple of 50
@@ -38,6 +50,10 @@ REFUSED = {
 --batch-size 0: a number of at least 1
 --hidden 16 0: numbers of at least 1
 --constant-std 0.0: a number above 0
+--cloning-steps -1: a number of at least 0
+--regression-steps -1: a number of at least 0
+--adaptation-steps -1: a number of at least 0
+--adaptation-rate -1.0: a number above 0
 --learning-rate -1.0: a number above 0
 --learning-rate nan: a number above 0
 --average-rate 2.0: a number above 0 and at most 1
@@ -50,12 +66,18 @@ REFUSED = {
 --candidates 0: a number of at least 1
 --average-rate -1.0: a number above 0 and at most 1
 --behaviour-steps -1: a number of at least 0
+--improvement-steps -1: a number of at least 0
+--behaviour-rate 0.0: a number above 0
+--learning-rate 0.0: a number above 0
+--critics.learning-rate -1.0: a number above 0
 --critics.target-rate 2.0: a number above 0 and at most 1
 --critics.hidden 0: numbers of at least 1""",
     "bc_all": """--batch-size 0: a number of at least 1
 --learning-rate 0.0: a number above 0
 --steps -1: a number of at least 0
 --hidden 0: numbers of at least 1
+--average-rate 0.0: a number above 0 and at most 1
+--trajectories.return-share -1.0: a number from 0 to 1
 --trajectories.neighbours 0: a number of at least 1""",
 }
 

@@ -64,7 +64,7 @@ def test_the_policies_of_a_run_and_those_around_them(runs):
     assert not torch.allclose(noise[0], noise[1])
     flat = clone.clone()
     flat[:, -51:] = 0  # the last layer: 16 x 3 weights and 3 biases
-    quiet = FinishedRun(run.path, run.experiment, run.stored | {"clone.average": flat})
+    quiet = FinishedRun(run.path, run.experiment, run.stored | {"clone.average": flat}, run.digest)
     (shaken,) = [candidates.theta for candidates in quiet.candidates() if candidates.name == "shaken 0.2"]
     assert not shaken[:, -51:].any(), "each layer has its own spread"
     again = {candidates.name: candidates.theta for candidates in FinishedRun.read(runs / "drcorl").candidates()}

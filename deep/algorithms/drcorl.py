@@ -88,9 +88,14 @@ class DRCORLConfig:
             )
 
     @property
+    def reverse_kl_steps(self) -> int:
+        """Steps of cloning beyond the regression."""
+        return max(self.cloning_steps - self.regression_steps, 0)
+
+    @property
     def uses_behaviour(self) -> bool:
-        """Whether the behaviour model is trained: as the anchor, or for steps of cloning beyond the regression."""
-        return self.anchor == "diffusion" or self.cloning_steps > self.regression_steps
+        """Whether anything reads the behaviour model: the anchor, or cloning."""
+        return self.anchor == "diffusion" or self.reverse_kl_steps > 0
 
 
 class DRCORL:
@@ -168,7 +173,7 @@ class DRCORL:
         batch = self._batch(draws, self.cloned)
         actions, log_std = self.policy.sample(self.clone.theta, batch.observations, draws["z"])
         loss = distance = (actions - batch.actions).square().mean((1, 2))
-        if self.config.cloning_steps > self.config.regression_steps:
+        if self.config.reverse_kl_steps > 0:
             kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
             loss = torch.where(step < self.config.regression_steps, distance, kl)
         self.clone.descend(gradient(loss, self.clone), falling(step, self.config.cloning_steps))

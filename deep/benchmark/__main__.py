@@ -19,8 +19,8 @@ from deep.benchmark import curves, figures, latency, statistics, tables
 from deep.benchmark.jobs import Grid, Job, expand
 from deep.benchmark.rows import Row, Run, collected, grouped, rows_of, runs_of, with_run
 from deep.benchmark.running import MARKER, Outcome, run_all
+from deep.files import read_json
 from deep.provenance import commit, processor, versions
-from deep.runs import read_json
 from deep.simulators.lockstep import cores
 from theory.errors import InputError, exit_on_input_error
 from theory.files import write_whole

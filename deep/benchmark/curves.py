@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 
 from deep.benchmark.figures import AXIS, cost_scale, finish, place, reward_scale
 from deep.benchmark.rows import Row, Run, grouped, methods_of, with_run
+from deep.files import read_json
 from deep.phases import block_start
-from deep.runs import RunFolder, read_json
+from deep.runs import RunFolder
 from deep.summary import LAST
 
 Curves = Mapping[str, np.ndarray]

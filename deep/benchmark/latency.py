@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from deep.experiment import Experiment, settings_from
+from deep.files import read_json
 from deep.policies import Act
-from deep.runs import read_json
 
 ACTIONS = 1000
 REPEATS = 3

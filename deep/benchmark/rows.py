@@ -7,7 +7,7 @@ from typing import Any
 
 from deep.benchmark.jobs import Job, job_from
 from deep.benchmark.running import MARKER, finished, run_folder
-from deep.runs import read_json
+from deep.files import read_json
 from deep.summary import LAST
 from theory.errors import InputError
 from theory.tables import Row, read_table

@@ -175,7 +175,7 @@ class Cloning(Behaviour):
         batch = self.cloned(draws)
         actions = self.clone.module(batch.observations)
         loss = (actions - batch.actions).square().mean()
-        if self.config.cloning_steps > self.config.regression_steps:
+        if self.config.reverse_kl_steps > 0:
             kl = self.kl(batch.observations, actions, draws)
             loss = loss if step < self.config.regression_steps else kl
         self.clone.descend(loss, falling(step, self.config.cloning_steps))

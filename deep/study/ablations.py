@@ -18,9 +18,10 @@ import tyro
 
 from deep.algorithms.drcorl import DRCORL
 from deep.experiment import Experiment, Settings, identity
+from deep.files import read_json
 from deep.options import use_threads
 from deep.provenance import origin
-from deep.runs import RunFolder, changed_since, read_json
+from deep.runs import RunFolder, changed_since
 from deep.scores import evaluate
 from deep.study.policies import FinishedRun
 from deep.summary import LAST, summary_of

@@ -10,8 +10,6 @@ A run of another method has one policy per replica, *trained*, and shaken ones.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -19,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deep.experiment import Experiment, restore
-from deep.files import read_tensors
+from deep.files import DIGEST, read_tensors
 from deep.networks import unpack
 from deep.policies import Act, Policy
 from deep.randomness import generator
@@ -51,6 +49,8 @@ class FinishedRun:
     path: Path
     experiment: Experiment
     stored: dict[str, Tensor]
+    digest: str
+    """That of the checkpoint: results that rest on the run keep it, to be told from another's."""
 
     @classmethod
     def read(cls, path: Path) -> "FinishedRun":
@@ -73,12 +73,7 @@ class FinishedRun:
         with torch.no_grad():
             for name, tensor in experiment.dynamics.tensors().items():
                 tensor.copy_(stored[name])
-        return cls(path, experiment, stored)
-
-    @cached_property
-    def digest(self) -> str:
-        """A name for what the checkpoint holds: results that rest on the run keep it, to be told from another's."""
-        return sha256((self.path / "checkpoint.safetensors").read_bytes()).hexdigest()[:16]
+        return cls(path, experiment, stored, place[DIGEST])
 
     @property
     def policy(self) -> Policy:

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 import tyro
 
+from deep.files import read_json
 from deep.provenance import processor
-from deep.runs import read_json
 from theory.errors import InputError, exit_on_input_error
 from verification.hashing import rests_on, source
 from verification.lattice import figure
