@@ -23,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from deep.networks import MLP, init_linear, linear, unpack
+from deep.networks import MLP, init_linear, linear, mish, unpack
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class ScoreNetwork:
         parameters = unpack(theta, self.shapes)
         tail = parameters[len(self._time_embedding.shapes) :]
         head = parameters[: len(self._time_embedding.shapes)]
-        time = F.mish(self._time_embedding.forward(head, self._fourier_features(t)))
+        time = mish(self._time_embedding.forward(head, self._fourier_features(t)))
         x = linear(torch.cat([noisy, observations, time], -1), tail[0], tail[1])
         for block in range(self.blocks):
             scale, shift, w_up, b_up, w_down, b_down = tail[2 + 6 * block : 8 + 6 * block]
@@ -119,8 +119,8 @@ class ScoreNetwork:
             if dropout_draws is not None and self.dropout > 0:
                 y = y * (dropout_draws[:, block] >= self.dropout) / (1 - self.dropout)
             y = F.layer_norm(y, (self.width,)) * scale.unsqueeze(1) + shift.unsqueeze(1)
-            x = x + linear(F.mish(linear(y, w_up, b_up)), w_down, b_down)
-        return linear(F.mish(x), tail[-2], tail[-1])
+            x = x + linear(mish(linear(y, w_up, b_up)), w_down, b_down)
+        return linear(mish(x), tail[-2], tail[-1])
 
 
 Predictor = Callable[[Tensor, Tensor], Tensor]

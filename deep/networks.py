@@ -7,44 +7,64 @@ checkpoints are operations on one tensor.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from math import prod, sqrt
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from deep.randomness import generator
 
 
 class _Mish(torch.autograd.Function):
-    """x tanh(softplus(x)) = x - 2 x / q with e = 1 + exp(x), q = 1 + e^2, as five passes of simple operations."""
+    """Mish and its slope in one go, while what both need is in the cache."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        e = x.clamp(max=40).exp_().add_(1)  # from 40 on Mish is x, and e^4 still is a float32
-        q = torch.addcmul(x.new_ones(()), e, e)
-        ctx.save_for_backward(x, e, q)
-        return torch.addcdiv(x, x, q, value=-2)
+        slope = torch.empty_like(x)
+        ctx.save_for_backward(slope)
+        return _mish(x, slope)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Tensor:
-        """1 - 2 / q + 4 x e (e - 1) / q^2."""
-        x, e, q = ctx.saved_tensors
-        inverse = q.reciprocal()
-        slope = torch.addcmul(e, e, e, value=-1).mul_(x).mul_(inverse)
-        return slope.mul_(-2).sub_(1).mul_(inverse).mul_(2).add_(1).mul_(grads[0])
+    @once_differentiable
+    def backward(ctx: Any, *grads: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (slope,) = ctx.saved_tensors
+        return slope * grads[0]
+
+
+def _mish(x: Tensor, slope: Tensor | None = None) -> Tensor:
+    """With e = exp(x), k = e + e^2 / 2:  x w, w = k / (1 + k), and into `slope`  w + x (e + e^2) / (1 + k)^2.
+
+    Nothing cancels, so that tiny values are right in relative terms, too: Adam divides gradients by their size.
+    """
+    result = torch.empty_like(x)
+    piece = 65_536 * torch.get_num_threads()  # what a core's cache holds a few times
+    pieces = [() if tensor is None else tensor.view(-1).split(piece) for tensor in (x, result, slope)]
+    scratch = x.new_empty(min(piece, x.numel()))
+    for x_, w, d in zip_longest(*pieces):
+        t = scratch[: len(x_)]
+        e = torch.clamp(x_, max=20, out=t if d is None else d).exp_()  # from 20 on w is 1, and e^4 still is a float32
+        torch.addcmul(e, e, e, value=0.5, out=w)
+        if d is None:
+            w.div_(torch.add(w, 1, out=t))
+        else:
+            w.mul_(torch.add(w, 1, out=t).reciprocal_())
+            d.addcmul_(e, e).mul_(t).mul_(t).mul_(x_).add_(w)
+        w.mul_(x_)
+    return result
 
 
 def mish(x: Tensor) -> Tensor:
-    """x tanh(softplus(x)). On a CPU torch's own kernel takes three times as long, as long as a layer's product."""
+    """x tanh(softplus(x)). On a CPU torch's own kernel takes as long as a layer's product; this one a third of that."""
     if x.device.type != "cpu":
         return F.mish(x)
-    result = _Mish.apply(x)
-    assert isinstance(result, Tensor)
-    return result
+    x = x.contiguous()
+    return cast(Tensor, _Mish.apply(x)) if torch.is_grad_enabled() and x.requires_grad else _mish(x)
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "silu": F.silu, "mish": mish, "tanh": torch.tanh}

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from deep.diffusion import ScoreNetwork
-from deep.networks import MLP, Ensemble, initial_parameters, unpack
+from deep.networks import MLP, Ensemble, initial_parameters, mish, unpack
 from deep.optimisation import Adam, Parameters, gradient
 from deep.policies import Policy
 
@@ -102,3 +102,30 @@ def test_policies_bound_their_mean_and_sample_as_they_say():
             assert log_std is not None
             assert same is not None
             torch.testing.assert_close((actions - mean) / log_std.exp(), z, rtol=1e-3, atol=1e-3)
+
+
+def test_mish_and_its_slope_to_the_last_digits_even_where_they_are_tiny():
+    x = torch.linspace(-60, 60, 200_001, dtype=torch.float64, requires_grad=True)  # several pieces
+    y, expected = mish(x), nn.functional.mish(x)
+    torch.testing.assert_close(y, expected, rtol=1e-13, atol=0)
+    slope, expected_slope = (torch.autograd.grad(v, x, torch.full_like(v, 3.0))[0] for v in (y, expected))
+    # Close to its zero at -1.19 a slope is right in absolute terms only.
+    torch.testing.assert_close(slope, expected_slope, rtol=1e-13, atol=1e-15)
+    far = x.detach() < -2
+    torch.testing.assert_close(slope[far], expected_slope[far], rtol=1e-13, atol=0)
+    with torch.no_grad():
+        torch.testing.assert_close(mish(x), y, rtol=1e-15, atol=0)
+
+
+def test_mish_of_float32_does_not_overflow_and_depends_on_no_neighbour():
+    x = torch.randn(300, 250, generator=torch.Generator().manual_seed(0)) * 20
+    x[0, :3] = torch.tensor([1e5, 88.0, -1e30])
+    x.requires_grad_()
+    y = mish(x)
+    (slope,) = torch.autograd.grad(y.sum(), x)
+    assert torch.equal(y[0, :3], x[0, :3] * torch.tensor([1.0, 1.0, 0.0]))
+    torch.testing.assert_close(slope, torch.autograd.grad(nn.functional.mish(x).sum(), x)[0])
+    assert torch.equal(mish(x[:, 3]), y[:, 3]), "of a part that is not contiguous"
+    (first,) = torch.autograd.grad(mish(x).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError):
+        torch.autograd.grad(first.sum(), x)
