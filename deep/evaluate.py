@@ -15,6 +15,7 @@ import tyro
 
 from deep.experiment import Experiment, finished
 from deep.memory import keep_freed_memory
+from deep.options import use_threads
 from deep.scores import FIRST_EVALUATION_SEED, doubts, evaluate, explanation, table
 from deep.tasks import make
 from theory.errors import InputError, exit_on_input_error
@@ -48,6 +49,7 @@ def run(options: Options) -> None:
     if options.video is not None and not experiment.task.simulated:
         raise InputError(f"--video {options.video}: the run in {options.directory} has no simulator to film")
     folder.take()
+    use_threads(1)
     keep_freed_memory()
     if options.video is not None:  # first, for what cannot be filmed is found out at once
         film(experiment, options.video)

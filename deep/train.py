@@ -47,8 +47,8 @@ class Options(Settings[Config]):
     again: the same bits, without the time that training them takes."""
     graphs: bool = False
     """On a GPU, replay each block of updates as one CUDA graph. Never run on a device so far."""
-    threads: int = 0
-    """CPU threads of torch; 0 leaves its default."""
+    threads: int = 1
+    """CPU threads of torch; more pay on idle cores only."""
 
 
 def parse(arguments: list[str] | None = None) -> Options[Any]:

@@ -57,7 +57,7 @@ REFUSED = {
 --learning-rate -1.0: a number above 0
 --learning-rate nan: a number above 0
 --average-rate 2.0: a number above 0 and at most 1
---threads -2: a number of at least 0""",
+--threads 0: a number of at least 1""",
     "safe_dql": """--batch-size 0: a number of at least 1
 --hidden 0: numbers of at least 1
 --hidden: one or more, the noise predictor's hidden layers
@@ -99,7 +99,7 @@ def test_a_value_out_of_its_range_is_refused_by_name(algorithm, found, accepted,
 
 
 def test_threads_are_refused_alike_by_all_commands(tmp_path):
-    with pytest.raises(InputError, match="--threads -1: accepted is a number of at least 0"):
+    with pytest.raises(InputError, match="--threads -1: accepted is a number of at least 1"):
         use_threads(-1)
     with pytest.raises(InputError, match="--threads -3"):
         study.run(study.Options((tmp_path,), threads=-3))
