@@ -7,7 +7,6 @@ checkpoints are operations on one tensor.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from math import prod, sqrt
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -44,17 +43,18 @@ def _mish(x: Tensor, slope: Tensor | None = None) -> Tensor:
     """
     result = torch.empty_like(x)
     piece = 65_536 * torch.get_num_threads()  # what a core's cache holds a few times
-    pieces = [() if tensor is None else tensor.view(-1).split(piece) for tensor in (x, result, slope)]
     scratch = x.new_empty(min(piece, x.numel()))
-    for x_, w, d in zip_longest(*pieces):
+    flat = [tensor.view(-1) for tensor in (x, result, slope) if tensor is not None]
+    for start in range(0, x.numel(), piece):
+        x_, w, *d = (tensor[start : start + piece] for tensor in flat)
         t = scratch[: len(x_)]
-        e = torch.clamp(x_, max=20, out=t if d is None else d).exp_()  # from 20 on w is 1, and e^4 still is a float32
+        e = torch.clamp(x_, max=20, out=d[0] if d else t).exp_()  # from 20 on w is 1, and e^4 still is a float32
         torch.addcmul(e, e, e, value=0.5, out=w)
-        if d is None:
-            w.div_(torch.add(w, 1, out=t))
-        else:
+        if d:
             w.mul_(torch.add(w, 1, out=t).reciprocal_())
-            d.addcmul_(e, e).mul_(t).mul_(t).mul_(x_).add_(w)
+            e.addcmul_(e, e).mul_(t).mul_(t).mul_(x_).add_(w)
+        else:
+            w.div_(torch.add(w, 1, out=t))
         w.mul_(x_)
     return result
 
