@@ -39,7 +39,10 @@ def origin() -> dict[str, Any]:
 
 def device_name(device: torch.device) -> str:
     """The device as a person knows it."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"cpu, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def processor() -> str:
