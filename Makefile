@@ -9,9 +9,10 @@ RUN ?= runs/hopper
 train: $(VENV)/installed
 	$(BIN)/python -m deep.train --task HopperVel --out $(RUN) $(if $(wildcard $(RUN)/config.json),--resume)
 
+# Files go to the workers whole: what a file's tests share is made once.
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest verification
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest verification -n auto --maxprocesses 4 --dist loadfile
 
 notebooks: $(VENV)/installed
 	$(BIN)/python notebooks/build.py
