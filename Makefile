@@ -3,16 +3,17 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/hopper
+# Files go to the workers whole: what a file's tests share is made once.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: train test notebooks lint clean
 
 train: $(VENV)/installed
 	$(BIN)/python -m deep.train --task HopperVel --out $(RUN) $(if $(wildcard $(RUN)/config.json),--resume)
 
-# Files go to the workers whole: what a file's tests share is made once.
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
-	$(BIN)/python -m pytest verification -n auto --maxprocesses 4 --dist loadfile
+	$(PYTEST)
+	$(PYTEST) verification
 
 notebooks: $(VENV)/installed
 	$(BIN)/python notebooks/build.py

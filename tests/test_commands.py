@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from deep import evaluate, provenance, scores, summary, train
@@ -36,6 +37,22 @@ def command(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", *map(str, words)], capture_output=True, text=True, env=environment, timeout=300
     )
+
+
+@pytest.mark.parametrize(("asked", "threads", "named"), [([], 1, "1 thread"), (["--threads", "2"], 2, "2 threads")])
+def test_one_thread_trains_unless_more_are_asked_for_and_one_evaluates(asked, threads, named, dataset_file, tmp_path):
+    before, out = torch.get_num_threads(), tmp_path / "run"
+    try:
+        torch.set_num_threads(3)
+        words = ["--algorithm", "bc_all", "--dataset", str(dataset_file), "--out", str(out), "--episodes", "1"]
+        train.main([*words, "--cost-limits", "4", *SETTINGS["bc_all"], *asked])
+        assert torch.get_num_threads() == threads
+        assert json.loads((out / "summary.json").read_text())["device"] == f"cpu, {named}"
+        torch.set_num_threads(3)
+        evaluate.main([str(out), "--episodes", "1"])
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("algorithm", SETTINGS)
