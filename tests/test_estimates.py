@@ -187,6 +187,12 @@ def test_the_interval_covers_one_more_member_as_often_as_it_says():
     assert [x.item() for x in one_more_member(torch.tensor([[3.0]]), 20.0)] == [3, 0, 0, 20]
 
 
+@pytest.mark.parametrize(("members", "mean"), [([-5.0, 50.0], 10), ([30.0, 60.0], 20), ([-40.0, -10.0], 0)])
+def test_members_beyond_what_is_possible_are_cut_in_the_mean_and_still_disagree(members, mean):
+    found = [x.item() for x in one_more_member(torch.tensor([members]), 20.0)]
+    assert found == [mean, abs(members[1] - members[0]) / 2, 0, 20]
+
+
 def test_replicas_are_rolled_out_in_their_own_seeds_models(build):
     company = build("--seeds", "1", "2", "--cost-limits", "4", "9")
     alone = build("--seeds", "2", "--cost-limits", "9")

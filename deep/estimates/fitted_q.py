@@ -85,13 +85,13 @@ class FittedQ:
         return drawn[:, torch.from_numpy(self.sample.trajectory)].double().to(self.problem.device)
 
     def estimate(self, act: Act) -> Estimate:
-        """Values at the chosen states, as an episode's; costs are cut to what an episode can cost."""
+        """Values at the chosen states, as an episode's."""
         found = self.sample.features(act, self.features)
         theta = fixed_point(found.data, found.onward, self.sample.payoffs, self.weights, self.gamma, self.config.ridge)
         at = found.start if self.config.states == "start" else found.here.mean(1)
         values = torch.einsum("rd,rmdk->rmk", at, theta) * self.to_episode
         largest = self.problem.task.episode_length * self.problem.replay.costs.max().item()
-        cost = one_more_member(values[..., 0].clamp(0, largest), largest)
+        cost = one_more_member(values[..., 0], largest)
         reward, length = values[..., 1].mean(1), values[..., 2].mean(1)
         theta_c = theta[..., 0]
         here = torch.einsum("rnd,rmd->rmn", found.here, theta_c).std(1).mean(1)

@@ -42,12 +42,14 @@ def one_more_member(
 ) -> tuple[Tensor, Tensor, Float[Tensor, " replicas"], Float[Tensor, " replicas"]]:
     """Mean, population deviation, and the 95 % interval in which one more member would lie, within [0, largest].
 
-    mean +- t_{.975, M-1} s sqrt(1 + 1/M) with the sample deviation s. It covers the truth as often as it says where the
+    mean +- t_{.975, M-1} s sqrt(1 + 1/M) with the sample deviation s. Members that say what cannot be, less than 0 or
+    more than the largest cost, are cut to it in the mean, lest one outweigh all others, and not in the deviations: two
+    members that are wrong by different amounts do not agree. It covers the truth as often as it says where the
     truth differs from the M members as they do from each other, normally; it cannot see an error that all of them
     share. One member alone says nothing: the interval is then the whole range.
     """
     members = values.shape[1]
-    mean, std = values.mean(1), values.std(1, correction=0)
+    mean, std = values.clamp(0, largest).mean(1), values.std(1, correction=0)
     if members == 1:
         return mean, std, torch.zeros_like(mean), torch.full_like(mean, largest)
     half = float(student.ppf(0.975, members - 1)) * std * ((members + 1) / (members - 1)) ** 0.5
