@@ -1,6 +1,6 @@
 """What DRCORL compares with the cost limit, and which of the policies along the way it keeps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from deep.critics import CostCritic, episodic_to_discounted
-from deep.estimates import DynamicsEnsemble, Estimate
+from deep.estimates import DynamicsEnsemble, Estimate, PairedRollOuts, ShortConfig
 from deep.estimates.rollouts import Half
 from deep.online import OnlineConfig, OnlineReplay
 from deep.optimisation import Parameters
@@ -20,6 +20,8 @@ from deep.trajectories import Known
 from theory.errors import InputError
 
 HALVES: tuple[Half, Half] = ("steering", "judging")
+FORETOLD_OF_CLONE = "foretold_of_clone"
+"""A checkpoint's name for what paired roll-outs remember."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,13 @@ class GateConfig:
     which share the data and the bootstrapping with them, and so the errors: in a trial on the embedded data (seed 0,
     limit 80) this gate passed a policy whose episodes cost 548.
     """
+    forecast: Literal["paired", "whole"] = "paired"
+    """How the learned dynamics foretell, for the gate and for the choice. paired: what the data say of the best
+    trajectories plus how much the policy differs from their clone in short roll-outs (`deep.estimates.paired`); where
+    the initial policy is another's clone, of which the data say nothing, this is whole. whole: roll-outs of whole
+    episodes from the data's start states."""
+    short: ShortConfig = field(default_factory=lambda: ShortConfig(steps=100))
+    """paired: those roll-outs."""
     k: float = 1.0
     """Standard deviations over the ensemble that are added to the mean (Table 2 has 2 for the UCB, Eq. (24))."""
     states: Literal["data", "start"] = "data"
@@ -57,8 +66,9 @@ class GateConfig:
     trust: float = 0.1
     """offline: how far the learned dynamics may be off for the clone of the best trajectories, whose return and cost
     the data tell, as a share of the data's range of returns and of the largest possible cost. Where either half is off
-    by more, no later policy is taken on its word, and the clone is kept. This forecast is of episodes that begin where
-    those trajectories did: elsewhere a good forecast may differ from what they have earned."""
+    by more, no later policy is taken on its word, and the clone is kept. This forecast is of the clone by itself: paired,
+    of short roll-outs; whole, of episodes that begin where those trajectories did, because elsewhere a good forecast
+    may differ from what they have earned."""
 
     def __post_init__(self) -> None:
         accept(self, "gate.", k=AT_LEAST_0)
@@ -123,6 +133,10 @@ class Gate:
         self.trusted = torch.ones(len(problem.replicas), dtype=torch.bool, device=problem.device)
         """Whether the learned dynamics have foretold of the clone what the data say."""
         self.known = known
+        self.paired = None
+        """What foretells, where the data say what the clone will do; else the dynamics by themselves."""
+        if self.uses_dynamics and known is not None and config.forecast == "paired":
+            self.paired = PairedRollOuts(config.short, dynamics, known)
         looks = -(-steps // config.look_every) if config.record else 0
         self.looked_at = torch.zeros(looks, *actor.average.shape, device=problem.device)
         self.replay: OnlineReplay | None = None
@@ -162,6 +176,8 @@ class Gate:
         named = {"gate": self.cost, "chosen": self.chosen, "chosen_merit": self.merit, "trusted": self.trusted}
         if self.config.record:
             named["looked_at"] = self.looked_at
+        if self.paired is not None:
+            named[FORETOLD_OF_CLONE] = self.paired.clone
         return named | ({} if self.replay is None else self.replay.tensors())
 
     def begin(self) -> None:
@@ -187,8 +203,11 @@ class Gate:
         The steering members set the cost. A policy is worth what the half that thinks less of it says: what it has
         learned to please does not decide alone, nor does the luckiest estimate among many policies.
         """
-        outcomes = self.dynamics.roll_out(self.act)
-        steering, judging = (self.dynamics.read(outcomes, half) for half in HALVES)
+        if step == 0 and self.known is not None:
+            agreed = (self._agrees(estimate, self.known) for estimate in self._of_clone(self.known))
+            self.trusted.copy_(torch.stack([*agreed]).all(0))
+        outcomes = self.estimator.roll_out(self.act)
+        steering, judging = (self.estimator.read(outcomes, half) for half in HALVES)
         if self.config.kind == "dynamics":
             self.cost.copy_(gate_cost(steering, self.problem.limits, self.config))
         lowest = float(self.problem.data.trajectory_returns.min())
@@ -197,10 +216,6 @@ class Gate:
             for half in (steering, judging)
         ]
         merit = torch.minimum(*merits).to(self.merit)
-        if step == 0 and self.known is not None:
-            outcomes = self.dynamics.roll_out(self.act, self.known.starts)
-            agreed = (self._agrees(self.dynamics.read(outcomes, half), self.known) for half in HALVES)
-            self.trusted.copy_(torch.stack([*agreed]).all(0))
         better = (merit > self.merit[:, 0]) & self.trusted
         if self.known is not None:
             better &= merit >= 0
@@ -210,6 +225,19 @@ class Gate:
         self.merit.copy_(torch.where(better.unsqueeze(1), found, self.merit))
         seen = {f"predicted_{name}": value for name, value in judging._asdict().items()}
         return seen | {"steering_cost": steering.cost, "steering_departure": steering.departure}
+
+    @property
+    def estimator(self) -> DynamicsEnsemble | PairedRollOuts:
+        """What foretells."""
+        return self.paired or self.dynamics
+
+    def _of_clone(self, known: Known) -> list[Estimate]:
+        """What either half foretells of the clone by itself, to be held against what the data say of it."""
+        if self.paired is not None:
+            outcomes = self.paired.begin(self.act)
+        else:
+            outcomes = self.dynamics.roll_out(self.act, known.starts)
+        return [self.dynamics.read(outcomes, half) for half in HALVES]
 
     def _agrees(self, estimate: Estimate, known: Known) -> Bool[Tensor, " replicas"]:
         """Whether the clone is foretold to earn and to cost what the trajectories that it clones have."""

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import bootstrap
 
-from deep.estimates import second_opinions
+from deep.estimates import Foretelling, second_opinions
 from deep.experiment import Experiment
 from deep.gates import GateConfig
 from deep.policies import Act
@@ -60,13 +60,15 @@ def evaluate(
 def offline_costs(experiment: Experiment, act: Act) -> list[dict[str, Any]]:
     """What is foretold of every replica's episodes from the data alone, in the unit of an episode's cost.
 
-    The estimate is that of the learned dynamics' judging half, None if none were trained. `offline_second_opinions` has
-    the cost by every estimator that needs no training; where they contradict the estimate, look twice.
+    The estimate is that of the learned dynamics' judging half, by the method's own way to ask it where it has one; None
+    if no dynamics were trained. `offline_second_opinions` has the cost by every estimator that needs no training; where
+    they contradict the estimate, look twice.
     """
     problem = experiment.problem
     others = {name: estimator.estimate(act) for name, estimator in second_opinions(problem).items()}
-    trained = experiment.settings.dynamics.steps > 0
-    estimate = experiment.dynamics.estimate(act) if trained else None
+    method, trained = experiment.method, experiment.settings.dynamics.steps > 0
+    estimator = method.estimator if isinstance(method, Foretelling) else experiment.dynamics
+    estimate = estimator.estimate(act) if trained else None
     results = []
     for i in range(len(problem.replicas)):
         found: dict[str, Any] = {"offline_cost_estimate": None}

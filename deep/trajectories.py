@@ -59,6 +59,10 @@ class Known(NamedTuple):
     """Their mean return."""
     costs: Float[Tensor, " replicas"]
     """Their mean cost."""
+    spread: Float[Tensor, " replicas"]
+    """The standard deviation of their costs."""
+    lengths: Float[Tensor, " replicas"]
+    """Their mean number of steps."""
     starts: Float[Tensor, "replicas episodes obs"]
     """States from which the first of them began, normalised; repeated where there are fewer."""
 
@@ -66,11 +70,13 @@ class Known(NamedTuple):
 def known(problem: Problem, chosen: list[Int[np.ndarray, " _"]], episodes: int) -> Known:
     """This of the trajectories with these numbers."""
     data = problem.data
-    signals = (data.trajectory_returns, data.trajectory_costs)
-    means = [[float(signal[trajectories].mean()) for trajectories in chosen] for signal in signals]
-    returns, costs = torch.tensor(means, dtype=torch.get_default_dtype(), device=problem.device)
+    returns, costs, lengths = data.trajectory_returns, data.trajectory_costs, data.lengths
+    told = [
+        (returns[some].mean(), costs[some].mean(), costs[some].std(), lengths[some].mean()) for some in chosen
+    ]
+    numbers = torch.tensor(np.array(told, dtype=float), dtype=torch.get_default_dtype(), device=problem.device)
     rows = np.stack([np.resize(data.starts[trajectories], episodes) for trajectories in chosen])
-    return Known(returns, costs, problem.replay.observations[torch.from_numpy(rows).to(problem.device)])
+    return Known(*numbers.T, problem.replay.observations[torch.from_numpy(rows).to(problem.device)])
 
 
 def rows_of(data: OfflineDataset, trajectories: Int[np.ndarray, " chosen"]) -> Int[np.ndarray, " rows"]:

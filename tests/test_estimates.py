@@ -13,6 +13,7 @@ from deep.estimates import (
     DynamicsEnsemble,
     FittedQ,
     NearestBehaviour,
+    PairedRollOuts,
     ShortConfig,
     ShortRollOuts,
     second_opinions,
@@ -193,6 +194,17 @@ def test_members_beyond_what_is_possible_are_cut_in_the_mean_and_still_disagree(
     assert found == [mean, abs(members[1] - members[0]) / 2, 0, 20]
 
 
+def test_a_further_deviation_widens_the_interval_in_quadrature():
+    members = torch.tensor([[90.0, 110.0, 100.0]])
+    mean, std, low, high = one_more_member(members, 1e9)
+    wider = one_more_member(members, 1e9, torch.tensor([7.0]))
+    assert wider[0] == mean
+    assert wider[1].item() == pytest.approx((std.item() ** 2 + 49) ** 0.5)
+    half = ((high - low).item() / 2) ** 2 + (1.959964 * 7) ** 2
+    assert wider[3].item() - 100 == pytest.approx(half**0.5)
+    assert 100 - wider[2].item() == pytest.approx(half**0.5)
+
+
 def test_replicas_are_rolled_out_in_their_own_seeds_models(build):
     company = build("--seeds", "1", "2", "--cost-limits", "4", "9")
     alone = build("--seeds", "2", "--cost-limits", "9")
@@ -203,12 +215,14 @@ def test_replicas_are_rolled_out_in_their_own_seeds_models(build):
     assert not torch.allclose(together.reward[0], together.reward[3], rtol=1e-3)
 
 
-def test_results_report_the_judging_half_of_the_kept_policy_and_second_opinions(build):
-    experiment = build("--seeds", "1", "--cost-limits", "4", "9")
+@pytest.mark.parametrize("forecast", ["paired", "whole"])
+def test_results_report_the_judging_half_of_the_kept_policy_and_second_opinions(build, forecast):
+    experiment = build("--seeds", "1", "--cost-limits", "4", "9", "--gate.forecast", forecast)
     method = experiment.method
+    assert isinstance(method.estimator, PairedRollOuts if forecast == "paired" else DynamicsEnsemble)
     method.gate.chosen.add_(torch.tensor([[0.1], [-0.1]]))
     reported = offline_costs(experiment, experiment.method.act)
-    estimate = experiment.dynamics.estimate(method.act)
+    estimate = method.estimator.estimate(method.act)
     opinions = {name: e.estimate(method.act).cost for name, e in second_opinions(experiment.problem).items()}
     kinds = {name: type(estimator) for name, estimator in second_opinions(experiment.problem).items()}
     assert kinds == {"fitted_q": FittedQ, "nearest": NearestBehaviour, "dice": Dice}

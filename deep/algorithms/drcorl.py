@@ -16,7 +16,7 @@ from torch import Tensor
 
 from deep.behaviour import BehaviourConfig, BehaviourModel
 from deep.critics import CostCritic, CriticConfig, RewardCritic
-from deep.estimates import DynamicsEnsemble
+from deep.estimates import DynamicsEnsemble, Estimator
 from deep.gates import Gate, GateConfig
 from deep.networks import initial_parameters
 from deep.online import OnlineConfig
@@ -69,7 +69,7 @@ class DRCORLConfig:
     """Hidden layers of the policy (Table 2)."""
     learning_rate: float = 6e-4
     """Adam's step size in cloning (Table 2), falling linearly to a tenth, as in adaptation."""
-    adaptation_rate: float = 5e-5
+    adaptation_rate: float = 1e-5
     """Adam's step size in adaptation: 6e-4 of Table 2 carries a policy across the whole band between two looks."""
     average_rate: float = 0.01
     """Rate of the moving average of the policy's parameters; the average is the policy that is evaluated."""
@@ -279,6 +279,11 @@ class DRCORL:
     def act(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
         """The mean action of the policy that is kept: the averaged one, last or chosen offline."""
         return self.gate.act_kept(observations)
+
+    @property
+    def estimator(self) -> Estimator:
+        """What the gate asks."""
+        return self.gate.estimator
 
     def report(self) -> dict[str, object]:
         reward, cost = self.scales.T.tolist()

@@ -3,8 +3,9 @@
 from deep.estimates.dice import Dice, DiceConfig
 from deep.estimates.dynamics import DynamicsConfig
 from deep.estimates.fitted_q import FittedQ, FittedQConfig
-from deep.estimates.interface import Estimate, Estimator
+from deep.estimates.interface import Estimate, Estimator, Foretelling
 from deep.estimates.nearest import NearestBehaviour, NearestConfig
+from deep.estimates.paired import PairedRollOuts
 from deep.estimates.rollouts import DynamicsEnsemble
 from deep.estimates.short import ShortConfig, ShortRollOuts
 from deep.phases import Problem
@@ -18,8 +19,10 @@ __all__ = [
     "Estimator",
     "FittedQ",
     "FittedQConfig",
+    "Foretelling",
     "NearestBehaviour",
     "NearestConfig",
+    "PairedRollOuts",
     "ShortConfig",
     "ShortRollOuts",
     "second_opinions",

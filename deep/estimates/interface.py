@@ -4,6 +4,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
+from scipy.stats import norm as normal
 from scipy.stats import t as student
 from torch import Tensor
 
@@ -16,7 +17,8 @@ class Estimate(NamedTuple):
     cost: Float[Tensor, " replicas"]
     """Expected cost of an episode."""
     cost_std: Float[Tensor, " replicas"]
-    """How much the estimator's members (or resamples) differ in it: their population standard deviation."""
+    """How much the estimator's members (or resamples) differ in it: their population standard deviation, and what they
+    have in common of uncertainty that the data show."""
     cost_low: Float[Tensor, " replicas"]
     cost_high: Float[Tensor, " replicas"]
     """The ends of a 95 % interval under the estimator's own assumption, which its module states."""
@@ -37,8 +39,18 @@ class Estimator(Protocol):
         ...
 
 
+@runtime_checkable
+class Foretelling(Protocol):
+    """A method that knows more of its own policies than the learned dynamics do by themselves."""
+
+    @property
+    def estimator(self) -> Estimator:
+        """What foretells these policies' episodes; it serves where dynamics were trained."""
+        ...
+
+
 def one_more_member(
-    values: Float[Tensor, "replicas members"], largest: float
+    values: Float[Tensor, "replicas members"], largest: float, further: Float[Tensor, " replicas"] | float = 0.0
 ) -> tuple[Tensor, Tensor, Float[Tensor, " replicas"], Float[Tensor, " replicas"]]:
     """Mean, population deviation, and the 95 % interval in which one more member would lie, within [0, largest].
 
@@ -46,11 +58,14 @@ def one_more_member(
     more than the largest cost, are cut to it in the mean, lest one outweigh all others, and not in the deviations: two
     members that are wrong by different amounts do not agree. It covers the truth as often as it says where the
     truth differs from the M members as they do from each other, normally; it cannot see an error that all of them
-    share. One member alone says nothing: the interval is then the whole range.
+    share. `further`, a deviation that is common to all members, is added in quadrature to theirs, and 1.96 of it to
+    their interval. One member alone says nothing: the interval is then the whole range.
     """
     members = values.shape[1]
-    mean, std = values.clamp(0, largest).mean(1), values.std(1, correction=0)
+    mean, variance = values.clamp(0, largest).mean(1), values.var(1, correction=0)
+    std = (variance + further**2).sqrt()
     if members == 1:
         return mean, std, torch.zeros_like(mean), torch.full_like(mean, largest)
-    half = float(student.ppf(0.975, members - 1)) * std * ((members + 1) / (members - 1)) ** 0.5
+    own = float(student.ppf(0.975, members - 1)) ** 2 * (members + 1) / (members - 1)
+    half = (own * variance + (float(normal.ppf(0.975)) * further) ** 2).sqrt()
     return mean, std, torch.clamp(mean - half, min=0), torch.clamp(mean + half, max=largest)

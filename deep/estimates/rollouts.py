@@ -32,6 +32,8 @@ from deep.policies import Act
 from deep.randomness import generator
 
 Half = Literal["steering", "judging"]
+Voices = Half | Literal["all"]
+"""Which members are asked."""
 
 
 class Outcomes(NamedTuple):
@@ -68,11 +70,17 @@ class DynamicsEnsemble:
         """The judging half's estimate."""
         return self.read(self.roll_out(act), "judging")
 
-    def read(self, outcomes: Outcomes, half: Half) -> Estimate:
-        """What one half of the members says; with a single member there is no steering half, and it serves as both."""
-        chosen = self._half[half if self.config.members > 1 else "judging"]
+    def read(
+        self, outcomes: Outcomes, voices: Voices, further: Float[Tensor, " replicas"] | float = 0.0
+    ) -> Estimate:
+        """What these members say; with a single member there is no steering half, and it serves as both.
+
+        `further` is a deviation of the cost that they share.
+        """
+        everyone = slice(0, self.config.members)
+        chosen = everyone if voices == "all" or self.config.members == 1 else self._half[voices]
         largest = self.problem.task.episode_length * self.problem.replay.costs.max().item()
-        cost = one_more_member(outcomes.cost[:, chosen], largest)
+        cost = one_more_member(outcomes.cost[:, chosen], largest, further)
         means = (values[:, chosen].mean(1) for values in (outcomes.reward, outcomes.length, outcomes.departure))
         return Estimate(*cost, *means)
 

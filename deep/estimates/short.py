@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deep.estimates.interface import Estimate, one_more_member
-from deep.estimates.rollouts import DynamicsEnsemble
+from deep.estimates.interface import Estimate
+from deep.estimates.rollouts import DynamicsEnsemble, Outcomes
+from deep.options import AT_LEAST_1, accept
 from deep.policies import Act
 from deep.randomness import generator
 from deep.trajectories import Selection, rows_of
@@ -27,9 +28,12 @@ class ShortConfig:
     """How far, and from how many states."""
 
     steps: int = 25
-    """H."""
+    """H, steps of a roll-out."""
     states: int = 80
     """States for each replica, drawn from the best consistent trajectories that keep its limit."""
+
+    def __post_init__(self) -> None:
+        accept(self, "gate.short.", steps=AT_LEAST_1, states=AT_LEAST_1)
 
 
 class ShortRollOuts:
@@ -45,15 +49,15 @@ class ShortRollOuts:
         ]
         self.starts = problem.replay.observations[torch.from_numpy(np.stack(picks)).to(problem.device)]
 
+    def roll_out(self, act: Act) -> Outcomes:
+        """An episode in every member: its rates of cost and reward times the length that its rate of falls allows."""
+        found = self.ensemble.roll_out(act, self.starts, self.config.steps)
+        length = expected_length(found.alive, self.config.steps, self.ensemble.problem.task.episode_length)
+        scale = length / found.length
+        return found._replace(cost=found.cost * scale, reward=found.reward * scale, length=length)
+
     def estimate(self, act: Act) -> Estimate:
-        """Rates of cost and reward times the length that the rate of falls allows."""
-        task = self.ensemble.problem.task
-        outcomes = self.ensemble.roll_out(act, self.starts, self.config.steps)
-        length = expected_length(outcomes.alive, self.config.steps, task.episode_length)
-        scale = length / outcomes.length
-        largest = task.episode_length * self.ensemble.problem.replay.costs.max().item()
-        cost = one_more_member(outcomes.cost * scale, largest)
-        return Estimate(*cost, (outcomes.reward * scale).mean(1), length.mean(1), outcomes.departure.mean(1))
+        return self.ensemble.read(self.roll_out(act), "all")
 
 
 def expected_length(alive: Tensor, steps: int, longest: int) -> Tensor:

@@ -7,9 +7,19 @@ from typing import Any
 
 import torch
 
-from deep.estimates import Estimate, FittedQ, FittedQConfig, ShortConfig, ShortRollOuts, second_opinions
+from deep.estimates import (
+    Estimate,
+    FittedQ,
+    FittedQConfig,
+    Foretelling,
+    PairedRollOuts,
+    ShortConfig,
+    ShortRollOuts,
+    second_opinions,
+)
 from deep.estimates.rollouts import Outcomes
 from deep.experiment import Experiment
+from deep.gates import HALVES
 from deep.policies import Act
 from deep.simulators.batched import rollout
 from deep.study.policies import Candidates, FinishedRun
@@ -29,18 +39,24 @@ class Estimators:
         self.closed = second_opinions(problem) | {"fitted_q, 1 - 1/L": FittedQ(FittedQConfig(None, "start"), problem)}
         # And at learned dynamics: without the thousand steps over which their errors add up.
         self.short = {f"{steps} steps": ShortRollOuts(ShortConfig(steps), experiment.dynamics) for steps in (25, 100)}
+        asked = experiment.method.estimator if isinstance(experiment.method, Foretelling) else None
+        self.paired = asked if isinstance(asked, PairedRollOuts) else None
 
     def __call__(self, act: Act) -> dict[str, Estimate]:
-        """Steering and judging members of a policy's own seed, the next seed's judging members, the closed forms."""
+        """Steering and judging members of a policy's own seed, the next seed's judging members, the closed forms; and
+        the halves by paired roll-outs, where those are what the run's gate has asked."""
         dynamics, problem = self.experiment.dynamics, self.experiment.problem
         own = dynamics.roll_out(act)
-        found = {half: dynamics.read(own, half) for half in ("steering", "judging")}
+        found = {half: dynamics.read(own, half) for half in HALVES}
         if len(problem.seeds) > 1:
             # Shifted by a seed, a policy is played in models that have no draw in common with its own.
             shift = len(problem.cost_limits)
             shifted = dynamics.roll_out(lambda observations: act(observations.roll(-shift, 0)).roll(shift, 0))
             back = Outcomes(*(values.roll(-shift, 0) for values in shifted))
             found["another seed's"] = dynamics.read(back, "judging")
+        if self.paired is not None:
+            own = self.paired.roll_out(act)
+            found |= {f"paired, {half}": self.paired.read(own, half) for half in HALVES}
         return found | {name: estimator.estimate(act) for name, estimator in (self.closed | self.short).items()}
 
 

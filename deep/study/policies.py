@@ -18,6 +18,7 @@ from torch import Tensor
 
 from deep.experiment import Experiment, restore
 from deep.files import DIGEST, read_tensors
+from deep.gates import FORETOLD_OF_CLONE
 from deep.networks import unpack
 from deep.policies import Act, Policy
 from deep.randomness import generator
@@ -44,7 +45,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A finished run whose learned dynamics are filled in, and its policies."""
+    """A finished run whose learned dynamics are filled in, with what they foretell of its clone; and its policies."""
 
     path: Path
     experiment: Experiment
@@ -71,8 +72,9 @@ class FinishedRun:
         if (place["phase"], int(place["step"])) != (last.name, last.steps):
             raise InputError(f"the run in {path} is not finished: go on with deep.train --resume")
         with torch.no_grad():
-            for name, tensor in experiment.dynamics.tensors().items():
-                tensor.copy_(stored[name])
+            for name, tensor in experiment.tensors().items():
+                if name in experiment.dynamics.tensors() or name == FORETOLD_OF_CLONE:
+                    tensor.copy_(stored[name])
         return cls(path, experiment, stored, place[DIGEST])
 
     @property

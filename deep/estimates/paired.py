@@ -1,0 +1,51 @@
+r"""Paired roll-outs: what the learned dynamics foretell of a policy beyond what they foretell of the clone it came from.
+
+    cost_m = C + short_m(pi) - short_m(pi_0),
+
+member by member, where pi_0 is the clone, C the mean cost of the trajectories of which it is one, and short_m the cost
+of an episode in member m by `deep.estimates.short`, from the same states for both policies; return and length alike.
+Learned dynamics are off by tens of costs about pi_0 itself, of which the data tell what it costs. What a member gets
+wrong of both policies alike cancels; what is left is its word on the difference, which is small where pi is near pi_0.
+
+The interval has the spread of those trajectories' costs in it besides that of the members: pi_0 need not cost their
+mean.
+"""
+
+import torch
+
+from deep.estimates.interface import Estimate
+from deep.estimates.rollouts import DynamicsEnsemble, Outcomes, Voices
+from deep.estimates.short import ShortConfig, ShortRollOuts
+from deep.policies import Act
+from deep.trajectories import Known
+
+
+class PairedRollOuts:
+    """The estimator; `begin` tells it the clone, whose outcomes are the one thing that it remembers."""
+
+    def __init__(self, config: ShortConfig, ensemble: DynamicsEnsemble, known: Known) -> None:
+        self.short, self.ensemble, self.known = ShortRollOuts(config, ensemble), ensemble, known
+        self.clone = torch.zeros(3, *self.short.starts.shape[:1], ensemble.config.members, device=known.costs.device)
+        """Cost, return and length of the clone's episodes: (3, replicas, members)."""
+
+    def begin(self, act: Act) -> Outcomes:
+        """Take the policy for the clone; returns what the members foretell of it by themselves, without the data."""
+        found = self.short.roll_out(act)
+        self.clone.copy_(torch.stack([found.cost, found.reward, found.length]))
+        return found
+
+    def roll_out(self, act: Act) -> Outcomes:
+        """Every member's word on the policy, as in the module's equation."""
+        found, known = self.short.roll_out(act), self.known
+        told = torch.stack([known.costs, known.returns, known.lengths]).unsqueeze(2)
+        cost, reward, length = told + (torch.stack([found.cost, found.reward, found.length]) - self.clone)
+        longest = self.ensemble.problem.task.episode_length
+        return found._replace(cost=cost, reward=reward, length=length.clamp(0, longest))
+
+    def read(self, outcomes: Outcomes, voices: Voices) -> Estimate:
+        """What these members say."""
+        return self.ensemble.read(outcomes, voices, self.known.spread)
+
+    def estimate(self, act: Act) -> Estimate:
+        """The judging half's estimate."""
+        return self.read(self.roll_out(act), "judging")
