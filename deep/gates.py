@@ -41,7 +41,7 @@ class GateConfig:
     trajectories plus how much the policy differs from their clone in short roll-outs (`deep.estimates.paired`); where
     the initial policy is another's clone, of which the data say nothing, this is whole. whole: roll-outs of whole
     episodes from the data's start states."""
-    short: ShortConfig = field(default_factory=lambda: ShortConfig(steps=100))
+    short: ShortConfig = field(default_factory=lambda: ShortConfig(steps=50, states=160))
     """paired: those roll-outs."""
     k: float = 1.0
     """Standard deviations over the ensemble that are added to the mean (Table 2 has 2 for the UCB, Eq. (24))."""
