@@ -41,6 +41,8 @@ REFUSED = {
 --adaptation.temperature.steps-per-epoch 0: a number of at least 1
 --gate.k -5.0: a number of at least 0
 --gate.k nan: a number of at least 0
+--gate.short.steps 0: a number of at least 1
+--gate.short.states 0: a number of at least 1
 --gate.look-every 0: a multiple of 50
 --gate.look-every 30: a multiple of 50
 --gate.look-every -50: a multiple of 50

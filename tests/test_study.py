@@ -107,7 +107,11 @@ def test_another_seeds_models_judge_a_policy_as_if_it_were_theirs(runs):
     estimators = Estimators(run.experiment)
     second_look = FittedQ(FittedQConfig(None, "start"), run.experiment.problem).estimate(always(*values))
     found = estimators(always(*values))
-    assert {"steering", "judging", "another seed's", "25 steps", "100 steps", *CLOSED} == found.keys()
+    paired = {"paired, steering", "paired, judging"}
+    assert {"steering", "judging", "another seed's", "25 steps", "100 steps", *CLOSED, *paired} == found.keys()
+    clone = estimators(run.act(run.stored["clone.average"]))
+    for half in paired:  # the run's own word on its clone, filled in
+        torch.testing.assert_close(clone[half].cost, run.experiment.method.gate.known.costs)
     assert all(map(torch.equal, found["fitted_q, 1 - 1/L"], second_look))
     swapped = dynamics.estimate(always(0.3, -0.4, 0.1, -0.2))
     for ours, theirs in zip(found["another seed's"], swapped, strict=True):
@@ -220,6 +224,12 @@ def test_the_gates_rule_asks_for_cost_length_and_departure():
     found = gate_verdicts(rows, 45.0)
     assert found["20"] == {"false_safe": "1/2", "false_unsafe": "3/4"}
     assert found["40"] == {"false_safe": "0/0", "false_unsafe": "2/6"}
+    # Where the gate has asked in pairs, that is what counts: now the first two pass, and no other.
+    paired = [{f"paired, {name}": value for name, value in row.items() if name.startswith("judging")} for row in rows]
+    for i, (row, own) in enumerate(zip(rows, paired, strict=True)):
+        row |= own | {"paired, judging: length": 50, "paired, judging: cost": 1.0 if i < 2 else 90.0}
+        row["paired, judging: departure"] = 1.0
+    assert gate_verdicts(rows, 45.0)["20"] == {"false_safe": "0/2", "false_unsafe": "2/4"}
 
 
 def test_errors_are_sorted_by_departure():

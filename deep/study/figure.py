@@ -10,28 +10,33 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from deep.study.summary import DYNAMICS, Rows, by_kind, column, exploitation
+from deep.study.summary import DYNAMICS, Rows, by_kind, column, exploitation, judged
 
 SHOWN = {
-    "judging": "learned dynamics, judging half",
+    "judging": "learned dynamics, judging half: whole episodes",
+    "paired, judging": "paired with the clone: judging half",
     "fitted_q": "fitted-Q, gamma .99, the data's states",
     "nearest": "nearest behaviour",
     "dice": "DICE",
 }
-STYLES: dict[str, str] = dict(zip(DYNAMICS, ("-", "--", ":"), strict=True))
+STYLES: dict[str, str] = dict(zip(DYNAMICS, ("-", "--", ":", "-", "--"), strict=True))
 
 
 def draw(rows: Rows, path: Path) -> None:
     """Every estimator's cost against the simulator's, and what steering and leaving the data do to it."""
-    figure, grid = plt.subplots(2, 3, figsize=(15, 9), layout="constrained")
+    shown = {name: title for name, title in SHOWN.items() if judged(rows, name)}
+    figure, grid = plt.subplots(2, -(-len(shown) // 2) + 1, figsize=(19, 9), layout="constrained")
     colours = {kind: f"C{i}" for i, kind in enumerate(by_kind(rows))}
-    for axes, (name, title) in zip(grid.flat, SHOWN.items(), strict=False):
-        _scatter(axes, rows, colours, name)
+    panels = list(grid.flat)
+    _errors_by_degree(panels.pop(), rows, colours)
+    _departure(panels.pop(len(panels) // 2), rows, colours)
+    for axes, (name, title) in zip(panels, shown.items(), strict=False):
+        _scatter(axes, judged(rows, name), colours, name)
         axes.set_title(title)
-    handles, labels = grid.flat[0].get_legend_handles_labels()
+    for axes in panels[len(shown) :]:
+        axes.set_visible(False)
+    handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False)
-    _errors_by_degree(grid.flat[4], rows, colours)
-    _departure(grid.flat[5], rows, colours)
     figure.savefig(path, dpi=90)
     plt.close(figure)
 
@@ -55,7 +60,8 @@ def _errors_by_degree(axes: Axes, rows: Rows, colours: dict[str, str]) -> None:
     """The mean error of the members that steer, that judge, and of another seed's, by kind and degree."""
     found = exploitation(rows)
     for name in DYNAMICS:
-        axes.plot([entry.get(name, np.nan) for entry in found], STYLES[name], c="0.3", marker=".", label=name)
+        colour = "C3" if name.startswith("paired") else "0.3"
+        axes.plot([entry.get(name, np.nan) for entry in found], STYLES[name], c=colour, marker=".", label=name)
     for i, entry in enumerate(found):
         axes.axvspan(i - 0.5, i + 0.5, color=colours[entry["kind"]], alpha=0.12, lw=0)
     axes.axhline(0, c="0.5", lw=0.8)

@@ -12,7 +12,7 @@ from deep.gates import GateConfig
 Rows = Sequence[dict[str, Any]]
 EDGES = (0.7, 0.85, 1.0, 1.5, 2.0)
 LIMITS = (10.0, 20.0, 40.0, 80.0)
-DYNAMICS = ("steering", "judging", "another seed's")
+DYNAMICS = ("steering", "judging", "another seed's", "paired, steering", "paired, judging")
 
 
 def column(rows: Rows, name: str) -> Float[np.ndarray, " rows"]:
@@ -109,12 +109,16 @@ def verdicts(said: np.ndarray, true: np.ndarray) -> dict[str, str]:
 
 
 def gate_verdicts(rows: Rows, required_length: float) -> dict[str, dict[str, str]]:
-    """Verdicts of `deep.gates.merit_of` with the default settings, as if the judging half were asked of each policy."""
+    """Verdicts of `deep.gates.merit_of` with the default settings, as if the judging half were asked of each policy:
+    paired, where the run's gate has asked so."""
     config = GateConfig()
-    cost = column(rows, "judging: cost") + config.k * column(rows, "judging: cost_std")
-    known = (column(rows, "judging: length") >= required_length) & (
-        column(rows, "judging: departure") <= config.departure
-    )
+    asked = [("paired, judging" if "paired, judging: cost" in row else "judging", row) for row in rows]
+
+    def said(name: str) -> np.ndarray:
+        return np.array([row[f"{voice}: {name}"] for voice, row in asked], dtype=np.float64)
+
+    cost = said("cost") + config.k * said("cost_std")
+    known = (said("length") >= required_length) & (said("departure") <= config.departure)
     true = column(rows, "true cost")
     return {f"{limit:g}": verdicts(known & (cost <= limit), true <= limit) for limit in LIMITS}
 
