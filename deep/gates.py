@@ -66,9 +66,9 @@ class GateConfig:
     trust: float = 0.1
     """offline: how far the learned dynamics may be off for the clone of the best trajectories, whose return and cost
     the data tell, as a share of the data's range of returns and of the largest possible cost. Where either half is off
-    by more, no later policy is taken on its word, and the clone is kept. This forecast is of the clone by itself: paired,
-    of short roll-outs; whole, of episodes that begin where those trajectories did, because elsewhere a good forecast
-    may differ from what they have earned."""
+    by more, no later policy is taken on its word, and the clone is kept. This forecast is of the clone by itself:
+    paired, of short roll-outs; whole, of episodes that begin where those trajectories did, because elsewhere a good
+    forecast may differ from what they have earned."""
 
     def __post_init__(self) -> None:
         accept(self, "gate.", k=AT_LEAST_0)

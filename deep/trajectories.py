@@ -71,12 +71,14 @@ def known(problem: Problem, chosen: list[Int[np.ndarray, " _"]], episodes: int) 
     """This of the trajectories with these numbers."""
     data = problem.data
     returns, costs, lengths = data.trajectory_returns, data.trajectory_costs, data.lengths
-    told = [
-        (returns[some].mean(), costs[some].mean(), costs[some].std(), lengths[some].mean()) for some in chosen
-    ]
-    numbers = torch.tensor(np.array(told, dtype=float), dtype=torch.get_default_dtype(), device=problem.device)
+    told = [(returns[some].mean(), costs[some].mean(), costs[some].std(), lengths[some].mean()) for some in chosen]
+    mean_return, mean_cost, spread, length = (
+        torch.tensor(values, dtype=torch.get_default_dtype(), device=problem.device)
+        for values in np.array(told, dtype=float).T.tolist()
+    )
     rows = np.stack([np.resize(data.starts[trajectories], episodes) for trajectories in chosen])
-    return Known(*numbers.T, problem.replay.observations[torch.from_numpy(rows).to(problem.device)])
+    starts = problem.replay.observations[torch.from_numpy(rows).to(problem.device)]
+    return Known(mean_return, mean_cost, spread, length, starts)
 
 
 def rows_of(data: OfflineDataset, trajectories: Int[np.ndarray, " chosen"]) -> Int[np.ndarray, " rows"]:

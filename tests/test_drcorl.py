@@ -206,8 +206,9 @@ def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch,
 def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
     build, monkeypatch, half, off_return, off_cost, trusted
 ):
-    experiment = build("--cost-limits", str(LIMIT), "--gate.trust", "0.2", "--gate.required-length", "0",
-                       "--gate.forecast", "whole")
+    experiment = build(
+        "--cost-limits", str(LIMIT), "--gate.trust", "0.2", "--gate.required-length", "0", "--gate.forecast", "whole"
+    )
     method, data = experiment.method, experiment.data
     cloned = Selection("best").choose(data, LIMIT)
     true_return, true_cost = data.trajectory_returns[cloned].mean(), data.trajectory_costs[cloned].mean()

@@ -38,7 +38,9 @@ def test_an_error_that_a_member_makes_of_both_policies_cancels(lab):
     estimate = paired.estimate(constant(0.3))
     chosen = [Selection("best").choose(experiment.data, limit) for limit in (4.0, 60.0)]
     for i, trajectories in enumerate(chosen):
-        costs, returns = (x[trajectories] for x in (experiment.data.trajectory_costs, experiment.data.trajectory_returns))
+        costs, returns = (
+            x[trajectories] for x in (experiment.data.trajectory_costs, experiment.data.trajectory_returns)
+        )
         assert estimate.cost[i].item() == pytest.approx(costs.mean() + 20, rel=1e-4)
         assert estimate.cost_std[i].item() == pytest.approx(costs.std(), abs=2e-3)
         assert estimate.reward[i].item() == pytest.approx(returns.mean() + 200, rel=1e-3)
@@ -47,7 +49,7 @@ def test_an_error_that_a_member_makes_of_both_policies_cancels(lab):
 
 
 def test_of_the_clone_itself_it_says_what_the_data_say(lab):
-    experiment, paired = lab
+    _, paired = lab
     paired.begin(constant(0.1))
     for voices in ("steering", "judging", "all"):
         estimate = paired.read(paired.roll_out(constant(0.1)), voices)
@@ -60,7 +62,7 @@ def test_of_the_clone_itself_it_says_what_the_data_say(lab):
 
 def test_members_that_differ_about_the_difference_widen_the_interval(lab, monkeypatch):
     """Member 1 thinks the actions twice as dear as member 0."""
-    experiment, paired = lab
+    _, paired = lab
     slope = torch.tensor([0.1, 0.2]).unsqueeze(1)
     monkeypatch.setattr(
         paired.ensemble.models,
@@ -99,7 +101,7 @@ def test_where_the_data_say_nothing_of_the_clone_or_pairing_is_off_whole_episode
     assert "foretold_of_clone" not in method.tensors()
 
 
-def outcomes(cost: tuple[float, float], reward: tuple[float, float]) -> Outcomes:
+def outcomes(cost: tuple[float, ...], reward: tuple[float, ...]) -> Outcomes:
     """What two members foretell of one replica's policy, by itself."""
     return Outcomes(torch.tensor([cost]), torch.tensor([reward]), torch.full((1, 2), 1000.0), *torch.ones(2, 1, 2))
 
@@ -137,7 +139,9 @@ def test_the_gate_follows_the_steering_member_and_keeps_what_both_take_for_bette
 
 
 @pytest.mark.parametrize("half", [0, 1])
-@pytest.mark.parametrize(("off_return", "off_cost", "trusted"), [(0.19, 0.19, True), (-0.21, 0, False), (0, 0.21, False)])
+@pytest.mark.parametrize(
+    ("off_return", "off_cost", "trusted"), [(0.19, 0.19, True), (-0.21, 0, False), (0, 0.21, False)]
+)
 def test_what_the_members_say_of_the_clone_by_themselves_is_held_against_the_data(
     build, monkeypatch, half, off_return, off_cost, trusted
 ):

@@ -1,4 +1,4 @@
-r"""Paired roll-outs: what the learned dynamics foretell of a policy beyond what they foretell of the clone it came from.
+r"""Paired roll-outs: what the learned dynamics foretell of a policy beyond what they foretell of its clone.
 
     cost_m = C + short_m(pi) - short_m(pi_0),
 

@@ -70,9 +70,7 @@ class DynamicsEnsemble:
         """The judging half's estimate."""
         return self.read(self.roll_out(act), "judging")
 
-    def read(
-        self, outcomes: Outcomes, voices: Voices, further: Float[Tensor, " replicas"] | float = 0.0
-    ) -> Estimate:
+    def read(self, outcomes: Outcomes, voices: Voices, further: Float[Tensor, " replicas"] | float = 0.0) -> Estimate:
         """What these members say; with a single member there is no steering half, and it serves as both.
 
         `further` is a deviation of the cost that they share.
