@@ -12,6 +12,8 @@ mean.
 """
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from deep.estimates.interface import Estimate
 from deep.estimates.rollouts import DynamicsEnsemble, Outcomes, Voices
@@ -25,20 +27,20 @@ class PairedRollOuts:
 
     def __init__(self, config: ShortConfig, ensemble: DynamicsEnsemble, known: Known) -> None:
         self.short, self.ensemble, self.known = ShortRollOuts(config, ensemble), ensemble, known
-        self.clone = torch.zeros(3, *self.short.starts.shape[:1], ensemble.config.members, device=known.costs.device)
-        """Cost, return and length of the clone's episodes: (3, replicas, members)."""
+        self.clone = torch.zeros(len(known.costs), ensemble.config.members, 3, device=known.costs.device)
+        """Cost, return and length of the clone's episodes: (replicas, members, 3)."""
 
     def begin(self, act: Act) -> Outcomes:
         """Take the policy for the clone; returns what the members foretell of it by themselves, without the data."""
         found = self.short.roll_out(act)
-        self.clone.copy_(torch.stack([found.cost, found.reward, found.length]))
+        self.clone.copy_(_sums(found))
         return found
 
     def roll_out(self, act: Act) -> Outcomes:
         """Every member's word on the policy, as in the module's equation."""
         found, known = self.short.roll_out(act), self.known
-        told = torch.stack([known.costs, known.returns, known.lengths]).unsqueeze(2)
-        cost, reward, length = told + (torch.stack([found.cost, found.reward, found.length]) - self.clone)
+        told = torch.stack([known.costs, known.returns, known.lengths], -1).unsqueeze(1)
+        cost, reward, length = (told + (_sums(found) - self.clone)).unbind(-1)
         longest = self.ensemble.problem.task.episode_length
         return found._replace(cost=cost, reward=reward, length=length.clamp(0, longest))
 
@@ -49,3 +51,7 @@ class PairedRollOuts:
     def estimate(self, act: Act) -> Estimate:
         """The judging half's estimate."""
         return self.read(self.roll_out(act), "judging")
+
+
+def _sums(outcomes: Outcomes) -> Float[Tensor, "replicas members 3"]:
+    return torch.stack([outcomes.cost, outcomes.reward, outcomes.length], -1)
