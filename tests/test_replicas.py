@@ -68,7 +68,7 @@ HUNDRED = [
     for phase in ("--dynamics.steps", "--behaviour.steps", "--critics.steps", "--cloning-steps", "--adaptation-steps")
     for word in (phase, "100")
 ]
-"""No phase shorter than the updates: beyond its end a falling step size is negative, and the last bit soon the first."""
+"""No phase is shorter than the updates: beyond its end a falling step size is negative, and rounding soon decides."""
 
 
 @pytest.mark.parametrize("options", [(), ("--policy", "gaussian", "--behaviour.condition", "cost")])

@@ -120,6 +120,14 @@ def test_another_seeds_models_judge_a_policy_as_if_it_were_theirs(runs):
     assert not torch.allclose(found["another seed's"].reward, found["judging"].reward)
 
 
+def test_learned_dynamics_can_be_studied_alone(runs):
+    run = FinishedRun.read(runs / "drcorl")
+    act = run.act(run.stored["chosen"])
+    found, everything = Estimators(run.experiment, "dynamics")(act), Estimators(run.experiment)(act)
+    assert found.keys() == {"steering", "judging", "another seed's", "paired, steering", "paired, judging"}
+    assert all(torch.equal(found[name].cost, everything[name].cost) for name in found)
+
+
 def test_the_command_measures_every_policy_once_and_goes_on(runs, tmp_path, capsys, monkeypatch):
     words = [str(runs / "drcorl"), str(runs / "cloning"), "--out", str(tmp_path), "--episodes", "2"]
     study.main(words)
@@ -153,6 +161,7 @@ def test_the_command_measures_every_policy_once_and_goes_on(runs, tmp_path, caps
         ([str(tmp_path / "other" / "drcorl"), *words[2:]], "drcorl.jsonl are of another run"),
         ([*words[:-1], "3"], "are of 2 episodes"),
         ([*words[:-1], "1"], "at least 2 episodes"),
+        ([*words, "--estimators", "dynamics"], "are of all: take those"),
         ([str(tmp_path / "nowhere")], "there is no run in"),
         ([words[0], words[0]], "different names"),
     ):

@@ -8,7 +8,7 @@ is called again.
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -32,6 +32,9 @@ class Options:
     """Folder for the results."""
     episodes: int = 20
     """Simulator episodes that are a policy's truth."""
+    estimators: Literal["all", "dynamics"] = "all"
+    """All, or what the learned dynamics say alone: of whole episodes and, where the gate has asked so, in pairs. The
+    others take most of the time."""
     threads: int = 1
     """CPU threads of torch; more pay on idle cores only."""
 
@@ -58,9 +61,9 @@ def run(options: Options) -> dict[str, Any]:
     options.out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     for run in finished:
-        file = RowFile(options.out / f"{run.path.name}.jsonl", run.digest, options.episodes)
+        file = RowFile(options.out / f"{run.path.name}.jsonl", run.digest, options.episodes, options.estimators)
         file.read()  # before anything is computed: it may be another run's
-        estimators = Estimators(run.experiment)
+        estimators = Estimators(run.experiment, options.estimators)
         for candidates in run.candidates():
             if candidates.name not in file.read():
                 print(f"{run.path.name}: measuring {candidates.name}", flush=True)

@@ -3,12 +3,13 @@
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from deep.estimates import (
     Estimate,
+    Estimator,
     FittedQ,
     FittedQConfig,
     Foretelling,
@@ -31,16 +32,21 @@ FIRST_TRUTH_SEED = 200_000
 
 
 class Estimators:
-    """All estimators, for one policy of each replica of a run at a time."""
+    """All estimators, or what learned dynamics say alone, for one policy of each replica of a run at a time."""
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, which: Literal["all", "dynamics"] = "all") -> None:
         self.experiment, problem = experiment, experiment.problem
-        # A second look at fitted-Q: without the short discount that keeps it stable.
-        self.closed = second_opinions(problem) | {"fitted_q, 1 - 1/L": FittedQ(FittedQConfig(None, "start"), problem)}
-        # And at learned dynamics: without the thousand steps over which their errors add up.
-        self.short = {f"{steps} steps": ShortRollOuts(ShortConfig(steps), experiment.dynamics) for steps in (25, 100)}
         asked = experiment.method.estimator if isinstance(experiment.method, Foretelling) else None
         self.paired = asked if isinstance(asked, PairedRollOuts) else None
+        self.others: dict[str, Estimator] = {}
+        if which == "dynamics":
+            return
+        self.others = second_opinions(problem)
+        # A second look at fitted-Q: without the short discount that keeps it stable.
+        self.others["fitted_q, 1 - 1/L"] = FittedQ(FittedQConfig(None, "start"), problem)
+        # And at learned dynamics: without the thousand steps over which their errors add up.
+        for steps in (25, 100):
+            self.others[f"{steps} steps"] = ShortRollOuts(ShortConfig(steps), experiment.dynamics)
 
     def __call__(self, act: Act) -> dict[str, Estimate]:
         """Steering and judging members of a policy's own seed, the next seed's judging members, the closed forms; and
@@ -57,7 +63,7 @@ class Estimators:
         if self.paired is not None:
             own = self.paired.roll_out(act)
             found |= {f"paired, {half}": self.paired.read(own, half) for half in HALVES}
-        return found | {name: estimator.estimate(act) for name, estimator in (self.closed | self.short).items()}
+        return found | {name: estimator.estimate(act) for name, estimator in self.others.items()}
 
 
 def truth(experiment: Experiment, act: Act, episodes: int) -> list[dict[str, float]]:
@@ -96,12 +102,14 @@ def measure(run: FinishedRun, estimators: Estimators, candidates: Candidates, ep
 class RowFile:
     """The rows of one run, a line for each set of policies: measuring can stop and go on anywhere."""
 
-    def __init__(self, path: Path, run: str, episodes: int) -> None:
-        """`run` is the run's `FinishedRun.digest`, for its folder's name may be another's tomorrow."""
-        self.path, self.run, self.episodes = path, run, episodes
+    def __init__(self, path: Path, run: str, episodes: int, which: str = "all") -> None:
+        """`run` is the run's `FinishedRun.digest`, for its folder's name may be another's tomorrow; `which` are the
+        estimators."""
+        self.path, self.run, self.episodes, self.which = path, run, episodes, which
 
     def read(self) -> dict[str, list[dict[str, Any]]]:
-        """The rows by their set's name. Raises `InputError` where another run, or number of episodes, was measured."""
+        """The rows by their set's name. Raises `InputError` where another run, number of episodes or choice of
+        estimators was measured."""
         found: dict[str, list[dict[str, Any]]] = {}
         for line in self._whole_lines():
             content = json.loads(line)
@@ -115,12 +123,17 @@ class RowFile:
                     f"--episodes {self.episodes}: the rows in {self.path} are of {content['episodes']} episodes: take "
                     "that number, or another --out"
                 )
+            if (before := content.get("estimators", "all")) != self.which:
+                raise InputError(
+                    f"--estimators {self.which}: the rows in {self.path} are of {before}: take those, or another --out"
+                )
             found[content["set"]] = content["rows"]
         return found
 
     def add(self, name: str, rows: list[dict[str, Any]]) -> None:
         """One more set's rows."""
-        line = json.dumps({"set": name, "run": self.run, "episodes": self.episodes, "rows": rows})
+        about = {"set": name, "run": self.run, "episodes": self.episodes, "estimators": self.which}
+        line = json.dumps(about | {"rows": rows})
         write_whole(self.path, "".join([*self._whole_lines(), line + "\n"]).encode())
 
     def _whole_lines(self) -> list[str]:
