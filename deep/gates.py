@@ -36,13 +36,13 @@ class GateConfig:
     which share the data and the bootstrapping with them, and so the errors: in a trial on the embedded data (seed 0,
     limit 80) this gate passed a policy whose episodes cost 548.
     """
-    forecast: Literal["paired", "whole"] = "paired"
-    """How the learned dynamics foretell, for the gate and for the choice. paired: what the data say of the best
-    trajectories plus how much the policy differs from their clone in short roll-outs (`deep.estimates.paired`); where
-    the initial policy is another's clone, of which the data say nothing, this is whole. whole: roll-outs of whole
-    episodes from the data's start states."""
+    forecast: Literal["whole", "paired"] = "whole"
+    """How the learned dynamics are asked, for the gate, the choice and the report. whole: for episodes from the data's
+    start states. paired: for the difference between the policy and the clone of the best trajectories, of which the
+    data say what it costs (`deep.estimates.paired`). Where the initial policy is another's clone, this is whole. The
+    paired forecast is fine enough for small steps: take `--adaptation-rate 5e-6 --adaptation-steps 1000` with it."""
     short: ShortConfig = field(default_factory=lambda: ShortConfig(steps=50, states=160))
-    """paired: those roll-outs."""
+    """paired: its short roll-outs."""
     k: float = 1.0
     """Standard deviations over the ensemble that are added to the mean (Table 2 has 2 for the UCB, Eq. (24))."""
     states: Literal["data", "start"] = "data"
@@ -67,8 +67,8 @@ class GateConfig:
     """offline: how far the learned dynamics may be off for the clone of the best trajectories, whose return and cost
     the data tell, as a share of the data's range of returns and of the largest possible cost. Where either half is off
     by more, no later policy is taken on its word, and the clone is kept. This forecast is of the clone by itself:
-    paired, of short roll-outs; whole, of episodes that begin where those trajectories did, because elsewhere a good
-    forecast may differ from what they have earned."""
+    whole, of episodes that begin where those trajectories did, because elsewhere a good forecast may differ from what
+    they have earned; paired, of short roll-outs."""
 
     def __post_init__(self) -> None:
         accept(self, "gate.", k=AT_LEAST_0)

@@ -200,10 +200,9 @@ show(figure, "Losses of the learned dynamics, the behaviour model, the clones an
 # %% [markdown]
 # ## Adaptation, step by step
 #
-# Every 50 steps two halves of an ensemble of learned dynamics are asked how much the policy differs from the clone, in
-# short roll-outs from the same states; to that comes what the cloned trajectories have cost (mean plus one deviation).
-# The *steering* half sets the gate's cost; the *judging* half, which the policy has never been steered by, helps to
-# choose the policy that is kept. Top row: the branch that Algorithm 3 took, as shares over seeds and steps.
+# Every 50 steps the policy is played in two halves of an ensemble of learned dynamics. The *steering* half sets the
+# gate's cost; the *judging* half, which the policy has never been steered by, helps to choose the policy that is kept.
+# Top row: the branch that Algorithm 3 took, as shares over seeds and steps.
 
 # %%
 metrics = [record for record in recorded if record["phase"] == "adaptation"]
@@ -249,28 +248,26 @@ figure.legend(
 )
 show(figure, "The branch of the rule, the gate's cost and the foretold return over the steps of adaptation, by limit.")
 
-overall = {
-    label: np.mean([np.mean(record[f"share_{name}"]) for record in metrics]) for name, (label, _) in BRANCHES.items()
-}
+unsafe = np.mean([np.mean(record["share_unsafe"]) for record in metrics])
 kept = sum(replica["chosen_step"] == 0 for replica in place)
 say(
-    "Over all replicas and steps: "
-    + ", ".join(f"{label} {share:.0%}" for label, share in overall.items())
-    + f". The gate's cost climbs to the limit and stays about it. The clone is kept in {kept} of {len(place)} "
-    "replicas: it gives way only where both halves foretell that an adapted policy earns more and keeps the limit."
+    f"The gate takes nearly every policy for unsafe: {unsafe:.0%} of all steps descend the cost alone. The clone is "
+    f"kept in {kept} of {len(place)} replicas: it gives way only where both halves foretell that an adapted policy "
+    "keeps the limit."
 )
 
 # %% [markdown]
 # ## Is the estimate right?
 #
-# Each dot is one policy of the study (`deep/study/paired`: what the gate looked at in the twelve adaptations of this
-# run, and policies around them; true costs from 10 simulator episodes each). Left: learned dynamics asked for whole
-# episodes, the half that judges. The others: asked in pairs, for the difference to the clone. All are offline, so all
-# can be wrong; each bound is mean plus one deviation (the gate adds to it where a policy leaves the data, which is left
-# out here). Line: bound = truth; shaded: what would be let through at the limit 20; orange: that limit.
+# The preprint's gate reads an upper confidence bound, mean plus two deviations, off an ensemble of cost critics; ours
+# rolls the policy out in learned dynamics and takes mean plus one deviation (and more where a policy leaves the data,
+# which is left out here). Both are offline, so both can be wrong. Each dot is one policy of the study
+# (`deep/study/hopper`: 360 policies of nine adaptations of this run, true costs from 10 simulator episodes each). For
+# the preprint's bound critics were fitted to each policy by fitted-Q evaluation at $\gamma=.99$. Line: bound = truth;
+# shaded: what would be let through at the limit 20; orange: that limit.
 
 # %%
-studied = read_table(RESULTS.parents[1] / "study" / "paired" / "results.csv")
+studied = read_table(RESULTS.parents[1] / "study" / "hopper" / "results.csv")
 
 
 def column_of(name: str) -> np.ndarray:
@@ -280,9 +277,9 @@ def column_of(name: str) -> np.ndarray:
 true = column_of("true cost")
 figure, panels = new(10.6, 4.0, 1, 3, sharex=True, sharey=True)
 ESTIMATES = {
-    "judging": (1, "whole episodes, the half that judges"),
-    "paired, steering": (1, "in pairs, the half that steers"),
-    "paired, judging": (1, "in pairs, the half that judges"),
+    "fitted_q": (2, "critics of fitted-Q: mean + 2 deviations"),
+    "steering": (1, "the half that steers: mean + 1 deviation"),
+    "judging": (1, "the half that judges: mean + 1 deviation"),
 }
 verdict = []
 for axes, (name, (k, title)) in zip(panels, ESTIMATES.items(), strict=True):
@@ -297,15 +294,13 @@ for axes, (name, (k, title)) in zip(panels, ESTIMATES.items(), strict=True):
     below = (bound < true).mean()
     passed, unsafe = ((bound <= 20) & (true > 20)).sum(), (true > 20).sum()
     refused, safe = ((bound > 20) & (true <= 20)).sum(), (true <= 20).sum()
-    off = np.median(np.abs(column_of(f"{name}: cost") - true))
-    verdict.append([title, f"{off:.0f}", f"{below:.0%}", f"{passed} of {unsafe}", f"{refused} of {safe}"])
+    verdict.append([title, f"{below:.0%}", f"{passed} of {unsafe}", f"{refused} of {safe}"])
 panels[0].set_ylabel("upper bound on its cost, from the data")
 show(figure, "Upper bounds of three estimators against the true cost of the study's policies.")
-HEAD = ["asked", "mean off by (median)", "bound below the truth", "above 20, let through at 20", "within 20, refused"]
-table(HEAD, verdict)
+table(["bound", "below the truth", "policies above 20 let through at 20", "policies within 20 refused"], verdict)
 say(
-    "Asked for whole episodes, the models' bound is an alarm that is nearly always on. In pairs it is fine enough to "
-    "see what adaptation can win between the clone and the limit, and now and then it is too low."
+    "Each bound is an alarm that is nearly always on: it lets through hardly any policy that breaks the limit, and "
+    "refuses nearly all that keep it. What adaptation could win between a cost of 5 and one of 20 is invisible to it."
 )
 
 # %% [markdown]

@@ -9,92 +9,121 @@ from deep.estimates.dynamics import Prediction
 from deep.estimates.rollouts import Outcomes
 from deep.trajectories import Selection, known
 
+OFF = torch.tensor([0.2, 0.5]).unsqueeze(1)
+"""What the two members are off by in the cost of a step."""
+
+PAIRED = ("--gate.forecast", "paired")
+
 
 @pytest.fixture
 def lab(build, monkeypatch):
-    """Two limits; member m takes a step's cost for b_m + a_1 / 10 and its reward for 3 + a_1, and is off by b_m."""
+    """Two limits. A step of action a costs a_1 / 10, earns 3 + a_1 and ends the episode with probability a_2 / 100."""
     experiment = build("--seeds", "1", "--cost-limits", "4", "60")
-    problem, ensemble, off = experiment.problem, experiment.dynamics, torch.tensor([0.2, 0.5])
+    problem, ensemble = experiment.problem, experiment.dynamics
 
     def predict(observations, actions):
-        there = actions[..., 0]
-        cost = off.unsqueeze(1) + there / 10
-        return Prediction(torch.zeros_like(observations), 3 + there, cost, torch.zeros_like(there))
+        first, second = actions[..., 0], actions[..., 1]
+        return Prediction(torch.zeros_like(observations), 3 + first, OFF + first / 10, second / 100)
 
     monkeypatch.setattr(ensemble.models, "predict", predict)
     told = known(problem, Selection("best").per_replica(problem), 2)
     return experiment, PairedRollOuts(ShortConfig(steps=7, states=5), ensemble, told)
 
 
-def constant(value: float):
-    return lambda observations: torch.full((*observations.shape[:2], 3), value)
+def always(first: float, second: float = 0.0):
+    action = torch.tensor([first, second, 0.0])
+    return lambda observations: action.expand(*observations.shape[:2], 3)
+
+
+def told_of(experiment):
+    """Costs, returns and lengths of what is cloned for either limit, by hand."""
+    data = experiment.data
+    signals = data.trajectory_costs, data.trajectory_returns, data.lengths
+    return [[signal[Selection("best").choose(data, limit)] for signal in signals] for limit in (4.0, 60.0)]
 
 
 def test_an_error_that_a_member_makes_of_both_policies_cancels(lab):
-    """The members are off by 200 and 500 of 1000 steps, and agree on the difference: 1000 (.3 - .1) / 10 = 20."""
+    """The members are off by a fifth and a half of a step's cost, and agree on the difference, .02 a step."""
     experiment, paired = lab
-    alone = paired.begin(constant(0.1))
-    assert alone.cost[0].tolist() == pytest.approx([210, 510], rel=1e-4)
-    estimate = paired.estimate(constant(0.3))
-    chosen = [Selection("best").choose(experiment.data, limit) for limit in (4.0, 60.0)]
-    for i, trajectories in enumerate(chosen):
-        costs, returns = (
-            x[trajectories] for x in (experiment.data.trajectory_costs, experiment.data.trajectory_returns)
-        )
-        assert estimate.cost[i].item() == pytest.approx(costs.mean() + 20, rel=1e-4)
-        assert estimate.cost_std[i].item() == pytest.approx(costs.std(), abs=2e-3)
-        assert estimate.reward[i].item() == pytest.approx(returns.mean() + 200, rel=1e-3)
-        assert estimate.length[i].item() == pytest.approx(experiment.data.lengths[trajectories].mean())
+    alone = paired.begin(always(0.1))
+    estimate = paired.estimate(always(0.3))
+    for i, (costs, returns, lengths) in enumerate(told_of(experiment)):
+        length = lengths.mean()
+        assert alone.cost[i].tolist() == pytest.approx([0.21 * length, 0.51 * length], rel=1e-4)
+        assert estimate.cost[i].item() == pytest.approx(costs.mean() + 0.02 * length, rel=1e-4)
+        assert estimate.cost_std[i].item() == pytest.approx(costs.std(), abs=1e-3)
+        assert estimate.reward[i].item() == pytest.approx(returns.mean() + 0.2 * length, rel=1e-3)
+        assert estimate.length[i].item() == pytest.approx(length)
     assert not torch.allclose(estimate.cost[0], estimate.cost[1])
+
+
+def test_falls_that_short_roll_outs_hardly_see_end_the_return(lab):
+    """Whole episodes of 1000 steps last (1 - q^1000) / (1 - q) with q = .999, in the place of 1000."""
+    experiment, paired = lab
+    paired.begin(always(0.1))
+    estimate = paired.estimate(always(0.3, 0.1))
+    share = (1 - 0.999**1000) / 0.001 / 1000
+    for i, (costs, returns, lengths) in enumerate(told_of(experiment)):
+        assert estimate.length[i].item() == pytest.approx(share * lengths.mean(), rel=1e-3)
+        assert estimate.reward[i].item() == pytest.approx(share * (returns.mean() + 0.2 * lengths.mean()), rel=1e-3)
+        assert estimate.cost[i].item() == pytest.approx(costs.mean() + 0.02 * lengths.mean(), rel=1e-3)
+    # A clone that falls as often is no reason to expect less.
+    paired.begin(always(0.1, 0.1))
+    again = paired.estimate(always(0.3, 0.1))
+    assert again.length.tolist() == pytest.approx([lengths.mean() for *_, lengths in told_of(experiment)])
 
 
 def test_of_the_clone_itself_it_says_what_the_data_say(lab):
     _, paired = lab
-    paired.begin(constant(0.1))
+    paired.begin(always(0.1, 0.05))
     for voices in ("steering", "judging", "all"):
-        estimate = paired.read(paired.roll_out(constant(0.1)), voices)
+        estimate = paired.read(paired.roll_out(always(0.1, 0.05)), voices)
         torch.testing.assert_close(estimate.cost, paired.known.costs)
         torch.testing.assert_close(estimate.reward, paired.known.returns)
+        torch.testing.assert_close(estimate.length, paired.known.lengths)
         torch.testing.assert_close(estimate.cost_std, paired.known.spread)
-    everyone = paired.read(paired.roll_out(constant(0.1)), "all")
+    everyone = paired.read(paired.roll_out(always(0.1, 0.05)), "all")
     assert (everyone.cost_high - everyone.cost)[1].item() == pytest.approx(1.959964 * paired.known.spread[1].item())
 
 
 def test_members_that_differ_about_the_difference_widen_the_interval(lab, monkeypatch):
     """Member 1 thinks the actions twice as dear as member 0."""
-    _, paired = lab
-    slope = torch.tensor([0.1, 0.2]).unsqueeze(1)
-    monkeypatch.setattr(
-        paired.ensemble.models,
-        "predict",
-        lambda o, a: Prediction(torch.zeros_like(o), a[..., 0], slope * a[..., 0], torch.zeros_like(a[..., 0])),
-    )
-    paired.begin(constant(0.1))
-    outcomes = paired.roll_out(constant(0.3))
+    experiment, paired = lab
+
+    def predict(observations, actions):
+        first = actions[..., 0]
+        return Prediction(torch.zeros_like(observations), first, OFF * first, torch.zeros_like(first))
+
+    monkeypatch.setattr(paired.ensemble.models, "predict", predict)
+    paired.begin(always(0.1))
+    outcomes = paired.roll_out(always(0.3))
     found = (outcomes.cost - paired.known.costs.unsqueeze(1))[0]
-    assert found.tolist() == pytest.approx([20, 40], rel=1e-4)
+    length = told_of(experiment)[0][2].mean()
+    assert found.tolist() == pytest.approx([0.04 * length, 0.1 * length], rel=1e-3)
     steering, judging, everyone = (paired.read(outcomes, v) for v in ("steering", "judging", "all"))
-    assert (judging.cost - steering.cost)[0].item() == pytest.approx(20, rel=1e-3)
-    assert everyone.cost_std[0].item() == pytest.approx(np.hypot(10, paired.known.spread[0].item()), rel=1e-3)
+    assert (judging.cost - steering.cost)[0].item() == pytest.approx(0.06 * length, rel=1e-3)
+    assert everyone.cost_std[0].item() == pytest.approx(
+        np.hypot(0.03 * length, paired.known.spread[0].item()), rel=1e-3
+    )
 
 
 def test_a_checkpoint_holds_what_was_foretold_of_the_clone(build):
     """Without it a resumed run, or an evaluation, would compare with nothing."""
-    experiment = build("--seeds", "1", "--cost-limits", "4")
+    experiment = build("--seeds", "1", "--cost-limits", "4", *PAIRED)
     method = experiment.method
     assert not experiment.tensors()["foretold_of_clone"].any()
     method.gate.look(0)
     assert experiment.tensors()["foretold_of_clone"].all()
-    again = build("--seeds", "1", "--cost-limits", "4")
+    again = build("--seeds", "1", "--cost-limits", "4", *PAIRED)
     with torch.no_grad():
         for name, tensor in again.tensors().items():
             tensor.copy_(experiment.tensors()[name])
-    act = constant(0.2)
+    act = always(0.2)
     for ours, theirs in zip(method.estimator.estimate(act), again.method.estimator.estimate(act), strict=True):
         assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize("words", [("--cloned.which", "all"), ("--gate.forecast", "whole")])
+@pytest.mark.parametrize("words", [("--cloned.which", "all", *PAIRED), ()])
 def test_where_the_data_say_nothing_of_the_clone_or_pairing_is_off_whole_episodes_foretell(build, words):
     method = build("--seeds", "1", "--cost-limits", "4", *words).method
     assert method.estimator is method.gate.dynamics
@@ -108,7 +137,7 @@ def outcomes(cost: tuple[float, ...], reward: tuple[float, ...]) -> Outcomes:
 
 def test_the_gate_follows_the_steering_member_and_keeps_what_both_take_for_better_than_the_clone(build, monkeypatch):
     """Costs and returns beyond the clone's, of which the members by themselves say 300 and 100, 500 and 700."""
-    words = ("--gate.trust", "1e9", "--gate.k", "0", "--gate.required-length", "0")
+    words = ("--gate.trust", "1e9", "--gate.k", "0", "--gate.required-length", "0", *PAIRED)
     experiment = build("--cost-limits", "60", *words)
     gate = experiment.method.gate
     known = gate.known
@@ -123,11 +152,11 @@ def test_the_gate_follows_the_steering_member_and_keeps_what_both_take_for_bette
     ]
     seen = iter([beyond[0], *beyond])  # the clone is asked first, by itself
 
-    def roll_out(act):
+    def alone(act):
         (first, second), (here, there) = next(seen)
         return outcomes((300.0 + first, 500.0 + second), (100.0 + here, 700.0 + there))
 
-    monkeypatch.setattr(gate.paired.short, "roll_out", roll_out)
+    monkeypatch.setattr(gate.paired, "_alone", alone)
     kept = []
     for step, ((steering, judging), _) in enumerate(beyond):
         gate.actor.average.fill_(float(step))
@@ -146,11 +175,11 @@ def test_what_the_members_say_of_the_clone_by_themselves_is_held_against_the_dat
     build, monkeypatch, half, off_return, off_cost, trusted
 ):
     """Paired, it would agree by construction."""
-    experiment = build("--cost-limits", "60", "--gate.trust", "0.2", "--gate.required-length", "0")
+    experiment = build("--cost-limits", "60", "--gate.trust", "0.2", "--gate.required-length", "0", *PAIRED)
     gate, data = experiment.method.gate, experiment.data
     cost, reward = [[float(told)] * 2 for told in (gate.known.costs, gate.known.returns)]
     cost[half] += off_cost * 1000 * float(data.costs.max())
     reward[half] += off_return * float(np.ptp(data.trajectory_returns))
-    monkeypatch.setattr(gate.paired.short, "roll_out", lambda act: outcomes(tuple(cost), tuple(reward)))
+    monkeypatch.setattr(gate.paired, "_alone", lambda act: outcomes(tuple(cost), tuple(reward)))
     gate.look(0)
     assert gate.trusted.tolist() == [trusted]

@@ -40,7 +40,16 @@ def runs(dataset_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     words = ["--dataset", str(dataset_file), "--episodes", "1", "--device", "cpu", "--seeds", "1", "2"]
     words += ["--cost-limits", "4", "9"]
-    drcorl = [*TINY, "--gate.record", "--gate.look-every", "100", "--adaptation-steps", "120"]
+    drcorl = [
+        *TINY,
+        "--gate.record",
+        "--gate.forecast",
+        "paired",
+        "--gate.look-every",
+        "100",
+        "--adaptation-steps",
+        "120",
+    ]
     train.main([*words, *drcorl, "--out", str(folder / "drcorl")])
     cloning = "--algorithm bc_all --steps 4 --hidden 16 --dynamics.steps 4 --dynamics.members 2 --dynamics.hidden 16"
     train.main([*words, *cloning.split(), "--dynamics.episodes", "2", "--out", str(folder / "cloning")])

@@ -53,13 +53,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gate: UCB, k = 0": {"gate.kind": "ucb", "gate.k": 0.0},
     "gate: UCB, k = 2": {"gate.kind": "ucb", "gate.k": 2.0},
     "gate: k = 0": {"gate.k": 0.0},
-    "gate: whole episodes": {"gate.forecast": "whole"},
+    "gate: in pairs": {"gate.forecast": "paired", "adaptation_rate": 5e-6, "adaptation_steps": 1000},
     "gate: simulator (hybrid)": {"gate.kind": "simulator", "online.episodes": 5},
     "clone: of all trajectories": {"cloned.which": "all"},
     "clone: of the safe ones": {"cloned.which": "safe"},
     "clone: reverse KL from step 2500": {"regression_steps": 2500},
     "states: all of the data's": {"states": "data"},
-    "step size: 5e-5": {"adaptation_rate": 5e-5},
+    "step size: 2e-4": {"adaptation_rate": 2e-4},
     "states not normalised": {"normalise_states": False},
 }  # fmt: skip
 """Changes of the method's settings, by dotted name, or of the run's."""
