@@ -148,28 +148,19 @@ def test_the_behaviour_model_is_trained_where_something_reads_it(build, words, t
     assert ("behaviour" in [phase.name for phase in build(*words).method.phases()]) == trained
 
 
-def test_cloning_regresses_first_and_then_descends_the_reverse_kl(build):
-    """One schedule over both phases; the behaviour model is asked in the second alone."""
-    experiment = build("--cloning-steps", "10", "--regression-steps", "4")
-    method, asked, factors = experiment.method, [], []
-    real, descend = method.behaviour.kl, method.clone.descend
-    method.behaviour.kl = lambda *given: asked.append(real(*given)) or asked[-1]
-    method.clone.descend = lambda slope, factor: factors.append((slope, float(factor))) or descend(slope, factor)
-    phases = {phase.name: phase for phase in method.phases()}
-    assert [name for name in phases if name in ("cloning", "reverse KL")] == ["cloning", "reverse KL"]
-    assert (phases["cloning"].steps, phases["reverse KL"].steps) == (4, 6)
-    for name, step in (("cloning", 3.0), ("reverse KL", 2.0)):
-        block = draw_block(phases[name].draws, phases[name].seeds, name, 0, 1, experiment.device)
-        phases[name].update(torch.tensor(step), {key: value[0] for key, value in block.items()})
-        assert len(asked) == (name == "reverse KL")
-    assert [factor for _, factor in factors] == pytest.approx([1 - 0.9 * 3 / 10, 1 - 0.9 * 6 / 10])
-    assert not torch.allclose(factors[0][0], factors[1][0])
-
-
-@pytest.mark.parametrize(("cloning", "steps"), [(4, [4]), (3, [3]), (0, [0])])
-def test_cloning_that_ends_with_the_regression_has_one_phase(build, cloning, steps):
-    method = build("--cloning-steps", str(cloning), "--regression-steps", "4").method
-    assert [phase.steps for phase in method.phases() if phase.name in ("cloning", "reverse KL")] == steps
+def test_regression_does_not_ask_the_behaviour_model(build, monkeypatch):
+    """Cloning that ends with the regression is the same without it, and four times as fast."""
+    found = []
+    for words in (("--cloning-steps", "4"), ("--cloning-steps", "5")):
+        experiment = build("--regression-steps", "4", *words)
+        method = experiment.method
+        phase = next(phase for phase in method.phases() if phase.name == "cloning")
+        draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
+        if words[1] == "4":
+            monkeypatch.setattr(method.behaviour, "kl", lambda *_: pytest.fail("the behaviour model was asked"))
+        phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
+        found.append(method.clone.theta.detach().clone())
+    assert torch.equal(*found)
 
 
 def test_a_behaviour_model_that_nothing_reads_is_not_updated(capsys):

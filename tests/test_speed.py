@@ -10,18 +10,7 @@ from deep.speed.__main__ import PLAIN, main
 from tests.test_replicas import double  # noqa: F401 (a fixture)
 
 OPTIONS = {
-    "drcorl": [
-        "--gate.kind",
-        "ucb",
-        "--gate.choose",
-        "last",
-        "--dynamics.steps",
-        "0",
-        "--behaviour.dropout",
-        "0.1",
-        "--regression-steps",
-        "2",
-    ],
+    "drcorl": ["--gate.kind", "ucb", "--gate.choose", "last", "--dynamics.steps", "0", "--behaviour.dropout", "0.1"],
     "safe_dql": ["--algorithm", "safe_dql", "--batch-size", "16", "--critics.hidden", "16", "--hidden", "16", "16"],
     "bc_all": ["--algorithm", "bc_safe", "--batch-size", "16"],
 }

@@ -88,14 +88,9 @@ class DRCORLConfig:
             )
 
     @property
-    def least_squares_steps(self) -> int:
-        """Steps of cloning by regression."""
-        return min(self.regression_steps, self.cloning_steps)
-
-    @property
     def reverse_kl_steps(self) -> int:
         """Steps of cloning beyond the regression."""
-        return self.cloning_steps - self.least_squares_steps
+        return max(self.cloning_steps - self.regression_steps, 0)
 
     @property
     def uses_behaviour(self) -> bool:
@@ -159,11 +154,9 @@ class DRCORL:
             adapt |= {"online": Draw("uniform", (batch,))}
         begin, hooks, limits = self._begin, self.gate.hooks(), problem.replica_limits
         owned = limits if self.owners is replicas else ()
-        distilling = Phase("reverse KL", config.reverse_kl_steps, self.owners, clone, self._distil, limits=owned)
         return [
             *([self.behaviour.phase()] if config.uses_behaviour else []),
-            Phase("cloning", config.least_squares_steps, self.owners, row | {"z": normal}, self._regress, limits=owned),
-            *([distilling] if config.reverse_kl_steps > 0 else []),
+            Phase("cloning", config.cloning_steps, self.owners, clone, self._clone, limits=owned),
             Phase("reward critic", steps, seeds, row, self._learn_reward),
             Phase("cost critics", steps, self.owners, cost, self._learn_clone_cost, limits=owned),
             Phase("adaptation", config.adaptation_steps, replicas, adapt, self._adapt, begin, hooks, limits),
@@ -175,26 +168,17 @@ class DRCORL:
     def _batch(self, draws: Mapping[str, Tensor], allowed: Rows | None = None) -> Batch:
         return self.problem.replay.batch(self.problem.replay.rows(draws["row"], allowed))
 
-    def _regress(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Lines 3-4 of Algorithm 1, their beginning: behaviour cloning by least squares."""
-        batch = self._batch(draws, self.cloned)
-        actions, _ = self.policy.sample(self.clone.theta, batch.observations, draws["z"])
-        distance = (actions - batch.actions).square().mean((1, 2))
-        self._descend_clone(distance, step)
-        return {"squared_distance_to_data": distance.detach()}
-
-    def _distil(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Lines 3-4 of Algorithm 1: descent of the reverse KL to the behaviour model."""
+    def _clone(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Lines 3-4 of Algorithm 1: behaviour cloning, from a regression to the reverse KL to the behaviour model."""
         batch = self._batch(draws, self.cloned)
         actions, log_std = self.policy.sample(self.clone.theta, batch.observations, draws["z"])
-        kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
-        self._descend_clone(kl, step + self.config.least_squares_steps)
-        return {"squared_distance_to_data": (actions.detach() - batch.actions).square().mean((1, 2))}
-
-    def _descend_clone(self, loss: Tensor, step: Tensor) -> None:
-        """One step of the clone down this loss; both of its phases share one schedule."""
+        loss = distance = (actions - batch.actions).square().mean((1, 2))
+        if self.config.reverse_kl_steps > 0:
+            kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
+            loss = torch.where(step < self.config.regression_steps, distance, kl)
         self.clone.descend(gradient(loss, self.clone), falling(step, self.config.cloning_steps))
         self.clone.track(self.config.average_rate)
+        return {"squared_distance_to_data": distance.detach()}
 
     def _learn_reward(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return self.reward.learn(step, self._batch(draws))

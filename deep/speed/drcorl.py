@@ -155,26 +155,11 @@ class CostCritics(Plain):
 
 
 class Cloning(Behaviour):
-    """Least squares on the data's actions."""
+    """Least squares, then the reverse KL to the behaviour model."""
 
     def __init__(self, method: DRCORL, replica: int) -> None:
         super().__init__(method, replica)
         self.clone = self.policy(method.clone, self.config.learning_rate)
-
-    def update(self, step: int, draws: Draws) -> None:
-        batch = self.cloned(draws)
-        self.descend((self.clone.module(batch.observations) - batch.actions).square().mean(), step)
-
-    def descend(self, loss: Tensor, step: int) -> None:
-        self.clone.descend(loss, falling(step, self.config.cloning_steps))
-        self.clone.track(self.config.average_rate)
-
-    def learned(self) -> dict[str, Tensor]:
-        return {"clone.theta": flat(self.clone.module), "clone.average": flat(self.clone.average)}
-
-
-class Distilling(Cloning):
-    """Descent of the reverse KL to the behaviour model."""
 
     def kl(self, observations: Tensor, actions: Tensor, draws: Draws) -> Tensor:
         config, schedule = self.config.behaviour, self.method.behaviour.schedule
@@ -187,16 +172,24 @@ class Distilling(Cloning):
         return (WEIGHTS[config.kl_weight](alpha, sigma) * (pull * actions).sum(-1)).mean()
 
     def update(self, step: int, draws: Draws) -> None:
-        observations = self.cloned(draws).observations
-        kl = self.kl(observations, self.clone.module(observations), draws)
-        self.descend(kl, step + self.config.least_squares_steps)
+        batch = self.cloned(draws)
+        actions = self.clone.module(batch.observations)
+        loss = (actions - batch.actions).square().mean()
+        if self.config.reverse_kl_steps > 0:
+            kl = self.kl(batch.observations, actions, draws)
+            loss = loss if step < self.config.regression_steps else kl
+        self.clone.descend(loss, falling(step, self.config.cloning_steps))
+        self.clone.track(self.config.average_rate)
+
+    def learned(self) -> dict[str, Tensor]:
+        return {"clone.theta": flat(self.clone.module), "clone.average": flat(self.clone.average)}
 
 
 class _AdaptedCosts(CostCritics):
     prefix = ""
 
 
-class Adaptation(Distilling):
+class Adaptation(Cloning):
     """Lines 8-12 of Algorithm 1 with Algorithm 3, at the cost that the stacked gate has."""
 
     def __init__(self, method: DRCORL, replica: int) -> None:
@@ -246,7 +239,6 @@ class Adaptation(Distilling):
 PHASES: dict[str, type[Plain]] = {
     "behaviour": Behaviour,
     "cloning": Cloning,
-    "reverse KL": Distilling,
     "reward critic": RewardCritic,
     "cost critics": CostCritics,
     "adaptation": Adaptation,

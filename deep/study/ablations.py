@@ -68,7 +68,6 @@ RUN_FIELDS = ("normalise_states",)
 
 CLONE_FIELDS = ("cloned", "cloning_steps", "regression_steps", "batch_size", "policy", "constant_std", "hidden",
                 "learning_rate", "average_rate")  # fmt: skip
-CLONE_PHASES = ("cloning", "reverse KL")
 
 
 @dataclass(frozen=True)
@@ -229,11 +228,8 @@ def shared(base: Experiment, variant: Experiment) -> dict[str, list[str]]:
     a, b = ({k: v for k, v in asdict(m.behaviour).items() if k not in used_later} for m in (one, two))
     if a == b and not one.update_behaviour:
         found["behaviour"] = list(method.behaviour.tensors())
-    # Regression does not ask the behaviour model; the reverse KL does.
-    same_pull = one.behaviour == two.behaviour or two.reverse_kl_steps == 0
-    if same_pull and all(getattr(one, name) == getattr(two, name) for name in CLONE_FIELDS):
-        clone = [name for name in method.tensors() if name.startswith("clone.")]
-        found |= {phase.name: clone for phase in variant.phases() if phase.name in CLONE_PHASES}
+    if one.behaviour == two.behaviour and all(getattr(one, name) == getattr(two, name) for name in CLONE_FIELDS):
+        found["cloning"] = [name for name in method.tensors() if name.startswith("clone.")]
         if one.critics == two.critics and (one.gate.kind == "ucb") == (two.gate.kind == "ucb"):
             found["cost critics"] = [name for name in method.tensors() if name.startswith("clone_")]
     return found
