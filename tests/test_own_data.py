@@ -12,6 +12,7 @@ import torch
 
 from deep import evaluate, train
 from deep.benchmark.rows import collected, rows_of
+from deep.estimates import Foretelling
 from deep.experiment import Experiment, finished
 from deep.own_data import OwnData, assumptions, cost_limits, load_own, task_of
 from deep.scores import explanation, offline_costs, table
@@ -142,11 +143,13 @@ def test_a_forecast_in_doubt_gives_no_verdict(recorded, tmp_path, monkeypatch):
     for doubt in ("short", "contradicted"):
         assert " unclear " in table([sure | {"offline_doubt": doubt}])
     experiment, _ = finished(tmp_path / "run")
-    outcome = experiment.method.estimator.estimate(experiment.method.act)
+    assert isinstance(experiment.method, Foretelling)
+    estimator = experiment.method.estimator
+    outcome = estimator.estimate(experiment.method.act)
     for trusted in (True, False):
         for length, doubt in ((26.9, "short"), (27.1, None)):
             foretold = outcome._replace(length=torch.full_like(outcome.length, length))
-            monkeypatch.setattr(experiment.method.estimator, "estimate", lambda act, foretold=foretold: foretold)
+            monkeypatch.setattr(estimator, "estimate", lambda act, foretold=foretold: foretold)
             monkeypatch.setattr(experiment.method, "report", lambda trusted=trusted: {"dynamics_trusted": [trusted]})
             (found,) = offline_costs(experiment, experiment.method.act)
             assert found["offline_doubt"] == (doubt if trusted else "contradicted")
@@ -155,7 +158,7 @@ def test_a_forecast_in_doubt_gives_no_verdict(recorded, tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "settings", replace(experiment.settings, method=method))
     monkeypatch.setattr(experiment.method, "report", lambda: {"dynamics_trusted": [True]})
     foretold = outcome._replace(length=torch.full_like(outcome.length, 26.9))
-    monkeypatch.setattr(experiment.method.estimator, "estimate", lambda act: foretold)
+    monkeypatch.setattr(estimator, "estimate", lambda act: foretold)
     assert offline_costs(experiment, experiment.method.act)[0]["offline_doubt"] is None
 
 
