@@ -39,8 +39,8 @@ class GateConfig:
     forecast: Literal["whole", "paired"] = "whole"
     """How the learned dynamics are asked, for the gate, the choice and the report. whole: for episodes from the data's
     start states. paired: for the difference between the policy and the clone of the best trajectories, of which the
-    data say what it costs (`deep.estimates.paired`). Where the initial policy is another's clone, this is whole. The
-    paired forecast is fine enough for small steps: take `--adaptation-rate 5e-6 --adaptation-steps 1000` with it."""
+    data say what it costs (`deep.estimates.paired`); of another clone they say nothing, and it is refused. The paired
+    forecast is fine enough for small steps: take `--adaptation-rate 5e-6 --adaptation-steps 1000` with it."""
     short: ShortConfig = field(default_factory=lambda: ShortConfig(steps=50, states=160))
     """paired: its short roll-outs."""
     k: float = 1.0
@@ -134,8 +134,13 @@ class Gate:
         """Whether the learned dynamics have foretold of the clone what the data say."""
         self.known = known
         self.paired = None
-        """What foretells, where the data say what the clone will do; else the dynamics by themselves."""
-        if self.uses_dynamics and known is not None and config.forecast == "paired":
+        """What foretells, where it is asked in pairs; else the dynamics by themselves."""
+        if config.forecast == "paired":
+            if known is None or not self.uses_dynamics:
+                raise InputError(
+                    "--gate.forecast paired: accepted with --cloned.which best, of which the data say what it costs, "
+                    "and with a gate or a choice that asks learned dynamics (--gate.kind dynamics or --gate.choose offline)"
+                )
             self.paired = PairedRollOuts(config.short, dynamics, known)
         looks = -(-steps // config.look_every) if config.record else 0
         self.looked_at = torch.zeros(looks, *actor.average.shape, device=problem.device)

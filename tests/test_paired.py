@@ -8,6 +8,7 @@ from deep.estimates import PairedRollOuts, ShortConfig
 from deep.estimates.dynamics import Prediction
 from deep.estimates.rollouts import Outcomes
 from deep.trajectories import Selection, known
+from theory.errors import InputError
 
 OFF = torch.tensor([0.2, 0.5]).unsqueeze(1)
 """What the two members are off by in the cost of a step."""
@@ -123,11 +124,16 @@ def test_a_checkpoint_holds_what_was_foretold_of_the_clone(build):
         assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize("words", [("--cloned.which", "all", *PAIRED), ()])
-def test_where_the_data_say_nothing_of_the_clone_or_pairing_is_off_whole_episodes_foretell(build, words):
-    method = build("--seeds", "1", "--cost-limits", "4", *words).method
+def test_whole_episodes_foretell_unless_pairs_are_asked_for(build):
+    method = build("--seeds", "1", "--cost-limits", "4").method
     assert method.estimator is method.gate.dynamics
     assert "foretold_of_clone" not in method.tensors()
+
+
+@pytest.mark.parametrize("words", [("--cloned.which", "all"), ("--gate.kind", "ucb", "--gate.choose", "last")])
+def test_pairs_are_refused_where_nothing_is_known_of_the_clone_or_nothing_asks(build, words):
+    with pytest.raises(InputError, match=r"--gate\.forecast paired: accepted with --cloned\.which best"):
+        build("--seeds", "1", "--cost-limits", "4", *PAIRED, *words)
 
 
 def outcomes(cost: tuple[float, ...], reward: tuple[float, ...]) -> Outcomes:
