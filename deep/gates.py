@@ -139,7 +139,7 @@ class Gate:
             if known is None or not self.uses_dynamics:
                 raise InputError(
                     "--gate.forecast paired: accepted with --cloned.which best, of which the data say what it costs, "
-                    "and with a gate or a choice that asks learned dynamics (--gate.kind dynamics or --gate.choose offline)"
+                    "and with --gate.kind dynamics or --gate.choose offline, which ask the learned dynamics"
                 )
             self.paired = PairedRollOuts(config.short, dynamics, known)
         looks = -(-steps // config.look_every) if config.record else 0
