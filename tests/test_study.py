@@ -299,7 +299,7 @@ def test_runs_that_cannot_be_studied_are_refused(runs, tmp_path):
     (tmp_path / "checkpoint.safetensors").write_bytes((runs / "drcorl" / "checkpoint.safetensors").read_bytes())
     with pytest.raises(InputError, match="is not finished"):
         FinishedRun.read(tmp_path)
-    config["identity"]["method"]["gate"] |= {"kind": "ucb", "choose": "last"}
+    config["identity"]["method"]["gate"] |= {"kind": "ucb", "choose": "last", "forecast": "whole"}
     config["identity"]["dynamics"]["steps"] = 0
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match="no learned dynamics"):
