@@ -36,11 +36,12 @@ class GateConfig:
     which share the data and the bootstrapping with them, and so the errors: in a trial on the embedded data (seed 0,
     limit 80) this gate passed a policy whose episodes cost 548.
     """
-    forecast: Literal["whole", "paired"] = "whole"
-    """How the learned dynamics are asked, for the gate, the choice and the report. whole: for episodes from the data's
-    start states. paired: for the difference between the policy and the clone of the best trajectories, of which the
-    data say what it costs (`deep.estimates.paired`); of another clone they say nothing, and it is refused. The paired
-    forecast is fine enough for small steps: take `--adaptation-rate 5e-6 --adaptation-steps 1000` with it."""
+    forecast: Literal["auto", "paired", "whole"] = "auto"
+    """How the learned dynamics are asked, for the gate, the choice and the report. paired: for the difference between
+    the policy and the clone of the best trajectories, of which the data say what it costs (`deep.estimates.paired`); of
+    another clone they say nothing, and it is refused. whole: for episodes from the data's start states; too coarse for
+    steps as small as the default, take `--adaptation-rate 5e-5 --adaptation-steps 1500` with it. auto: paired for a
+    clone of the best trajectories, whole for another."""
     short: ShortConfig = field(default_factory=lambda: ShortConfig(steps=50, states=160))
     """paired: its short roll-outs."""
     k: float = 1.0
@@ -135,13 +136,14 @@ class Gate:
         self.known = known
         self.paired = None
         """What foretells, where it is asked in pairs; else the dynamics by themselves."""
-        if config.forecast == "paired":
-            if known is None or not self.uses_dynamics:
-                raise InputError(
-                    "--gate.forecast paired: accepted with --cloned.which best, of which the data say what it costs, "
-                    "and with --gate.kind dynamics or --gate.choose offline, which ask the learned dynamics"
-                )
-            self.paired = PairedRollOuts(config.short, dynamics, known)
+        told = known if self.uses_dynamics and config.forecast != "whole" else None
+        if config.forecast == "paired" and told is None:
+            raise InputError(
+                "--gate.forecast paired: accepted with --cloned.which best, of which the data say what it costs, "
+                "and with --gate.kind dynamics or --gate.choose offline, which ask the learned dynamics"
+            )
+        if told is not None:
+            self.paired = PairedRollOuts(config.short, dynamics, told)
         looks = -(-steps // config.look_every) if config.record else 0
         self.looked_at = torch.zeros(looks, *actor.average.shape, device=problem.device)
         self.replay: OnlineReplay | None = None

@@ -121,15 +121,15 @@ def test_the_last_policy_is_scored_beside_the_one_that_is_kept(base, tmp_path):
     """Kept is the clone: with a departure that no policy can have, nothing else may replace it."""
     words = [str(base), "--out", str(tmp_path), "--episodes", "2", "--variants"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(VARIANTS, "step size: 2e-4", {"adaptation_rate": 0.01, "gate.departure": 1e-9})
-        ablations.main([*words, "step size: 2e-4"])
-    found = read_json(folder_of(tmp_path, "step size: 2e-4") / "summary.json")
-    assert found["commit"] == read_json(folder_of(tmp_path, "step size: 2e-4") / "config.json")["commit"]
+        patch.setitem(VARIANTS, "step size: 5e-5", {"adaptation_rate": 0.01, "gate.departure": 1e-9})
+        ablations.main([*words, "step size: 5e-5"])
+    found = read_json(folder_of(tmp_path, "step size: 5e-5") / "summary.json")
+    assert found["commit"] == read_json(folder_of(tmp_path, "step size: 5e-5") / "config.json")["commit"]
     assert found["method"]["chosen_step"] == [0.0, 0.0]
     kept, last = found["results"], found["other_choices"]["last"]
     assert [row["seed"] for row in last] == [row["seed"] for row in kept] == [1, 2]
     assert all(one["reward"] != two["reward"] for one, two in zip(kept, last, strict=True))
-    runs, _ = collected([f"mine={folder_of(tmp_path, 'step size: 2e-4')}"])
+    runs, _ = collected([f"mine={folder_of(tmp_path, 'step size: 5e-5')}"])
     assert {(row["variant"], row["choice"]) for row in rows_of(runs)} == {("mine", ""), ("mine", "last")}
 
 
@@ -180,8 +180,8 @@ def test_variants_of_another_run_limit_or_number_of_episodes_are_refused(base, d
 
 
 def test_a_variant_is_a_run_for_all_commands(base, tmp_path, capsys, monkeypatch):
-    ablations.run(ablations.Options(base, tmp_path, ("step size: 2e-4",), episodes=2))
-    variant = folder_of(tmp_path, "step size: 2e-4")
+    ablations.run(ablations.Options(base, tmp_path, ("step size: 5e-5",), episodes=2))
+    variant = folder_of(tmp_path, "step size: 5e-5")
     config = read_json(variant / "config.json")
     assert config["shared"] == ["behaviour", "cloning", "cost critics", "dynamics"]
     evaluate.main([str(variant), "--episodes", "2"])

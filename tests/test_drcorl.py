@@ -159,6 +159,7 @@ def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch,
     A clone of the best trajectories does not give way to a policy that is unsafe and less so; another clone does.
     """
     words = ("--gate.k", "1", "--gate.required-length", "0.5", "--gate.trust", "1e9", "--cloned.which", cloned)
+    words += ("--gate.forecast", "whole")
     experiment = build("--cost-limits", str(LIMIT), *words)
     method = experiment.method
     # Cost and return, in the eyes of the steering and of the judging member.
@@ -205,7 +206,8 @@ def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch,
 def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
     build, monkeypatch, half, off_return, off_cost, trusted
 ):
-    experiment = build("--cost-limits", str(LIMIT), "--gate.trust", "0.2", "--gate.required-length", "0")
+    words = ("--gate.trust", "0.2", "--gate.required-length", "0", "--gate.forecast", "whole")
+    experiment = build("--cost-limits", str(LIMIT), *words)
     method, data = experiment.method, experiment.data
     cloned = Selection("best").choose(data, LIMIT)
     true_return, true_cost = data.trajectory_returns[cloned].mean(), data.trajectory_costs[cloned].mean()

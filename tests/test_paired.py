@@ -72,6 +72,10 @@ def test_falls_that_short_roll_outs_hardly_see_end_the_return(lab):
     paired.begin(always(0.1, 0.1))
     again = paired.estimate(always(0.3, 0.1))
     assert again.length.tolist() == pytest.approx([lengths.mean() for *_, lengths in told_of(experiment)])
+    # One that does not fall, where the clone does within 100 steps, lasts as long as an episode can, and no longer.
+    paired.known = paired.known._replace(lengths=torch.full((2,), 900.0))
+    paired.begin(always(0.1, 1))
+    assert paired.estimate(always(0.3)).length.tolist() == [1000, 1000]
 
 
 def test_of_the_clone_itself_it_says_what_the_data_say(lab):
@@ -124,8 +128,22 @@ def test_a_checkpoint_holds_what_was_foretold_of_the_clone(build):
         assert torch.equal(ours, theirs)
 
 
-def test_whole_episodes_foretell_unless_pairs_are_asked_for(build):
+def test_pairs_are_asked_wherever_the_data_say_what_the_clone_costs(build):
     method = build("--seeds", "1", "--cost-limits", "4").method
+    assert method.estimator is method.gate.paired is not None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--gate.forecast", "whole"),
+        ("--cloned.which", "all"),
+        ("--cloned.which", "safe"),
+        ("--gate.kind", "ucb", "--gate.choose", "last"),
+    ],
+)
+def test_whole_episodes_foretell_elsewhere(build, words):
+    method = build("--seeds", "1", "--cost-limits", "4", *words).method
     assert method.estimator is method.gate.dynamics
     assert "foretold_of_clone" not in method.tensors()
 

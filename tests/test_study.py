@@ -43,8 +43,6 @@ def runs(dataset_file, tmp_path_factory):
     drcorl = [
         *TINY,
         "--gate.record",
-        "--gate.forecast",
-        "paired",
         "--gate.look-every",
         "100",
         "--adaptation-steps",
@@ -299,7 +297,7 @@ def test_runs_that_cannot_be_studied_are_refused(runs, tmp_path):
     (tmp_path / "checkpoint.safetensors").write_bytes((runs / "drcorl" / "checkpoint.safetensors").read_bytes())
     with pytest.raises(InputError, match="is not finished"):
         FinishedRun.read(tmp_path)
-    config["identity"]["method"]["gate"] |= {"kind": "ucb", "choose": "last", "forecast": "whole"}
+    config["identity"]["method"]["gate"] |= {"kind": "ucb", "choose": "last"}
     config["identity"]["dynamics"]["steps"] = 0
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match="no learned dynamics"):

@@ -57,7 +57,7 @@ class DRCORLConfig:
     regression_steps: int = 4000
     """The first of these, by least squares; the others descend the reverse KL, whose behaviour model knows all of the
     data, unsafe trajectories included. From a random start the reverse KL alone finds a good mode very slowly."""
-    adaptation_steps: int = 1500
+    adaptation_steps: int = 1000
     """Steps of safe adaptation (2050 in Table 2)."""
     batch_size: int = 256
     """Minibatch of all phases but the behaviour model's (Table 2)."""
@@ -69,7 +69,7 @@ class DRCORLConfig:
     """Hidden layers of the policy (Table 2)."""
     learning_rate: float = 6e-4
     """Adam's step size in cloning (Table 2), falling linearly to a tenth, as in adaptation."""
-    adaptation_rate: float = 5e-5
+    adaptation_rate: float = 5e-6
     """Adam's step size in adaptation: 6e-4 of Table 2 carries a policy across the whole band between two looks."""
     average_rate: float = 0.01
     """Rate of the moving average of the policy's parameters; the average is the policy that is evaluated."""

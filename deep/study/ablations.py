@@ -29,6 +29,9 @@ from deep.trainer import train
 from theory.errors import InputError, exit_on_input_error
 from theory.files import write_whole
 
+LONGER_STEPS = {"adaptation_rate": 5e-5, "adaptation_steps": 1500}
+"""Where the gate sees less than ten costs, or the clone is far from safe, steps as small as the default lead nowhere."""
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "anchor: none": {"anchor": "none"},
@@ -53,13 +56,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gate: UCB, k = 0": {"gate.kind": "ucb", "gate.k": 0.0},
     "gate: UCB, k = 2": {"gate.kind": "ucb", "gate.k": 2.0},
     "gate: k = 0": {"gate.k": 0.0},
-    "gate: in pairs": {"gate.forecast": "paired", "adaptation_rate": 5e-6, "adaptation_steps": 1000},
+    "gate: whole episodes": {"gate.forecast": "whole"},
+    "gate: whole episodes, longer steps": {"gate.forecast": "whole", **LONGER_STEPS},
     "gate: simulator (hybrid)": {"gate.kind": "simulator", "online.episodes": 5},
-    "clone: of all trajectories": {"cloned.which": "all"},
-    "clone: of the safe ones": {"cloned.which": "safe"},
+    "clone: of all trajectories": {"cloned.which": "all", **LONGER_STEPS},
+    "clone: of the safe ones": {"cloned.which": "safe", **LONGER_STEPS},
     "clone: reverse KL from step 2500": {"regression_steps": 2500},
     "states: all of the data's": {"states": "data"},
-    "step size: 2e-4": {"adaptation_rate": 2e-4},
+    "step size: 5e-5": {"adaptation_rate": 5e-5},
     "states not normalised": {"normalise_states": False},
 }  # fmt: skip
 """Changes of the method's settings, by dotted name, or of the run's."""
