@@ -42,7 +42,7 @@ from deep.scores import FIRST_EVALUATION_SEED
 from deep.tasks import find_task, make
 from theory.tables import read_table
 
-RESULTS = Path(deep.__file__ or "").parent / "benchmark" / "results"
+RESULTS = Path(deep.__file__ or "").parent / "study" / "paired"
 LIMITS = {20.0: BLUE, 40.0: ORANGE, 80.0: GREEN}
 SEED, LIMIT = 0, 20.0  # the replica that is looked at closely
 
@@ -53,11 +53,11 @@ data, method = experiment.data, experiment.method
 assert isinstance(method, DRCORL)
 
 scores = [row for row in rows_in(RESULTS / "results.csv") if row["data"] == "embedded"]
-own = [row for row in scores if row["algorithm"] == "drcorl"]
+own = [row for row in scores if row["algorithm"] == "drcorl" and not row["variant"]]
 about = json.loads((RESULTS / "benchmark.json").read_text(encoding="utf-8"))
 seeds = ", ".join(f"{seed:g}" for seed in sorted({row["seed"] for row in own}))
 say(
-    "*Scores are read from `results.csv`, the course of training from `hopper/`, both in `deep/benchmark/results`, "
+    "*Scores are read from `results.csv`, the course of training from `hopper/`, both in `deep/study/paired`, "
     f"whose README has the commands (torch {about['versions']['torch']}, {about['machine']}; seeds {seeds}, "
     f"{own[0]['episodes']:g} episodes per policy, all stages trained anew for each seed).*"
 )
@@ -200,9 +200,10 @@ show(figure, "Losses of the learned dynamics, the behaviour model, the clones an
 # %% [markdown]
 # ## Adaptation, step by step
 #
-# Every 50 steps the policy is played in two halves of an ensemble of learned dynamics. The *steering* half sets the
-# gate's cost; the *judging* half, which the policy has never been steered by, helps to choose the policy that is kept.
-# Top row: the branch that Algorithm 3 took, as shares over seeds and steps.
+# Every 50 steps two halves of an ensemble of learned dynamics are asked how much the policy differs from the clone, in
+# short roll-outs from the same states; to that comes what the cloned trajectories have cost (mean plus one deviation).
+# The *steering* half sets the gate's cost; the *judging* half, which the policy has never been steered by, helps to
+# choose the policy that is kept. Top row: the branch that Algorithm 3 took, as shares over seeds and steps.
 
 # %%
 metrics = [record for record in recorded if record["phase"] == "adaptation"]
@@ -248,26 +249,29 @@ figure.legend(
 )
 show(figure, "The branch of the rule, the gate's cost and the foretold return over the steps of adaptation, by limit.")
 
-unsafe = np.mean([np.mean(record["share_unsafe"]) for record in metrics])
+overall = {
+    label: np.mean([np.mean(record[f"share_{name}"]) for record in metrics]) for name, (label, _) in BRANCHES.items()
+}
 kept = sum(replica["chosen_step"] == 0 for replica in place)
 say(
-    f"The gate takes nearly every policy for unsafe: {unsafe:.0%} of all steps descend the cost alone. The clone is "
-    f"kept in {kept} of {len(place)} replicas: it gives way only where both halves foretell that an adapted policy "
-    "keeps the limit."
+    "Over all replicas and steps: "
+    + ", ".join(f"{label} {share:.0%}" for label, share in overall.items())
+    + f". The clone is kept in {kept} of {len(place)} replicas: it gives way only where both halves foretell that an "
+    "adapted policy earns more and keeps the limit."
 )
 
 # %% [markdown]
 # ## Is the estimate right?
 #
-# The preprint's gate reads an upper confidence bound, mean plus two deviations, off an ensemble of cost critics; ours
-# rolls the policy out in learned dynamics and takes mean plus one deviation (and more where a policy leaves the data,
-# which is left out here). Both are offline, so both can be wrong. Each dot is one policy of the study
-# (`deep/study/hopper`: 360 policies of nine adaptations of this run, true costs from 10 simulator episodes each). For
-# the preprint's bound critics were fitted to each policy by fitted-Q evaluation at $\gamma=.99$. Line: bound = truth;
-# shaded: what would be let through at the limit 20; orange: that limit.
+# Each dot is one policy of a study of this run (what its gate looked at, and policies around the clones and the last
+# ones; true costs from 10 simulator episodes each). Left: learned dynamics asked for whole episodes, by the half that
+# judges. The others: asked in pairs, for the difference to the clone, as the gate does. All are offline, so all can be
+# wrong; each bound is mean plus one deviation (the gate adds to it where a policy leaves the data, which is left out
+# here). Line: bound = truth; shaded: what would be let through at the limit 20; orange: that limit. `deep/study/hopper`
+# has other estimators, the preprint's kind of critics among them.
 
 # %%
-studied = read_table(RESULTS.parents[1] / "study" / "hopper" / "results.csv")
+studied = read_table(RESULTS / "policies" / "results.csv")
 
 
 def column_of(name: str) -> np.ndarray:
@@ -277,13 +281,14 @@ def column_of(name: str) -> np.ndarray:
 true = column_of("true cost")
 figure, panels = new(10.6, 4.0, 1, 3, sharex=True, sharey=True)
 ESTIMATES = {
-    "fitted_q": (2, "critics of fitted-Q: mean + 2 deviations"),
-    "steering": (1, "the half that steers: mean + 1 deviation"),
-    "judging": (1, "the half that judges: mean + 1 deviation"),
+    "judging": "whole episodes, the half that judges",
+    "paired, steering": "in pairs, the half that steers",
+    "paired, judging": "in pairs, the half that judges",
 }
 verdict = []
-for axes, (name, (k, title)) in zip(panels, ESTIMATES.items(), strict=True):
-    bound = column_of(f"{name}: cost") + k * column_of(f"{name}: cost_std")
+for axes, (name, title) in zip(panels, ESTIMATES.items(), strict=True):
+    mean = column_of(f"{name}: cost")
+    bound = mean + column_of(f"{name}: cost_std")
     axes.plot(true, bound, ".", color=BLUE, markersize=5)
     axes.plot([0, 2000], [0, 2000], color=BLACK, linewidth=1)
     axes.axhspan(-1, 20, color="#F5E9EE", zorder=0)
@@ -294,10 +299,11 @@ for axes, (name, (k, title)) in zip(panels, ESTIMATES.items(), strict=True):
     below = (bound < true).mean()
     passed, unsafe = ((bound <= 20) & (true > 20)).sum(), (true > 20).sum()
     refused, safe = ((bound > 20) & (true <= 20)).sum(), (true <= 20).sum()
-    verdict.append([title, f"{below:.0%}", f"{passed} of {unsafe}", f"{refused} of {safe}"])
+    off = f"{np.median(np.abs(mean - true)):.0f}"
+    verdict.append([title, off, f"{below:.0%}", f"{passed} of {unsafe}", f"{refused} of {safe}"])
 panels[0].set_ylabel("upper bound on its cost, from the data")
-show(figure, "Upper bounds of three estimators against the true cost of the study's policies.")
-table(["bound", "below the truth", "policies above 20 let through at 20", "policies within 20 refused"], verdict)
+show(figure, "Upper bounds of the cost, asked in three ways, against the true cost of the study's policies.")
+table(["asked", "mean off by (median)", "bound below the truth", "above 20, let through", "within 20, refused"], verdict)
 say(
     "Each bound is an alarm that is nearly always on: it lets through hardly any policy that breaks the limit, and "
     "refuses nearly all that keep it. What adaptation could win between a cost of 5 and one of 20 is invisible to it."

@@ -13,6 +13,9 @@ from theory.errors import InputError
 OFF = torch.tensor([0.2, 0.5]).unsqueeze(1)
 """What the two members are off by in the cost of a step."""
 
+CLONED = Selection("safe")
+"""Of the small data, whose best consistent trajectories cost the same, so that their costs have no spread."""
+
 PAIRED = ("--gate.forecast", "paired")
 
 
@@ -27,7 +30,7 @@ def lab(build, monkeypatch):
         return Prediction(torch.zeros_like(observations), 3 + first, OFF + first / 10, second / 100)
 
     monkeypatch.setattr(ensemble.models, "predict", predict)
-    told = known(problem, Selection("best").per_replica(problem), 2)
+    told = known(problem, CLONED.per_replica(problem), 2)
     return experiment, PairedRollOuts(ShortConfig(steps=7, states=5), ensemble, told)
 
 
@@ -40,7 +43,7 @@ def told_of(experiment):
     """Costs, returns and lengths of what is cloned for either limit, by hand."""
     data = experiment.data
     signals = data.trajectory_costs, data.trajectory_returns, data.lengths
-    return [[signal[Selection("best").choose(data, limit)] for signal in signals] for limit in (4.0, 60.0)]
+    return [[signal[CLONED.choose(data, limit)] for signal in signals] for limit in (4.0, 60.0)]
 
 
 def test_an_error_that_a_member_makes_of_both_policies_cancels(lab):
@@ -55,6 +58,7 @@ def test_an_error_that_a_member_makes_of_both_policies_cancels(lab):
         assert estimate.cost_std[i].item() == pytest.approx(costs.std(), abs=1e-3)
         assert estimate.reward[i].item() == pytest.approx(returns.mean() + 0.2 * length, rel=1e-3)
         assert estimate.length[i].item() == pytest.approx(length)
+    assert costs.std() > 1  # of the second limit
     assert not torch.allclose(estimate.cost[0], estimate.cost[1])
 
 
@@ -107,6 +111,7 @@ def test_members_that_differ_about_the_difference_widen_the_interval(lab, monkey
     assert found.tolist() == pytest.approx([0.04 * length, 0.1 * length], rel=1e-3)
     steering, judging, everyone = (paired.read(outcomes, v) for v in ("steering", "judging", "all"))
     assert (judging.cost - steering.cost)[0].item() == pytest.approx(0.06 * length, rel=1e-3)
+    assert torch.equal(paired.estimate(always(0.3)).cost, judging.cost)
     assert everyone.cost_std[0].item() == pytest.approx(
         np.hypot(0.03 * length, paired.known.spread[0].item()), rel=1e-3
     )

@@ -30,7 +30,7 @@ from theory.errors import InputError, exit_on_input_error
 from theory.files import write_whole
 
 LONGER_STEPS = {"adaptation_rate": 5e-5, "adaptation_steps": 1500}
-"""Where the gate sees less than ten costs, or the clone is far from safe, steps as small as the default lead nowhere."""
+"""Those of the coarser gate, which whole episodes are; the default's are a tenth as long."""
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "as it is": {},
