@@ -188,9 +188,12 @@ class Gate:
         return named | ({} if self.replay is None else self.replay.tensors())
 
     def begin(self) -> None:
-        """Before any look, the policy that adaptation starts from is kept."""
+        """Before any look, the policy that adaptation starts from is kept; the data are held against the dynamics."""
         self.chosen.copy_(self.actor.average)
         self.merit[:, 1] = 0
+        if self.uses_dynamics and self.known is not None:
+            agreed = [self._agrees(estimate, self.known) for estimate in self._of_clone(self.known)]
+            self.trusted.copy_(torch.stack(agreed).all(0))
 
     def hooks(self) -> list[Hook]:
         """The looks, where anything is looked at."""
@@ -210,9 +213,6 @@ class Gate:
         The steering members set the cost. A policy is worth what the half that thinks less of it says: what it has
         learned to please does not decide alone, nor does the luckiest estimate among many policies.
         """
-        if step == 0 and self.known is not None:
-            agreed = (self._agrees(estimate, self.known) for estimate in self._of_clone(self.known))
-            self.trusted.copy_(torch.stack([*agreed]).all(0))
         outcomes = self.estimator.roll_out(self.act)
         steering, judging = (self.estimator.read(outcomes, half) for half in HALVES)
         if self.config.kind == "dynamics":

@@ -181,6 +181,7 @@ def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch,
 
     monkeypatch.setattr(experiment.dynamics, "roll_out", roll_out)
     kept = []
+    method.gate.begin()
     for step, (steering, judging) in enumerate(seen):
         method.actor.average.fill_(float(step))
         metrics = method.gate.look(step)
@@ -229,6 +230,8 @@ def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
         return Outcomes(cost, reward, torch.full((1, 2), 1000.0), *torch.ones(2, 1, 2))
 
     monkeypatch.setattr(experiment.dynamics, "roll_out", roll_out)
+    method.actor.average.fill_(0.0)
+    method.gate.begin()
     for step in (0, 50):
         method.actor.average.fill_(float(step))
         method.gate.look(step)

@@ -7,7 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 from deep import train
+from deep.algorithms.drcorl import DRCORL
 from deep.diffusion import reverse_kl, reverse_kl_limit
+from deep.experiment import finished
 from deep.randomness import draw_block
 from tests.conftest import TINY
 
@@ -108,6 +110,11 @@ def test_without_adaptation_the_clone_acts(dataset_file, tmp_path):
     stored = load_file(tmp_path / "run" / "checkpoint.safetensors")
     assert torch.equal(stored["chosen"], stored["clone.average"])
     assert summary["method"]["chosen_step"] == [0.0]
+    # What it is foretold to cost is what the data say of its clone.
+    method = finished(tmp_path / "run")[0].method
+    assert isinstance(method, DRCORL) and method.gate.known is not None
+    (foretold,) = summary["results"]
+    assert foretold["offline_cost_estimate"] == pytest.approx(method.gate.known.costs.item(), abs=1e-4)
 
 
 @pytest.mark.parametrize("rule", ["manipulation", "crpo", "pid"])

@@ -122,7 +122,7 @@ def test_a_checkpoint_holds_what_was_foretold_of_the_clone(build):
     experiment = build("--seeds", "1", "--cost-limits", "4", *PAIRED)
     method = experiment.method
     assert not experiment.tensors()["foretold_of_clone"].any()
-    method.gate.look(0)
+    method.gate.begin()
     assert experiment.tensors()["foretold_of_clone"].all()
     again = build("--seeds", "1", "--cost-limits", "4", *PAIRED)
     with torch.no_grad():
@@ -186,6 +186,7 @@ def test_the_gate_follows_the_steering_member_and_keeps_what_both_take_for_bette
         return outcomes((300.0 + first, 500.0 + second), (100.0 + here, 700.0 + there))
 
     monkeypatch.setattr(gate.paired, "_alone", alone)
+    gate.begin()
     kept = []
     for step, ((steering, judging), _) in enumerate(beyond):
         gate.actor.average.fill_(float(step))
@@ -210,5 +211,5 @@ def test_what_the_members_say_of_the_clone_by_themselves_is_held_against_the_dat
     cost[half] += off_cost * 1000 * float(data.costs.max())
     reward[half] += off_return * float(np.ptp(data.trajectory_returns))
     monkeypatch.setattr(gate.paired, "_alone", lambda act: outcomes(tuple(cost), tuple(reward)))
-    gate.look(0)
+    gate.begin()
     assert gate.trusted.tolist() == [trusted]

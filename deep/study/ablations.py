@@ -34,6 +34,7 @@ LONGER_STEPS = {"adaptation_rate": 5e-5, "adaptation_steps": 1500}
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "as it is": {},
+    "no adaptation": {"adaptation_steps": 0},
     "anchor: none": {"anchor": "none"},
     "anchor: mean square": {"anchor": "mse"},
     "anchor: limit t -> 0": {"behaviour.kl_form": "limit"},
