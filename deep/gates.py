@@ -188,7 +188,7 @@ class Gate:
         return named | ({} if self.replay is None else self.replay.tensors())
 
     def begin(self) -> None:
-        """Before any look, the policy that adaptation starts from is kept; the data are held against the dynamics."""
+        """Before any look, the policy that adaptation starts from is kept; what dynamics say of it meets the data."""
         self.chosen.copy_(self.actor.average)
         self.merit[:, 1] = 0
         if self.uses_dynamics and self.known is not None:

@@ -303,7 +303,8 @@ for axes, (name, title) in zip(panels, ESTIMATES.items(), strict=True):
     verdict.append([title, off, f"{below:.0%}", f"{passed} of {unsafe}", f"{refused} of {safe}"])
 panels[0].set_ylabel("upper bound on its cost, from the data")
 show(figure, "Upper bounds of the cost, asked in three ways, against the true cost of the study's policies.")
-table(["asked", "mean off by (median)", "bound below the truth", "above 20, let through", "within 20, refused"], verdict)
+HEAD = ["asked", "mean off by (median)", "bound below the truth", "above 20, let through", "within 20, refused"]
+table(HEAD, verdict)
 say(
     "Each bound is an alarm that is nearly always on: it lets through hardly any policy that breaks the limit, and "
     "refuses nearly all that keep it. What adaptation could win between a cost of 5 and one of 20 is invisible to it."

@@ -112,7 +112,8 @@ def test_without_adaptation_the_clone_acts(dataset_file, tmp_path):
     assert summary["method"]["chosen_step"] == [0.0]
     # What it is foretold to cost is what the data say of its clone.
     method = finished(tmp_path / "run")[0].method
-    assert isinstance(method, DRCORL) and method.gate.known is not None
+    assert isinstance(method, DRCORL)
+    assert method.gate.known is not None
     (foretold,) = summary["results"]
     assert foretold["offline_cost_estimate"] == pytest.approx(method.gate.known.costs.item(), abs=1e-4)
 
