@@ -36,7 +36,7 @@ def equal(one: Any, other: Any) -> bool:
     processors, decides which branch a run takes."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
-    if isinstance(one, float) and isinstance(other, float):
+    if isinstance(one, int | float) and isinstance(other, int | float):
         return math.isclose(one, other, rel_tol=0.05, abs_tol=1e-6)
     if isinstance(one, str) and isinstance(other, str):
         counts = [[float(n) for n in COUNT.findall(text)] for text in (one, other)]
