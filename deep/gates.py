@@ -136,14 +136,13 @@ class Gate:
         self.known = known
         self.paired = None
         """What foretells, where it is asked in pairs; else the dynamics by themselves."""
-        told = known if self.uses_dynamics and config.forecast != "whole" else None
-        if config.forecast == "paired" and told is None:
+        if config.forecast != "whole" and known is not None and self.uses_dynamics:
+            self.paired = PairedRollOuts(config.short, dynamics, known)
+        elif config.forecast == "paired":
             raise InputError(
                 "--gate.forecast paired: accepted with --cloned.which best, of which the data say what it costs, "
                 "and with --gate.kind dynamics or --gate.choose offline, which ask the learned dynamics"
             )
-        if told is not None:
-            self.paired = PairedRollOuts(config.short, dynamics, told)
         looks = -(-steps // config.look_every) if config.record else 0
         self.looked_at = torch.zeros(looks, *actor.average.shape, device=problem.device)
         self.replay: OnlineReplay | None = None
@@ -188,7 +187,7 @@ class Gate:
         return named | ({} if self.replay is None else self.replay.tensors())
 
     def begin(self) -> None:
-        """Before any look, the policy that adaptation starts from is kept; what dynamics say of it meets the data."""
+        """Keep the policy that adaptation starts from, and hold what is foretold of it against the data."""
         self.chosen.copy_(self.actor.average)
         self.merit[:, 1] = 0
         if self.uses_dynamics and self.known is not None:

@@ -15,6 +15,9 @@ from theory.cmdp import FiniteCMDP
 from theory.evaluation import Evaluation, evaluate
 from theory.shapes import Code, PerCMDP, PerState, PerStateAction
 
+ROUNDING = 1e-13
+"""An advantage that is at most this share of the values is their rounding error."""
+
 
 class Metric(IntEnum):
     """Where the inner products of the reward and cost directions are taken (claim S2: the choice matters).
@@ -77,16 +80,22 @@ def inner_products(
     """(rr, rc, cc): inner products of the ascent directions of reward and *minus* cost, per CMDP in its own `metric`.
 
     Fisher: E_{d, pi}[A A'] / (1-gamma)^2;  Euclidean: sum (d pi)^2 A A' / (1-gamma)^2;  else sum A A' or sum Q Q'.
+    An advantage that is the rounding error of the values is 0: a gradient that vanishes has no direction.
     """
     visits = values.d[..., None] * policy
     scaled = visits / (1 - gamma)[:, None, None] ** 2
     code = metric[:, None, None]
     weight = torch.where(code == Metric.FISHER, scaled, torch.where(code == Metric.EUCLIDEAN, scaled * visits, 1.0))
     centred = code != Metric.Q_VECTOR
-    good = torch.where(centred, values.A_r, values.Q_r)
-    bad = torch.where(centred, values.A_c, values.Q_c)
+    good = torch.where(centred, _beyond_rounding(values.A_r, values.Q_r), values.Q_r)
+    bad = torch.where(centred, _beyond_rounding(values.A_c, values.Q_c), values.Q_c)
     weighted = weight * good
     return (weighted * good).sum((1, 2)), -(weighted * bad).sum((1, 2)), (weight * bad * bad).sum((1, 2))
+
+
+def _beyond_rounding(advantage: PerStateAction, q: PerStateAction) -> PerStateAction:
+    """Advantages, 0 where they are less than `ROUNDING` times the CMDP's largest value, whose differences they are."""
+    return torch.where(advantage.abs() > ROUNDING * q.abs().amax((1, 2), keepdim=True), advantage, 0.0)
 
 
 def metric_codes(names: Sequence[str]) -> Code:

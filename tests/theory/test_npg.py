@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.theory.strategies import FEW, SETTINGS, Recipe, policy_for, recipes
 from theory import FiniteCMDP
+from theory.adaptation import in_conflict
 from theory.evaluation import evaluate
 from theory.npg import (
     fisher_matrix,
@@ -112,6 +113,31 @@ def test_inner_products_in_the_fisher_and_euclidean_metric_are_those_of_the_grad
         found = inner_products(values, policy, cmdp.gamma, metric_codes([name] * cmdp.batch))
         for one, other in zip(found, expected, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["fisher", "euclidean", "advantage"])
+def test_a_gradient_that_is_rounding_has_no_direction(metric: str) -> None:
+    """Of a signal that is the same everywhere the advantages are some 1e-16 of the values, and not 0."""
+    cmdp = Recipe("dirichlet", 3, 3, 0.9, 0.5, 1, 4).make()
+    policy, some, same = policy_for(cmdp, 3), 1e6 * cmdp.r, torch.full_like(cmdp.r, 3e5)
+
+    def products(r: torch.Tensor, c: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        changed = FiniteCMDP(cmdp.P, r, c, cmdp.rho, cmdp.gamma, cmdp.budget)
+        values = evaluate(changed, policy)
+        assert values.A_r.any()
+        assert values.A_c.any()
+        return inner_products(values, policy, changed.gamma, metric_codes([metric] * changed.batch))
+
+    for signals in ((some, same), (same, some)):
+        rr, rc, cc = products(*signals)
+        vanishing, other = (cc, rr) if signals[1] is same else (rr, cc)
+        assert (other > 0).all()
+        assert not vanishing.any()
+        assert not rc.any()
+    # Advantages of 1e-9 of the values are no rounding: this cost has the reward's direction.
+    rr, rc, cc = products(some, same + 1e-9 * some)
+    torch.testing.assert_close(rc, -1e-9 * rr, rtol=1e-4, atol=0)
+    assert in_conflict(rr, rc, cc).all()
 
 
 def test_each_cmdp_of_a_batch_has_its_own_metric() -> None:
