@@ -236,10 +236,10 @@ say("The clones and DRCORL are the same kind of network: what separates their ti
 # ## What carries DRCORL's result?
 #
 # One thing changed at a time, on the embedded data at the limit 20, the same three seeds; stages that the change does
-# not touch are shared, so that differences are paired (`deep/study/hopper/README.md` has the command). Hollow: the
-# policy that is kept. Filled: the one with which adaptation ended, whatever was kept, which shows what the change does
-# where the choice among policies hides it. "As it is" is the earlier default, whose gate asks for whole episodes and
-# takes steps ten times as long; the variants have not been run around the default of today.
+# not touch are shared, so that differences are paired (`deep/study/paired/README.md` has the command; those of the
+# earlier default, whose gate asks for whole episodes and whose steps are ten times as long, are in
+# `deep/study/whole`). Hollow: the policy that is kept. Filled: the one with which adaptation ended, whatever was kept,
+# which shows what the change does where the choice among policies hides it.
 
 
 # %%
@@ -276,7 +276,7 @@ def ablated(path: Path) -> None:
     table(["variant", *columns], lines)
 
 
-ablated(DEEP / "study" / "hopper" / "ablations.json")
+ablated(PAIRED / "ablations.json")
 
 # %% [markdown]
 # ## Three growths of the temperature
@@ -284,7 +284,7 @@ ablated(DEEP / "study" / "hopper" / "ablations.json")
 # The comparison of the preprint's Fig. 4. Its weights do not carry over, because value gradients have unit size here;
 # these growths have its shapes and a mean of 1. Lines are what the learned dynamics foretell of the policy in training,
 # from the data alone (the preprint shows simulator returns); dots at the right are the last policies in the simulator.
-# Read from `deep/benchmark/results/schedules`: three of the ablations above.
+# Read from `deep/benchmark/results/schedules`: of the earlier default, as in `deep/study/whole`.
 
 # %%
 growths = json.loads((RESULTS / "schedules" / "summary.json").read_text(encoding="utf-8"))["schedules"]
@@ -308,8 +308,8 @@ show(figure, "Three growths of the temperature; what is foretold of return and c
 #
 # Steps per second of each phase at the papers' sizes, the replicas stacked as one network, beside a plain PyTorch loop
 # over networks, measured by turns in one process; and the share that the stacked update reaches of the throughput of
-# matrix products of its own shape, measured by turns with it. On a CPU stacking gains a tenth to two thirds, because
-# products dominate; it is meant for a GPU, where **nothing has been measured** by this project.
+# matrix products of its own shape, measured by turns with it. On a CPU stacking gains 6 to 73 %, because products
+# dominate; it is meant for a GPU, where **nothing has been measured** by this project.
 
 # %%
 speed = json.loads(SPEED.read_text(encoding="utf-8"))

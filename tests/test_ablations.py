@@ -217,8 +217,8 @@ def test_the_table_by_hand():
     found = {"first": {"results": first, "other_choices": {"last": first}}}
     found["other"] = {"results": other, "other_choices": {"last": first}}
     lines = [line.split() for line in ablations.table(found).splitlines()]
-    alone = ["0.60", "+0.00", "0.00", "0.50", "2/2", "0.50", "+5.0", "+-", "0.0"]
+    alone = ["0.600", "+0.0000", "0.0000", "0.50", "2/2", "0.50", "+5.0", "+-", "0.0"]
     assert lines[2] == ["first", *alone]
     # Differences of .3 and -.1: their standard deviation is .283, over the root of two.
-    assert lines[3] == ["other", "0.70", "+0.10", "0.20", "1.00", "1/2", "1.50", "+3.0", "+-", "2.0"]
+    assert lines[3] == ["other", "0.700", "+0.1000", "0.2000", "1.00", "1/2", "1.50", "+3.0", "+-", "2.0"]
     assert lines[-2:] == [["first", *alone], ["other", *alone]]

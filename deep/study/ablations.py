@@ -190,7 +190,7 @@ def table(finished: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _lines(scores: Mapping[str, list[dict[str, Any]]]) -> list[str]:
     lines = [
-        f"{'variant':<36} {'R':>5} {'dR':>6} {'+-':>5} {'C':>5} {'safe':>6} {'worst C':>8} {'estimate - cost':>16}"
+        f"{'variant':<36} {'R':>6} {'dR':>7} {'+-':>6} {'C':>5} {'safe':>6} {'worst C':>8} {'estimate - cost':>16}"
     ]
     first = np.array([row["reward"] for row in next(iter(scores.values()))])
     for name, rows in scores.items():
@@ -200,7 +200,7 @@ def _lines(scores: Mapping[str, list[dict[str, Any]]]) -> list[str]:
         spread = difference.std(ddof=1) / len(rows) ** 0.5 if len(rows) > 1 else 0.0
         safe = f"{sum(row['safe'] for row in rows)}/{len(rows)}"
         lines.append(
-            f"{name:<36} {reward.mean():>5.2f} {difference.mean():>+6.2f} {spread:>5.2f} {cost.mean():>5.2f} {safe:>6}"
+            f"{name:<36} {reward.mean():>6.3f} {difference.mean():>+7.4f} {spread:>6.4f} {cost.mean():>5.2f} {safe:>6}"
             f" {cost.max():>8.2f} {error.mean():>+8.1f} +- {error.std():<4.1f}"
         )
     return lines
