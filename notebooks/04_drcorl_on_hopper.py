@@ -264,8 +264,8 @@ say(
 # %% [markdown]
 # ## Is the estimate right?
 #
-# Each dot is one policy of the study of this run (`deep/study/paired/study/hopper`: 360 policies, 240 of them those that the
-# gate looked at, the others around clones and last policies; true costs from 10 simulator episodes each). The
+# Each dot is one policy of the study of this run (`deep/study/paired/study/hopper`: 360 policies, 240 of them those
+# that the gate looked at, the others around clones and last policies; true costs from 10 simulator episodes each). The
 # preprint's gate reads an upper confidence bound, mean plus two deviations, off an ensemble of cost critics; here
 # critics were fitted to each policy by fitted-Q evaluation at $\gamma=.99$. Beside it learned dynamics, the half that
 # judges, mean plus one deviation: asked for whole episodes, which was the default once, and in pairs. All are offline,

@@ -345,9 +345,9 @@ table(
 # ## What this shows, and what it does not
 #
 # - On these data clones of the best trajectories that keep the limit are as good as the speed limit allows. Asked in
-#   pairs, learned dynamics let DRCORL win a little over them on the hopper; on HalfCheetah it keeps its clone. Where
-#   adaptation by long steps acts alone (the last policies above), costs rise, the more so the more the value gradients
-#   weigh; without the diffusion anchor, or with its published weighting, they rise further, or the hopper falls.
+#   pairs, learned dynamics let DRCORL win a little over them on the hopper; on HalfCheetah, where following the critics
+#   ruins the policies, it keeps its clone. What adaptation ends with (the last policies above) costs more than its
+#   clone, most of all by the PID rule, with one cost critic, or without an anchor.
 # - From a poor start adaptation helps: a clone of all trajectories falls, and what is kept after adapting it does not.
 # - Safe-DQL depends on the data. Best of N keeps the limit in 24 of 27 replicas, the policy itself in 20 of 27, but on
 #   one Hopper collection only where it falls early: there its critics mislead (the results' README takes it apart). On
