@@ -8,13 +8,19 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import bootstrap
 
-from deep.estimates import Foretelling, second_opinions
+from deep.estimates import Estimator, Foretelling, PairedRollOuts, second_opinions
 from deep.experiment import Experiment
 from deep.gates import GateConfig
 from deep.policies import Act
 from deep.simulators.batched import Episodes, rollout
 
 FIRST_EVALUATION_SEED = 100_000
+
+RESTS_ON_CLONE = (
+    "The forecast is what the cloned trajectories cost and what the policy changes of that. Whether their clone costs\n"
+    "what they did, no data say: measure it before it acts where cost matters."
+)
+"""The blind spot of a forecast in pairs (`deep/study/paired`)."""
 
 
 def evaluate(
@@ -66,9 +72,8 @@ def offline_costs(experiment: Experiment, act: Act) -> list[dict[str, Any]]:
     """
     problem = experiment.problem
     others = {name: estimator.estimate(act) for name, estimator in second_opinions(problem).items()}
-    method, trained = experiment.method, experiment.settings.dynamics.steps > 0
-    estimator = method.estimator if isinstance(method, Foretelling) else experiment.dynamics
-    estimate = estimator.estimate(act) if trained else None
+    trained = experiment.settings.dynamics.steps > 0
+    estimate = _estimator(experiment).estimate(act) if trained else None
     results = []
     for i in range(len(problem.replicas)):
         found: dict[str, Any] = {"offline_cost_estimate": None}
@@ -85,6 +90,11 @@ def offline_costs(experiment: Experiment, act: Act) -> list[dict[str, Any]]:
         opinions = {name: float(other.cost[i]) for name, other in others.items()}
         results.append({**found, "offline_second_opinions": opinions})
     return results
+
+
+def _estimator(experiment: Experiment) -> Estimator:
+    method = experiment.method
+    return method.estimator if isinstance(method, Foretelling) else experiment.dynamics
 
 
 def _doubt(experiment: Experiment, replica: int, length: float) -> str | None:
@@ -163,6 +173,8 @@ def doubts(experiment: Experiment) -> list[str]:
 def explanation(experiment: Experiment) -> list[str]:
     """What the columns of the table mean, a line for each thing."""
     task = experiment.task
+    paired = experiment.settings.dynamics.steps > 0 and isinstance(_estimator(experiment), PairedRollOuts)
+    rests_on = [RESTS_ON_CLONE] if paired else []
     if not task.simulated and experiment.settings.dynamics.steps == 0:
         return ["Nothing was simulated and no dynamics were learned (--dynamics.steps 0): the other estimates are all."]
     if not task.simulated:
@@ -171,9 +183,11 @@ def explanation(experiment: Experiment) -> list[str]:
             "The limit is kept where the whole interval is within it, broken where all of it lies above; unclear also",
             "where the episodes foretold are shorter than the data's, or the data contradict the forecast. A departure",
             "far above 1 says that the policy leaves what the data can tell; so do other estimates that contradict.",
+            *rests_on,
         ]
     scale = "of the data, 0 for its least and 1 for its greatest" if task.family == "own" else "on DSRL's scale, 0 to 1"
     return [
         f"R: return {scale}. C: episode cost / limit; safe means C <= 1. Simulator, after training.",
         "offline estimate: episode cost foretold from the data alone, mean ± spread of the learned dynamics.",
+        *rests_on,
     ]

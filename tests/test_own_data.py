@@ -15,7 +15,7 @@ from deep.benchmark.rows import collected, rows_of
 from deep.estimates import Foretelling
 from deep.experiment import Experiment, finished
 from deep.own_data import OwnData, assumptions, cost_limits, load_own, task_of
-from deep.scores import explanation, offline_costs, table
+from deep.scores import RESTS_ON_CLONE, explanation, offline_costs, table
 from deep.simulators import batched
 from deep.simulators.own import interface
 from deep.study.policies import FinishedRun
@@ -166,6 +166,23 @@ def test_a_forecast_in_doubt_gives_no_verdict(recorded, tmp_path, monkeypatch):
 def test_the_explanation_names_learned_dynamics_where_there_are_any(recorded, steps, said):
     words = ["--dataset", str(recorded), "--algorithm", "bc_all", *BOUNDS, "--dynamics.steps", steps]
     assert said in explanation(Experiment(train.settings_of(train.parse(words))))[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], True),
+        (["--env", CART], True),
+        (["--gate.forecast", "whole"], False),
+        (["--cloned.which", "all"], False),
+        (["--dynamics.steps", "0", "--gate.kind", "ucb", "--gate.choose", "last"], False),
+    ],
+)
+def test_a_forecast_in_pairs_says_that_it_rests_on_the_clone(recorded, options, said):
+    bounds = [] if "--env" in options else BOUNDS
+    words = ["--dataset", str(recorded), *TINY, *bounds, "--cost-limits", "29", *options]
+    experiment = Experiment(train.settings_of(train.parse(words)))
+    assert (RESTS_ON_CLONE in explanation(experiment)) is said
 
 
 def test_what_needs_scores_refuses_runs_without_a_simulator(recorded, tmp_path):
