@@ -17,7 +17,7 @@ from torch import Tensor
 
 from deep.algorithms import ALGORITHMS
 from deep.datasets import OfflineDataset, load
-from deep.estimates import DynamicsConfig, DynamicsEnsemble
+from deep.estimates import DynamicsConfig, DynamicsEnsemble, Estimator, Foretelling
 from deep.files import read_json, read_tensors
 from deep.own_data import OwnData, load_own, task_of
 from deep.phases import Choosing, Phase, Problem
@@ -116,6 +116,11 @@ class Experiment:
         """All that training changes."""
         counted = {"simulator_episodes": self.problem.simulator.episodes}
         return self.dynamics.tensors() | self.method.tensors() | counted
+
+    @property
+    def estimator(self) -> Estimator:
+        """What foretells the method's policies where dynamics were trained: by the method's own way to ask, if any."""
+        return self.method.estimator if isinstance(self.method, Foretelling) else self.dynamics
 
     @property
     def choices(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import bootstrap
 
-from deep.estimates import Estimator, Foretelling, PairedRollOuts, second_opinions
+from deep.estimates import PairedRollOuts, second_opinions
 from deep.experiment import Experiment
 from deep.gates import GateConfig
 from deep.policies import Act
@@ -17,10 +17,10 @@ from deep.simulators.batched import Episodes, rollout
 FIRST_EVALUATION_SEED = 100_000
 
 RESTS_ON_CLONE = (
-    "The forecast is what the cloned trajectories cost and what the policy changes of that. Whether their clone costs\n"
-    "what they did, no data say: measure it before it acts where cost matters."
+    "The forecast is what the cloned trajectories cost and what the policy changes of that. Whether their clone costs",
+    "what they did, no data say: measure it before it acts where cost matters.",
 )
-"""The blind spot of a forecast in pairs (`deep/study/paired`)."""
+"""The blind spot of a forecast in pairs (`deep/study/paired`), a line each."""
 
 
 def evaluate(
@@ -73,7 +73,7 @@ def offline_costs(experiment: Experiment, act: Act) -> list[dict[str, Any]]:
     problem = experiment.problem
     others = {name: estimator.estimate(act) for name, estimator in second_opinions(problem).items()}
     trained = experiment.settings.dynamics.steps > 0
-    estimate = _estimator(experiment).estimate(act) if trained else None
+    estimate = experiment.estimator.estimate(act) if trained else None
     results = []
     for i in range(len(problem.replicas)):
         found: dict[str, Any] = {"offline_cost_estimate": None}
@@ -90,11 +90,6 @@ def offline_costs(experiment: Experiment, act: Act) -> list[dict[str, Any]]:
         opinions = {name: float(other.cost[i]) for name, other in others.items()}
         results.append({**found, "offline_second_opinions": opinions})
     return results
-
-
-def _estimator(experiment: Experiment) -> Estimator:
-    method = experiment.method
-    return method.estimator if isinstance(method, Foretelling) else experiment.dynamics
 
 
 def _doubt(experiment: Experiment, replica: int, length: float) -> str | None:
@@ -171,10 +166,9 @@ def doubts(experiment: Experiment) -> list[str]:
 
 
 def explanation(experiment: Experiment) -> list[str]:
-    """What the columns of the table mean, a line for each thing."""
+    """What the columns of the table mean, and what they rest on, line by line."""
     task = experiment.task
-    paired = experiment.settings.dynamics.steps > 0 and isinstance(_estimator(experiment), PairedRollOuts)
-    rests_on = [RESTS_ON_CLONE] if paired else []
+    rests_on = RESTS_ON_CLONE if isinstance(experiment.estimator, PairedRollOuts) else ()
     if not task.simulated and experiment.settings.dynamics.steps == 0:
         return ["Nothing was simulated and no dynamics were learned (--dynamics.steps 0): the other estimates are all."]
     if not task.simulated:

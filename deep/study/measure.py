@@ -12,7 +12,6 @@ from deep.estimates import (
     Estimator,
     FittedQ,
     FittedQConfig,
-    Foretelling,
     PairedRollOuts,
     ShortConfig,
     ShortRollOuts,
@@ -36,8 +35,7 @@ class Estimators:
 
     def __init__(self, experiment: Experiment, which: Literal["all", "dynamics"] = "all") -> None:
         self.experiment, problem = experiment, experiment.problem
-        asked = experiment.method.estimator if isinstance(experiment.method, Foretelling) else None
-        self.paired = asked if isinstance(asked, PairedRollOuts) else None
+        self.paired = experiment.estimator if isinstance(experiment.estimator, PairedRollOuts) else None
         self.others: dict[str, Estimator] = {}
         if which == "dynamics":
             return
