@@ -16,7 +16,7 @@ import tyro
 from deep.experiment import Experiment, finished
 from deep.memory import keep_freed_memory
 from deep.options import use_threads
-from deep.scores import FIRST_EVALUATION_SEED, doubts, evaluate, explanation, table
+from deep.scores import FIRST_EVALUATION_SEED, evaluate, remarks, table
 from deep.tasks import make
 from theory.errors import InputError, exit_on_input_error
 from theory.files import write_whole
@@ -63,7 +63,7 @@ def run(options: Options) -> None:
     folder.write_json("evaluation.json", {"simulated": experiment.task.simulated, "episodes": episodes, **content})
     for choice, results in scores.items():
         print(*([f"acting by --choose {choice}:"] if choice else []), table(results), sep="\n")
-    print("", *explanation(experiment), *doubts(experiment), sep="\n")
+    print("", *remarks(experiment), sep="\n")
 
 
 def film(experiment: Experiment, path: Path, every: int = 4, most: int = 100) -> None:

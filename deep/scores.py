@@ -155,6 +155,23 @@ def _foretold(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def remarks(experiment: Experiment) -> list[str]:
+    """What the reader of the table must know, line by line."""
+    return [*explanation(experiment), *kept(experiment), *doubts(experiment)]
+
+
+def kept(experiment: Experiment) -> list[str]:
+    """How often the offline choice has left the clone, where a method has chosen."""
+    steps = experiment.method.report().get("chosen_step")
+    if not isinstance(steps, list):
+        return []
+    adapted = sum(step > 0 for step in steps)
+    return [
+        f"Of {len(steps)} replicas, {len(steps) - adapted} kept the clone that training starts from and {adapted} a "
+        "policy adapted from it (chosen_step in summary.json)."
+    ]
+
+
 def doubts(experiment: Experiment) -> list[str]:
     """What the user must know of replicas whose learned dynamics contradicted the data, a line for each."""
     return [

@@ -25,7 +25,7 @@ from deep.options import use_threads
 from deep.own_data import assumptions
 from deep.provenance import device_name, origin
 from deep.runs import RunFolder, changed_since
-from deep.scores import doubts, evaluate, explanation, table
+from deep.scores import evaluate, remarks, table
 from deep.simulators.own import check as check_simulator
 from deep.summary import summary_of
 from deep.trainer import train
@@ -139,7 +139,7 @@ def conclusion(experiment: Experiment, scores: dict[str, list[dict[str, Any]]], 
     lines = ["", table(scores[first]), ""]
     for choice in others:
         lines += [f"the same networks, acting by --choose {choice} instead of {first}:", table(scores[choice]), ""]
-    lines += explanation(experiment) + doubts(experiment)
+    lines += remarks(experiment)
     if experiment.data.source != "dsrl" and experiment.task.family != "own":
         lines.append("These scores are on data that are not DSRL's own: do not compare them with published ones.")
     lines.append(f"summary, metrics, checkpoint and plots: {path}")

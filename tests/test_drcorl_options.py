@@ -1,6 +1,7 @@
 """Every option of DRCORL that is not its own module's: it reaches the learner, and does there what it says."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from deep.algorithms.drcorl import DRCORL
 from deep.diffusion import reverse_kl, reverse_kl_limit
 from deep.experiment import finished
 from deep.randomness import draw_block
+from deep.scores import remarks
 from tests.conftest import TINY
 
 
@@ -104,12 +106,28 @@ def test_the_policy_that_acts_is_the_chosen_or_the_last(build, choose):
     assert ("chosen_step" in method.report()) == (choose == "offline")
 
 
-def test_without_adaptation_the_clone_acts(dataset_file, tmp_path):
+@pytest.mark.parametrize(
+    ("choose", "steps", "counts"),
+    [
+        ("offline", (0.0, 50.0, 200.0), [(3, 1, 2)]),
+        ("offline", (0.0, 0.0, 0.0), [(3, 3, 0)]),
+        ("last", (0.0, 50.0, 200.0), []),
+    ],
+)
+def test_the_reader_is_told_how_often_the_clone_was_left(build, choose, steps, counts):
+    experiment = build("--gate.choose", choose)
+    experiment.method.gate.merit[:, 1] = torch.tensor(steps)
+    lines = [line for line in remarks(experiment) if "chosen_step" in line]
+    assert [tuple(int(number) for number in re.findall(r"\d+", line)) for line in lines] == counts
+
+
+def test_without_adaptation_the_clone_acts(dataset_file, tmp_path, capsys):
     words = ["--dataset", str(dataset_file), "--cost-limits", "9", "--episodes", "1", "--out", str(tmp_path / "run")]
     summary = train.run(train.parse([*TINY, *words, "--adaptation-steps", "0"]))
     stored = load_file(tmp_path / "run" / "checkpoint.safetensors")
     assert torch.equal(stored["chosen"], stored["clone.average"])
     assert summary["method"]["chosen_step"] == [0.0]
+    assert "Of 1 replicas, 1 kept the clone that training starts from and 0 a policy" in capsys.readouterr().out
     # What it is foretold to cost is what the data say of its clone.
     method = finished(tmp_path / "run")[0].method
     assert isinstance(method, DRCORL)
