@@ -160,37 +160,51 @@ def test_sides() -> None:
 
 
 THEORY = tuple(f"theory/{name}.py" for name in ("npg", "bounds", "evaluation", "families"))
-JUDGES = ("ledger.py", "certified.py", "certify.py", "check.py", "claim.py", "instances.py", "best_ratios.json")
+JUDGES = tuple(f"verification/{name}.py" for name in ("ledger", "certified", "certify", "check", "claim", "instances"))
 
 
 @pytest.mark.parametrize(
     ("module", "names"),
-    [
-        ("verification.claims.iterations", (*THEORY, "verification/certificates/L42.json")),
-        ("verification.claims.terms", tuple(f"verification/{name}" for name in JUDGES)),  # which imports nothing
-    ],
+    [("verification.claims.iterations", THEORY), ("verification.claims.terms", JUDGES)],  # terms imports nothing
 )
-def test_a_changed_file_makes_the_verdict_stale(
+def test_changed_code_makes_the_verdict_stale_but_comments_docstrings_and_places_do_not(
     module: str, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    real, root = hashing.rests_on, hashing.ROOT
-    last = hashing.fingerprint(module, ("L42",))
-    assert last != hashing.fingerprint(module, ("L43",))
-    for folder in ("theory", "verification"):
-        shutil.copytree(root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(hashing, "rests_on", lambda name: [tmp_path / path.relative_to(root) for path in real(name)])
-    monkeypatch.setattr(hashing, "ROOT", tmp_path)
-    monkeypatch.setattr(hashing, "CERTIFICATES", tmp_path / "verification/certificates")
-    assert hashing.fingerprint(module, ("L42",)) == last
-    for name in names:
-        with (tmp_path / name).open("a") as file:
-            file.write("# changed\n")
-        now = hashing.fingerprint(module, ("L42",))
-        assert now != last, name
-        last = now
+    real, root = hashing.files, hashing.ROOT
+    first = hashing.fingerprint(module, ("L42",))
+    moved: dict[Path, Path] = {}
+    monkeypatch.setattr(hashing, "files", lambda name: {moved.get(path, path) for path in real(name)})
+    for i, name in enumerate(names):
+        text = (root / name).read_text(encoding="utf-8")
+        moved[root / name] = tmp_path / f"elsewhere{i}.py"
+        moved[root / name].write_text("# a comment\n" + text.replace('"""', '"""Another sentence. ', 1))
+        assert hashing.fingerprint(module, ("L42",)) == first, name
+        moved[root / name].write_text(text + "CHANGED = 1\n")
+        assert hashing.fingerprint(module, ("L42",)) != first, name
+        del moved[root / name]
+
+
+def test_changed_certificates_and_ratios_make_the_verdict_stale(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = hashing.fingerprint("verification.claims.terms", ("L42",))
+    assert first != hashing.fingerprint("verification.claims.terms", ("L43",))
+    shutil.copytree(CERTIFICATES, tmp_path / "certificates")
+    monkeypatch.setattr(hashing, "CERTIFICATES", tmp_path / "certificates")
+    assert hashing.fingerprint("verification.claims.terms", ("L42",)) == first
+    with (tmp_path / "certificates/L42.json").open("a") as file:
+        file.write(" ")
+    assert hashing.fingerprint("verification.claims.terms", ("L42",)) != first
+
+
+def test_an_import_from_another_module_changes_the_meaning() -> None:
+    """Where a name comes from counts by what is there, so two files that differ in it alone differ."""
+    one, other = (f"from theory.{name} import evaluate\n" for name in ("evaluation", "bounds"))
+    assert hashing.meaning(one) != hashing.meaning(other)
+    assert hashing.meaning(one) == hashing.meaning("# why\n" + one)
 
 
 def test_a_verdict_does_not_go_stale_with_other_code() -> None:
-    files = hashing.rests_on("verification.claims.iterations") + hashing.rests_on("verification.certified")
+    files = hashing.dependencies("verification.claims.iterations") + hashing.dependencies("verification.certified")
     for name in ("deep/diffusion.py", "verification/claims/critics.py", "verification/counterexamples.py"):
         assert hashing.ROOT / name not in files

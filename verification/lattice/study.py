@@ -4,14 +4,12 @@ A learner whose code and settings have not changed since its rows were written i
 Everything runs on one core, so that results do not depend on how work is split; half a minute for DRCORL or Safe-DQL.
 """
 
-import ast
 import hashlib
 import json
 import os
 import platform
 import time
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ import tyro
 from deep.files import read_json
 from deep.provenance import processor
 from theory.errors import InputError, exit_on_input_error
-from verification.hashing import rests_on, source
+from verification.hashing import dependencies, meanings, source
 from verification.lattice import figure
 from verification.lattice.methods import DATA_SEED, TRAJECTORIES, run
 from verification.lattice.tasks import GAMMA, LATTICES
@@ -49,32 +47,17 @@ def rests(trial: Trial) -> list[Path]:
     """The files that a trial's rows rest on: its algorithm and what trains, plays and scores any."""
     algorithm = next(name for name in ALGORITHMS if trial.algorithm.startswith(name.rsplit(".", 1)[-1]))
     # The trials' settings are hashed as such, and of the registry of all algorithms its own file alone.
-    shared = rests_on("verification.lattice.methods", {*ALGORITHMS, "deep.algorithms", "verification.lattice.trials"})
+    shared = dependencies("verification.lattice.methods", {*ALGORITHMS, "deep.algorithms", "verification.lattice.trials"})
     registry = source("deep.algorithms")
-    return sorted({*rests_on(algorithm), *shared, *([registry] if registry else ())})
+    return sorted({*dependencies(algorithm), *shared, *([registry] if registry else ())})
 
 
 def fingerprint(trial: Trial) -> str:
     """A hash of the settings and of the code (without comments and docstrings) that a trial's rows follow from."""
     digest = hashlib.sha256(json.dumps(described(trial), sort_keys=True).encode())
-    for path in rests(trial):
-        digest.update(meaning(path.read_bytes()))
+    for found in meanings(rests(trial)):
+        digest.update(found.encode())
     return digest.hexdigest()
-
-
-@cache
-def meaning(code: bytes) -> bytes:
-    """A hash of a file's code."""
-    tree = ast.parse(code)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):  # texts that stand alone are docstrings
-            node.body = [item for item in body if not _is_text(item)]  # pyright: ignore[reportAttributeAccessIssue]
-    return hashlib.sha256(ast.dump(tree).encode()).digest()
-
-
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 LOADED = {name: fingerprint(trial) for name, trial in TRIALS.items()}
