@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.errors import InputError
+from theory.support.errors import InputError
 
 if TYPE_CHECKING:
     import gymnasium
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Family = Literal["velocity", "navigation", "bullet", "own"]
 """The kinds of simulators; the module `deep.simulators.<family>` makes each. "own" is no row of the table: it is what
-`deep.own_data` makes of a file that belongs to none."""
+`deep.data.custom` makes of a file that belongs to none."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def make(task: Task, render_mode: str | None = None) -> gymnasium.Env:
     """
     # Imported here, so that reading the table stays quick.
     try:
-        simulator = importlib.import_module(f"deep.simulators.{task.family}")
+        simulator = importlib.import_module(f"deep.envs.{task.family}")
     except ImportError as error:
         raise InputError(f"the {task.family} tasks cannot be simulated here: {error}") from error
     return simulator.make(task, render_mode)

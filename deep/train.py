@@ -1,8 +1,8 @@
 """`python -m deep.train --task HopperVel`: train offline, evaluate in the simulator, write the run's folder.
 
 The simulator is used after training only, to score the result, unless a hybrid method is asked for; summary.json counts
-the episodes that training has used. `--dataset FILE` alone takes data of one's own (`deep.own_data`), which may have no
-simulator: then all results are foretold from the data.
+the episodes that training has used. `--dataset FILE` alone takes data of one's own (`deep.data.custom`), which may have
+no simulator: then all results are foretold from the data.
 """
 
 import argparse
@@ -17,19 +17,19 @@ from typing import Any
 
 import tyro
 
-from deep import plots
-from deep.algorithms import ALGORITHMS
-from deep.capture import in_turn, replayed
-from deep.experiment import Config, Experiment, Settings, identity, take_dynamics
-from deep.options import use_threads
-from deep.own_data import assumptions
-from deep.provenance import device_name, origin
-from deep.runs import RunFolder, changed_since
-from deep.scores import evaluate, remarks, table
-from deep.simulators.own import check as check_simulator
-from deep.summary import summary_of
-from deep.trainer import train
-from theory.errors import InputError, exit_on_input_error
+from deep.core.provenance import device_name, origin
+from deep.core.validation import use_threads
+from deep.data.custom import assumptions
+from deep.envs.custom import check as check_simulator
+from deep.evaluate import plots
+from deep.evaluate.scores import evaluate, remarks, table
+from deep.evaluate.summary import summary_of
+from deep.methods.registry import ALGORITHMS
+from deep.runs.cuda_graphs import in_turn, replayed
+from deep.runs.experiment import Config, Experiment, Settings, identity, take_dynamics
+from deep.runs.folder import RunFolder, changed_since
+from deep.runs.trainer import train
+from theory.support.errors import InputError, exit_on_input_error
 
 
 @dataclass(frozen=True)

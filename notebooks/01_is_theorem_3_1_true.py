@@ -41,13 +41,13 @@ from matplotlib.colors import ListedColormap
 from presentation import BLACK, BLUE, GREEN, ORANGE, PINK, REGION_COLOURS, SKY, new, say, show, table, verdicts
 
 from theory import bounds
-from theory.algorithms import Config, configure, init, step
-from theory.cmdp import FiniteCMDP, concatenate
-from theory.families import make
-from theory.instances import printed_weights
-from theory.npg import Metric
+from theory.cmdp.dense import FiniteCMDP, concatenate
+from theory.cmdp.families import make
+from theory.cmdp.instances import printed_weights
+from theory.npg.algorithms import Config, configure, init, step
+from theory.npg.npg import Metric
+from theory.npg.outputs import iteration_weights
 from theory.optimum import solve
-from theory.outputs import iteration_weights
 
 # %% [markdown]
 # ## One state, three actions

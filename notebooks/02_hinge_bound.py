@@ -34,15 +34,15 @@ import numpy as np
 import torch
 from presentation import BLACK, BLUE, GREEN, ORANGE, PINK, SKY, YELLOW, committed, new, say, show, table, verdicts
 
-from deep.critics import episodic_to_discounted
-from theory.cmdp import FiniteCMDP
+from deep.methods.parts.critics import episodic_to_discounted
+from theory.cmdp.dense import FiniteCMDP
+from theory.cmdp.families import make
+from theory.cmdp.instances import episodic_cost
 from theory.evaluation import evaluate
-from theory.families import make
-from theory.instances import episodic_cost
-from theory.offline import behaviour_policy
+from theory.npg.safe_dql import Problem, Theorem9, biased_critics, cloning_loss, minimise, reference_policy, theorem_9
+from theory.offline.data import behaviour_policy
 from theory.optimum import solve
-from theory.safe_dql import Problem, Theorem9, biased_critics, cloning_loss, minimise, reference_policy, theorem_9
-from verification.report_lattice import RESULTS
+from verification.report.lattice import RESULTS
 
 verdicts("D7", "D8", "D9", "D10", "D10t", "D11", "D12")
 
@@ -313,9 +313,9 @@ say(
 #
 # A user names a limit per episode of $L$ steps; the hinge needs a threshold on $Q_c$, a discounted sum. Safe-DQL does
 # not say how to convert; DRCORL's appendix B.1 takes $(1-\gamma)L\,V_c$ for the cost of an episode.
-# `deep.critics.episodic_to_discounted` has three conversions, each right for a constant cost rate: **data** (that of
-# appendix B.1, for critics that bootstrap through time-outs), **start** (start states of episodes cut at $L$), **cut**
-# (states spread over such episodes).
+# `deep.methods.parts.critics.episodic_to_discounted` has three conversions, each right for a constant cost rate:
+# **data** (that of appendix B.1, for critics that bootstrap through time-outs), **start** (start states of episodes cut
+# at $L$), **cut** (states spread over such episodes).
 
 # %%
 CONVERSIONS = ("data", "start", "cut")

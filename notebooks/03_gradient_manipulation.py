@@ -33,14 +33,14 @@ from matplotlib.patches import Wedge
 from presentation import BLACK, BLUE, GREEN, ORANGE, PINK, REGION_COLOURS, SKY, new, say, show, table, verdicts
 
 from theory.adaptation import Region, in_conflict, manipulation_weights
-from theory.algorithms import Config, configure, init, step
-from theory.cmdp import FiniteCMDP
+from theory.cmdp.dense import FiniteCMDP
+from theory.cmdp.families import make
+from theory.cmdp.instances import stall
+from theory.cmdp.shapes import PerStateAction
 from theory.evaluation import Evaluation, evaluate
-from theory.families import make
-from theory.instances import stall
-from theory.npg import Metric, inner_products
+from theory.npg.algorithms import Config, configure, init, step
+from theory.npg.npg import Metric, inner_products
 from theory.optimum import solve
-from theory.shapes import PerStateAction
 from theory.sweep.figures import square_policy
 
 verdicts("M1", "M2", "M3", "S2", "S1")

@@ -17,8 +17,8 @@
 # direction of both, as a gate on the expected cost says, while the model's *score* holds it to the data. Nothing is
 # tried out on the way: the simulator appears at the very end, to score.
 #
-# The data were **collected by this project** (`deep/data/README.md`); they are not DSRL's, and no number here can be
-# compared with a published one.
+# The data were **collected by this project** (`deep/data/embedded/README.md`); they are not DSRL's, and no number here
+# can be compared with a published one.
 
 # %%
 import json
@@ -33,17 +33,17 @@ from matplotlib.lines import Line2D
 from presentation import BLACK, BLUE, GREEN, METHOD_COLOURS, ORANGE, PINK, REGION_COLOURS, new, say, show, table
 
 import deep
-from deep.algorithms.drcorl import DRCORL, DRCORLConfig
-from deep.behaviour import BehaviourConfig
 from deep.benchmark.rows import TITLES, rows_in
-from deep.experiment import Experiment, Settings
-from deep.phases import block_start
-from deep.randomness import draw_block
-from deep.scores import FIRST_EVALUATION_SEED
+from deep.core.phase import block_start
+from deep.core.randomness import draw_block
+from deep.evaluate.scores import FIRST_EVALUATION_SEED
+from deep.methods.drcorl.behaviour_model import BehaviourConfig
+from deep.methods.drcorl.drcorl import DRCORL, DRCORLConfig
+from deep.runs.experiment import Experiment, Settings
 from deep.tasks import find_task, make
-from theory.tables import read_table
+from theory.support.tables import read_table
 
-RESULTS = Path(deep.__file__ or "").parent / "study" / "paired"
+RESULTS = Path(deep.__file__ or "").parents[1] / "notebooks" / "results" / "paired"
 LIMITS = {20.0: BLUE, 40.0: ORANGE, 80.0: GREEN}
 SEED, LIMIT = 0, 20.0  # the replica that is looked at closely
 
@@ -58,7 +58,7 @@ default = [row for row in scores if not row["variant"]]
 own = [row for row in default if row["algorithm"] == "drcorl"]
 seeds = ", ".join(f"{seed:g}" for seed in sorted({row["seed"] for row in own}))
 say(
-    "*Scores are read from `results.csv`, the course of training from `hopper/`, both in `deep/study/paired`, "
+    "*Scores are read from `results.csv`, the course of training from `hopper/`, both in `notebooks/results/paired`, "
     f"whose README has commands and machine (seeds {seeds}, {own[0]['episodes']:g} episodes per policy, all stages "
     "trained anew for each seed).*"
 )
@@ -264,12 +264,13 @@ say(
 # %% [markdown]
 # ## Is the estimate right?
 #
-# Each dot is one policy of the study of this run (`deep/study/paired/study/hopper`: 360 policies, 240 of them those
-# that the gate looked at, the others around clones and last policies; true costs from 10 simulator episodes each). The
-# preprint's gate reads an upper confidence bound, mean plus two deviations, off an ensemble of cost critics; here
-# critics were fitted to each policy by fitted-Q evaluation at $\gamma=.99$. Beside it learned dynamics, the half that
-# judges, mean plus one deviation: asked for whole episodes, which was the default once, and in pairs. All are offline,
-# so all can be wrong. Line: bound = truth; shaded: what would be let through at the limit 20; orange: that limit.
+# Each dot is one policy of the study of this run (`notebooks/results/paired/study/hopper`: 360 policies, 240 of them
+# those that the gate looked at, the others around clones and last policies; true costs from 10 simulator episodes
+# each). The preprint's gate reads an upper confidence bound, mean plus two deviations, off an ensemble of cost critics;
+# here critics were fitted to each policy by fitted-Q evaluation at $\gamma=.99$. Beside it learned dynamics, the half
+# that judges, mean plus one deviation: asked for whole episodes, which was the default once, and in pairs. All are
+# offline, so all can be wrong. Line: bound = truth; shaded: what would be let through at the limit 20; orange: that
+# limit.
 
 # %%
 studied = read_table(RESULTS / "study" / "hopper" / "results.csv")
@@ -361,7 +362,7 @@ say(
     f"{column_of('true length', looked).min():.0f} steps on average: the models foretell falls that do not happen, and "
     "so take away the return that short roll-outs see. That holds the gate near its clone, where the rise of the cost, "
     "which is understated further away, is told rightly. Without the length more is won and one of the twelve kept "
-    "policies breaks its limit (`deep/study/paired`)."
+    "policies breaks its limit (`notebooks/results/paired`)."
 )
 
 # %% [markdown]

@@ -28,13 +28,13 @@ import torch
 from matplotlib.axes import Axes
 from presentation import BLACK, BLUE, METHOD_COLOURS, SKY, committed, new, say, show, table
 
+from theory.cmdp.shapes import PerStateAction
 from theory.optimum import solve
-from theory.shapes import PerStateAction
 from verification.lattice.environment import make as make_environment
 from verification.lattice.methods import run
 from verification.lattice.tasks import LATTICES, Lattice
 from verification.lattice.trials import TRIALS
-from verification.report_lattice import RESULTS
+from verification.report.lattice import RESULTS
 
 results = committed(RESULTS)
 rows = results["results"]

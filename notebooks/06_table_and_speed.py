@@ -32,11 +32,11 @@ from presentation import BLACK, BLUE, GREEN, METHOD_COLOURS, ORANGE, new, say, s
 import deep
 from deep.benchmark.figures import cost_scale
 from deep.benchmark.rows import Row, grouped, method_of, methods_of, rows_in
-from deep.summary import LAST
+from deep.evaluate.summary import LAST
 
-DEEP = Path(deep.__file__ or "").parent
-RESULTS, PAIRED = DEEP / "benchmark" / "results", DEEP / "study" / "paired"
-SPEED = DEEP / "speed" / "results.json"
+COMMITTED = Path(deep.__file__ or "").parents[1] / "notebooks" / "results"
+RESULTS, PAIRED = COMMITTED / "benchmark", COMMITTED / "paired"
+SPEED = COMMITTED / "speed" / "results.json"
 
 rows = rows_in(RESULTS / "results.csv")
 summary = json.loads((RESULTS / "summary.json").read_text(encoding="utf-8"))
@@ -44,7 +44,7 @@ about = json.loads((RESULTS / "benchmark.json").read_text(encoding="utf-8"))
 methods = methods_of(rows)
 places = grouped(rows, "task", "data")
 say(
-    f"*Read from `deep/benchmark/results`, whose README has the commands (torch {about['versions']['torch']}, "
+    f"*Read from `notebooks/results/benchmark`, whose README has the commands (torch {about['versions']['torch']}, "
     f"{about['machine']}).*"
 )
 
@@ -129,9 +129,9 @@ show(figure, "Return and cost of every replica by cost limit, method and data se
 # %% [markdown]
 # ## DRCORL as it is by default
 #
-# Its gate asks the learned dynamics for differences to the clone (`deep/study/paired`); "whole" is the earlier default.
-# The collections other than the embedded one come from the same commands on another processor, which collects other
-# data.
+# Its gate asks the learned dynamics for differences to the clone (`notebooks/results/paired`); "whole" is the earlier
+# default. The collections other than the embedded one come from the same commands on another processor, which collects
+# other data.
 
 # %%
 default = rows_in(PAIRED / "results.csv")
@@ -236,10 +236,10 @@ say("The clones and DRCORL are the same kind of network: what separates their ti
 # ## What carries DRCORL's result?
 #
 # One thing changed at a time, on the embedded data at the limit 20, the same three seeds; stages that the change does
-# not touch are shared, so that differences are paired (`deep/study/paired/README.md` has the command; those of the
-# earlier default, whose gate asks for whole episodes and whose steps are ten times as long, are in
-# `deep/study/whole`). Hollow: the policy that is kept. Filled: the one with which adaptation ended, whatever was kept,
-# which shows what the change does where the choice among policies hides it.
+# not touch are shared, so that differences are paired (`notebooks/results/paired/README.md` has the command; those of
+# the earlier default, whose gate asks for whole episodes and whose steps are ten times as long, are in
+# `notebooks/results/whole`). Hollow: the policy that is kept. Filled: the one with which adaptation ended, whatever was
+# kept, which shows what the change does where the choice among policies hides it.
 
 
 # %%
@@ -284,7 +284,7 @@ ablated(PAIRED / "ablations.json")
 # The comparison of the preprint's Fig. 4. Its weights do not carry over, because value gradients have unit size here;
 # these growths have its shapes and a mean of 1. Lines are what the learned dynamics foretell of the policy in training,
 # from the data alone (the preprint shows simulator returns); dots at the right are the last policies in the simulator.
-# Read from `deep/benchmark/results/schedules`: of the earlier default, as in `deep/study/whole`.
+# Read from `notebooks/results/benchmark/schedules`: of the earlier default, as in `notebooks/results/whole`.
 
 # %%
 growths = json.loads((RESULTS / "schedules" / "summary.json").read_text(encoding="utf-8"))["schedules"]
@@ -315,7 +315,7 @@ show(figure, "Three growths of the temperature; what is foretold of return and c
 speed = json.loads(SPEED.read_text(encoding="utf-8"))
 machine = speed["machine"]
 say(
-    f"*Read from `deep/speed/results.json`, which `python -m deep.speed` wrote ({machine['processor']}, "
+    f"*Read from `notebooks/results/speed/results.json`, which `python -m deep.speed` wrote ({machine['processor']}, "
     f"{machine['threads']} thread, load {machine['load_average']:.0f} on {machine['cores']} cores; processor time; "
     f"large products: {speed['large_products'] / 1e9:.0f} GFLOP/s).*"
 )

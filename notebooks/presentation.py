@@ -13,7 +13,7 @@ from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
 import verification
-from verification.claim import VERDICTS
+from verification.claims.claim import VERDICTS
 
 torch.set_num_threads(1)  # the matrices are small, and the figures must not depend on how work is split
 

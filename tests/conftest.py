@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from deep.datasets import OfflineDataset, save
-from deep.experiment import Experiment
+from deep.data.dataset import OfflineDataset, save
+from deep.runs.experiment import Experiment
 
 # One thread: the networks here are tiny, and equality of results must not depend on how work is split.
 torch.set_num_threads(1)
@@ -81,6 +81,6 @@ def build(dataset_file: Path):
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory) -> Path:
     """A user's own recording, made without this project."""
-    from tests import own_lab
+    from tests.support import custom_lab as own_lab
 
     return own_lab.record(tmp_path_factory.mktemp("own") / "cart.hdf5")

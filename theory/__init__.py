@@ -1,6 +1,6 @@
 """Finite constrained MDPs, exact to machine precision: the laboratory in which the papers' claims are checked."""
 
-from theory.cmdp import FiniteCMDP
-from theory.errors import InputError
+from theory.cmdp.dense import FiniteCMDP
+from theory.support.errors import InputError
 
 __all__ = ["FiniteCMDP", "InputError"]

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from theory.shapes import PerCMDP, PerState, PerStateAction
+from theory.cmdp.shapes import PerCMDP, PerState, PerStateAction
 
 Real = float | int | Tensor
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import torch
 
-from theory.cmdp import FiniteCMDP
-from theory.errors import InputError
-from theory.shapes import PerCMDP, PerState, PerStateAction
-from theory.sparse import AnyCMDP
+from theory.cmdp.dense import FiniteCMDP
+from theory.cmdp.shapes import PerCMDP, PerState, PerStateAction
+from theory.cmdp.sparse import AnyCMDP
+from theory.support.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import tyro
 
-from theory.errors import InputError, exit_on_input_error
-from theory.files import write_whole
+from theory.support.errors import InputError, exit_on_input_error
+from theory.support.files import write_whole
+from theory.support.tables import write_table
 from theory.sweep.grid import Grid, expand, jobs
 from theory.sweep.schedule import prepare, run_all
 from theory.sweep.summary import report
-from theory.tables import write_table
 
 QUICK = Grid(
     instances=("dirichlet:2:2", "chain:3:2"),

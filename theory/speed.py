@@ -9,13 +9,13 @@ import numpy as np
 import torch
 import tyro
 
-from theory import reference
-from theory.algorithms import configure, init, step
-from theory.cmdp import FiniteCMDP
-from theory.errors import InputError, exit_on_input_error
+from theory.cmdp.dense import FiniteCMDP
+from theory.cmdp.families import make, sparse_garnet
 from theory.evaluation import evaluate
-from theory.families import make, sparse_garnet
+from theory.npg import reference
+from theory.npg.algorithms import configure, init, step
 from theory.optimum import solve
+from theory.support.errors import InputError, exit_on_input_error
 
 GAMMA, ETA = 0.95, 0.01
 

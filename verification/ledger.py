@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from verification.certified import holds_on
-from verification.certify import read
 from verification.check import check
-from verification.claim import HOLDS, Check, Claim, verdict
+from verification.checker.certified import holds_on
+from verification.checker.certify import read
+from verification.checker.hashing import fingerprint
+from verification.checker.instances import SEED
 from verification.claims import CLAIMS, TOPICS, topic_of
-from verification.hashing import fingerprint
-from verification.instances import SEED
+from verification.claims.claim import HOLDS, Check, Claim, verdict
 
 LEDGER = Path(__file__).parent / "ledger.json"
 RATIOS = Path(__file__).parent / "best_ratios.json"

@@ -19,13 +19,13 @@ from deep.benchmark import curves, figures, latency, statistics, tables
 from deep.benchmark.jobs import Grid, Job, expand
 from deep.benchmark.rows import Row, Run, collected, grouped, rows_of, runs_of, with_run
 from deep.benchmark.running import MARKER, Outcome, run_all
-from deep.files import read_json
-from deep.provenance import commit, processor, versions
-from deep.simulators.lockstep import cores
-from theory.errors import InputError, exit_on_input_error
-from theory.files import write_whole
+from deep.core.files import read_json
+from deep.core.provenance import commit, processor, versions
+from deep.envs.vector import cores
+from theory.support.errors import InputError, exit_on_input_error
+from theory.support.files import write_whole
+from theory.support.tables import write_table
 from theory.sweep.schedule import connect
-from theory.tables import write_table
 
 
 @dataclass(frozen=True)

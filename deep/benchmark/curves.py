@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 
 from deep.benchmark.figures import AXIS, cost_scale, finish, place, reward_scale
 from deep.benchmark.rows import Row, Run, grouped, methods_of, with_run
-from deep.files import read_json
-from deep.phases import block_start
-from deep.runs import RunFolder
-from deep.summary import LAST
+from deep.core.files import read_json
+from deep.core.phase import block_start
+from deep.evaluate.summary import LAST
+from deep.runs.folder import RunFolder
 
 Curves = Mapping[str, np.ndarray]
 """By name: "limit" (replicas,), "step" and "beta" (points,), "R" and "C" (points, replicas). R and C are as foretold of

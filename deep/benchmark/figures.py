@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from deep.benchmark.rows import Row, grouped, method_of, methods_of
 from deep.benchmark.statistics import blocks_of, interval, mean
-from deep.summary import LAST
+from deep.evaluate.summary import LAST
 
 AXIS = {"R": "R, normalised return", "C": "C, cost of an episode / limit"}
 

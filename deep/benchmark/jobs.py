@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deep.algorithms import ALGORITHMS
 from deep.benchmark.presets import SCALES, STUDIES, Scale, ScaleName, Study, StudyName
+from deep.methods.registry import ALGORITHMS
 from deep.tasks import find_task
 from deep.train import parse, settings_of
-from theory.errors import InputError
+from theory.support.errors import InputError
 
 OWN_OPTIONS = ("task", "algorithm", "preset", "dataset", "seeds", "cost-limits", "episodes", "threads", "out", "resume")
 """Options of deep.train that a job sets itself."""

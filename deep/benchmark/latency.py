@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from deep.experiment import Experiment, settings_from
-from deep.files import read_json
-from deep.policies import Act
+from deep.core.files import read_json
+from deep.nn.policies import Act
+from deep.runs.experiment import Experiment, settings_from
 
 ACTIONS = 1000
 REPEATS = 3

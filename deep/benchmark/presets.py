@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from deep.algorithms import Preset
+from deep.methods.registry import Preset
 
 ScaleName = Literal["smoke", "quick", "paper"]
 StudyName = Literal["table", "limits", "schedules", "schedules_printed", "time"]
@@ -50,7 +50,7 @@ METHODS = ("bc_all", "bc_safe", "bc_best", "drcorl", "safe_dql")
 
 
 def growth(kind: str, c0: float, c1: float, steps_per_epoch: int) -> tuple[str, ...]:
-    """A schedule of DRCORL's beta, as `deep.safe_adaptation.Temperature` has it."""
+    """A schedule of DRCORL's beta, as `deep.methods.drcorl.safe_adaptation.Temperature` has it."""
     values = {"growth": kind, "c0": c0, "c1": c1, "steps-per-epoch": steps_per_epoch}
     return tuple(word for name, value in values.items() for word in (f"--adaptation.temperature.{name}", str(value)))
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from deep.benchmark.jobs import Job, job_from
 from deep.benchmark.running import MARKER, finished, run_folder
-from deep.files import read_json
-from deep.summary import LAST
-from theory.errors import InputError
-from theory.tables import Row, read_table
+from deep.core.files import read_json
+from deep.evaluate.summary import LAST
+from theory.support.errors import InputError
+from theory.support.tables import Row, read_table
 
 CELL = ("task", "data", "algorithm", "variant", "choice", "seed", "cost_limit")
 """What tells one row from another."""

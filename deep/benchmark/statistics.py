@@ -15,7 +15,7 @@ from jaxtyping import Float, Float64
 from scipy.stats import binomtest, trim_mean
 
 from deep.benchmark.rows import Row, grouped, method_of, methods_of
-from theory.errors import InputError
+from theory.support.errors import InputError
 
 DRAWS = 2000
 Block = Float64[np.ndarray, "*draw _seed _limit _method"]

@@ -1,8 +1,8 @@
 """`python -m deep.speed`: update steps per second of every phase, beside a plain loop of the same update.
 
 The plain loop is what PyTorch users write: torch.nn modules, torch.optim.Adam, an average moved one parameter after the
-other, one replica after the other. tests/test_speed.py shows that it is the same update. Seconds belong to the machine,
-which other work may share; ratios were measured by turns, and carry over better.
+other, one replica after the other. tests/commands/test_speed.py shows that it is the same update. Seconds belong to the
+machine, which other work may share; ratios were measured by turns, and carry over better.
 """
 
 import json
@@ -15,15 +15,15 @@ import torch
 import tyro
 from torch import Tensor
 
-from deep.experiment import Experiment
-from deep.memory import keep_freed_memory
-from deep.phases import Phase
-from deep.randomness import draw_block
+from deep.core.memory import keep_freed_memory
+from deep.core.phase import Phase
+from deep.core.randomness import draw_block
+from deep.runs.experiment import Experiment
 from deep.speed import drcorl, others
 from deep.speed.measure import Work, largest_cost, machine, operations, product, rates
 from deep.train import parse, settings_of
-from theory.errors import InputError, exit_on_input_error
-from theory.files import write_whole
+from theory.support.errors import InputError, exit_on_input_error
+from theory.support.files import write_whole
 
 PLAIN: dict[str, dict[str, Any]] = {
     "drcorl": drcorl.PHASES,

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from deep.algorithms.drcorl import DRCORL
-from deep.diffusion import WEIGHTS
-from deep.optimisation import Parameters
-from deep.replay import Batch
+from deep.data.replay import Batch
+from deep.methods.drcorl.drcorl import DRCORL
+from deep.methods.drcorl.score import WEIGHTS
+from deep.nn.parameters import Parameters
 from deep.speed.networks import Learner, Score, falling, flat, members, mlp, q_values, transitions
 from theory.adaptation import gradient_manipulation
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from deep.provenance import processor
+from deep.core.provenance import processor
 
 Work = Callable[[], Any]
 

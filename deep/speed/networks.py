@@ -7,9 +7,9 @@ from math import pi
 import torch
 from torch import Tensor, nn
 
-from deep.diffusion import ScoreNetwork
-from deep.networks import MLP, Ensemble, unpack
-from deep.replay import Batch, Replay
+from deep.data.replay import Batch, Replay
+from deep.methods.drcorl.score import ScoreNetwork
+from deep.nn.mlp import MLP, Ensemble, unpack
 
 ACTIVATIONS = {"relu": nn.ReLU, "mish": nn.Mish, "tanh": nn.Tanh}
 

@@ -5,14 +5,14 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from deep.algorithms.bc import BC
-from deep.algorithms.safe_dql import SafeDQL
-from deep.diffusion_policy import clip
-from deep.optimisation import Parameters
-from deep.replay import Batch
+from deep.data.replay import Batch
+from deep.methods.bc import BC
+from deep.methods.parts.diffusion_policy import clip
+from deep.methods.safe_dql.safe_dql import SafeDQL
+from deep.methods.safe_dql.twin_critics import TwinCritics
+from deep.nn.parameters import Parameters
 from deep.speed.drcorl import Draws
 from deep.speed.networks import Learner, falling, flat, members, mlp, q_values, transitions
-from deep.twins import TwinCritics
 
 
 class Clone:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from theory import FiniteCMDP
-from theory.families import make
+from theory.cmdp.families import make
 
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=40, database=None)
 FEW = settings(SETTINGS, max_examples=15)

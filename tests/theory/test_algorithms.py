@@ -8,15 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.theory.strategies import FEW, SETTINGS, Recipe, policy_for, recipes
-from theory import FiniteCMDP, bounds, reference
+from theory import FiniteCMDP, bounds
 from theory.adaptation import Region
-from theory.algorithms import Algorithm, Config, configure, init, step
+from theory.cmdp.families import make
+from theory.cmdp.instances import INSTANCES, named, one_state
 from theory.evaluation import Evaluation, evaluate
-from theory.families import make
-from theory.instances import INSTANCES, named, one_state
-from theory.npg import Metric
+from theory.npg import reference
+from theory.npg.algorithms import Algorithm, Config, configure, init, step
+from theory.npg.npg import Metric
+from theory.npg.outputs import outputs, run
 from theory.optimum import solve
-from theory.outputs import outputs, run
 
 GAMMAS = (0.0, 0.3, 0.5, 0.9)
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from tests.theory.strategies import SETTINGS, Recipe, policy_for, recipes
 from theory import bounds
-from theory.algorithms import configure, init, step
+from theory.cmdp.instances import named
 from theory.evaluation import evaluate
-from theory.instances import named
-from theory.npg import Metric, inner_products, metric_codes
+from theory.npg.algorithms import configure, init, step
+from theory.npg.npg import Metric, inner_products, metric_codes
 
 
 def kl_both_ways(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from theory import FiniteCMDP, InputError
-from theory.cmdp import concatenate
-from theory.families import FAMILIES, make, sparse_garnet
-from theory.sparse import SparseCMDP, to_sparse
+from theory.cmdp.dense import concatenate
+from theory.cmdp.families import FAMILIES, make, sparse_garnet
+from theory.cmdp.sparse import SparseCMDP, to_sparse
 
 
 def parts() -> dict:

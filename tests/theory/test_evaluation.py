@@ -9,9 +9,9 @@ from torch import Tensor
 
 from tests.theory.strategies import SETTINGS, Recipe, policy_for, recipes
 from theory import FiniteCMDP, InputError
+from theory.cmdp.families import make
+from theory.cmdp.shapes import PerCMDP, PerState, PerStateAction
 from theory.evaluation import bellman_residual, evaluate, occupancy
-from theory.families import make
-from theory.shapes import PerCMDP, PerState, PerStateAction
 
 
 def scale(cmdp: FiniteCMDP) -> torch.Tensor:

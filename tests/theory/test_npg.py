@@ -9,14 +9,7 @@ from tests.theory.strategies import FEW, SETTINGS, Recipe, policy_for, recipes
 from theory import FiniteCMDP
 from theory.adaptation import in_conflict
 from theory.evaluation import evaluate
-from theory.npg import (
-    fisher_matrix,
-    inner_products,
-    metric_codes,
-    natural_gradient,
-    npg_step,
-    policy_gradient,
-)
+from theory.npg.npg import fisher_matrix, inner_products, metric_codes, natural_gradient, npg_step, policy_gradient
 
 GAMMAS = (0.0, 0.3, 0.5, 0.9)
 

@@ -5,10 +5,10 @@ import torch
 
 from tests.theory.strategies import policy_for
 from theory import FiniteCMDP, InputError
-from theory.critics import empirical_model, ensemble_critic, fitted_q_critic, model_critic
+from theory.cmdp.families import make
 from theory.evaluation import evaluate, occupancy
-from theory.families import make
-from theory.offline import (
+from theory.offline.critics import empirical_model, ensemble_critic, fitted_q_critic, model_critic
+from theory.offline.data import (
     Dataset,
     behaviour_divergence,
     behaviour_policy,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.theory.strategies import FEW, SETTINGS, Recipe, policy_for, recipes
 from theory import FiniteCMDP, InputError
+from theory.cmdp.families import make, sparse_garnet
 from theory.evaluation import evaluate
-from theory.families import make, sparse_garnet
 from theory.optimum import certify, solve
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from theory import FiniteCMDP
-from theory.families import make
+from theory.cmdp.families import make
 from theory.optimum import Solution, certify, lagrangian, solve
 from theory.optimum import conic as conic_route
 

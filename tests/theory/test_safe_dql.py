@@ -8,9 +8,9 @@ import torch
 
 from tests.theory.strategies import policy_for
 from theory import FiniteCMDP, InputError, bounds
+from theory.cmdp.families import make
 from theory.evaluation import evaluate, occupancy
-from theory.families import make
-from theory.safe_dql import Problem, biased_critics, cloning_loss, minimise, objective, reference_policy, theorem_9
+from theory.npg.safe_dql import Problem, biased_critics, cloning_loss, minimise, objective, reference_policy, theorem_9
 
 
 def problem_for(cmdp: FiniteCMDP, cloning: str = "reverse", bias: float = 0.0, noise: float = 0.05) -> Problem:

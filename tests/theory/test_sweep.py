@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from theory import InputError, npg_sweep
+from theory.support.tables import write_table
 from theory.sweep import schedule
 from theory.sweep.grid import Grid, expand, jobs
 from theory.sweep.schedule import prepare, run_all
 from theory.sweep.summary import report, slope, vacuous
-from theory.tables import write_table
 
 TINY = Grid(
     instances=("dirichlet:2:2", "bandit:1:3"),

@@ -1,9 +1,9 @@
 """The exact constrained optimum, by three routes that share no solver: see `solve`."""
 
-from theory.errors import InputError
+from theory.cmdp.sparse import AnyCMDP
 from theory.optimum.certificate import Certificate, Solution, certify
 from theory.optimum.lagrangian import best_response, solve_lagrangian
-from theory.sparse import AnyCMDP
+from theory.support.errors import InputError
 
 __all__ = ["Certificate", "Solution", "best_response", "certify", "solve"]
 

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from theory.shapes import Mask, PerCMDP, PerState, PerStateAction
-from theory.sparse import AnyCMDP
+from theory.cmdp.shapes import Mask, PerCMDP, PerState, PerStateAction
+from theory.cmdp.sparse import AnyCMDP
 
 ROUNDING = 4 * torch.finfo(torch.float64).eps
 

@@ -4,10 +4,10 @@ import cvxpy as cp
 import numpy as np
 import torch
 
-from theory.cmdp import FiniteCMDP
+from theory.cmdp.dense import FiniteCMDP
+from theory.cmdp.sparse import AnyCMDP, SparseCMDP, to_sparse
 from theory.optimum.certificate import Solution, assemble
 from theory.optimum.linear_program import greedy_policy, occupancy_program
-from theory.sparse import AnyCMDP, SparseCMDP, to_sparse
 
 TOLERANCES = {"tol_gap_abs": 1e-9, "tol_gap_rel": 1e-9, "tol_feas": 1e-9, "max_iter": 500}
 SOLVED = (cp.OPTIMAL, cp.OPTIMAL_INACCURATE)

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from theory.cmdp.shapes import PerCMDP, PerState, PerStateAction
+from theory.cmdp.sparse import AnyCMDP
 from theory.optimum.certificate import Solution, assemble
-from theory.shapes import PerCMDP, PerState, PerStateAction
-from theory.sparse import AnyCMDP
 
 ROUNDING = 8 * torch.finfo(torch.float64).eps
 """What comparisons of values ignore, relative to the values' own size."""

@@ -13,11 +13,11 @@ import scipy.sparse as sp
 import torch
 from scipy.sparse.linalg import splu
 
-from theory.cmdp import FiniteCMDP
+from theory.cmdp.dense import FiniteCMDP
+from theory.cmdp.shapes import Mask, PerCMDP, PerState, PerStateAction
+from theory.cmdp.sparse import AnyCMDP, SparseCMDP, to_sparse
 from theory.optimum.certificate import Solution, assemble
 from theory.optimum.lagrangian import one_hot_argmax
-from theory.shapes import Mask, PerCMDP, PerState, PerStateAction
-from theory.sparse import AnyCMDP, SparseCMDP, to_sparse
 
 
 class Program(NamedTuple):

@@ -11,13 +11,13 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from theory.adaptation import Region
-from theory.algorithms import Algorithm, configure, init, step
-from theory.cmdp import FiniteCMDP
+from theory.cmdp.dense import FiniteCMDP
+from theory.cmdp.families import make
 from theory.evaluation import evaluate
-from theory.families import make
-from theory.npg import Metric
+from theory.npg.algorithms import Algorithm, configure, init, step
+from theory.npg.npg import Metric
+from theory.npg.outputs import run
 from theory.optimum import solve
-from theory.outputs import run
 from theory.sweep.summary import Row, column, label, select
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

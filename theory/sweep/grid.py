@@ -6,10 +6,10 @@ import math
 from dataclasses import asdict, dataclass
 from itertools import product
 
-from theory.algorithms import Algorithm
-from theory.errors import InputError, check_seeds
-from theory.families import FAMILIES
-from theory.npg import Metric
+from theory.cmdp.families import FAMILIES
+from theory.npg.algorithms import Algorithm
+from theory.npg.npg import Metric
+from theory.support.errors import InputError, check_seeds
 
 SCHEDULES = ("corrected", "printed", "shrinking")
 CRITICS = ("model", "ensemble", "fitted", "fitted_printed")

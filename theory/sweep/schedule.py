@@ -13,8 +13,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from theory.errors import InputError
-from theory.files import write_whole, writing
+from theory.support.errors import InputError
+from theory.support.files import write_whole, writing
 from theory.sweep.grid import Cell, Grid, Job
 from theory.sweep.work import run_job
 

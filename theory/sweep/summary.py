@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from theory.tables import Row
+from theory.support.tables import Row
 
 INSTANCE = ("family", "states", "actions", "gamma", "tightness", "seed")
 

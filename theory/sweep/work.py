@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from theory import bounds
-from theory.algorithms import Algorithm, Config, Critic
-from theory.cmdp import FiniteCMDP, concatenate
-from theory.critics import ensemble_critic, fitted_q_critic, model_critic
+from theory.cmdp.dense import FiniteCMDP, concatenate
+from theory.cmdp.families import make
 from theory.evaluation import evaluate, occupancy
-from theory.families import make
-from theory.npg import Metric
-from theory.offline import behaviour_divergence, behaviour_policy, concentrability, coverage_of_all, sample
+from theory.npg.algorithms import Algorithm, Config, Critic
+from theory.npg.npg import Metric
+from theory.npg.outputs import outputs, run
+from theory.npg.safe_dql import Problem, biased_critics, minimise, theorem_9
+from theory.offline.critics import ensemble_critic, fitted_q_critic, model_critic
+from theory.offline.data import behaviour_divergence, behaviour_policy, concentrability, coverage_of_all, sample
 from theory.optimum import Solution, solve
-from theory.outputs import outputs, run
-from theory.safe_dql import Problem, biased_critics, minimise, theorem_9
 from theory.sweep.grid import Cell, Job
 
 M = 1.0  # every family has rewards and costs in [0, 1]

@@ -1,7 +1,7 @@
 """All claims, by id, in the order of the papers."""
 
-from verification.claim import Claim
 from verification.claims import critics, gaussian, iterations, projection, proposition, safe_dql, theorem
+from verification.claims.claim import Claim
 
 TOPICS = {
     "Gaussian policies and diffusion": gaussian,

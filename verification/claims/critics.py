@@ -1,7 +1,6 @@
 """Objectives and critics: what Eqs. (11), (17), (19), (24) to (26), (35), (38), (39) and appendix B.1 say."""
 
-from verification.certify import Statement
-from verification.claim import Check, Claim, Repair
+from verification.checker.certify import Statement
 from verification.claims.checks.critics import (
     coverage,
     episodic,
@@ -13,6 +12,7 @@ from verification.claims.checks.critics import (
     pessimism,
     uniform_accuracy,
 )
+from verification.claims.claim import Check, Claim, Repair
 
 PIN = "tau*sum(positive(samples-{0}))+(1-tau)*sum(positive({0}-samples))"
 TWO_MODELS = {

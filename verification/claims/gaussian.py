@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deep.diffusion import Schedule, reverse_kl
-from theory.safe_dql import Problem, minimise
-from verification.certify import Statement
-from verification.claim import Check, Claim, Repair, Sides, difference, joined, sides
-from verification.instances import gaussians, generator
+from deep.methods.drcorl.score import Schedule, reverse_kl
+from theory.npg.safe_dql import Problem, minimise
+from verification.checker.certify import Statement
+from verification.checker.instances import gaussians, generator
+from verification.claims.claim import Check, Claim, Repair, Sides, difference, joined, sides
 
 # The trapezoidal rule is spectrally accurate for a smooth function times a Gaussian.
 NODES = torch.linspace(-9, 9, 2001, dtype=torch.float64)
@@ -79,7 +79,8 @@ def cross_entropy(broken: bool) -> Sides:
 
 
 def kl_gradient(broken: bool) -> Sides:
-    """Eq. (8) against autograd through the integral of pi log(pi/mu), and through `deep.diffusion.reverse_kl`."""
+    """Eq. (8) against autograd through the integral of pi log(pi/mu), and through
+    `deep.methods.drcorl.score.reverse_kl`."""
     found = []
     for i, (mean, root) in enumerate(gaussians(30, 1)):
         mu, m, log_std = Mixture(3, i), float(mean[0]), math.log(root[0, 0])
@@ -156,7 +157,8 @@ def policy_gradient(broken: bool) -> Sides:
 
 
 def energy_optimum(broken: bool) -> Sides:
-    """No policy does better than mu exp(beta Q) at E_{a ~ pi} Q - KL(pi || mu)/beta; minimiser of theory.safe_dql."""
+    """No policy does better than mu exp(beta Q) at E_{a ~ pi} Q - KL(pi || mu)/beta; minimiser of
+    theory.npg.safe_dql."""
     rng = generator(6)
     Q = torch.from_numpy(rng.normal(size=(200, 1, 4)))
     mu = torch.from_numpy(rng.dirichlet(np.ones(4), (200, 1)))

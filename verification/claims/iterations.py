@@ -1,7 +1,6 @@
 """One natural-gradient iteration: the closed form, the identity of the convergence proof, and Eqs. (40) to (44)."""
 
-from verification.certify import Statement
-from verification.claim import Check, Claim, Repair
+from verification.checker.certify import Statement
 from verification.claims.checks.iterations import (
     aligned_lemma,
     closed_form,
@@ -13,6 +12,7 @@ from verification.claims.checks.iterations import (
     unsafe_lemma,
 )
 from verification.claims.checks.runs import summed
+from verification.claims.claim import Check, Claim, Repair
 from verification.claims.terms import ADVANTAGES, BAND, FISHER, OPTIMAL, PAYOFFS, WEIGHTS
 
 STEP = {

@@ -5,10 +5,10 @@ from torch import Tensor
 
 from theory.adaptation import gradient_manipulation, manipulation_weights
 from theory.evaluation import evaluate
-from theory.npg import Metric, inner_products, metric_codes
-from verification.certify import Statement
-from verification.claim import Check, Claim, Repair, Sides, difference, joined, sides
-from verification.instances import Case, generator, over
+from theory.npg.npg import Metric, inner_products, metric_codes
+from verification.checker.certify import Statement
+from verification.checker.instances import Case, generator, over
+from verification.claims.claim import Check, Claim, Repair, Sides, difference, joined, sides
 
 
 def gradients(count: int = 2000, dimension: int = 4) -> tuple[Tensor, Tensor]:

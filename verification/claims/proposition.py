@@ -7,9 +7,9 @@ from torch import Tensor
 
 from theory import bounds
 from theory.evaluation import evaluate
-from verification.certify import Statement
-from verification.claim import Check, Claim, Repair, Sides, difference, joined, sides
-from verification.instances import Case, over
+from verification.checker.certify import Statement
+from verification.checker.instances import Case, over
+from verification.claims.claim import Check, Claim, Repair, Sides, difference, joined, sides
 
 
 def divergences(p: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:

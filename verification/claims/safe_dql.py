@@ -1,7 +1,6 @@
 """Safe-DQL: Lemmas 7 and 8, Theorem 9 and its assumptions, on exact minimisers with exact, biased and noisy critics."""
 
-from verification.certify import Statement
-from verification.claim import Check, Claim, Repair
+from verification.checker.certify import Statement
 from verification.claims.checks.safe_dql import (
     lemma_7,
     lemma_8,
@@ -11,6 +10,7 @@ from verification.claims.checks.safe_dql import (
     theorem,
     without_coverage,
 )
+from verification.claims.claim import Check, Claim, Repair
 
 LEMMA_8 = Statement(
     {"Q": "c+gamma*expect(P,value(P,c,gamma,pi))", "eps": "max(positive(Q-Q_hat))"},
@@ -115,6 +115,6 @@ CLAIMS = [
             Check(reference, "instances without such an action"),
         ),
         notes="A state whose cost cannot be avoided breaks it, however rarely it is met. The condition "
-        "is checked to be what the reference of theory.safe_dql needs.",
+        "is checked to be what the reference of theory.npg.safe_dql needs.",
     ),
 ]

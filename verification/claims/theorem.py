@@ -1,7 +1,6 @@
 """Theorem 3.1: weights, output policy, rate, slack and step size; what is true instead; where fixed slacks stall."""
 
-from verification.certify import Statement
-from verification.claim import Check, Claim, Repair
+from verification.checker.certify import Statement
 from verification.claims.checks.theorem import (
     both,
     dichotomy,
@@ -13,6 +12,7 @@ from verification.claims.checks.theorem import (
     total_weight,
     violation,
 )
+from verification.claims.claim import Check, Claim, Repair
 from verification.claims.terms import ADVANTAGES, BAND, FISHER, WEIGHTS
 
 MIX = {"V_1": "value(P,c,gamma,pi_1)", "V_2": "value(P,c,gamma,pi_2)", "V_mix": "value(P,c,gamma,(pi_1+pi_2)/2)"}

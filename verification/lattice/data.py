@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from deep.datasets import OfflineDataset
+from deep.data.dataset import OfflineDataset
+from theory.cmdp.shapes import PerStateAction
 from theory.evaluation import evaluate
 from theory.optimum import best_response
-from theory.shapes import PerStateAction
 from verification.lattice.tasks import CUT, GAMMA, Lattice
 
 JITTER = 0.1

@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 from gymnasium.wrappers import TimeLimit
 
-from theory.errors import InputError
+from theory.support.errors import InputError
 from verification.lattice.tasks import CUT, GAMMA, Lattice
 
 

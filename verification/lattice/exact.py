@@ -14,11 +14,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theory.bounds import cost_upper_bound_printed, cost_upper_bound_tight
-from theory.cmdp import FiniteCMDP
+from theory.cmdp.dense import FiniteCMDP
+from theory.cmdp.shapes import PerCMDP, PerState, PerStateAction
 from theory.evaluation import Evaluation, evaluate
-from theory.offline import behaviour_divergence
+from theory.offline.data import behaviour_divergence
 from theory.optimum import solve
-from theory.shapes import PerCMDP, PerState, PerStateAction
 from verification.lattice.data import Behaviour
 from verification.lattice.tasks import Lattice
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from deep.algorithms.drcorl import DRCORL
-from deep.algorithms.safe_dql import Choice, SafeDQL
-from deep.experiment import Experiment, Settings
-from deep.runs import RunFolder
-from deep.trainer import train
-from theory.shapes import PerStateAction
+from deep.methods.drcorl.drcorl import DRCORL
+from deep.methods.safe_dql.safe_dql import Choice, SafeDQL
+from deep.runs.experiment import Experiment, Settings
+from deep.runs.folder import RunFolder
+from deep.runs.trainer import train
+from theory.cmdp.shapes import PerStateAction
 from verification.lattice.data import Behaviour, collect
 from verification.lattice.exact import (
     critic_error,

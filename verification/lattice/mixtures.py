@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from deep.diffusion import Predictor, Schedule, reverse_kl, reverse_kl_limit
+from deep.methods.drcorl.score import Predictor, Schedule, reverse_kl, reverse_kl_limit
 
 SCHEDULE = Schedule()
 
@@ -69,7 +69,8 @@ def kl_gradient(
     order: int = 24,
     fixed_std: bool = False,
 ) -> Float64[Tensor, " parameters"]:
-    """d/d(mean, log_std) of `deep.diffusion.reverse_kl` for N(mean, diag std^2), or a Dirac policy without log_std.
+    """d/d(mean, log_std) of `deep.methods.drcorl.score.reverse_kl` for N(mean, diag std^2), or a Dirac policy without
+    log_std.
 
     With the weight "limit", of `reverse_kl_limit` read at t. The expectations over z and eps are Gauss-Hermite sums:
     every sample is a replica, so that all can be weighted. A fixed standard deviation is no parameter.

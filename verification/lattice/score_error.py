@@ -1,8 +1,8 @@
 r"""`python -m verification.lattice.score_error`: how wrong a trained score makes the KL gradient, by noise level.
 
-A `deep.diffusion.ScoreNetwork` learns a mixture of two Gaussians whose score is known at every noise level t. The score
-is -eps_psi / sigma_t, so an error of the predicted noise counts 1/sigma_t-fold in it, and for the KL gradient of the
-preprint's limit t -> 0 that factor is all that is left. Writes score_error.json and score_error.png.
+A `deep.methods.drcorl.score.ScoreNetwork` learns a mixture of two Gaussians whose score is known at every noise level
+t. The score is -eps_psi / sigma_t, so an error of the predicted noise counts 1/sigma_t-fold in it, and for the KL
+gradient of the preprint's limit t -> 0 that factor is all that is left. Writes score_error.json and score_error.png.
 """
 
 import json
@@ -17,9 +17,9 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
-from deep.diffusion import ScoreNetwork, denoising_loss
-from deep.networks import initial_parameters
-from deep.optimisation import Adam, Parameters, falling, gradient
+from deep.methods.drcorl.score import ScoreNetwork, denoising_loss
+from deep.nn.mlp import initial_parameters
+from deep.nn.parameters import Adam, Parameters, falling, gradient
 from verification.lattice.mixtures import SCHEDULE, Mixture, at_level, kl_gradient
 
 MIXTURE = Mixture(
@@ -55,7 +55,7 @@ class TrainedScore:
         self.theta = parameters.average
 
     def predictor(self, noisy: Tensor, t: Tensor) -> Tensor:
-        """The predicted noise, in the shape of `deep.diffusion.Predictor`."""
+        """The predicted noise, in the shape of `deep.methods.drcorl.score.Predictor`."""
         with torch.no_grad():
             flat = self.network.apply(
                 self.theta, noisy.reshape(1, -1, 1), t.reshape(1, -1), torch.zeros_like(noisy.reshape(1, -1, 1))

@@ -16,17 +16,17 @@ from typing import Any
 import torch
 import tyro
 
-from deep.files import read_json
-from deep.provenance import processor
-from theory.errors import InputError, exit_on_input_error
-from verification.hashing import dependencies, meanings, source
+from deep.core.files import read_json
+from deep.core.provenance import processor
+from theory.support.errors import InputError, exit_on_input_error
+from verification.checker.hashing import dependencies, meanings, source
 from verification.lattice import figure
 from verification.lattice.methods import DATA_SEED, TRAJECTORIES, run
 from verification.lattice.tasks import GAMMA, LATTICES
 from verification.lattice.trials import TRIALS, Trial, described
 
 RESULTS = Path(__file__).parent / "results.json"
-ALGORITHMS = {"deep.algorithms.bc", "deep.algorithms.drcorl", "deep.algorithms.safe_dql"}
+ALGORITHMS = {"deep.methods.bc", "deep.methods.drcorl.drcorl", "deep.methods.safe_dql.safe_dql"}
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,10 @@ def rests(trial: Trial) -> list[Path]:
     """The files that a trial's rows rest on: its algorithm and what trains, plays and scores any."""
     algorithm = next(name for name in ALGORITHMS if trial.algorithm.startswith(name.rsplit(".", 1)[-1]))
     # The trials' settings are hashed as such, and of the registry of all algorithms its own file alone.
-    shared = dependencies("verification.lattice.methods", {*ALGORITHMS, "deep.algorithms", "verification.lattice.trials"})
-    registry = source("deep.algorithms")
+    shared = dependencies(
+        "verification.lattice.methods", {*ALGORITHMS, "deep.methods.registry", "verification.lattice.trials"}
+    )
+    registry = source("deep.methods.registry")
     return sorted({*dependencies(algorithm), *shared, *([registry] if registry else ())})
 
 

@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from deep.tasks import TASKS, Task
-from theory.cmdp import FiniteCMDP
+from theory.cmdp.dense import FiniteCMDP
 from theory.optimum import best_response
 from verification.lattice.grid import Axis, Grid
 

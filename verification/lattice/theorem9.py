@@ -18,11 +18,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deep.algorithms.safe_dql import Objective, SafeDQL
-from deep.experiment import Experiment
-from deep.randomness import draw_block
+from deep.core.randomness import draw_block
+from deep.methods.safe_dql.safe_dql import Objective, SafeDQL
+from deep.runs.experiment import Experiment
 from theory.bounds import occupancy_shift, safe_dql_bound
-from theory.shapes import PerCMDP, PerStateAction
+from theory.cmdp.shapes import PerCMDP, PerStateAction
 from verification.lattice.data import Behaviour
 from verification.lattice.exact import exact_values, state_frequencies
 from verification.lattice.grid import Axis, Grid

@@ -8,15 +8,15 @@ from typing import Any, Literal
 
 import torch
 
-from deep.algorithms.bc import BCConfig
-from deep.algorithms.drcorl import DRCORLConfig
-from deep.algorithms.safe_dql import SafeDQLConfig
-from deep.behaviour import BehaviourConfig
-from deep.critics import CriticConfig
-from deep.estimates import DynamicsConfig
-from deep.gates import GateConfig
-from deep.trajectories import Selection
-from deep.twins import TwinConfig
+from deep.data.selection import Selection
+from deep.methods.bc import BCConfig
+from deep.methods.drcorl.behaviour_model import BehaviourConfig
+from deep.methods.drcorl.drcorl import DRCORLConfig
+from deep.methods.drcorl.gate import GateConfig
+from deep.methods.parts.critics import CriticConfig
+from deep.methods.safe_dql.safe_dql import SafeDQLConfig
+from deep.methods.safe_dql.twin_critics import TwinConfig
+from deep.ope.dynamics import DynamicsConfig
 
 HIDDEN = (64, 64)
 NO_DYNAMICS = DynamicsConfig(steps=0)

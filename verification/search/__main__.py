@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
-from theory.errors import InputError, check_seeds, exit_on_input_error
-from theory.files import writing
-from verification.certify import CERTIFICATES, write
+from theory.support.errors import InputError, check_seeds, exit_on_input_error
+from theory.support.files import writing
+from verification.checker.certify import CERTIFICATES, write
+from verification.checker.counterexamples import build
 from verification.claims import CLAIMS
-from verification.counterexamples import build
 from verification.search.ascent import ascend
 from verification.search.snap import refutes, shrink, snapped
 from verification.search.space import point

@@ -5,12 +5,12 @@ from torch import Tensor
 
 from theory import bounds
 from theory.adaptation import manipulation_weights
-from theory.algorithms import configure, init, step
 from theory.evaluation import evaluate
-from theory.npg import inner_products, metric_codes
+from theory.npg.algorithms import configure, init, step
+from theory.npg.npg import inner_products, metric_codes
+from theory.npg.outputs import iteration_weights
+from theory.npg.safe_dql import Problem, minimise, theorem_9
 from theory.optimum import best_response, solve
-from theory.outputs import iteration_weights
-from theory.safe_dql import Problem, minimise, theorem_9
 from verification.claims.proposition import divergences
 from verification.search.space import Point
 

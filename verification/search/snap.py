@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from verification.certify import Statement, texts
 from verification.check import Refused
+from verification.checker.certify import Statement, texts
 from verification.search.space import Point
 
 Given = dict[str, Any]

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from theory.cmdp import FiniteCMDP
-from theory.shapes import PerCMDP, PerStateAction
+from theory.cmdp.dense import FiniteCMDP
+from theory.cmdp.shapes import PerCMDP, PerStateAction
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from theory.optimum import best_response
 from verification.check import value
-from verification.optima import as_cmdp, exact_optimum, lifted, total_value
+from verification.checker.optima import as_cmdp, exact_optimum, lifted, total_value
 from verification.search import objectives
 from verification.search.ascent import Objective
 from verification.search.space import Size

@@ -7,17 +7,18 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from deep.critics import episodic_to_discounted, expectile_loss, upper_confidence
+from deep.methods.parts.critics import episodic_to_discounted, expectile_loss, upper_confidence
 from deep.tasks import TASKS
-from theory.critics import FittedQ, empirical_model, fitted_q_critic, model_critic
 from theory.evaluation import bellman_residual, evaluate
-from theory.offline import behaviour_policy, sample
-from verification.claim import Sides, difference, joined, sides
-from verification.instances import Case, cases, generator, over, softmax_policy
+from theory.offline.critics import FittedQ, empirical_model, fitted_q_critic, model_critic
+from theory.offline.data import behaviour_policy, sample
+from verification.checker.instances import Case, cases, generator, over, softmax_policy
+from verification.claims.claim import Sides, difference, joined, sides
 
 
 def expectile(broken: bool) -> Sides:
-    """The minimiser of deep.critics.expectile_loss solves tau E(x - e)_+ = (1 - tau) E(e - x)_+; broken: a quantile."""
+    """The minimiser of deep.methods.parts.critics.expectile_loss solves tau E(x - e)_+ = (1 - tau) E(e - x)_+; broken:
+    a quantile."""
     rng, found = generator(30), []
     for _ in range(30):
         x, tau = torch.from_numpy(rng.normal(size=25)), float(rng.uniform(0.3, 0.9))

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from theory import bounds
 from theory.adaptation import Region
-from theory.algorithms import configure, init, step
-from theory.cmdp import FiniteCMDP
+from theory.cmdp.dense import FiniteCMDP
+from theory.cmdp.shapes import PerCMDP
 from theory.evaluation import Evaluation, evaluate
-from theory.npg import Metric, natural_gradient, npg_step, policy_gradient
-from theory.shapes import PerCMDP
-from verification.claim import Sides, difference, joined, sides
-from verification.instances import Case, cases, over
+from theory.npg.algorithms import configure, init, step
+from theory.npg.npg import Metric, natural_gradient, npg_step, policy_gradient
+from verification.checker.instances import Case, cases, over
+from verification.claims.claim import Sides, difference, joined, sides
 
 ETAS = (1e-3, 0.1, 10.0)
 
@@ -55,7 +55,8 @@ class Iteration(NamedTuple):
 
 
 def iterate(case: Case, eta: float, metric: Metric = Metric.FISHER, region: str = "band") -> Iteration:
-    """One step of theory.algorithms from `policy` towards `other`, with the budget and slacks that force a region."""
+    """One step of theory.npg.algorithms from `policy` towards `other`, with the budget and slacks that force a
+    region."""
     now, best = evaluate(case.cmdp, case.policy), evaluate(case.cmdp, case.other)
     shift = {"safe": 1.0, "unsafe": -1.0, "band": 0.0}[region]
     budget = now.J_c + shift

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from theory import bounds
 from theory.adaptation import Region
-from theory.algorithms import configure, init, step
-from theory.cmdp import concatenate
+from theory.cmdp.dense import concatenate
+from theory.cmdp.shapes import PerCMDP
 from theory.evaluation import evaluate
-from theory.npg import Metric
-from theory.shapes import PerCMDP
-from verification.claim import Sides, joined, sides
-from verification.instances import Case, cases
+from theory.npg.algorithms import configure, init, step
+from theory.npg.npg import Metric
+from verification.checker.instances import Case, cases
+from verification.claims.claim import Sides, joined, sides
 
 SETTINGS = tuple(product(Metric, (1e-3, 0.1, 1.0)))
 """Metrics and step sizes, the latter in units of (1-gamma)^2."""

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import torch
 
 from theory import bounds
-from theory.cmdp import FiniteCMDP
+from theory.cmdp.dense import FiniteCMDP
+from theory.cmdp.families import make
+from theory.cmdp.shapes import PerStateAction
 from theory.evaluation import evaluate, occupancy
-from theory.families import make
-from theory.safe_dql import Problem, Theorem9, biased_critics, minimise, reference_policy, theorem_9
-from theory.shapes import PerStateAction
-from verification.claim import Sides, joined, sides
-from verification.instances import generator, softmax_policy
+from theory.npg.safe_dql import Problem, Theorem9, biased_critics, minimise, reference_policy, theorem_9
+from verification.checker.instances import generator, softmax_policy
+from verification.claims.claim import Sides, joined, sides
 
 CELLS = [
     (family, tightness, bias, cloning)
@@ -102,7 +102,8 @@ def theorem(broken: bool) -> Sides:
 
 
 def reference(broken: bool) -> Sides:
-    """The hinge of theory.safe_dql's reference policy where every state of the data allows one; broken: elsewhere."""
+    """The hinge of theory.npg.safe_dql's reference policy where every state of the data allows one; broken:
+    elsewhere."""
     found = []
     for x in learned():
         policy, exists = reference_policy(x.problem)

@@ -10,17 +10,17 @@ from torch import Tensor
 
 from theory import bounds
 from theory.adaptation import Region
-from theory.algorithms import configure
-from theory.cmdp import FiniteCMDP, concatenate
+from theory.cmdp.dense import FiniteCMDP, concatenate
+from theory.cmdp.families import make
+from theory.cmdp.instances import named, one_state
+from theory.cmdp.shapes import PerCMDP
 from theory.evaluation import Evaluation, evaluate
-from theory.families import make
-from theory.instances import named, one_state
-from theory.npg import Metric
+from theory.npg.algorithms import configure
+from theory.npg.npg import Metric
+from theory.npg.outputs import Output, Run, outputs, run
 from theory.optimum import solve
-from theory.outputs import Output, Run, outputs, run
-from theory.shapes import PerCMDP
-from verification.claim import Sides, difference, joined, sides
-from verification.instances import generator
+from verification.checker.instances import generator
+from verification.claims.claim import Sides, difference, joined, sides
 
 CELLS = (
     ("garnet", 0.3, 0.3),

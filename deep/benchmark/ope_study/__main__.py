@@ -1,0 +1,87 @@
+"""`python -m deep.benchmark.ope_study RUN ...`: offline estimates of a policy's cost against the simulator, over many
+policies.
+
+Takes the policies of finished runs of `deep.train` and others around them (`deep/benchmark/ope_study/policies.py`),
+lets every estimator foretell their cost from the data, and plays them in the simulator. A command that was stopped goes
+on when it is called again.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from deep.benchmark.ope_study.measure import Estimators, RowFile, measure
+from deep.benchmark.ope_study.policies import FinishedRun
+from deep.benchmark.ope_study.summary import four_digits, summarise
+from deep.core.validation import use_threads
+from deep.methods.drcorl.gate import GateConfig
+from deep.runs.folder import RunFolder
+from theory.support.errors import InputError, exit_on_input_error
+from theory.support.tables import write_table
+
+
+@dataclass(frozen=True)
+class Options:
+    """Study the offline estimates on the policies of finished runs; writes results.csv, summary.json and study.png."""
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Folders of finished runs of deep.train, one or more, of one task."""
+    out: Path = Path("runs/study")
+    """Folder for the results."""
+    episodes: int = 20
+    """Simulator episodes that are a policy's truth."""
+    estimators: Literal["all", "dynamics"] = "all"
+    """All, or what the learned dynamics say alone: of whole episodes and, where the gate has asked so, in pairs. The
+    others take most of the time."""
+    threads: int = 1
+    """CPU threads of torch; more pay on idle cores only."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    with exit_on_input_error():
+        run(tyro.cli(Options, args=arguments, prog="python -m deep.benchmark.ope_study"))
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Measure what is not yet measured; returns the summary, which it has also written."""
+    from deep.benchmark.ope_study.figure import draw
+
+    if options.episodes < 2 or not options.runs:
+        raise InputError(
+            f"--episodes {options.episodes} on {len(options.runs)} runs: accepted are at least 2 episodes and a run"
+        )
+    use_threads(options.threads)
+    finished = [FinishedRun.read(path) for path in options.runs]
+    if len({run.experiment.task.name for run in finished}) > 1 or len({run.path.name for run in finished}) < len(
+        finished
+    ):
+        raise InputError(f"{', '.join(map(str, options.runs))}: accepted are runs of one task with different names")
+    options.out.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    for run in finished:
+        file = RowFile(options.out / f"{run.path.name}.jsonl", run.digest, options.episodes, options.estimators)
+        file.read()  # before anything is computed: it may be another run's
+        estimators = Estimators(run.experiment, options.estimators)
+        for candidates in run.candidates():
+            if candidates.name not in file.read():
+                print(f"{run.path.name}: measuring {candidates.name}", flush=True)
+                file.add(candidates.name, measure(run, estimators, candidates, options.episodes))
+            rows += file.read()[candidates.name]
+    summary = {
+        "task": finished[0].experiment.task.name,
+        "dataset_sha256": sorted({str(run.experiment.data.sha256) for run in finished}),
+        "episodes": options.episodes,
+        **summarise(rows, GateConfig().required_length * float(finished[0].experiment.data.lengths.mean())),
+    }
+    write_table(options.out / "results.csv", four_digits(rows))
+    RunFolder(options.out).write_json("summary.json", summary)
+    draw(rows, options.out / "study.png")
+    print(json.dumps(summary, indent=1))
+    return summary
+
+
+if __name__ == "__main__":
+    main()

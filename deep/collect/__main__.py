@@ -1,0 +1,270 @@
+"""Make a DSRL-format data set from scratch: trajectories of many safe policies, all over the plane of cost and return.
+
+    python -m deep.collect --task HopperVel --seed 0 --out hopper.hdf5
+
+Several runs of PPO-Lagrangian pass through the plane, each on its own path of cost limits, and leave snapshots of their
+policies behind. Every snapshot then plays `episodes` whole episodes, so that each behaviour policy is seen several
+times and exactly as it is; finished training episodes would mix policies and, since a falling policy finishes sooner,
+favour short falls. Some play with part of their exploration noise: they do the same with fewer violations. Of these
+policies, taken cell by cell from a grid over mean cost and mean return, as many are kept as make up the trajectories
+asked for.
+
+Runs are single-threaded and share nothing, hence the file does not depend on the number of workers. They save what they
+have next to the output, from where `--resume` goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import multiprocessing as mp
+import os
+import shutil
+import signal
+import sys
+import threading
+from concurrent.futures import ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+import tyro
+from tqdm import tqdm
+
+from deep.collect.pipeline import Plan, assemble, finished, run
+from deep.collect.recipes import Settings, limits, recipe
+from deep.core.files import Lock
+from deep.data.dataset import OfflineDataset, load, save, save_packed
+from deep.tasks import find_task
+from theory.support.errors import InputError, exit_on_input_error
+from theory.support.files import write_whole, writing
+
+SHOWN_LIMITS = (10, 20, 40, 80)
+"""Episodic cost limits in the table and in the plot."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Collect a DSRL-format data set by online safe reinforcement learning."""
+
+    out: Path
+    """The file to write, .hdf5, by default TASK.hdf5; a scatter plot goes beside it, .png."""
+    settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
+    layout: Literal["packed", "plain"] = "packed"
+    """packed: float16, a fifth of the size; plain: exactly DSRL's layout."""
+    resume: bool = False
+    """Go on with a collection that was stopped."""
+    overwrite: bool = False
+    """Replace an existing file, or start a stopped collection anew."""
+    workers: int = 0
+    """Runs that go on at once; 0 takes all cores. The data do not depend on it."""
+
+
+def collect(settings: Settings, folder: Path, workers: int) -> OfflineDataset:
+    """All runs, in worker processes, with a progress bar; then the data set."""
+    context = mp.get_context("spawn")
+    progress, stop = context.Value("q", 0), context.Event()
+    numbers = [number for number in range(settings.runs) if not finished(folder, number).exists()]
+    total = sum(Plan(settings, number).total for number in numbers)
+    with ProcessPoolExecutor(workers, context, _initialise, (progress, stop)) as pool:
+        pending = {pool.submit(_work, settings, number, folder) for number in numbers}
+        try:
+            with tqdm(total=total, unit="step", unit_scale=True, desc=settings.task) as bar:
+                while pending:
+                    done, pending = wait(pending, timeout=0.5)
+                    for future in done:
+                        future.result()
+                    bar.update(progress.value - bar.n)
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return assemble(settings, folder)
+
+
+_shared: dict[str, Any] = {}  # what a worker process shares with its parent
+
+
+def _initialise(progress: Any, stop: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
+    torch.set_num_threads(1)
+    _shared.update(progress=progress, stop=stop)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent says nothing to its workers, which would go on, or wait for it, for ever."""
+    if parent := mp.parent_process():
+        parent.join()
+        os._exit(1)
+
+
+def _work(settings: Settings, number: int, folder: Path) -> None:
+    def advance(steps: int) -> None:
+        if _shared["stop"].is_set():
+            sys.exit("stopped")
+        with _shared["progress"].get_lock():
+            _shared["progress"].value += steps
+
+    run(settings, number, folder, advance)
+
+
+def plot(dataset: OfflineDataset, path: Path) -> None:
+    """Every trajectory in the plane of cost and return, coloured by run, with the distributions of both beside it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # here, for workers need no matplotlib
+    from matplotlib.figure import Figure
+
+    costs, returns = dataset.trajectory_costs, dataset.trajectory_returns
+    figure = Figure(figsize=(9, 6.5), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(2, 2, width_ratios=(6, 1), height_ratios=(1, 6))
+    plane = figure.add_subplot(grid[1, 0])
+    origins = np.array(json.loads(dataset.provenance["behaviour"]))[dataset.policies]
+    for number in np.unique(origins[:, 0]).astype(int).tolist():
+        own = origins[:, 0] == number
+        path_of_limits = " → ".join(f"{limit:g}" for limit in limits(dataset.task, number))
+        plane.scatter(
+            costs[own], returns[own], s=9, alpha=0.6, lw=0, color=f"C{number}", label=f"run {number}: {path_of_limits}"
+        )
+    order = np.argsort(costs)
+    best = np.maximum.accumulate(returns[order])
+    plane.step(costs[order], best, where="post", color="black", lw=1, label="best return within the cost")
+    for limit in SHOWN_LIMITS:
+        plane.axvline(limit, color="grey", lw=0.7, ls=":")
+    plane.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))  # low costs matter most
+    ticks = [0, *SHOWN_LIMITS, 150, 250]
+    plane.set_xticks(ticks, [str(tick) for tick in ticks])
+    plane.set(xlim=(0, costs.max() + 3), ylim=(min(0, returns.min()), None))
+    plane.set(xlabel="episode cost (square-root scale; dotted: limits)", ylabel="episode return")
+    plane.legend(fontsize=8, title="run: its cost limits", loc="lower right", markerscale=2)
+    above = figure.add_subplot(grid[0, 0], sharex=plane)
+    above.hist(costs, bins=np.linspace(0, np.sqrt(costs.max()), 60) ** 2, color="grey")
+    above.set(
+        ylabel="trajectories",
+        title=f"{dataset.task}: {len(costs)} trajectories of {len(np.unique(origins, axis=0))} policies",
+    )
+    beside = figure.add_subplot(grid[1, 1], sharey=plane)
+    beside.hist(returns, bins=60, color="grey", orientation="horizontal")
+    beside.set(xlabel="trajectories")
+    for axes in (above, beside):
+        axes.spines[["top", "right"]].set_visible(False)
+    above.tick_params(labelbottom=False)
+    beside.tick_params(labelleft=False)
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    write_whole(path, content.getvalue())
+
+
+def table(dataset: OfflineDataset) -> str:
+    """What the data hold, and what of it is eligible at each limit."""
+    costs, returns, policies = dataset.trajectory_costs, dataset.trajectory_returns, np.asarray(dataset.policies)
+    lines = [
+        f"{len(costs)} trajectories, {len(dataset)} transitions, {len(np.unique(policies))} policies; "
+        f"costs {costs.min():.0f} to {costs.max():.0f}, returns {returns.min():.0f} to {returns.max():.0f}"
+    ]
+    for limit in SHOWN_LIMITS:
+        eligible = costs <= limit
+        best, several = returns[eligible].max(initial=-np.inf), len(np.unique(policies[eligible]))
+        lines.append(f"cost <= {limit}: {eligible.sum()} trajectories of {several} policies, best return {best:.0f}")
+    return "\n".join(lines)
+
+
+def prepare(arguments: Arguments) -> tuple[Settings, Path, Lock]:
+    """The settings, checked and complete, and the folder that a stopped collection goes on from, locked."""
+    out, settings = arguments.out, replace(arguments.settings, task=find_task(arguments.settings.task).name)
+    at_least_1 = {key: value for key, value in asdict(settings).items() if key not in ("task", "seed", "noise", "ppo")}
+    at_least_1 |= {f"ppo.{key}": value for key, value in asdict(settings.ppo).items() if isinstance(value, int)}
+    bounds = [
+        (settings.seed, 0, "seed"),
+        (arguments.workers, 0, "workers"),
+        *((v, 1, k) for k, v in at_least_1.items()),
+    ]
+    for value, low, name in bounds:
+        if value < low:
+            raise InputError(f"--{name.replace('_', '-')} {value}: at least {low} is accepted")
+    if not settings.noise or not all(0 < share < np.inf for share in settings.noise):
+        raise InputError(f"--noise {' '.join(map(str, settings.noise))}: one number above 0 or more are accepted")
+    if out.suffix != ".hdf5":
+        raise InputError(f"--out {out}: a name that ends in .hdf5 is accepted")
+    folder = out.with_suffix(".unfinished")
+    if out.exists() and not (arguments.overwrite or (arguments.resume and folder.exists())):
+        raise InputError(f"--out {out} exists: another name is accepted, or --overwrite with it")
+    if folder.exists() and not (arguments.resume or arguments.overwrite):
+        raise InputError(f"{folder} holds a stopped collection: --resume goes on with it, --overwrite starts anew")
+    record, text = folder / "settings.json", json.dumps(asdict(settings), indent=1)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = Lock(folder)
+        if not arguments.resume:
+            _empty(folder, record)
+        if record.exists() and record.read_text() != text:
+            raise InputError(f"{record} holds other settings than this command: the same are accepted, or --overwrite")
+    except OSError as error:
+        raise InputError(f"--out {out}: {error.strerror} ({error.filename}); a place to write is accepted") from None
+    if not record.exists():
+        write_whole(record, text.encode())
+    return settings, folder, lock
+
+
+def _empty(folder: Path, record: Path) -> None:
+    """Remove a stopped collection, last of all the record of its settings: what is left always belongs to it."""
+    for path in folder.glob("run-*"):
+        path.unlink()
+    record.unlink(missing_ok=True)
+
+
+def _discard(folder: Path) -> None:
+    """Remove the parts of a collection that is complete, by a single step as others see it."""
+    done = folder.with_suffix(".done")
+    if folder.exists():
+        folder.rename(done)
+    shutil.rmtree(done, ignore_errors=True)
+
+
+def is_complete(arguments: Arguments) -> bool:
+    """Whether there is nothing left to resume: the file is there, whole, and of these settings."""
+    out = arguments.out
+    if not (arguments.resume and out.exists()) or out.with_suffix(".unfinished").exists():
+        return False
+    settings = replace(arguments.settings, task=find_task(arguments.settings.task).name)
+    return load(find_task(settings.task), out).provenance.get("settings") == json.dumps(asdict(settings))
+
+
+def parse(words: list[str] | None = None) -> Arguments:
+    """The command line; the task comes first, because the other defaults depend on it."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--task", default="HopperVel")
+    known, _ = first.parse_known_args(words)
+    settings = recipe(known.task)
+    default = Arguments(Path(f"{settings.task}.hdf5"), settings)
+    return tyro.cli(Arguments, args=words, default=default, prog="python -m deep.collect")
+
+
+def main() -> None:
+    with exit_on_input_error():
+        arguments = parse()
+        if is_complete(arguments):
+            _discard(arguments.out.with_suffix(".unfinished"))
+            print(f"{arguments.out} is complete")
+            return
+        settings, folder, lock = prepare(arguments)
+        try:
+            dataset = collect(settings, folder, arguments.workers or len(os.sched_getaffinity(0)))
+        except KeyboardInterrupt:
+            print(f"stopped: go on with --resume, from {folder}", file=sys.stderr)
+            sys.exit(130)
+        with writing(arguments.out):
+            {"packed": save_packed, "plain": save}[arguments.layout](arguments.out, dataset)
+        figure = folder / "figure.png"  # what a kill leaves of it goes with the folder
+        plot(dataset, figure)
+        figure.replace(arguments.out.with_suffix(".png"))
+        _discard(folder)
+        lock.release()
+        print(table(dataset))
+
+
+if __name__ == "__main__":
+    main()

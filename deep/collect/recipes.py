@@ -1,0 +1,64 @@
+"""What determines a collected data set, and what the collector does differently for each task, with the reasons."""
+
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
+
+import tyro
+
+from deep.collect.ppo import PPOConfig
+from deep.tasks import find_task
+
+LIMITS = ((100, 5, 5), (100, 10, 250), (100, 250, 20, 20), (100, 40, 5, 40))
+"""Paths of the episodic cost limit that the runs follow in turn, each at even speed, for a largest cost of 250."""
+
+
+def limits(task: str, run: int) -> tuple[float, ...]:
+    """The path of this run, scaled to the largest episode cost in DSRL's data of the task."""
+    scale = find_task(task).max_cost / 250
+    return tuple(limit * scale for limit in LIMITS[run % len(LIMITS)])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What determines the data: the same settings give the same file."""
+
+    task: str = "HopperVel"
+    """One of the 29 tasks; the other defaults shown are those for the task named before --help."""
+    seed: int = 0
+    """Everything random follows from it."""
+    trajectories: int = 1000
+    """Trajectories in the file."""
+    episodes: int = 8
+    """Episodes that each behaviour policy plays."""
+    runs: int = 4
+    """PPO runs; each follows one of the paths of limits."""
+    pilots: int = 3
+    """Beginnings of each run, of which the one that earns the most goes on."""
+    pilot_segments: int = 1
+    """Length of these beginnings, in segments of PPO."""
+    noise: tuple[float, ...] = (1.0, 0.5)
+    """Shares of their exploration noise that the snapshots play with, in turn."""
+    snapshot_every: int = 6
+    """Iterations of PPO between snapshots, which are the candidates for behaviour policies."""
+    steps: int = 1_200_000
+    """Environment steps of each run after its pilots, over all environments."""
+    ppo: Annotated[PPOConfig, tyro.conf.arg(name="ppo")] = field(default_factory=PPOConfig)
+    """Settings of the runs."""
+
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "HopperVel": {},
+    # These learn at once to move but need longer to move well. (HalfCheetah alone was run to its end.)
+    **{name: {"steps": 3_000_000} for name in ("AntVel", "HalfCheetahVel", "SwimmerVel", "Walker2dVel")},
+    # The other tasks cannot fall at the start, so one beginning is enough. Where episodes are short,
+    # more snapshots make up the trajectories; PPO is near its best within so many steps.
+    "BallRun": {"steps": 400_000, "pilots": 1, "snapshot_every": 3},
+    "CarRun": {"steps": 400_000, "pilots": 1, "snapshot_every": 3},
+    "PointCircle1": {"steps": 400_000, "pilots": 1, "snapshot_every": 4},
+}
+
+
+def recipe(task: str) -> Settings:
+    """The default settings for a task; raises `InputError` for an unknown one."""
+    name = find_task(task).name
+    return replace(Settings(task=name), **RECIPES.get(name, {"pilots": 1}))

@@ -1,0 +1,89 @@
+"""Files that show when they were damaged, and folders that one process has at a time."""
+
+import fcntl
+import json
+import os
+import weakref
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from theory.support.errors import InputError
+from theory.support.files import write_whole, writing
+
+NOTES, DIGEST = "notes", "sha256"
+"""The entry of a file's metadata; the note in it that holds the digest of all the rest."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file's content; raises `InputError` where there is none."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as JSON ({error})") from None
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
+    """Write tensors and notes as a safetensors file that holds a digest of both, whole or not at all."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # One entry, because several come in an order that differs from file to file.
+    metadata = {NOTES: json.dumps({**notes, DIGEST: _digest(contiguous, notes)}, sort_keys=True)}
+    write_whole(path, save(contiguous, metadata=metadata))
+
+
+def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and notes of such a file, its digest among them; raises `InputError`, which calls the file a `kind`, for
+    one that is damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            notes = dict(json.loads((file.metadata() or {}).get(NOTES, "{}")))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as a {kind} ({_one_line(error)})") from None
+    if DIGEST not in notes:
+        raise InputError(f"{path} cannot be read as a {kind} (it has no digest of its content)")
+    if notes[DIGEST] != _digest(tensors, notes):
+        raise InputError(f"{path} cannot be read as a {kind} (it is damaged: its content has another digest)")
+    return tensors, notes
+
+
+def _digest(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
+    """Of the tensors and of all notes but the digest itself."""
+    others = {name: note for name, note in notes.items() if name != DIGEST}
+    digest = sha256(json.dumps(others, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+class Lock:
+    """Has a folder for this process, until `release` is called, the object is gone, or the process ends in any way.
+
+    Raises `InputError` where another process has it. Leftovers of processes that were killed while they wrote are
+    removed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
+        self.release = weakref.finalize(self, os.close, descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.release()
+            raise InputError(f"another process is at work in {folder}: give another folder, or wait") from None
+        for leftover in folder.glob("*.tmp"):
+            leftover.unlink(missing_ok=True)

@@ -1,0 +1,51 @@
+"""What a method is made of: phases, each a number of steps of one update over its own axis of replicas."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from deep.core.randomness import Draw
+from theory.support.errors import InputError
+
+Update = Callable[[Tensor, Mapping[str, Tensor]], dict[str, Tensor]]
+"""(step as a 0-dim float tensor, this step's draws (n, *shape)) -> metrics, each (n,). Has no host-side branch."""
+
+BLOCK = 50
+"""Steps whose draws are made together; metrics are averaged over a block and checkpoints fall between blocks."""
+
+
+def block_start(step: int) -> int:
+    """The first step of the block whose line in metrics.jsonl bears this step, the one after its last."""
+    return (step - 1) // BLOCK * BLOCK
+
+
+@dataclass(frozen=True)
+class Hook:
+    """Something on the host, every so many steps: it may look at the world and write a tensor that updates read."""
+
+    every: int
+    call: Callable[[int], dict[str, Tensor]]
+    """step -> metrics (n,); also called before the first step, at step 0."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """`steps` updates for the replicas whose seeds are `seeds`; `begin` runs before the first step, or instead of it.
+
+    Where a phase of no steps was the last before a kill, `begin` runs again: it may depend on earlier phases alone.
+    """
+
+    name: str
+    steps: int
+    seeds: Sequence[int]
+    draws: Mapping[str, Draw]
+    update: Update
+    begin: Callable[[], None] = lambda: None
+    hooks: Sequence[Hook] = ()
+    limits: Sequence[float] = ()
+    """The cost limits of the rows, where these are replicas: for messages only."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise InputError(f"phase {self.name!r} of {self.steps} steps: accepted is a number of at least 0")

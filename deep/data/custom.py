@@ -1,0 +1,217 @@
+"""Data of one's own: what a file that belongs to no task of the table is taken to be, and how to say otherwise.
+
+Observation and action sizes, episode length, returns and cost limits are read off the data, and where a simulator is
+named, the length and the actions' bounds off it. The result is a `Task` like those of the table.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check, opened, read
+from deep.data.formats import hdf5
+from deep.data.formats.hdf5 import refuse
+from deep.tasks import TASKS, Task
+from theory.support.errors import InputError
+
+Bounds = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """How data of no task of the table are to be understood; what is left out is inferred, and kept in config.json."""
+
+    env: str | None = None
+    """Own data: simulate after training, too, in this registered gymnasium environment (ID, or MODULE:ID where
+    importing MODULE registers it), whose steps report a cost in info["cost"]."""
+    episode_length: int | None = None
+    """Own data: steps after which an episode times out; none: the simulator's limit, or the longest episode."""
+    reward_range: tuple[float, float] | None = None
+    """Own data: the returns that become the scores 0 and 1; none: the least and the greatest in the data."""
+    action_low: Bounds = ()
+    """Own data: lower bound of the actions, one number or one for each; none: the simulator's, or -1."""
+    action_high: Bounds = ()
+    """Own data: upper bound of the actions; none: the simulator's, or 1."""
+
+
+def task_of(path: Path) -> Task | None:
+    """The task of the table that a file was recorded on, by its attribute or by the name that DSRL gives it."""
+    with opened(path, str(path)) as (file, _):
+        recorded = str(hdf5.attributes(file).get("task"))
+    by_file = {task.dsrl_file: task for task in TASKS.values()}
+    return TASKS.get(recorded) or by_file.get(path.name)
+
+
+def load_own(path: Path, given: OwnData) -> tuple[Task, OfflineDataset, OwnData]:
+    """Read a file that belongs to no task; the task it is taken for, its data, and `given` with nothing left open.
+
+    Actions are mapped to [-1, 1] from their bounds. A plain file may lack next_observations, see `with_successors`.
+    Raises `InputError` for a file that `deep.data.dataset.load` would refuse, and for options that do not fit it.
+    """
+    name = str(path)
+    with opened(path, name) as (file, sha256):
+        fields = read(file, name, optional=("next_observations",))
+    for key in ("observations", "actions"):
+        if len(shape := fields[key].shape) != 2 or 0 in shape:
+            refuse(name, f"has {key} of shape {shape}", "an array of two dimensions, a row a transition, is accepted")
+    if "next_observations" not in fields:
+        fields = with_successors(fields, name)
+    rows, action_size = fields["actions"].shape
+    given = _with_interface(given, action_size)
+    fields["actions"] = _scaled(fields["actions"], given, name)
+    # Most of the check has to come before anything can be inferred; the length is checked afterwards.
+    anything = Task(path.stem, "own", "", "", fields["observations"].shape[1], action_size, rows, (0, 1), 0)
+    data = OfflineDataset(path.stem, **fields, source="file", path=path, sha256=sha256)
+    check(data, anything, name)
+    longest = int(data.lengths.max())
+    given = replace(
+        given,
+        episode_length=int(recorded_lengths(data).max()) if given.episode_length is None else given.episode_length,
+        reward_range=_reward_range(data.trajectory_returns) if given.reward_range is None else given.reward_range,
+    )
+    assert given.episode_length is not None
+    assert given.reward_range is not None
+    if longest > given.episode_length:
+        refuse(
+            name,
+            f"has an episode of {longest} steps where {given.episode_length} are the most",
+            "--episode-length says another number",
+        )
+    if not -math.inf < given.reward_range[0] < given.reward_range[1] < math.inf:
+        raise InputError(f"--reward-range {list(given.reward_range)}: accepted are two numbers, the lower one first")
+    task = replace(
+        anything,
+        episode_length=given.episode_length,
+        reward_range=given.reward_range,
+        max_cost=float(data.trajectory_costs.max()),
+        cost_limits=cost_limits(data.trajectory_costs),
+        env=given.env,
+        action_low=given.action_low,
+        action_high=given.action_high,
+    )
+    return task, data, given
+
+
+def with_successors(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    """A file's fields with the next_observations that it lacks: the observations one row later.
+
+    What followed the last step of a trajectory is then unknown. Where it timed out, that step is left out and the one
+    before it becomes the last. Where it terminated, the step stays, for its reward and cost, and its own observation
+    stands for the next one, which no value depends on.
+    """
+    try:
+        ends = fields["terminals"] | fields["timeouts"]
+        kept = fields["terminals"] | ~ends
+        last = np.append(~kept[1:], False) & ~ends
+        known = np.roll(fields["observations"], -1, axis=0)
+        following = np.where(ends[:, None], fields["observations"], known)
+        arrays = {key: value[kept] for key, value in fields.items() if key not in ("policies", "provenance")}
+        arrays |= {"next_observations": following[kept], "timeouts": (fields["timeouts"] | last)[kept]}
+    except (ValueError, IndexError):
+        refuse(name, "has arrays of different lengths", "one row for each transition is accepted in all")
+    if not kept.any():
+        refuse(name, "has neither next_observations nor two steps in a row", "one of the two is needed")
+    dropped, ended = int((~kept).sum()), int(fields["terminals"].sum())
+    note = f"the row after each; the last steps of {dropped} trajectories that timed out are left out"
+    if costs := float(fields["costs"][~kept].sum()):
+        if not fields["costs"][kept].any():
+            accepted = "a file with next_observations is accepted"
+            refuse(name, "has costs only in the last steps of trajectories, after which nothing is known", accepted)
+        most = float(fields["costs"][~kept].max())
+        note += f" with costs of {costs:g}, up to {most:g} in one, which no number of an episode's cost here includes"
+    note += f"; {ended} terminal steps repeat their observation"
+    return fields | arrays | {"policies": None, "provenance": {**fields["provenance"], "next_observations": note}}
+
+
+def recorded_lengths(data: OfflineDataset) -> Int[np.ndarray, " trajectory"]:
+    """The steps of each trajectory, with the last one that `with_successors` has left out where it timed out."""
+    return data.lengths + (~data.terminals[data.ends] if "next_observations" in data.provenance else 0)
+
+
+def cost_limits(costs: np.ndarray) -> tuple[float, ...]:
+    """The quartiles of the episode costs above 0, rounded up to two digits; 1 where no episode costs anything."""
+    positive = costs[costs > 0]
+    if not positive.size:
+        return (1.0,)
+    return tuple(sorted({_up(quartile) for quartile in np.quantile(positive, (0.25, 0.5, 0.75)).tolist()}))
+
+
+def assumptions(task: Task, data: OfflineDataset) -> list[str]:
+    """What the data were taken to be, a line for each, with the option that says otherwise."""
+    ended, costs, lengths = int(data.terminals.sum()), data.trajectory_costs, recorded_lengths(data)
+    sizes = f"observations of {task.observation_size} numbers, actions of {task.action_size}"
+    bounds = " x ".join(f"[{low:g}, {high:g}]" for low, high in zip(task.action_low, task.action_high, strict=True))
+    limits = ", ".join(f"{limit:g}" for limit in task.cost_limits)
+    lines = [
+        f"{sizes} in {bounds} (--action-low, --action-high)",
+        f"episodes of at most {task.episode_length} steps (--episode-length), the data's have {lengths.min()} to "
+        f"{lengths.max()}; {ended} of {len(costs)} end in a terminal state",
+        f"the scores 0 and 1 are the returns {task.reward_range[0]:g} and {task.reward_range[1]:g} (--reward-range)",
+        f"an episode costs {costs.min():g} to {costs.max():g}, {np.mean(costs == 0):.0%} of them nothing",
+        f"quartiles of the costs above 0 of {limits}: the limits, where --cost-limits names none"
+        if costs.any()
+        else "no step costs anything: a limit means nothing here, and what would cost is unknown",
+        f"simulator: {task.env}, after training (--env)"
+        if task.simulated
+        else "no simulator: all results are foretold from the data (--env names a gymnasium id)",
+    ]
+    if note := data.provenance.get("next_observations"):
+        lines.append(f"next_observations are missing: {note}")
+    return lines
+
+
+def _with_interface(given: OwnData, actions: int) -> OwnData:
+    """`given` with the bounds of the actions, and where a simulator is named, with what it says of itself."""
+    low, high = given.action_low, given.action_high
+    if given.env is not None and not (low and high and given.episode_length):
+        from deep.envs.custom import interface  # imported here: most data have no simulator
+
+        found = interface(given.env)
+        low, high = low or found.action_low, high or found.action_high
+        given = replace(given, episode_length=given.episode_length or found.episode_length)
+    low, high = low or (-1.0,), high or (1.0,)
+    for option, bound in (("low", low), ("high", high)):
+        if len(bound) not in (1, actions) or not np.isfinite(bound).all():
+            numbers = "one finite number" + (f" or {actions}" if actions > 1 else "")
+            accepted = f"accepted is {numbers}, for the data's actions of {actions} numbers"
+            raise InputError(f"--action-{option}, or the simulator's bound, {list(bound)}: {accepted}")
+    low, high = (bound * actions if len(bound) == 1 else bound for bound in (low, high))
+    if not (np.array(low) < high).all():
+        raise InputError(f"--action-low {list(low)} and --action-high {list(high)}: accepted are bounds in that order")
+    return replace(given, action_low=low, action_high=high)
+
+
+def _scaled(actions: np.ndarray, given: OwnData, name: str) -> np.ndarray:
+    """The actions mapped from their bounds to [-1, 1]; what is not finite is left for `check` to refuse."""
+    low, high = np.array(given.action_low), np.array(given.action_high)
+    scaled = ((actions.astype(np.float64) - low) / (high - low) * 2 - 1).astype(np.float32)
+    if np.isfinite(actions).all() and (np.abs(scaled) > 1 + ACTION_TOLERANCE).any():
+        least, most = (_numbers(bound) for bound in (actions.min(axis=0), actions.max(axis=0)))
+        accepted = f"actions from {_numbers(low)} to {_numbers(high)} are accepted; --action-low and --action-high say "
+        refuse(name, f"has actions from {least} to {most}", accepted + "other bounds, which are to be the simulator's")
+    return scaled
+
+
+def _numbers(values: np.ndarray) -> str:
+    return " ".join(f"{value:g}" for value in values.tolist())
+
+
+def _reward_range(returns: np.ndarray) -> tuple[float, float]:
+    """The least and the greatest return; where they are one, 0 and that one, or 0 and 1."""
+    low, high = float(returns.min()), float(returns.max())
+    if high - low > 1e-6 * max(abs(low), abs(high)):
+        return low, high
+    low, high = sorted((0.0, high))
+    return (low, high) if low < high else (0.0, 1.0)
+
+
+def _up(value: float) -> float:
+    """The next number of two significant digits."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return float(f"{math.ceil(value / unit - 1e-9) * unit:.6g}")

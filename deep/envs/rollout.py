@@ -1,0 +1,104 @@
+"""Episodes of trained policies, many at once, in whatever simulator a task has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from deep.envs.vector import Lockstep, Serial, Step, cores
+from deep.tasks import Task
+
+ENVIRONMENTS = 64
+"""Environments kept at once where they are single ones, of which PyBullet takes 30 MB for each."""
+
+__all__ = ["Episodes", "Lockstep", "Step", "rollout", "simulators"]
+
+
+class Episodes(NamedTuple):
+    """Undiscounted returns and costs, and lengths, of n episodes for each of R replicas."""
+
+    returns: Float[np.ndarray, "replica n"]
+    costs: Float[np.ndarray, "replica n"]
+    lengths: Int[np.ndarray, "replica n"]
+
+
+Watch = Callable[[Int[np.ndarray, " n"], np.ndarray, np.ndarray, Step], None]
+"""Sees a step of n episodes: the replica of each, in rising order; their observations; actions; what came of them."""
+
+
+def simulators(task: Task, count: int, threads: int = 0) -> Lockstep:
+    """`count` environments that step together, in the fastest way there is for the task.
+
+    The velocity tasks have a batched simulator; of the others, worker processes step several single environments each.
+    The results depend on neither `count` nor `threads`.
+
+    Args:
+        task: a row of the table of tasks.
+        count: number of environments, at least 1.
+        threads: number of threads or worker processes; 0 takes all cores, 1 starts no process.
+    """
+    # Imported here: either needs only some of the packages, and only some of the time.
+    if task.family == "velocity":
+        from deep.envs.velocity_vector import BatchedVelocity
+
+        return BatchedVelocity(task, count, threads)
+    if cores(threads, count) == 1:
+        return Serial(task, count)
+    from deep.envs.worker_pool import Pool
+
+    return Pool(task, count, threads)
+
+
+def rollout(
+    task: Task,
+    act: Callable[[Float[np.ndarray, "replica n observation"]], Float[np.ndarray, "replica n action"]],
+    seeds: Sequence[int],
+    *,
+    replicas: int = 1,
+    threads: int = 0,
+    watch: Watch | None = None,
+) -> Episodes:
+    """Evaluate R policies together, each on one episode for each of the n start seeds, in the simulator.
+
+    Args:
+        task: a row of the table of tasks.
+        act: maps observations (R, m, o), float32, to actions (R, m, a) for m episodes that run at once: all n of a
+            velocity task, as many as `ENVIRONMENTS` allows of another. Rows of finished episodes keep their last
+            observation, and their actions are ignored.
+        seeds: the n start seeds, the same for every replica.
+        replicas: R.
+        threads: number of threads or worker processes to step with; 0 takes all cores of this process.
+        watch: is shown every step of the running episodes.
+    """
+    width = len(seeds) if task.family == "velocity" else min(len(seeds), max(1, ENVIRONMENTS // replicas))
+    with simulators(task, replicas * width, threads) as envs:
+        parts = [_play(envs, act, seeds[i : i + width], replicas, watch) for i in range(0, len(seeds), width)]
+    return Episodes(*(np.concatenate(column, axis=1) for column in zip(*parts, strict=True)))
+
+
+def _play(
+    envs: Lockstep,
+    act: Callable[[np.ndarray], np.ndarray],
+    seeds: Sequence[int],
+    replicas: int,
+    watch: Watch | None,
+) -> Episodes:
+    shape = (replicas, len(seeds))
+    count = replicas * len(seeds)
+    returns, costs, lengths = np.zeros(count), np.zeros(count), np.zeros(shape, int)
+    running = np.arange(count)
+    observations = envs.reset(np.tile(seeds, replicas), running)[:count].astype(np.float32)
+    while running.size:
+        actions = np.asarray(act(observations.reshape(*shape, -1))).reshape(count, -1)
+        step = envs.step(actions[running], running)
+        if watch is not None:
+            watch(running // len(seeds), observations[running], actions[running], step)
+        observations[running] = step.observations
+        returns[running] += step.rewards
+        costs[running] += step.costs
+        lengths.flat[running] += 1
+        running = running[~(step.terminated | step.truncated)]
+    return Episodes(returns.reshape(shape), costs.reshape(shape), lengths)

@@ -1,0 +1,98 @@
+"""`python -m deep.evaluate DIR`: score the policies of a finished run again, on more episodes, or film them.
+
+The policies of a run on data without a simulator are foretold again, from the data.
+"""
+
+import io
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from deep.core.memory import keep_freed_memory
+from deep.core.validation import use_threads
+from deep.evaluate.scores import FIRST_EVALUATION_SEED, evaluate, remarks, table
+from deep.runs.experiment import Experiment, finished
+from deep.tasks import make
+from theory.support.errors import InputError, exit_on_input_error
+from theory.support.files import write_whole
+
+
+@dataclass(frozen=True)
+class Options:
+    """Evaluate the policies of a run in the simulator; writes DIR/evaluation.json."""
+
+    directory: Annotated[Path, tyro.conf.Positional]
+    """Folder of a run of deep.train."""
+    episodes: int = 100
+    """Simulator episodes per replica."""
+    video: Path | None = None
+    """Also film one episode of each replica, side by side, into this GIF file."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = tyro.cli(Options, args=arguments, prog="python -m deep.evaluate")
+    with exit_on_input_error():
+        run(options)
+
+
+def run(options: Options) -> None:
+    if options.episodes < 1:
+        raise InputError(f"--episodes {options.episodes}: accepted is a number of at least 1")
+    if options.video is not None and options.video.suffix != ".gif":
+        raise InputError(f"--video {options.video}: accepted is a file name that ends in .gif")
+    experiment, folder = finished(options.directory)
+    if options.video is not None and not experiment.task.simulated:
+        raise InputError(f"--video {options.video}: the run in {options.directory} has no simulator to film")
+    folder.take()
+    use_threads(1)
+    keep_freed_memory()
+    if options.video is not None:  # first, for what cannot be filmed is found out at once
+        film(experiment, options.video)
+    scores = {
+        choice: evaluate(experiment, options.episodes, partial(experiment.actor, choice))[1]
+        for choice in experiment.choices
+    }
+    first, *others = scores
+    content = {"results": scores[first], "choice": first, "other_choices": {name: scores[name] for name in others}}
+    episodes = options.episodes if experiment.task.simulated else 0
+    folder.write_json("evaluation.json", {"simulated": experiment.task.simulated, "episodes": episodes, **content})
+    for choice, results in scores.items():
+        print(*([f"acting by --choose {choice}:"] if choice else []), table(results), sep="\n")
+    print("", *remarks(experiment), sep="\n")
+
+
+def film(experiment: Experiment, path: Path, every: int = 4, most: int = 100) -> None:
+    """A GIF of every replica's first evaluation episode, side by side: every 4th step, at most `most` frames."""
+    from PIL import Image
+
+    strips = []
+    for i in range(len(experiment.problem.replicas)):
+        env = make(experiment.task, render_mode="rgb_array")
+        observation, _ = env.reset(seed=FIRST_EVALUATION_SEED)
+        frames: list[np.ndarray] = []
+        for step in range(every * most):
+            if step % every == 0:
+                frames.append(np.asarray(env.render())[::2, ::2])
+            observations = np.zeros((len(experiment.problem.replicas), 1, len(observation)), dtype=np.float32)
+            observations[i, 0] = observation
+            observation, _, terminated, truncated, _ = env.step(experiment.act(observations)[i, 0])
+            if terminated or truncated:
+                break
+        env.close()
+        strips.append(frames)
+    longest = max(map(len, strips))
+    rows = [np.concatenate([s[min(k, len(s) - 1)] for s in strips], axis=1) for k in range(longest)]
+    images = [Image.fromarray(row) for row in rows]
+    content = io.BytesIO()
+    images[0].save(content, "GIF", save_all=True, append_images=images[1:], duration=32, loop=0)
+    write_whole(path, content.getvalue())
+    print(f"film of {longest} frames: {path}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

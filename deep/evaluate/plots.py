@@ -1,0 +1,107 @@
+"""The figures of a run's folder."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from deep.core.phase import BLOCK
+from deep.core.problem import Replica
+from deep.envs.rollout import Episodes
+from deep.runs.experiment import Experiment
+from theory.support.files import write_whole
+
+
+def results(experiment: Experiment, played: Episodes | None, rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """The reward-cost plane: the data's trajectories, every evaluation episode, each replica's mean and limit.
+
+    Without episodes the diamonds are what is foretold from the data, with the cost's interval.
+    """
+    data, limits = experiment.data, experiment.settings.cost_limits
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    axes.scatter(data.trajectory_costs, data.trajectory_returns, s=5, c="0.8", label="data, one dot a trajectory")
+    for i, row in enumerate(rows):
+        colour = f"C{limits.index(row['cost_limit'])}"
+        label = f"limit {row['cost_limit']:g}" if row["seed"] == rows[0]["seed"] else None
+        if played is not None:
+            axes.scatter(played.costs[i], played.returns[i], s=12, c=colour, alpha=0.35, linewidths=0)
+            cost, reward = row["cost_return"], row["reward_return"]
+        elif row["offline_cost_estimate"] is not None:
+            cost, reward = row["offline_cost_estimate"], row["offline_return_estimate"]
+            axes.plot(row["offline_cost_interval"], (reward, reward), c=colour, lw=1.5)
+        else:
+            continue
+        axes.plot(cost, reward, "D", c=colour, ms=8, mec="k", label=label)
+    for k, limit in enumerate(limits):
+        axes.axvline(limit, c=f"C{k}", lw=1, ls="--")
+    axes.set(
+        xlabel="cost of an episode (dashed: the limits)",
+        ylabel="return of an episode",
+        title=f"{experiment.task.name}, {experiment.settings.algorithm}: {_diamonds(played, rows)}",
+    )
+    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    _write(figure, path, dpi=120)
+
+
+def _diamonds(played: Episodes | None, rows: Sequence[dict[str, Any]]) -> str:
+    if played is not None:
+        return "diamonds are means over episodes"
+    if rows[0]["offline_cost_estimate"] is None:
+        return "nothing was simulated or foretold"
+    return "diamonds are foretold from the data, nothing was simulated"
+
+
+def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], path: Path) -> None:
+    """Every metric of every phase against its steps, one line per replica (or seed).
+
+    All values stand at the end of their block, those of looks too, which were found at its beginning.
+    """
+    panels: dict[tuple[str, str], tuple[list[int], list[list[float]]]] = {}
+    for record in records:
+        for name, values in record.items():
+            if name not in ("phase", "step"):
+                steps, lines = panels.setdefault((record["phase"], name), ([], []))
+                steps.append(record["step"])
+                lines.append(values)
+    if not panels:
+        return
+    columns = 4
+    rows = -(-len(panels) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(14, 2.4 * rows), layout="constrained", squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    for axes, ((phase, name), (steps, lines)) in zip(grid.flat, panels.items(), strict=False):
+        values = np.array(lines)
+        # A line per seed has the colour of the seed's first replica: the replicas of a seed lie side by side.
+        every = len(replicas) // values.shape[1]
+        for i, line in enumerate(values.T):
+            replica = replicas[i * every]
+            label = f"seed {replica.seed}, limit {replica.cost_limit:g}" if every == 1 else None
+            marker = "." if len(steps) == 1 else None
+            axes.plot(steps, line, lw=1, label=label, color=f"C{i * every}", marker=marker)
+        axes.set_title(f"{phase}: {name}", fontsize=8)
+        axes.tick_params(labelsize=7)
+    handles, labels = grid.flat[len(panels) - 1].get_legend_handles_labels()
+    if len(handles) <= 12:
+        title = (
+            f"horizontal axis: step of the phase, at the end of a block of {BLOCK}; what is trained once per seed has "
+            "the colour of its first limit"
+        )
+        figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False, title=title)
+    _write(figure, path, dpi=100)
+
+
+def _write(figure: Figure, path: Path, dpi: int) -> None:
+    """Write the figure whole or not at all, and forget it."""
+    content = io.BytesIO()
+    figure.savefig(content, dpi=dpi, format="png")
+    plt.close(figure)
+    write_whole(path, content.getvalue())

@@ -1,0 +1,52 @@
+"""What a finished run writes down: summary.json, which the benchmark, the notebooks and people read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from deep.core.provenance import device_name
+from deep.runs.experiment import Experiment
+
+LAST = "last"
+"""The way to act of the policy with which adaptation ended, whatever was kept."""
+
+
+def summary_of(
+    experiment: Experiment, config: Mapping[str, Any], scores: Mapping[str, list[dict[str, Any]]], seconds: float
+) -> dict[str, Any]:
+    """`config` is config.json, written when the run began, with versions and commit of that time; `seconds` are those
+    of all its sessions.
+
+    `scores` are the results of every way to act by its name, those of the configured way first.
+    """
+    choice, *others = scores
+    simulator = experiment.problem.simulator
+    return {
+        "task": experiment.task.name,
+        "algorithm": experiment.settings.algorithm,
+        "preset": experiment.settings.preset,
+        "device": device_name(experiment.device),
+        "versions": config["versions"],
+        "commit": config["commit"],
+        "dataset": dataset_of(experiment),
+        "simulated": experiment.task.simulated,
+        "normaliser": {"reward_range": experiment.task.reward_range, "episode_length": experiment.task.episode_length},
+        "simulator_episodes_used_in_training": 0 if simulator is None else int(simulator.episodes.sum()),
+        "seconds": round(seconds, 1),
+        "method": experiment.method.report(),
+        "results": scores[choice],
+        "choice": choice,
+        "other_choices": {name: scores[name] for name in others},
+    }
+
+
+def dataset_of(experiment: Experiment) -> dict[str, Any]:
+    """Which data a run has seen."""
+    data = experiment.data
+    return {
+        "source": data.source,
+        "path": str(data.path),
+        "sha256": data.sha256,
+        "transitions": len(data),
+        "trajectories": len(data.starts),
+        "transitions_with_clipped_actions": data.clipped,
+    }

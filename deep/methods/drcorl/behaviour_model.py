@@ -1,0 +1,162 @@
+"""The behaviour model of DRCORL: a diffusion model of the data's actions, one per seed, and the KL towards it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from deep.core.phase import Phase
+from deep.core.problem import Problem
+from deep.core.randomness import Draw
+from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BELOW_1, BETWEEN_0_AND_1, RATE, SHARE, accept
+from deep.methods.drcorl.score import Predictor, Schedule, ScoreNetwork, denoising_loss, reverse_kl, reverse_kl_limit
+from deep.nn.mlp import initial_parameters
+from deep.nn.parameters import Adam, Parameters, falling, gradient
+from theory.support.errors import InputError
+
+
+@dataclass(frozen=True)
+class BehaviourConfig:
+    """The diffusion model and the KL gradient taken from it; equations are those of the DRCORL preprint."""
+
+    steps: int = 12_000
+    """Training steps, Eq. (5)."""
+    batch_size: int = 256
+    """Minibatch."""
+    width: int = 128
+    """Width of the network's residual stream (256 in the published code)."""
+    blocks: int = 3
+    """Residual blocks."""
+    dropout: float = 0.0
+    """Share of a block's inputs that is dropped in training (.1 in the published code)."""
+    learning_rate: float = 1e-3
+    """Adam's step size, falling linearly to a tenth."""
+    average_rate: float = 0.005
+    """Rate of the moving average of the parameters; the average is the model that is used."""
+    condition: Literal["none", "cost"] = "none"
+    """What the model is conditioned on: nothing (the paper), or an upper bound on the trajectory's cost."""
+    unconditional: float = 0.25
+    """With a condition, the share of samples that is trained without it."""
+    kl_form: Literal["averaged", "limit"] = "averaged"
+    """The KL gradient averaged over noise levels, as in the published code, or its limit t -> 0, Eq. (23)."""
+    t_limit: float = 0.02
+    """limit: the noise level at which the score is read."""
+    kl_weight: Literal["vds", "stable", "score"] = "score"
+    """averaged: the weight w(t) of `deep.methods.drcorl.score.WEIGHTS`; "vds" is the published code's."""
+    t_range: tuple[float, float] = (0.1, 0.4)
+    """averaged: noise levels t over which the KL gradient is averaged (.02 to .98 in the published code).
+
+    The action enters the predicted noise by alpha_t / sigma_t of its size only, so at large t the network's error moves
+    the action by its sigma_t / alpha_t fold; at small t the score shows the atoms of clipped actions. Between the two a
+    policy that starts from the regression keeps walking; over the published range, with either weight, it falls.
+    """
+
+    def __post_init__(self) -> None:
+        accept(self, "behaviour.", steps=AT_LEAST_0, batch_size=AT_LEAST_1, width=AT_LEAST_1, blocks=AT_LEAST_0)
+        accept(self, "behaviour.", dropout=BELOW_1, learning_rate=ABOVE_0, average_rate=RATE, unconditional=SHARE)
+        accept(self, "behaviour.", t_limit=BETWEEN_0_AND_1, t_range=BETWEEN_0_AND_1)
+        low, high = self.t_range
+        if low > high:
+            raise InputError(f"--behaviour.t-range {low} {high}: accepted are two noise levels, the lower one first")
+
+
+class BehaviourModel:
+    """Learns mu_psi(a | s), or mu_psi(a | s, episode cost <= b), for each seed of a problem."""
+
+    def __init__(self, config: BehaviourConfig, problem: Problem) -> None:
+        self.config, self.problem, self.schedule = config, problem, Schedule()
+        replay = problem.replay
+        inputs = replay.observations.shape[1] + (2 if config.condition == "cost" else 0)
+        self.network = ScoreNetwork(
+            inputs, replay.actions.shape[1], config.width, blocks=config.blocks, dropout=config.dropout
+        )
+        initial = initial_parameters(self.network, problem.seeds, "behaviour").to(problem.device)
+        self.parameters = Parameters(initial, Adam(config.learning_rate), average=True)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"behaviour.{name}": tensor for name, tensor in self.parameters.tensors.items()}
+
+    def phase(self) -> Phase:
+        """Training by denoising; the axis is the seeds."""
+        draws = {"row": Draw("uniform", (self.config.batch_size,)), **self.draws(self.config.batch_size)}
+        return Phase("behaviour", self.config.steps, self.problem.seeds, draws, self._update)
+
+    def draws(self, batch_size: int) -> dict[str, Draw]:
+        """What `learn` needs of chance."""
+        config, batch = self.config, Draw("uniform", (batch_size,))
+        draws = {"t": batch, "noise": Draw("normal", (batch_size, self.network.action_size))}
+        if config.condition == "cost":
+            draws |= {"budget": batch, "known": batch}
+        if config.dropout > 0:
+            draws |= {"dropout": Draw("uniform", (config.blocks, batch_size, config.width))}
+        return draws
+
+    def _update(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return self.learn(self.problem.replay.rows(draws["row"]), draws, falling(step, self.config.steps))
+
+    def learn(
+        self, rows: Int[Tensor, "seeds batch"], draws: Mapping[str, Tensor], rate_factor: float | Tensor
+    ) -> dict[str, Tensor]:
+        """One step of denoising, Eq. (5), on these transitions."""
+        replay = self.problem.replay
+        observations = replay.observations[rows]
+        if self.config.condition == "cost":
+            # Every budget at or above the trajectory's own cost describes it truly; small ones are drawn most.
+            cost = replay.episode_cost[rows]
+            budget = cost + (replay.episode_cost.max() - cost) * draws["budget"].square()
+            observations = self._with_budget(observations, budget, draws["known"] >= self.config.unconditional)
+
+        def predict(noisy: Tensor, t: Tensor) -> Tensor:
+            return self.network.apply(self.parameters.theta, noisy, t, observations, draws.get("dropout"))
+
+        loss = denoising_loss(predict, self.schedule, replay.actions[rows], draws["t"], draws["noise"])
+        self.parameters.descend(gradient(loss, self.parameters), rate_factor)
+        self.parameters.track(self.config.average_rate)
+        return {"denoising_loss": loss.detach()}
+
+    def _with_budget(self, observations: Tensor, budget: Tensor, known: Tensor) -> Tensor:
+        """Observations with two more entries: sqrt(budget / largest cost), 0 where unknown, and whether it is known."""
+        share = (budget / self.problem.replay.episode_cost.max().clamp(min=1e-6)).clamp(0, 1).sqrt()
+        return torch.cat([observations, torch.stack([share * known, known.to(share)], -1)], -1)
+
+    def at(self, observations: Float[Tensor, "replicas batch obs"]) -> Predictor:
+        """The trained model at every replica's states (and cost limit, where it is conditioned on one)."""
+        if self.config.condition == "cost":
+            budget = self.problem.limits.to(observations).unsqueeze(1).expand(observations.shape[:2])
+            observations = self._with_budget(observations, budget, torch.ones_like(budget))
+        replicas, batch, _ = observations.shape
+        seeds = len(self.problem.seeds)
+
+        def by_seed(x: Tensor) -> Tensor:
+            # The replicas of a seed lie side by side and share its parameters: one larger batch.
+            return x.reshape(seeds, replicas // seeds * batch, *x.shape[2:])
+
+        def predict(noisy: Tensor, t: Tensor) -> Tensor:
+            noise = self.network.apply(self.parameters.average, by_seed(noisy), by_seed(t), by_seed(observations))
+            return noise.reshape(replicas, batch, -1)
+
+        return predict
+
+    def kl(
+        self,
+        observations: Float[Tensor, "replicas batch obs"],
+        actions: Float[Tensor, "replicas batch act"],
+        log_std: Float[Tensor, "replicas batch act"] | None,
+        draws: Mapping[str, Tensor],
+    ) -> Float[Tensor, " replicas"]:
+        """The surrogate of `deep.methods.drcorl.score.reverse_kl` or `reverse_kl_limit` towards the trained model."""
+        if self.config.kl_form == "limit":
+            return reverse_kl_limit(self.at(observations), self.schedule, actions, log_std, self.config.t_limit)
+        low, high = self.config.t_range
+        t = low + (high - low) * draws["t"]
+        weight = self.config.kl_weight
+        return reverse_kl(self.at(observations), self.schedule, actions, log_std, t, draws["noise"], weight)
+
+    def kl_draws(self, batch_size: int) -> dict[str, Draw]:
+        """What `kl` needs of chance."""
+        if self.config.kl_form == "limit":
+            return {}
+        return {"t": Draw("uniform", (batch_size,)), "noise": Draw("normal", (batch_size, self.network.action_size))}

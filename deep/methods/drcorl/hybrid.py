@@ -1,0 +1,96 @@
+"""The hybrid extension of DRCORL (appendix B.1): a few episodes in the simulator while training, every one counted."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from deep.core.validation import AT_LEAST_0, accept
+from deep.data.replay import Batch, Replay
+
+if TYPE_CHECKING:
+    from deep.envs.rollout import Watch
+
+
+@dataclass(frozen=True)
+class OnlineConfig:
+    """What a hybrid agent may do with the simulator; the default is nothing."""
+
+    episodes: int = 0
+    """Simulator episodes for each replica at every look of the gate; 0 keeps training offline."""
+    update_critics: bool = False
+    """Train the cost critics and the policy on these episodes: B.1's second form (its first is the gate)."""
+    share: float = 0.25
+    """update_critics: the share of a minibatch that comes from them."""
+    keep: int = 20
+    """update_critics: how many of a replica's episodes are kept, the latest."""
+
+    def __post_init__(self) -> None:
+        accept(self, "online.", episodes=AT_LEAST_0)
+
+
+class OnlineReplay:
+    """The latest simulator transitions of each replica, and minibatches that hold a share of them."""
+
+    FIELDS = ("observations", "actions", "rewards", "costs", "next_observations", "alive")
+
+    def __init__(self, config: OnlineConfig, replay: Replay, reward_scale: float, replicas: int, length: int) -> None:
+        self.replay, self.reward_scale = replay, reward_scale
+        self.capacity = config.keep * length
+        self.share = config.share
+        like = {name: getattr(replay, name) for name in self.FIELDS}
+        self._stored = {
+            name: torch.zeros(replicas, self.capacity, *tensor.shape[1:], dtype=tensor.dtype, device=tensor.device)
+            for name, tensor in like.items()
+        }
+        self.written = torch.zeros(replicas, dtype=torch.int64, device=replay.mean.device)
+        """Transitions that each replica has ever stored; the latest `capacity` of them are there."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"online.{name}": tensor for name, tensor in self._stored.items()} | {"online.written": self.written}
+
+    def recorder(self) -> "Watch":
+        """A function for `rollout` to call, which stores what it sees."""
+
+        def put(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(np.asarray(array)).to(self.replay.mean)
+
+        def watch(owner: Int[np.ndarray, " n"], observations: np.ndarray, actions: np.ndarray, step) -> None:
+            # Several episodes of a replica step together: the n-th of them goes to the n-th free place.
+            nth = np.arange(len(owner)) - np.searchsorted(owner, owner)
+            owners = torch.from_numpy(owner).to(self.written.device)
+            places = (self.written[owners] + torch.from_numpy(nth).to(owners)) % self.capacity
+            rows = {
+                "observations": self.replay.normalise(put(observations)),
+                "actions": put(actions).clamp(-1, 1),
+                "rewards": put(step.rewards) * self.reward_scale,
+                "costs": put(step.costs),
+                "next_observations": self.replay.normalise(put(step.observations)),
+                "alive": put(~step.terminated),
+            }
+            for name, values in rows.items():
+                self._stored[name][owners, places] = values
+            self.written += torch.bincount(owners, minlength=len(self.written))
+
+        return watch
+
+    def mix(self, batch: Batch, uniform: Float[Tensor, "replicas batch"]) -> Batch:
+        """The batch with its leading share replaced by stored transitions, where a replica has any.
+
+        The sums to go of the replaced part stay those of the data: they serve the regression that precedes adaptation.
+        """
+        size = int(self.share * batch.actions.shape[1])
+        count = self.written.clamp(max=self.capacity).unsqueeze(1)
+        rows = (uniform[:, :size].double() * count).long()
+        owner = torch.arange(len(rows), device=rows.device).unsqueeze(1)
+
+        def mixed(name: str) -> Tensor:
+            data = getattr(batch, name)
+            known = (count > 0).view(-1, *[1] * (data.dim() - 1))
+            head = torch.where(known, self._stored[name][owner, rows], data[:, :size])
+            return torch.cat([head, data[:, size:]], dim=1)
+
+        return batch._replace(**{name: mixed(name) for name in self.FIELDS})

@@ -1,0 +1,232 @@
+r"""Critics from data: implicit Q-learning for the reward, a pessimistic TD ensemble for the cost.
+
+Losses are per replica. Values are discounted sums, V = E[sum_t gamma^t r_t], in the unit of the (scaled) reward or of
+the cost; the conversions to an episode's undiscounted cost are at the end.
+
+Shapes: `q` and `values` have (replica, member, batch); rewards, costs and `alive` have (replica, batch). `alive` is 0
+where the transition ended in a terminal state and 1 elsewhere, time-outs included: those are bootstrapped.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deep.core.problem import Problem
+from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_1, RATE, accept
+from deep.data.replay import Batch
+from deep.nn.mlp import MLP, Ensemble, initial_parameters
+from deep.nn.parameters import Adam, Parameters, gradient
+
+
+def expectile_loss(difference: Tensor, tau: float) -> Tensor:
+    """|tau - 1(u < 0)| u^2, elementwise (Eq. 17). Its minimiser is the tau-expectile; the text says quantile."""
+    return torch.where(difference < 0, 1 - tau, tau) * difference.square()
+
+
+def iql_value_loss(
+    q: Float[Tensor, "n members batch"], values: Float[Tensor, "n batch"], tau: float
+) -> Float[Tensor, " n"]:
+    """Eq. (17): the expectile regression of V on min(Q_1, Q_2)."""
+    return expectile_loss(q.min(dim=1).values - values, tau).mean(dim=1)
+
+
+def td_loss(q: Float[Tensor, "n members batch"], target: Float[Tensor, "n #members batch"]) -> Float[Tensor, " n"]:
+    """Eq. (18): the squared error to a fixed target, mean over the batch, sum over the members."""
+    return (q - target).square().mean(dim=2).sum(dim=1)
+
+
+def bellman_target(
+    immediate: Float[Tensor, "n batch"],
+    alive: Float[Tensor, "n batch"],
+    following: Float[Tensor, "n members batch"],
+    gamma: float,
+    bounds: tuple[float, float] | None = None,
+) -> Float[Tensor, "n members batch"]:
+    """r + gamma alive V(s'), clamped to the range that is possible where `bounds` are known."""
+    target = immediate.unsqueeze(1) + gamma * alive.unsqueeze(1) * following
+    return target if bounds is None else target.clamp(*bounds)
+
+
+def pessimism(
+    q_policy: Float[Tensor, "n members batch"],
+    q_data: Float[Tensor, "n members batch"],
+    alpha: float,
+    printed: bool = False,
+) -> Float[Tensor, " n"]:
+    """The term to *add* to the cost critics' TD loss: -alpha (E_pi Q_c - E_data Q_c), summed over the members.
+
+    It raises the cost of the policy's actions against those of the data. Eq. (19) prints r for c, minimises over the
+    policy, and has no data term; its minimiser is then biased upwards everywhere, on the data by
+    alpha / (2 (1 - gamma)): ten times a limit of 10 per 1000 steps at alpha = .2 and gamma = .99. A gate that read
+    these critics would take every policy for unsafe; `deep.methods.drcorl.gate` has critics of its own. `printed`
+    leaves the data term out, as Eq. (19) does.
+    """
+    reference = 0.0 if printed else q_data.mean(dim=2)
+    return -alpha * (q_policy.mean(dim=2) - reference).sum(dim=1)
+
+
+def upper_confidence(q: Float[Tensor, "n members batch"], k: float) -> Float[Tensor, "n batch"]:
+    """Eq. (24): ensemble mean plus k population standard deviations."""
+    return q.mean(dim=1) + k * q.std(dim=1, correction=0)
+
+
+def episodic_to_discounted(
+    limit: float, gamma: float, length: int, states: str, expected_length: float | None = None
+) -> float:
+    """The discounted value that corresponds to `limit` costs in an episode of `length` steps, at a constant cost rate.
+
+    states = "data": states spread over endless episodes, kappa = limit / ((1 - gamma) length), as in appendix B.1.
+    states = "start": start states of episodes cut at `length`, that times (1 - gamma^length).
+    states = "cut": states spread over episodes cut at `length`, limit / length times the mean over k = 1 ... length
+    steps left of (1 - gamma^k) / (1 - gamma).
+    Critics that bootstrap at time-outs, as those here do, estimate the first; the others are smaller. Early termination
+    breaks all three. Where random time-outs make an episode last `expected_length` steps on average, the limit is
+    spread over these; at a rate of 1 - gamma the "start" value is then `limit` itself.
+    """
+    shares = {
+        "data": 1.0,
+        "start": 1 - gamma**length,
+        "cut": 1 - gamma * (1 - gamma**length) / ((1 - gamma) * length),
+    }
+    return limit * shares[states] / ((1 - gamma) * (length if expected_length is None else expected_length))
+
+
+@dataclass(frozen=True)
+class CriticConfig:
+    """Both kinds of critic; equations and defaults are those of the DRCORL preprint (Table 2) unless said otherwise."""
+
+    steps: int = 1500
+    """Pretraining steps of the reward critic, and of the cost critics."""
+    regression_steps: int = 1000
+    """The first of these regress on the data's own discounted sums instead of bootstrapping: TD starts unbiased."""
+    learning_rate: float = 6e-4
+    """Adam's step size."""
+    hidden: tuple[int, ...] = (256, 256)
+    """Hidden layers."""
+    target_rate: float = 0.005
+    """Rate of the target critics' moving average."""
+    expectile: float = 0.7
+    """tau of Eq. (17)."""
+    ensemble: int = 4
+    """E, the cost critics of a replica."""
+    pessimism: float = 0.2
+    """alpha of Eq. (19), in the corrected form of `pessimism`."""
+    printed_pessimism: bool = False
+    """Take Eq. (19) as it is printed, without the data term."""
+
+    def __post_init__(self) -> None:
+        accept(self, "critics.", steps=AT_LEAST_0, regression_steps=AT_LEAST_0, learning_rate=ABOVE_0)
+        accept(self, "critics.", hidden=AT_LEAST_1, target_rate=RATE, expectile=BETWEEN_0_AND_1)
+        accept(self, "critics.", ensemble=AT_LEAST_1, pessimism=AT_LEAST_0)
+
+
+class _Critic:
+    """What reward and cost critics share: their unit, their warm start."""
+
+    def __init__(self, config: CriticConfig, problem: Problem) -> None:
+        self.config, self.problem = config, problem
+        self.unit = 1 / (1 - problem.gamma)
+        """Networks predict values divided by this, sum_t gamma^t, so that outputs are of order one."""
+
+    def _regress_first(self, step: Tensor, to_go: Float[Tensor, "n batch"], target: Tensor) -> Tensor:
+        """The data's own discounted sums as targets for the first steps, then the Bellman targets."""
+        return torch.where(step < self.config.regression_steps, to_go.unsqueeze(1) / self.unit, target)
+
+    def _parameters(self, network: MLP | Ensemble, owners: tuple[int, ...], name: str, average: bool) -> Parameters:
+        initial = initial_parameters(network, owners, name).to(self.problem.device)
+        return Parameters(initial, Adam(self.config.learning_rate), average)
+
+
+class RewardCritic(_Critic):
+    """Implicit Q-learning, one critic per seed: twin Q_r and V_r, Eqs. (17) and (18)."""
+
+    def __init__(self, config: CriticConfig, problem: Problem) -> None:
+        super().__init__(config, problem)
+        obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
+        self.value, self.twin = MLP(obs, 1, config.hidden), Ensemble(MLP(obs + act, 1, config.hidden), 2)
+        self.v = self._parameters(self.value, problem.seeds, "reward value", average=False)
+        self.q = self._parameters(self.twin, problem.seeds, "reward critic", average=True)
+
+    def tensors(self) -> dict[str, Tensor]:
+        values = {f"reward_value.{name}": tensor for name, tensor in self.v.tensors.items()}
+        return values | {f"reward_critic.{name}": tensor for name, tensor in self.q.tensors.items()}
+
+    def learn(self, step: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """One step on a batch whose leading axis is the seeds."""
+        pairs = torch.cat([batch.observations, batch.actions], -1)
+        with torch.no_grad():
+            target_q = self.twin.apply(self.q.average, pairs).squeeze(-1)
+            following = self.value.apply(self.v.theta, batch.next_observations).squeeze(-1).unsqueeze(1)
+            target = bellman_target(batch.rewards / self.unit, batch.alive, following, self.problem.gamma)
+            target = self._regress_first(step, batch.reward_to_go, target)
+        value = self.value.apply(self.v.theta, batch.observations).squeeze(-1)
+        value_loss = iql_value_loss(target_q, value, self.config.expectile)
+        q_loss = td_loss(self.twin.apply(self.q.theta, pairs).squeeze(-1), target)
+        self.v.descend(gradient(value_loss, self.v))
+        self.q.descend(gradient(q_loss, self.q))
+        self.q.track(self.config.target_rate)
+        return {"reward_value": value.detach().mean(1) * self.unit, "reward_td_loss": q_loss.detach()}
+
+    def action_gradient(
+        self, observations: Float[Tensor, "replicas batch obs"], actions: Float[Tensor, "replicas batch act"]
+    ) -> Float[Tensor, "replicas batch act"]:
+        """grad_a min(Q_1, Q_2) of the averaged critics, for every replica from its seed's critic; 0 beyond [-1, 1]."""
+        theta = self.q.average[self.problem.seed_index]
+        with torch.enable_grad():
+            actions = actions.detach().requires_grad_(True)
+            q = self.twin.apply(theta, torch.cat([observations, actions.clamp(-1, 1)], -1)).min(dim=1).values
+            return torch.autograd.grad(q.sum(), actions)[0] * self.unit
+
+
+class CostCritic(_Critic):
+    """An ensemble of TD critics of the policy's cost for each owner, Eq. (19) as corrected in `pessimism`.
+
+    An owner is a policy that is evaluated: one per replica, or one per seed where replicas still share it. `owners` are
+    their seeds.
+    """
+
+    def __init__(self, config: CriticConfig, problem: Problem, name: str, owners: tuple[int, ...]) -> None:
+        super().__init__(config, problem)
+        obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
+        self.name, self.ensemble = name, Ensemble(MLP(obs + act, 1, config.hidden), config.ensemble)
+        self.q = self._parameters(self.ensemble, owners, name, average=True)
+        self.bounds = (0.0, float(problem.replay.costs.max()))
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"{self.name}.{name}": tensor for name, tensor in self.q.tensors.items()}
+
+    def learn(self, step: Tensor, batch: Batch, chosen: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """One step; `chosen` has the policy's actions at the batch's states ("here") and at the next ones ("there")."""
+        onward = torch.cat([batch.next_observations, chosen["there"].clamp(-1, 1)], -1)
+        with torch.no_grad():
+            following = self.ensemble.apply(self.q.average, onward).squeeze(-1)
+            costs = batch.costs / self.unit
+            target = bellman_target(costs, batch.alive, following, self.problem.gamma, self.bounds)
+            target = self._regress_first(step, batch.cost_to_go, target)
+        q_data = self._q(self.q.theta, batch.observations, batch.actions)
+        loss = td_loss(q_data, target)
+        if self.config.pessimism > 0:
+            q_policy = self._q(self.q.theta, batch.observations, chosen["here"].clamp(-1, 1))
+            loss = loss + pessimism(q_policy, q_data, self.config.pessimism / self.unit, self.config.printed_pessimism)
+        self.q.descend(gradient(loss, self.q))
+        self.q.track(self.config.target_rate)
+        return {f"{self.name}_value": q_data.detach().mean((1, 2)) * self.unit}
+
+    def _q(self, theta: Tensor, observations: Tensor, actions: Tensor) -> Float[Tensor, "n members batch"]:
+        return self.ensemble.apply(theta, torch.cat([observations, actions], -1)).squeeze(-1)
+
+    def upper_confidence(self, observations: Tensor, actions: Tensor, k: float) -> Float[Tensor, "owners batch"]:
+        """Eq. (24) of the averaged critics, a discounted sum of costs."""
+        return upper_confidence(self._q(self.q.average, observations, actions.clamp(-1, 1)), k) * self.unit
+
+    def action_gradient(
+        self, observations: Float[Tensor, "owners batch obs"], actions: Float[Tensor, "owners batch act"]
+    ) -> Float[Tensor, "owners batch act"]:
+        """grad_a of the ensemble's mean, of the averaged critics; 0 beyond [-1, 1], which they do not know."""
+        with torch.enable_grad():
+            actions = actions.detach().requires_grad_(True)
+            q = self._q(self.q.average, observations, actions.clamp(-1, 1)).mean(dim=1)
+            return torch.autograd.grad(q.sum(), actions)[0] * self.unit

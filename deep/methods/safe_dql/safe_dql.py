@@ -1,0 +1,302 @@
+r"""Safe-DQL: Diffusion-QL with a hinge on the cost (Kushwaha et al. 2026, Eq. (1)).
+
+A diffusion policy pi_theta with twin critics of its reward and of its cost is trained by descent of
+
+    L(theta) = L_d - eta E_{s ~ D, a ~ pi} Q_r + lambda E_{s ~ D, a ~ pi} ReLU(Q_max - kappa),   Q_max = max_i Q_i^c,
+
+with the gradient of both expectations through the whole denoising chain. Here eta = `eta` / E|Q_r|, as in Diffusion-QL,
+and lambda = `penalty` / max(kappa, 1): both options are without units.
+
+Phases: the behaviour policy and its values, which depend on the seed alone (L_d, and regression on the data's own
+sums: a warm start that may be left out); then Eq. (1) for every seed and cost limit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from deep.core.phase import Phase
+from deep.core.problem import Problem
+from deep.core.randomness import Draw
+from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, accept
+from deep.data.replay import Batch
+from deep.methods.parts.critics import episodic_to_discounted
+from deep.methods.parts.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
+from deep.methods.safe_dql.best_of_n import acting_noise, merit, pick
+from deep.methods.safe_dql.twin_critics import TwinConfig, TwinCritics, TwinValues
+from deep.nn.mlp import initial_parameters
+from deep.nn.parameters import Adam, Parameters, falling, gradient
+from deep.nn.policies import Act
+from deep.ope.model_rollouts import DynamicsEnsemble
+from theory.support.errors import InputError
+
+Choice = Literal["best", "sample"]
+
+STATES_AT_ONCE = 512
+"""Acting takes more states than these in parts: `candidates` samples at each of them, for every replica, take memory
+(the nearest-behaviour estimate asks for actions at 25 000 states)."""
+
+
+@dataclass(frozen=True)
+class SafeDQLConfig:
+    """Hyper-parameters; defaults are Diffusion-QL's unless said otherwise, for the paper prints none."""
+
+    critics: TwinConfig = field(default_factory=TwinConfig)
+    behaviour_steps: int = 8000
+    """Steps of the warm start: L_d alone for the policy, regression on the data's own sums for the critics."""
+    improvement_steps: int = 2000
+    """Steps on Eq. (1); Diffusion-QL takes a million and more."""
+    batch_size: int = 256
+    """Minibatch."""
+    chain: int = 5
+    """T, the steps of the denoising chain."""
+    schedule: ScheduleName = "vp"
+    """How the noise grows along the chain."""
+    hidden: tuple[int, ...] = (128, 128, 128)
+    """Hidden layers of the noise predictor, with Mish (3 x 256 in Diffusion-QL)."""
+    behaviour_rate: float = 1e-3
+    """Adam's step size for the policy in the warm start, falling linearly to a tenth."""
+    learning_rate: float = 3e-4
+    """Adam's step size for the policy on Eq. (1), falling linearly to a tenth."""
+    clip: float = 5.0
+    """Largest norm of the policy's gradient on Eq. (1), per replica (1 to 9 in Diffusion-QL, by task)."""
+    average_rate: float = 0.005
+    """Rate of the moving average of the policy; it bootstraps the critics and is evaluated (.005 every 5 steps)."""
+    eta: float = 20.0
+    """Weight of Q_r / E|Q_r|: larger trusts the reward critics more (1 in Diffusion-QL for locomotion).
+
+    Where being alive earns most of the reward, Q_r hardly differs between actions: on the embedded data its standard
+    deviation over a state's samples is 1 % of its size, and with eta = 1 the optimum of Eq. (1) is the clone itself.
+    """
+    twin: Literal["swapped", "min"] = "swapped"
+    """The Q_r that is ascended: a twin drawn anew at each step, normalised by the other; or the minimum of Eq. (1)."""
+    penalty: float = 1.0
+    """lambda, of the hinge over max(kappa, 1); its value at the start of dual ascent."""
+    dual_rate: float = 0.0
+    """Dual ascent: lambda moves by this times (E Q_max - kappa) / max(kappa, 1) a step; 0 leaves it fixed."""
+    penalty_cap: float = 100.0
+    """Where dual ascent stops."""
+    kappa: Literal["data", "start", "cut"] = "data"
+    """How an episode's cost limit becomes a threshold on Q_c, see `episodic_to_discounted`. The critics bootstrap
+    through time-outs, to which "data" belongs: on short episodes the others are stricter than the limit. All three take
+    episodes of full length: for a policy that falls earlier, which may cost more a step, they err on the safe side."""
+    choose: Choice = "best"
+    """Action: of `candidates` samples the largest Q_r with Q_max <= kappa, else the smallest Q_max; or one sample."""
+    candidates: int = 16
+    """N of the choice "best"; Diffusion-QL takes 50, which takes about four times as long."""
+
+    def __post_init__(self) -> None:
+        if not (self.eta >= 0 and self.penalty >= 0 and self.dual_rate >= 0 and self.penalty_cap >= self.penalty):
+            raise InputError(
+                f"--eta {self.eta}, --penalty {self.penalty}, --dual-rate {self.dual_rate}, --penalty-cap "
+                f"{self.penalty_cap}: accepted are numbers of at least 0, the penalty at most its cap"
+            )
+        if not self.hidden:
+            raise InputError("--hidden without a number: accepted are one or more, the noise predictor's hidden layers")
+        accept(self, behaviour_steps=AT_LEAST_0, improvement_steps=AT_LEAST_0, batch_size=AT_LEAST_1)
+        accept(self, chain=AT_LEAST_1, hidden=AT_LEAST_1, candidates=AT_LEAST_1, behaviour_rate=ABOVE_0)
+        accept(self, learning_rate=ABOVE_0, clip=ABOVE_0, average_rate=RATE)
+
+
+class Objective(NamedTuple):
+    """The terms of Eq. (1), one entry per replica; eta and penalty are those of the equation, units included."""
+
+    cloning: Float[Tensor, " replicas"]
+    """L_d."""
+    reward: Float[Tensor, " replicas"]
+    """E Q_r, a discounted sum of scaled rewards."""
+    hinge: Float[Tensor, " replicas"]
+    """E ReLU(Q_max - kappa), a discounted sum of costs."""
+    predicted_cost: Float[Tensor, " replicas"]
+    """E Q_max."""
+    eta: Float[Tensor, " replicas"]
+    penalty: Float[Tensor, " replicas"]
+
+    @property
+    def loss(self) -> Float[Tensor, " replicas"]:
+        """L = L_d - eta E Q_r + lambda E hinge."""
+        return self.cloning - self.eta * self.reward + self.penalty * self.hinge
+
+
+class SafeDQL:
+    """The learner, for all replicas of a problem at once."""
+
+    def __init__(self, config: SafeDQLConfig, problem: Problem, dynamics: DynamicsEnsemble) -> None:
+        self.config, self.problem = config, problem
+        obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
+        self.chain = Chain(config.chain, config.schedule)
+        self.policy = DiffusionPolicy(obs, act, self.chain, config.hidden, device=problem.device)
+        self.behaviour = self._new_policy(problem.seeds, Adam(config.behaviour_rate))
+        self.actor = self._new_policy(problem.replica_seeds, Adam(config.learning_rate, clip=config.clip))
+        self.behaviour_critics = TwinCritics(config.critics, problem, "behaviour_critics", problem.seeds)
+        self.critics = TwinCritics(config.critics, problem, "critics", problem.replica_seeds)
+        task = problem.task
+        one_cost = episodic_to_discounted(1.0, problem.gamma, task.episode_length, config.kappa, task.expected_length)
+        self.kappa: Float[Tensor, " replicas"] = problem.limits.to(self.actor.theta.dtype) * one_cost
+        """The threshold on Q_c, a discounted sum of costs."""
+        self.multiplier = torch.full_like(self.kappa, config.penalty)
+        """lambda times max(kappa, 1)."""
+        self._own_actor = self.acting(config.choose)
+
+    def _new_policy(self, owners: tuple[int, ...], optimiser: Adam) -> Parameters:
+        return Parameters(
+            initial_parameters(self.policy, owners, "policy").to(self.problem.device), optimiser, average=True
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        named = self.behaviour_critics.tensors() | self.critics.tensors() | {"multiplier": self.multiplier}
+        for policy, parameters in (("behaviour", self.behaviour), ("policy", self.actor)):
+            named |= {f"{policy}.{name}": tensor for name, tensor in parameters.tensors.items()}
+        return named
+
+    def phases(self) -> list[Phase]:
+        config, problem = self.config, self.problem
+        clone, improve = self.cloning_draws(config.batch_size), self.objective_draws(config.batch_size)
+        improve |= {"next_z": improve["z"]}
+        row = {"row": Draw("uniform", (config.batch_size,))}
+        return [
+            Phase("behaviour", config.behaviour_steps, problem.seeds, row | clone, self._clone),
+            Phase(
+                "improvement",
+                config.improvement_steps,
+                problem.replica_seeds,
+                row | improve,
+                self._improve,
+                self._begin,
+                limits=problem.replica_limits,
+            ),
+        ]
+
+    def cloning_draws(self, batch: int) -> dict[str, Draw]:
+        """What L_d needs of chance."""
+        return {"t": Draw("uniform", (batch,)), "noise": Draw("normal", (batch, self.policy.action_size))}
+
+    def objective_draws(self, batch: int) -> dict[str, Draw]:
+        """What `objective` needs of chance."""
+        z = Draw("normal", (self.chain.steps, batch, self.policy.action_size))
+        return self.cloning_draws(batch) | {"z": z, "twin": Draw("uniform", ())}
+
+    def _clone(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        batch = self._batch(draws)
+        loss = self.policy.denoising_loss(
+            self.behaviour.theta, batch.observations, batch.actions, draws["t"], draws["noise"]
+        )
+        self.behaviour.descend(gradient(loss, self.behaviour), falling(step, self.config.behaviour_steps))
+        self.behaviour.track(self.config.average_rate)
+        metrics = self.behaviour_critics.learn(batch, self.behaviour_critics.data_targets(batch))
+        return metrics | {"cloning": loss.detach()}
+
+    def _batch(self, draws: Mapping[str, Tensor]) -> Batch:
+        return self.problem.replay.batch(self.problem.replay.rows(draws["row"]))
+
+    def _begin(self) -> None:
+        """Every replica starts from its seed's behaviour policy and critics."""
+        self.actor.restart_from(self.behaviour, self.problem.seed_index)
+        self.critics.q.restart_from(self.behaviour_critics.q, self.problem.seed_index)
+
+    def _improve(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        batch, config = self._batch(draws), self.config
+        with torch.no_grad():
+            next_actions = self.policy.sample(self.actor.average, batch.next_observations, draws["next_z"])
+        metrics = self.critics.learn(batch, self.critics.bellman_targets(batch, next_actions))
+        terms = self.objective(self.actor.theta, batch.observations, batch.actions, draws)
+        self.actor.descend(gradient(terms.loss, self.actor), falling(step, config.improvement_steps))
+        self.actor.track(config.average_rate)
+        if config.dual_rate > 0:
+            self._ascend(terms.predicted_cost.detach())
+        return metrics | {name: value.detach() for name, value in terms._asdict().items()}
+
+    def _ascend(self, predicted_cost: Float[Tensor, " replicas"]) -> None:
+        """lambda rises while the predicted cost is above kappa, and falls while it is below; in [0, cap]."""
+        excess = (predicted_cost - self.kappa) / self.kappa.clamp(min=1)
+        self.multiplier.add_(self.config.dual_rate * excess).clamp_(0, self.config.penalty_cap)
+
+    def objective(
+        self,
+        theta: Float[Tensor, "replicas params"],
+        observations: Float[Tensor, "replicas batch obs"],
+        actions: Float[Tensor, "replicas batch act"],
+        draws: Mapping[str, Tensor],
+    ) -> Objective:
+        """Eq. (1) at the policies theta, for transitions of the data and `objective_draws`; the critics are fixed."""
+        cloning = self.policy.denoising_loss(theta, observations, actions, draws["t"], draws["noise"])
+        chosen = self.policy.sample(theta, observations, draws["z"])
+        values = self.critics.values(self.critics.q.theta.detach(), observations, chosen)
+        if self.config.twin == "swapped":
+            first = (draws["twin"] < 0.5).unsqueeze(1)
+            one, two = values.reward.unbind(1)
+            ascended, other = torch.where(first, one, two), torch.where(first, two, one)
+        else:
+            ascended = other = values.least_reward
+        size = other.detach().abs().mean(1).clamp(min=1e-6)
+        return Objective(
+            cloning=cloning,
+            reward=ascended.mean(1),
+            hinge=F.relu(values.greatest_cost - self.kappa.unsqueeze(1)).mean(1),
+            predicted_cost=values.greatest_cost.mean(1),
+            eta=self.config.eta / size,
+            penalty=self.multiplier / self.kappa.clamp(min=1),
+        )
+
+    @torch.no_grad()
+    def foretell(
+        self, observations: Float[Tensor, "replicas batch obs"], actions: Float[Tensor, "replicas batch act"]
+    ) -> TwinValues:
+        """What the (slowly moving) target critics say of these actions."""
+        return self.critics.values(self.critics.q.average, observations, actions)
+
+    @torch.no_grad()
+    def sample(
+        self, observations: Float[Tensor, "replicas batch obs"], z: Float[Tensor, "replicas step batch act"]
+    ) -> Float[Tensor, "replicas batch act"]:
+        """Actions of the evaluated (averaged) policies themselves, for standard normal z."""
+        return self.policy.sample(self.actor.average, observations, z)
+
+    @torch.no_grad()
+    def best(
+        self, observations: Float[Tensor, "replicas batch obs"], z: Float[Tensor, "replicas step candidates act"]
+    ) -> Float[Tensor, "replicas batch act"]:
+        """The best of N samples: the largest Q_r among those with Q_max <= kappa, or else the smallest Q_max.
+
+        z has N entries for each observation, side by side.
+        """
+        count = z.shape[2] // observations.shape[1]
+        repeated = observations.repeat_interleave(count, dim=1)
+        candidates = self.sample(repeated, z)
+        values = self.foretell(repeated, candidates)
+        return pick(candidates, merit(values.least_reward, values.greatest_cost, self.kappa), count)
+
+    def actors(self) -> dict[str, Act]:
+        """The configured choice first."""
+        other: Choice = "sample" if self.config.choose == "best" else "best"
+        return {choice: self.acting(choice) for choice in (self.config.choose, other)}
+
+    def acting(self, choice: Choice) -> Act:
+        """A way to act whose randomness is numbered from its first call on, see `acting_noise`."""
+        call, count = 0, self.config.candidates if choice == "best" else 1
+        steps, size = self.chain.steps, self.policy.action_size
+
+        def act(observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
+            nonlocal call
+            parts = [one_part(states, part) for part, states in enumerate(observations.split(STATES_AT_ONCE, dim=1))]
+            call += 1
+            return torch.cat(parts, 1)
+
+        def one_part(states: Float[Tensor, "replicas batch obs"], part: int) -> Float[Tensor, "replicas batch act"]:
+            seeds, device = self.problem.replica_seeds, self.problem.device
+            z = acting_noise(seeds, call, states.shape[1], count, steps, size, device, part)
+            return self.best(states, z) if choice == "best" else self.sample(states, z)
+
+        return act
+
+    def act(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
+        """The configured choice, with this learner's own actor."""
+        return self._own_actor(observations)
+
+    def report(self) -> dict[str, object]:
+        return {"kappa": self.kappa.tolist(), "multiplier": self.multiplier.tolist()}

@@ -1,0 +1,153 @@
+r"""Roll-outs of a policy in learned dynamics: what an episode costs, earns, and how long it lasts.
+
+Every replica's policy is rolled out in every member of its seed's ensemble from start states of the data, for a whole
+episode; with w_t the probability of being alive,
+
+    return = sum_t w_t r_t,   cost = sum_t w_t E[c_t],   length = sum_t w_t,   w_{t+1} = w_t (1 - p_terminal).
+
+Where the task times episodes out at random, w_{t+1} has the factor 1 - time_out_rate too. Members differ in their
+initialisation and minibatches. The first half of them *steers*: a policy in training may follow what they say. The
+others *judge*: they choose among policies and report, so that a policy that has learned to please the models it
+follows still has to please models it has never met. Both halves have learned from the same data; where these lack a
+region, all members may be wrong together, and no spread between them shows it.
+
+The departure is how much the members of a half contradict each other along a roll-out,
+
+    rms over entries of std over members of the predicted change, mean over visited (s, a), weighted by w_t,
+
+in units of the same along the data: 1 is a policy whose states and actions the models know as well as the data's.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deep.core.phase import Phase
+from deep.core.problem import Problem
+from deep.core.randomness import generator
+from deep.nn.policies import Act
+from deep.ope.dynamics import DynamicsConfig, DynamicsModels
+from deep.ope.interface import Estimate, one_more_member
+
+Half = Literal["steering", "judging"]
+Voices = Half | Literal["all"]
+"""Which members are asked."""
+
+
+class Outcomes(NamedTuple):
+    """What a roll-out of each replica's policy is in each member, mean over the start states."""
+
+    cost: Float[Tensor, "replicas members"]
+    reward: Float[Tensor, "replicas members"]
+    length: Float[Tensor, "replicas members"]
+    departure: Float[Tensor, "replicas members"]
+    alive: Float[Tensor, "replicas members"]
+    """The probability of going on after the last step."""
+
+
+class DynamicsEnsemble:
+    """The learned dynamics of a problem as an estimator: its judging half; and its steering half, for the gate."""
+
+    def __init__(self, config: DynamicsConfig, problem: Problem) -> None:
+        self.config, self.problem = config, problem
+        self.models = DynamicsModels(config, problem)
+        members = config.members
+        self._half = {"steering": slice(0, members // 2), "judging": slice(members // 2, members)}
+        replay = problem.replay
+        self.low, self.high = replay.observations.amin(0), replay.observations.amax(0)
+        picks = [generator(s, "dynamics starts").choice(len(replay.starts), config.episodes) for s in problem.seeds]
+        self.starts = replay.observations[replay.starts[torch.from_numpy(np.stack(picks)).to(problem.device)]]
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.models.tensors()
+
+    def phases(self) -> list[Phase]:
+        return self.models.phases()
+
+    def estimate(self, act: Act) -> Estimate:
+        """The judging half's estimate."""
+        return self.read(self.roll_out(act), "judging")
+
+    def read(self, outcomes: Outcomes, voices: Voices, further: Float[Tensor, " replicas"] | float = 0.0) -> Estimate:
+        """What these members say; with a single member there is no steering half, and it serves as both.
+
+        `further` is a deviation of the cost that they share.
+        """
+        everyone = slice(0, self.config.members)
+        chosen = everyone if voices == "all" or self.config.members == 1 else self._half[voices]
+        largest = self.problem.task.episode_length * self.problem.replay.costs.max().item()
+        cost = one_more_member(outcomes.cost[:, chosen], largest, further)
+        means = (values[:, chosen].mean(1) for values in (outcomes.reward, outcomes.length, outcomes.departure))
+        return Estimate(*cost, *means)
+
+    @torch.no_grad()
+    def roll_out(
+        self, act: Act, starts: Float[Tensor, "replicas n obs"] | None = None, steps: int | None = None
+    ) -> Outcomes:
+        """Play every replica's policy in every member: whole episodes, or `steps` from these normalised states."""
+        problem, members = self.problem, self.config.members
+        starts = self.starts[problem.seed_index] if starts is None else starts
+        episodes = starts.shape[1]
+        state = starts.unsqueeze(1).expand(-1, members, -1, -1).flatten(1, 2)
+        alive = torch.ones(len(problem.replicas), members, episodes, device=problem.device)
+        total = {name: torch.zeros_like(alive) for name in ("cost", "reward", "length", "departure")}
+        compared = torch.zeros_like(alive)
+        usual = self._usual_contradiction()
+        for step in range(problem.task.episode_length if steps is None else steps):
+            actions = act(state).clamp(-1, 1)
+            if step % self.config.compare_every == 0:
+                total["departure"] += alive * self._contradiction(state, actions) / usual
+                compared += alive
+            change, *scalars = self.models.predict(self._by_member(state), self._by_member(actions))
+            reward, cost, end = self._by_replica(torch.stack(scalars, -1)).unflatten(1, (members, episodes)).unbind(-1)
+            total["reward"] += alive * reward
+            total["cost"] += alive * cost
+            total["length"] += alive
+            alive = alive * (1 - end) * (1 - problem.task.time_out_rate)
+            state = torch.clamp(state + self._by_replica(change), self.low, self.high)
+        total["departure"] /= compared
+        return Outcomes(**{name: values.mean(2) for name, values in total.items()}, alive=alive.mean(2))
+
+    def _by_member(self, x: Float[Tensor, "replicas rows k"]) -> Float[Tensor, "models rows_of_model k"]:
+        """(replicas, members x episodes, k) -> (seeds x members, limits x episodes, k)."""
+        per_seed = len(self.problem.cost_limits)
+        x = x.unflatten(0, (-1, per_seed)).unflatten(2, (self.config.members, -1)).transpose(1, 2)
+        return x.flatten(2, 3).flatten(0, 1)
+
+    def _by_replica(self, x: Float[Tensor, "models rows_of_model k"]) -> Float[Tensor, "replicas rows k"]:
+        """The inverse of `_by_member`."""
+        per_seed = len(self.problem.cost_limits)
+        x = x.unflatten(0, (-1, self.config.members)).unflatten(2, (per_seed, -1)).transpose(1, 2)
+        return x.flatten(2, 3).flatten(0, 1)
+
+    def _contradiction(
+        self, state: Float[Tensor, "replicas rows obs"], actions: Float[Tensor, "replicas rows act"]
+    ) -> Float[Tensor, "replicas members episodes"]:
+        """At every member's states: how much the members of its half differ there."""
+        per_seed, members = len(self.problem.cost_limits), self.config.members
+        pairs = (x.unflatten(0, (-1, per_seed)).flatten(1, 2) for x in (state, actions))
+        change = self.models.changes(*pairs).unflatten(2, (per_seed, members, -1))  # seed, by, limit, of, episode, obs
+        halves = [_spread(change[:, half][:, :, :, half]) for half in self._half.values()]
+        return torch.cat(halves, dim=2).flatten(0, 1)
+
+    def _usual_contradiction(self) -> Float[Tensor, "replicas members 1"]:
+        """The same on the data, mean over 2048 transitions."""
+        replay = self.problem.replay
+        rows = torch.linspace(0, len(replay) - 1, 2048, device=self.problem.device).long()
+        pairs = (x[rows].expand(len(self.problem.seeds), -1, -1) for x in (replay.observations, replay.actions))
+        change = self.models.changes(*pairs)
+        usual = [
+            _spread(change[:, half]).mean(1, keepdim=True).expand(-1, half.stop - half.start)
+            for half in self._half.values()
+        ]
+        return torch.cat(usual, 1)[self.problem.seed_index].unsqueeze(2).clamp(min=1e-9)
+
+
+def _spread(change: Float[Tensor, "seeds by *rest obs"]) -> Float[Tensor, "seeds *rest"]:
+    """The root of the mean over entries of the variance over members; 0 where there are none or one."""
+    if change.shape[1] == 0:
+        return change.new_zeros(change.shape[0], *change.shape[2:-1])
+    return change.var(1, correction=0).mean(-1).sqrt()

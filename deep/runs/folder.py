@@ -1,0 +1,209 @@
+"""The folder that holds the truth of a run: config.json, metrics.jsonl, checkpoint.safetensors, summary.json, plots.
+
+sessions.json holds, for every command that has worked on the run, how many seconds it took and with which software.
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deep.core.files import Lock, read_json, read_tensors, write_tensors
+from theory.support.errors import InputError
+from theory.support.files import write_whole, writing
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a run has come: steps done within a phase, and the bytes of metrics.jsonl that belong to them."""
+
+    phase: str
+    step: int
+    metrics_bytes: int
+
+
+class RunFolder:
+    """Creates a run's folder or goes on in it; one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: Lock | None = None
+        self._earlier: list[dict[str, Any]] = []
+        self._session: dict[str, Any] = {}
+        self._began = 0.0
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def sessions(self) -> Path:
+        return self.path / "sessions.json"
+
+    def open(self, config: Mapping[str, Any], resume: bool, began: float | None = None) -> dict[str, Any]:
+        """Make the folder with its config.json, or check that a resumed run is the same run; that file's content.
+
+        A run that was killed before it had written config.json is begun by `resume` as well. `began` is the time
+        (`time.monotonic`) from which this session's seconds count, now where it is left out.
+
+        Raises `InputError` when the folder holds a run and `resume` is false, when there is nothing to resume, when
+        `compare` does, and when another process works there.
+        """
+        self._check(resume)
+        self.take()
+        try:
+            self._check(resume)  # once more: another process may have come first
+            if self.config.exists():
+                self.compare(config)
+            else:
+                with writing(self.metrics):
+                    self.metrics.write_text("")
+                self.write_json("config.json", {**config, "run": fingerprint(config["identity"])})
+            self._earlier = read_json(self.sessions)["sessions"] if self.sessions.exists() else []
+            self._session = {name: config[name] for name in ("commit", "versions") if name in config}
+            self._began = time.monotonic() if began is None else began
+            self.clock()
+            return read_json(self.config)
+        except InputError:
+            self.close()
+            raise
+
+    def clock(self) -> float:
+        """Write down how long this session has lasted so far; the seconds of all sessions."""
+        session = self._session | {"seconds": time.monotonic() - self._began}
+        self.write_json("sessions.json", {"sessions": [*self._earlier, session]})
+        return sum(session["seconds"] for session in [*self._earlier, session])
+
+    def _check(self, resume: bool) -> None:
+        if self.config.exists() and not resume:
+            raise InputError(
+                f"--out {self.path} already holds a run: give another folder, or --resume to go on with it"
+            )
+        if resume and not self.config.exists() and not (self.path / ".lock").exists():
+            raise InputError(f"--resume: there is no run in {self.path} (no config.json in it)")
+        if self.checkpoint.exists() and not self.config.exists():
+            raise InputError(f"--out {self.path} holds a checkpoint without a config.json: give another folder")
+
+    def compare(self, config: Mapping[str, Any]) -> None:
+        """Raise `InputError` where the run in the folder differs in its `identity`, or in what else it `rests_on`."""
+        before, now = read_json(self.config), json.loads(json.dumps(config))
+        if not isinstance(before.get("identity"), dict):
+            raise InputError(f"{self.config} is no run's: it has no identity")
+        before, now = (content["identity"] | content.get("rests_on", {}) for content in (before, now))
+        if changed := differences(before, now):
+            raise InputError(f"--out: the run in {self.path} has other settings: {changed}")
+
+    def take(self) -> None:
+        """Have the folder, which is made where it is missing; raises `InputError` while another process has it."""
+        self._lock = Lock(self.path)
+
+    def close(self) -> None:
+        """Let another process have the folder."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file whole or not at all."""
+        write_whole(self.path / name, json.dumps(content, indent=2).encode())
+
+    def append_metrics(self, record: Mapping[str, Any]) -> None:
+        """One line of metrics.jsonl."""
+        with writing(self.metrics), self.metrics.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """All lines of metrics.jsonl."""
+        return [json.loads(line) for line in self.metrics.read_text().splitlines()]
+
+    def save(self, tensors: Mapping[str, Tensor], phase: str, step: int) -> None:
+        """Write the checkpoint, replacing the one before only when it is complete."""
+        with writing(self.metrics), self.metrics.open("rb") as file:
+            os.fsync(file.fileno())  # the checkpoint counts these lines: they may not be lost before it
+            size = os.fstat(file.fileno()).st_size
+        notes = {"run": self._run(), "phase": phase, "step": str(step), "metrics_bytes": str(size)}
+        write_tensors(self.checkpoint, tensors, notes)
+        self.clock()
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Tensor]) -> Position | None:
+        """Fill the tensors from the checkpoint and say where it was written; None where there is none yet.
+
+        Raises `InputError` for a checkpoint that cannot be read, is damaged, or is of another run.
+        """
+        if not self.checkpoint.exists():
+            return None
+        stored, notes = read_tensors(self.checkpoint, "checkpoint")
+        try:
+            position = Position(notes["phase"], int(notes["step"]), int(notes["metrics_bytes"]))
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{self.checkpoint} cannot be read as a checkpoint ({error!r})") from None
+        shapes = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+        found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in stored.items()}
+        if shapes != found:
+            wrong = next(name for name in sorted(shapes.keys() | found.keys()) if shapes.get(name) != found.get(name))
+            raise InputError(
+                f"{self.checkpoint} is of another run: {wrong} is {found.get(wrong)} in it, not {shapes.get(wrong)}"
+            )
+        if notes.get("run") != self._run():
+            raise InputError(f"{self.checkpoint} is of another run than {self.config}: put that run's own back")
+        for name, tensor in tensors.items():
+            tensor.copy_(stored[name])
+        return position
+
+    def _run(self) -> str:
+        return str(read_json(self.config).get("run"))
+
+    def rewind_metrics(self, size: int) -> None:
+        """Drop the lines that were written after a checkpoint that counted `size` bytes.
+
+        Raises `InputError` where lines are missing that it has counted.
+        """
+        with writing(self.metrics), self.metrics.open("ab") as file:
+            there = os.fstat(file.fileno()).st_size
+            if there < size:
+                raise InputError(
+                    f"{self.metrics} has {there} bytes where the checkpoint has counted {size}: put it back as it was"
+                )
+            file.truncate(size)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return found
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs between nested settings, by their dotted names, in words; empty where nothing does."""
+    before, now = _flat(before), _flat(now)
+    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    return ", ".join(f"{key} was {before.get(key)}, now {now.get(key)}" for key in changed)
+
+
+def changed_since(config: Mapping[str, Any], software: Mapping[str, Any]) -> list[str]:
+    """A line where a run is gone on with by other software than that of its config.json; else none."""
+    changed = differences({name: config.get(name) for name in software}, software)
+    return [f"gone on with by other software than summary.json will name: {changed}"] if changed else []
+
+
+def fingerprint(identity: Mapping[str, Any]) -> str:
+    """A name for all runs of these settings and data: they have the same checkpoints."""
+    return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -1,1 +1,0 @@
-"""How far offline estimates of a policy's cost can be trusted: `python -m deep.study`."""

@@ -1,0 +1,360 @@
+"""The benchmark's statistics, tables and figures, on rows whose answers are known."""
+
+import errno
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from deep.benchmark import curves, figures, statistics, tables
+from deep.benchmark.jobs import Job
+from deep.benchmark.presets import SCALES, STUDIES
+from deep.benchmark.rows import Row, Run, collected, method_of, rows_of, with_run
+from deep.benchmark.statistics import blocks_of, difference, interval, iqm, mean, probability_larger, share_safe
+from deep.evaluate.summary import LAST
+from deep.methods.drcorl.safe_adaptation import Temperature
+from theory.support.errors import InputError
+from theory.support.tables import read_table, write_table
+
+
+def rows(
+    scores: Mapping[str, Any], cost: float | Mapping[str, Any] = 0.5, limits=(20.0, 40.0), **fixed: Any
+) -> list[Row]:
+    """R by algorithm, [seed, limit]; C is `cost`, or a table like R's where `cost` maps algorithms."""
+    shared = {"task": "HopperVel", "data": "toy", "variant": "", "choice": "", "source": "file", "sha256": "ab" * 32}
+    shared |= {"episodes": 20, "preset": "quick", "scale": "quick", "reward_min": 0.0, "reward_max": 1000.0} | fixed
+    found = []
+    for algorithm, table in scores.items():
+        for seed, line in enumerate(table):
+            for limit, R in zip(limits, line, strict=False):
+                C = cost[algorithm][seed][limits.index(limit)] if isinstance(cost, Mapping) else cost
+                cell = {"algorithm": algorithm, "seed": seed, "cost_limit": limit, "R": R, "C": C, "safe": C <= 1}
+                found.append(shared | cell | {"run": f"{shared['task']}-{algorithm}"})
+    return found
+
+
+def only(*tables_: Any) -> list[np.ndarray]:
+    """Blocks of one method."""
+    return [np.array(table, dtype=np.float64)[:, :, None] for table in tables_]
+
+
+def test_the_interquartile_mean_leaves_out_a_quarter_at_each_end():
+    assert iqm(only([[0, 1000], [1, 2], [3, 4], [5, -500]])) == pytest.approx((1 + 2 + 3 + 4) / 4)
+    assert iqm(only([[0, 1, 5]])) == pytest.approx(2), "of three scores none is left out"
+    rng = np.random.default_rng(0)
+    for n in range(1, 14):
+        values = rng.normal(size=n)
+        kept = np.sort(values)[n // 4 : n - n // 4]
+        assert iqm(only(values[None])) == pytest.approx(kept.mean())
+        assert iqm(only(values[None])) == pytest.approx(stats.trim_mean(values, 0.25))
+    pooled = only([[0.0, 1.0]], [[2.0, 9.0]])
+    assert iqm(pooled) == pytest.approx(1.5), "over all tasks together, not task by task"
+
+
+def test_an_interval_draws_seeds_together_over_limits_and_apart_over_tasks():
+    # Of two seeds a draw is twice the first with probability 1/4: the interval reaches from one to the other.
+    assert interval(only([[0], [10]]), mean) == (0, 10)
+    assert interval(only([[0, 10], [10, 0]]), mean) == (5, 5), "limits of one seed stay together"
+    assert interval(only([[0], [10]], [[10], [0]]), mean) == (0, 10), "tasks are drawn apart"
+    assert interval(only([[3, 4]]), mean) is None
+    assert interval(only([[3], [4]], [[5]]), mean) is None
+
+
+def test_an_interval_of_one_stratum_is_scipys():
+    values = np.random.default_rng(1).normal(size=12)
+    expected = stats.bootstrap(
+        (values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(2)
+    )
+    found = interval(only(values[:, None]), mean)
+    assert found == pytest.approx(tuple(expected.confidence_interval), abs=0.04)
+    assert found != pytest.approx((values.min(), values.max()), abs=0.2)
+
+
+def pair(first: Any, second: Any) -> list[np.ndarray]:
+    return [np.stack([np.array(first, dtype=np.float64), np.array(second, dtype=np.float64)], axis=-1)]
+
+
+def test_the_probability_of_a_larger_score_is_mann_whitneys():
+    assert probability_larger(pair([[1], [3]], [[2], [2]])) == 0.5
+    assert probability_larger(pair([[1], [2]], [[2], [2]])) == 0.25, "a tie counts half"
+    assert probability_larger(pair([[3, 0], [3, 0]], [[2, 1], [2, 1]])) == 0.5, "limits are not mixed"
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(7, 1)), rng.normal(0.3, size=(7, 1))
+    u = stats.mannwhitneyu(x[:, 0], y[:, 0]).statistic
+    assert probability_larger(pair(x, y)) == pytest.approx(u / 49)
+    assert probability_larger(pair(y, x)) == pytest.approx(1 - u / 49)
+
+
+def test_differences_are_paired():
+    first, second = [[10.0, 0.0], [20.0, 5.0]], [[9.0, 0.0], [19.0, 4.0]]
+    assert difference(pair(first, second)) == pytest.approx(0.75)
+    low, high = interval(pair(first, second), difference) or (math.nan, math.nan)
+    assert (low, high) == (0.5, 1.0), "the spread between seeds cancels"
+
+
+def test_methods_are_compared_where_both_were_run():
+    both = rows({"bc_all": [[0.1, 0.2], [0.3, 0.4]], "drcorl": [[0.5, 0.0], [0.9, 0.0]]})
+    part = [row for row in both if row["algorithm"] == "bc_all" or row["cost_limit"] == 20]
+    (found,) = statistics.of_pairs(part)
+    assert (found["first"], found["second"], found["pairs"]) == ("BC-All", "DRCORL", 2)
+    assert found["R"]["difference"]["value"] == pytest.approx(-0.5)
+    assert found["R"]["probability_first_larger"]["value"] == 0
+    assert found["C"]["probability_first_larger"]["value"] == 0.5
+    methods = {about["method"]: about for about in statistics.of_methods(part)}
+    assert methods["BC-All"]["R"]["mean"]["value"] == pytest.approx(0.25)
+    assert methods["DRCORL"]["cost_limits"] == [20.0]
+    assert methods["DRCORL"]["seeds"] == [0, 1]
+    (skewed,) = statistics.of_methods(rows({"bc_all": [[0, 0], [0, 1]]}))
+    assert (skewed["R"]["mean"]["value"], skewed["R"]["iqm"]["value"]) == (0.25, 0)
+    with pytest.raises(InputError, match="every seed at every cost limit"):
+        blocks_of(part[:-2] + part[-1:] + rows({"drcorl": [[0, 1]]})[1:], "R")
+
+
+def test_the_share_of_safe_replicas_has_wilsons_interval():
+    safe = share_safe(rows({"bc_all": np.zeros((9, 1))}, {"bc_all": [[0.2]] * 7 + [[1.2]] * 2}))
+    n, p, z = 9, 7 / 9, stats.norm.ppf(0.975)
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert (safe["safe"], safe["replicas"]) == (7, 9)
+    assert safe["interval"] == pytest.approx((centre - half, centre + half))
+
+
+def line(text: str, method: str) -> list[str]:
+    (found,) = [line for line in text.splitlines() if line.startswith(f"| {method} |")]
+    return [cell.strip() for cell in found.strip("|").split("|")]
+
+
+def test_the_table_marks_what_is_safe_and_says_whose_data_it_is():
+    R = {"bc_all": [[0.9, 0.9]], "bc_safe": [[0.5, 0.7]], "drcorl": [[0.6, 0.6]]}
+    C = {"bc_all": [[5.0, 1.004]], "bc_safe": [[0.2, 1.0]], "drcorl": [[0.2, 0.4]]}
+    text = tables.markdown(rows(R, C))
+    assert line(text, "BC-All") == ["BC-All", "0.90, 3.00 ✗", "0.90, 5.00 ✗", "0.90, 1.00 ✗", "0 of 2"]
+    assert line(text, "BC-Safe")[2:] == ["**0.50**, **0.20**", "**0.70**, **1.00** ★", "2 of 2"]
+    assert line(text, "DRCORL")[1:3] == ["**0.60**, **0.30** ★", "**0.60**, **0.20** ★"]
+    assert tables.NOT_COMPARABLE in text
+    assert (
+        "Data source: file, sha256 abababababab. seeds: 0; episodes per replica: 20; preset: quick; scale: quick."
+        in text
+    )
+    assert "smoke" not in text.lower()
+    assert tables.NOT_COMPARABLE not in tables.markdown(rows(R, C, source="dsrl"))
+    smoke = rows(R, C, scale="smoke")
+    assert tables.markdown(smoke).startswith("# Reward and cost (smoke)\n\n" + tables.SMOKE)
+    mixed = tables.markdown([*smoke, *rows(R, C, task="BallRun", scale="")])
+    assert mixed.startswith("# Reward and cost\n\n" + tables.SMOKE_AMONG)
+    assert "preset: quick; scale: smoke." in mixed
+    assert "preset: quick.\n" in mixed
+
+
+def test_the_table_gives_intervals_gaps_and_an_average_over_tasks():
+    first = rows({"bc_all": [[0.2, 0.4], [0.4, 0.6]], "drcorl": [[0.8], [0.8]]})
+    second = rows({"bc_all": [[1.0, 1.0], [1.0, 1.0]]}, task="BallRun")
+    text = tables.markdown(first)
+    assert line(text, "BC-All")[1] == "**0.40** [0.30, 0.50], **0.50** [0.50, 0.50]"
+    assert line(text, "DRCORL")[3] == "-"
+    assert "Mean over tasks" not in text
+    last = tables.markdown(first + second).split("## Mean over tasks and data sets")[1]
+    assert line(last, "BC-All")[1].startswith("**0.70** [0.65, 0.75]")
+    assert "| DRCORL" not in last, "it was not run on every task"
+    assert "left out: DRCORL" in last
+
+
+def test_the_figures_show_the_rows(tmp_path):
+    R = {"bc_all": [[0.2, 0.4], [0.3, 0.4]], "drcorl": [[0.8, 0.8], [0.7, 0.9]]}
+    places = rows(R) + rows(R, task="BallRun")
+    times = [
+        {"task": task, "data": "toy", "algorithm": algorithm, "variant": "", "choice": ""}
+        | {"single": 0.1 * (k + 1), "batched": 1e-4}
+        for task in ("HopperVel", "BallRun")
+        for k, algorithm in enumerate(R)
+    ]
+    unsafe, hollow = ([*places[:-1], places[-1] | change] for change in ({"C": 7.0}, {"safe": False}))
+    paths = [figures.over_limits(shown, tmp_path / f"{i}.png") for i, shown in enumerate((places, unsafe))]
+    paths += [figures.against_time(shown, times, tmp_path / f"t{i}.png") for i, shown in enumerate((places, hollow))]
+    images = [path.read_bytes() for path in paths]
+    assert all(image.startswith(b"\x89PNG") and len(image) > 20_000 for image in images)
+    assert len(set(images)) == 4
+    with pytest.raises(ValueError, match="not enough values"):
+        figures.against_time(places, times[:-1], tmp_path / "lacking.png")
+
+
+def write_run(folder: Path, R: float = 0.5, variant_of_beta: str = "sqrt", sha256: str = "ab" * 32) -> Path:
+    """What a finished run of DRCORL leaves, in little."""
+    folder.mkdir()
+    temperature = {"growth": variant_of_beta, "c0": 0.0, "c1": 0.25, "steps_per_epoch": 50}
+    config = {"identity": {"method": {"adaptation": {"temperature": temperature}}}}
+    result = {"seed": 0, "cost_limit": 20, "episodes": 5, "reward_return": 500.0, "cost_return": 10.0}
+    result |= {"episode_length": 990.0, "reward": R, "cost": 0.5, "safe": True, "cost_ci": [0, 1]}
+    result |= {"reward_ci": [R - 0.125, R + 0.25], "offline_cost_estimate": 8.0, "offline_cost_interval": [1.0, 20.0]}
+    summary = {"task": "HopperVel", "algorithm": "drcorl", "preset": "quick", "device": "cpu", "commit": "c0ffee"}
+    summary |= {"dataset": {"source": "file", "path": "/data/toy.hdf5", "sha256": sha256}, "seconds": 9.0}
+    summary |= {
+        "normaliser": {"reward_range": [100.0, 1100.0], "episode_length": 1000},
+        "simulated": True,
+        "choice": "",
+        "other_choices": {},
+    }
+    summary |= {
+        "simulator_episodes_used_in_training": 3,
+        "results": [result, result | {"cost_limit": 0, "safe": False}],
+    }
+    looked = {"predicted_reward": [600, 100], "predicted_cost": [5, 5]}
+    records = [
+        {"phase": "adaptation", "step": 50, "beta": [0.5, 0.5], **looked},
+        {"phase": "adaptation", "step": 100, "beta": [0.7, 0.7], "loss": [1.0, 1.0]},
+    ]
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "summary.json").write_text(json.dumps(summary))
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    return folder
+
+
+def test_finished_runs_are_collected_into_rows(tmp_path):
+    first, second = write_run(tmp_path / "one"), write_run(tmp_path / "two", R=0.9)
+    runs, earlier = collected([str(first), f"other={second}"])
+    assert earlier == []
+    found = rows_of(runs)
+    assert [method_of(row) for row in found] == ["DRCORL"] * 2 + ["DRCORL (other)"] * 2
+    assert [row["cost_limit"] for row in found] == [0, 20, 0, 20]
+    row = found[1]
+    assert (row["data"], row["cost"], row["return"], row["length"]) == ("toy", 10.0, 500.0, 990.0)
+    assert [row[name] for name in ("R", "R_low", "R_high", "C", "C_low", "C_high")] == [0.5, 0.375, 0.75, 0.5, 0, 1]
+    assert (row["offline_cost"], row["offline_cost_low"], row["offline_cost_high"]) == (8.0, 1.0, 20.0)
+    assert (row["reward_min"], row["reward_max"], row["simulator_episodes_in_training"]) == (100.0, 1100.0, 3)
+    assert (row["commit"], row["seconds"], row["episodes"], row["run"]) == ("c0ffee", 9.0, 5, str(first))
+    with pytest.raises(InputError, match="VARIANT=RUN"):
+        rows_of(collected([str(first), str(second)])[0])
+    with pytest.raises(InputError, match="different data of HopperVel under the name toy"):
+        rows_of(collected([str(first), f"x={write_run(tmp_path / 'three', sha256='cd' * 32)}"])[0])
+    with pytest.raises(InputError, match="no finished run in /nowhere"):
+        collected(["/nowhere"])
+
+
+def test_rows_of_an_earlier_table_stand_beside_those_of_runs(tmp_path):
+    old, new = (Run(write_run(tmp_path / name, R=R), name, name) for name, R in (("old", 0.25), ("new", 0.5)))
+    write_table(tmp_path / "results.csv", rows_of([old]))
+    runs, earlier = collected([str(tmp_path / "results.csv"), f"new={new.path}"])
+    assert earlier == rows_of([old]), "the same values of the same types"
+    together = rows_of(runs, earlier)
+    assert [(row["variant"], row["R"]) for row in together] == [("new", 0.5)] * 2 + [("old", 0.25)] * 2
+    assert [row["variant"] for row in with_run(together, runs)] == ["new"] * 2
+    assert curves.schedules(together, runs, tmp_path) == []
+    with pytest.raises(InputError, match="both hold"):
+        rows_of([old], earlier)
+    with pytest.raises(InputError, match="no such file"):
+        collected([str(tmp_path / "other.csv")])
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(InputError, match="there are no rows in it"):
+        collected([str(tmp_path / "empty.csv")])
+    (tmp_path / "bad.csv").write_text("task,data\na\n")
+    with pytest.raises(InputError, match="lacks algorithm"):
+        collected([str(tmp_path / "bad.csv")])
+
+
+def test_a_table_is_read_back_as_it_was_written(tmp_path):
+    row = {"x": np.float64(0.1), "name": "1_000", "y": -1e-300}
+    write_table(tmp_path / "results.csv", [row])
+    assert read_table(tmp_path / "results.csv") == [row]
+
+
+def test_a_table_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    write_table(tmp_path / "results.csv", [{"x": 0.1}])
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("theory.support.files.os.fsync", full)
+    with pytest.raises(InputError, match=r"results\.csv cannot be written \(No space left on device\)"):
+        write_table(tmp_path / "results.csv", [{"x": 0.2}])
+    assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
+    assert read_table(tmp_path / "results.csv") == [{"x": 0.1}]
+
+
+def test_the_schedules_figure_shows_what_was_foretold(tmp_path):
+    runs = [Run(write_run(tmp_path / growth, variant_of_beta=growth), growth, growth) for growth in ("sqrt", "linear")]
+    found = rows_of(runs)
+    own = [row for row in found if row["run"] == "sqrt"]
+    curve = curves.curves_of(runs[0])
+    assert curve is not None
+    assert curve["limit"].tolist() == [20, 0]
+    assert curve["step"].tolist() == [0], "only steps at which was looked, not those at which the block was over"
+    assert curve["beta"].tolist() == [0.5]
+    assert curve["R"].tolist() == [[0.5, 0.0]]
+    assert curve["C"].tolist() == [[5 / 20, 6 / 1]], "the order of the run, not that of the sorted rows"
+    assert curves.schedule_of(runs[0]) == "beta = sqrt(0 + 0.25 n), epochs of 50 steps"
+    others = [
+        Run(write_run(tmp_path / f"{growth} again", variant_of_beta=growth), "") for growth in ("linear", "constant")
+    ]
+    assert [str(curves.schedule_of(run)).split(",")[0] for run in others] == ["beta = 0 + 0.25 n", "beta = 0"]
+    (first, _) = curves.recorded(runs)
+    assert curves.recorded(runs[:1]) == []
+    assert (first["variant"], first["beta"], first["C"]) == ("sqrt", [0.5], [[0.25, 6.0]])
+    (path,) = curves.schedules(found, runs, tmp_path)
+    assert path.stat().st_size > 20_000
+    assert curves.schedules(own, runs[:1], tmp_path) == [], "one schedule is no comparison"
+
+
+def test_the_schedules_figure_has_bars_for_what_was_kept_alone(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(curves, "_draw", lambda rows, *rest: drawn.append(rows) or tmp_path)
+    runs = [Run(write_run(tmp_path / growth, variant_of_beta=growth), growth, growth) for growth in ("sqrt", "linear")]
+    kept = rows_of(runs)
+    curves.schedules([*kept, *(row | {"choice": LAST} for row in kept)], runs, tmp_path)
+    assert drawn == [kept]
+
+
+def beta(words: tuple[str, ...], step: float) -> float:
+    given = dict(zip(words[::2], words[1::2], strict=True))
+    value = {name: given[f"--adaptation.temperature.{name}"] for name in ("growth", "c0", "c1", "steps-per-epoch")}
+    schedule = Temperature(value["growth"], float(value["c0"]), float(value["c1"]), int(value["steps-per-epoch"]))  # pyright: ignore[reportArgumentType]
+    return float(schedule.at(torch.tensor(step, dtype=torch.float64)))
+
+
+def test_the_schedules_have_one_mean_and_the_printed_ones_the_papers_numbers():
+    ours, printed = STUDIES["schedules"].options, STUDIES["schedules_printed"].options
+    for words in ours.values():
+        assert np.mean([beta(words, step) for step in range(0, 1500, 50)]) == pytest.approx(1, abs=1e-3)
+    expected = {"drcorl:constant": (0.02, 0.02), "drcorl:sqrt": (0.0, 0.2), "drcorl:linear": (0.04, 4.04)}
+    for method, values in expected.items():
+        assert [beta(printed[method], step) for step in (0, 400)] == pytest.approx(list(values))
+    assert SCALES["paper"].seeds == (0, 1, 2)
+
+
+def test_a_hash_of_digits_stays_a_hash(tmp_path):
+    found = rows({"bc_all": [[0.1]]}, sha256="12" * 32, limits=(20.0,))
+    write_table(tmp_path / "results.csv", found)
+    assert [row["sha256"] for row in collected([str(tmp_path / "results.csv")])[1]] == ["12" * 32]
+
+
+def test_the_runs_of_a_benchmark_are_called_by_its_folder_and_their_own_names(tmp_path):
+    (tmp_path / "runs").mkdir()
+    job = Job("HopperVel", "auto", "auto", "drcorl", "mine", "smoke", (0,), (20.0, 0.0), 5, ())
+    (tmp_path / "benchmark.json").write_text(json.dumps({"jobs": [asdict(job), asdict(job) | {"variant": "undone"}]}))
+    write_run(tmp_path / "runs" / job.name)
+    ((run,), _) = collected([str(tmp_path)])
+    assert (run.name, run.variant, run.scale) == (f"{tmp_path}/HopperVel-auto-drcorl-mine", "mine", "smoke")
+
+
+def test_a_run_without_learned_dynamics_has_no_estimate_in_its_rows(tmp_path):
+    path = write_run(tmp_path / "run") / "summary.json"
+    summary = json.loads(path.read_text())
+    for result in summary["results"]:
+        del result["offline_cost_interval"]
+        result["offline_cost_estimate"] = None
+    path.write_text(json.dumps(summary))
+    for row in rows_of(collected([str(path.parent)])[0]):
+        assert [row[name] for name in ("offline_cost", "offline_cost_low", "offline_cost_high")] == [None] * 3
+
+
+def test_names_that_look_like_numbers_are_kept_as_they_are(tmp_path):
+    found = rows({"bc_all": [[0.1]]}, limits=(20.0,), data="007", variant="0.30")
+    write_table(tmp_path / "results.csv", found)
+    (row,) = collected([str(tmp_path / "results.csv")])[1]
+    assert (row["data"], row["variant"]) == ("007", "0.30")

@@ -1,0 +1,63 @@
+"""deep.speed: the plain loop is the same update, and the command says what it measured."""
+
+import json
+
+import pytest
+import torch
+
+from deep.core.randomness import draw_block
+from deep.speed.__main__ import PLAIN, main
+from tests.methods.test_replicas import double  # noqa: F401 a fixture
+
+OPTIONS = {
+    "drcorl": ["--gate.kind", "ucb", "--gate.choose", "last", "--dynamics.steps", "0", "--behaviour.dropout", "0.1"],
+    "safe_dql": ["--algorithm", "safe_dql", "--batch-size", "16", "--critics.hidden", "16", "--hidden", "16", "16"],
+    "bc_all": ["--algorithm", "bc_safe", "--batch-size", "16"],
+}
+CASES = [(algorithm, phase) for algorithm, phases in PLAIN.items() for phase in phases]
+
+
+@pytest.mark.parametrize(("algorithm", "name"), CASES)
+def test_the_plain_loop_is_the_same_update(build, double, algorithm, name):  # noqa: F811
+    """Three steps of every replica alone, by torch's own modules, optimiser and backward, in float64."""
+    experiment = build("--seeds", "1", "2", "--cost-limits", "4", *OPTIONS[algorithm])
+    phase = next(phase for phase in experiment.phases() if phase.name == name)
+    phase.begin()
+    plain = [PLAIN[algorithm][name](experiment.method, replica) for replica in (0, 1)]
+    before = {key: tensor.clone() for key, tensor in experiment.tensors().items()}
+    draws = draw_block(phase.draws, phase.seeds, name, 0, 3, experiment.device)
+    for step in range(3):
+        now = {key: block[step] for key, block in draws.items()}
+        gates = experiment.method.gate.cost.clone() if name == "adaptation" else None
+        phase.update(torch.tensor(float(step)), now)
+        for replica in (0, 1):
+            plain[replica].update(step, {key: block[replica] for key, block in now.items()})
+        assert gates is None or gates.shape == (2,)
+    after = experiment.tensors()
+    for replica in (0, 1):
+        for key, row in plain[replica].learned().items():
+            assert not torch.equal(before[key][replica], after[key][replica]), key
+            torch.testing.assert_close(row, after[key][replica], rtol=1e-8, atol=1e-10, msg=f"{key} {replica}")
+
+
+def test_the_command_prints_and_writes_what_it_measured(tmp_path, capsys):
+    words = "--algorithms bc_all --phases cloning --replicas 1 2 --seconds 0.05 --preset quick --threads 1".split()
+    main([*words, "--out", str(tmp_path / "speed.json")])
+    found = json.loads((tmp_path / "speed.json").read_text())
+    assert [(row["phase"], row["replicas"]) for row in found["rows"]] == [("cloning", 1), ("cloning", 2)]
+    one, two = found["rows"]
+    batch, layers = 512, [(11, 256), (256, 256), (256, 3)]
+    forward = sum(2 * batch * i * o for i, o in layers)
+    backward = 2 * forward - 2 * batch * 11 * 256  # no gradient in the observations
+    assert one["flops"] == forward + backward
+    assert two["flops"] == 2 * one["flops"]
+    assert found["machine"]["threads"] == 1
+    assert "cloning" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--replicas", "0"], ["--seconds", "0"], ["--phases", "nonsense"]])
+def test_wrong_input_is_one_sentence(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,90 @@
+"""Whom DRCORL starts from, where its gradients are taken, and what holds it to the data."""
+
+import pytest
+import torch
+
+from deep.core.randomness import draw_block
+
+
+def drawn(experiment, count: int):
+    """The rows that the first batch of the last phase draws, by hand."""
+    phase = experiment.method.phases()[count]
+    block = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
+    return phase, {name: value[0] for name, value in block.items()}
+
+
+def test_the_clone_learns_from_the_chosen_trajectories_alone(build):
+    """Changing the actions of every other trajectory changes nothing, as long as it is a regression."""
+    thetas = []
+    for spoil in (False, True):
+        experiment = build("--cloned.which", "safe", "--cost-limits", "4")
+        if spoil:
+            experiment.replay.actions[experiment.replay.episode_cost > 4] = 0.9
+        phase, draws = drawn(experiment, 1)
+        assert phase.name == "cloning"
+        phase.update(torch.tensor(0.0), draws)
+        thetas.append(experiment.method.clone.theta.detach().clone())
+    torch.testing.assert_close(*thetas)
+    experiment = build("--cost-limits", "4", "--cloned.which", "all")
+    experiment.replay.actions[experiment.replay.episode_cost > 4] = 0.9
+    phase, draws = drawn(experiment, 1)
+    phase.update(torch.tensor(0.0), draws)
+    assert not torch.allclose(experiment.method.clone.theta, thetas[0])
+
+
+def test_each_limit_has_a_clone_of_its_own_where_the_trajectories_depend_on_it(build):
+    words = ("--seeds", "1", "2", "--cost-limits", "4", "60", "--cloned.which")
+    shared = build(*words, "all").method
+    own = build(*words, "best").method
+    assert (shared.owner.tolist(), own.owner.tolist()) == ([0, 0, 1, 1], [0, 1, 2, 3])
+    assert (len(shared.clone.theta), len(own.clone.theta)) == (2, 4)
+
+
+@pytest.mark.parametrize("states", ["data", "cloned"])
+def test_the_states_of_the_policys_gradients(build, states, monkeypatch):
+    experiment = build("--cost-limits", "4", "--cloned.which", "safe", "--states", states)
+    method, seen = experiment.method, []
+    take = method._gradients
+    monkeypatch.setattr(method, "_gradients", lambda batch, draws: seen.append(batch) or take(batch, draws))
+    phase, draws = drawn(experiment, -1)
+    phase.begin()
+    phase.update(torch.tensor(0.0), draws)
+    allowed = method.cloned if states == "cloned" else None
+    rows = experiment.replay.rows(draws["row"], allowed)
+    assert torch.equal(seen[0].observations, experiment.replay.observations[rows])
+    costs = experiment.replay.episode_cost[rows]
+    assert (costs.max() <= 4) == (states == "cloned")
+
+
+def test_the_cost_critics_learn_from_all_data_whatever_is_cloned(build):
+    """Spoiling the costs of trajectories that are not cloned changes the cost critics."""
+    thetas = []
+    for spoil in (False, True):
+        experiment = build("--cost-limits", "4", "--cloned.which", "safe", "--states", "cloned")
+        phase, draws = drawn(experiment, -1)
+        phase.begin()
+        if spoil:
+            experiment.replay.costs[experiment.replay.episode_cost > 4] = 1 - experiment.replay.costs.max()
+            experiment.replay.cost_to_go[experiment.replay.episode_cost > 4] = 7
+        phase.update(torch.tensor(0.0), draws)
+        thetas.append(experiment.method.costs[0].q.theta.detach().clone())
+    assert not torch.equal(*thetas)
+
+
+@pytest.mark.parametrize("anchor", ["diffusion", "mse", "none"])
+def test_what_holds_the_policy_to_the_data(build, anchor):
+    experiment = build("--cost-limits", "4", "--states", "data", "--anchor", anchor)
+    method = experiment.method
+    phase, draws = drawn(experiment, -1)
+    phase.begin()
+    batch = experiment.replay.batch(experiment.replay.rows(draws["row"]))
+    found = method._gradients(batch, draws)[2]
+    theta = method.actor.theta.detach().requires_grad_(True)
+    actions, log_std = method.policy.sample(theta, batch.observations, draws["z"])
+    distances = {
+        "diffusion": method.behaviour.kl(batch.observations, actions, log_std, draws).sum(),
+        "mse": ((actions - batch.actions) ** 2).sum() / batch.actions[0].numel(),
+        "none": 0 * actions.sum(),
+    }
+    torch.testing.assert_close(found, torch.autograd.grad(distances[anchor], theta)[0])
+    assert (found.abs().max() == 0) == (anchor == "none")

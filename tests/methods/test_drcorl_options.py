@@ -1,0 +1,196 @@
+"""Every option of DRCORL that is not its own module's: it reaches the learner, and does there what it says."""
+
+import math
+import re
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from deep import train
+from deep.core.randomness import draw_block
+from deep.evaluate.scores import remarks
+from deep.methods.drcorl.drcorl import DRCORL
+from deep.methods.drcorl.score import reverse_kl, reverse_kl_limit
+from deep.runs.experiment import finished
+from tests.conftest import TINY
+
+
+def one_update(experiment):
+    """One step of adaptation; returns the phase's draws."""
+    phase = experiment.method.phases()[-1]
+    phase.begin()
+    block = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
+    draws = {name: value[0] for name, value in block.items()}
+    phase.update(torch.tensor(0.0), draws)
+    return draws
+
+
+@pytest.mark.parametrize("std", [0.1, 0.4])
+def test_a_constant_policy_has_that_variance_and_its_samples_are_not_squashed(build, std):
+    experiment = build("--policy", "constant", "--constant-std", str(std))
+    method = experiment.method
+    z = torch.full((3, 5, 3), 4.0)
+    observations = experiment.replay.observations[:5].expand(3, -1, -1)
+    mean, log_std = method.policy.distribution(method.actor.theta, observations)
+    actions, _ = method.policy.sample(method.actor.theta, observations, z)
+    torch.testing.assert_close(actions, mean + 4 * std)
+    assert log_std.unique().tolist() == pytest.approx([math.log(std)])
+    dirac = build("--policy", "dirac").method
+    assert method.actor.theta.shape == dirac.actor.theta.shape  # no parameters for a variance
+
+
+def test_a_policys_variance_reaches_the_update(build):
+    thetas = []
+    for std in ("0.1", "0.4"):
+        experiment = build("--policy", "constant", "--constant-std", std)
+        one_update(experiment)
+        thetas.append(experiment.method.actor.theta.detach().clone())
+    assert not torch.equal(*thetas)
+
+
+@pytest.mark.parametrize("weight", ["vds", "stable", "score"])
+def test_the_weight_of_the_averaged_kl_is_the_configured_one(build, weight):
+    experiment = build("--behaviour.kl-weight", weight, "--behaviour.t-range", "0.2", "0.6", "--seeds", "1")
+    model = experiment.method.behaviour
+    observations = experiment.replay.observations[:8].expand(3, -1, -1)
+    actions = torch.full((3, 8, 3), 0.2, requires_grad=True)
+    draws = {"t": torch.rand(3, 8), "noise": torch.randn(3, 8, 3)}
+    found = model.kl(observations, actions, None, draws)
+    t = 0.2 + 0.4 * draws["t"]
+    predict = model.at(observations)
+    for name in ("vds", "stable", "score"):
+        expected = reverse_kl(predict, model.schedule, actions, None, t, draws["noise"], name)
+        assert torch.allclose(found, expected, rtol=1e-5) == (name == weight)
+
+
+def test_the_limit_of_the_kl_needs_no_noise_and_reads_the_score_at_its_level(build):
+    experiment = build("--behaviour.kl-form", "limit", "--behaviour.t-limit", "0.05", "--policy", "gaussian")
+    method = experiment.method
+    observations = experiment.replay.observations[:8].expand(3, -1, -1)
+    actions, log_std = torch.full((3, 8, 3), 0.2), torch.full((3, 8, 3), -1.0)
+    found = method.behaviour.kl(observations, actions, log_std, {})
+    predict, schedule = method.behaviour.at(observations), method.behaviour.schedule
+    torch.testing.assert_close(found, reverse_kl_limit(predict, schedule, actions, log_std, 0.05))
+    assert not torch.allclose(found, reverse_kl_limit(predict, schedule, actions, log_std, 0.02))
+    assert {"t", "noise"}.isdisjoint(method.phases()[-1].draws)
+    assert {"t", "noise"} <= build("--policy", "gaussian").method.phases()[-1].draws.keys()
+    one_update(experiment)
+
+
+@pytest.mark.parametrize("condition", ["none", "cost"])
+def test_the_behaviour_model_goes_on_learning_where_asked(build, condition):
+    """Line 10 of Algorithm 1: one more denoising step on each seed's minibatch."""
+    options = ("--seeds", "1", "2", "--cost-limits", "4", "9", "--behaviour.condition", condition)
+    frozen, learning, by_hand = (build(*options, *more) for more in ((), ("--update-behaviour",), ()))
+    start = frozen.method.behaviour.parameters.average.clone()
+    one_update(frozen)
+    assert torch.equal(frozen.method.behaviour.parameters.average, start)
+    draws = one_update(learning)
+    rows = by_hand.replay.rows(draws["row"])[::2]
+    own = {name.removeprefix("behaviour "): d[::2] for name, d in draws.items() if name.startswith("behaviour ")}
+    by_hand.method.behaviour.learn(rows, own, 0.1)
+    for name, tensor in learning.method.behaviour.tensors().items():
+        torch.testing.assert_close(tensor, by_hand.method.behaviour.tensors()[name])
+    assert not torch.equal(learning.method.behaviour.parameters.average, start)
+
+
+@pytest.mark.parametrize("choose", ["offline", "last"])
+def test_the_policy_that_acts_is_the_chosen_or_the_last(build, choose):
+    experiment = build("--gate.choose", choose)
+    method = experiment.method
+    method.gate.chosen.add_(0.5)
+    observations = experiment.replay.observations[:4].expand(3, -1, -1)
+    theta = method.gate.chosen if choose == "offline" else method.actor.average
+    assert torch.equal(method.act(observations), method.policy.distribution(theta, observations)[0])
+    assert ("chosen_step" in method.report()) == (choose == "offline")
+
+
+@pytest.mark.parametrize(
+    ("choose", "steps", "counts"),
+    [
+        ("offline", (0.0, 50.0, 200.0), [(3, 1, 2)]),
+        ("offline", (0.0, 0.0, 0.0), [(3, 3, 0)]),
+        ("last", (0.0, 50.0, 200.0), []),
+    ],
+)
+def test_the_reader_is_told_how_often_the_clone_was_left(build, choose, steps, counts):
+    experiment = build("--gate.choose", choose)
+    experiment.method.gate.merit[:, 1] = torch.tensor(steps)
+    lines = [line for line in remarks(experiment) if "chosen_step" in line]
+    assert [tuple(int(number) for number in re.findall(r"\d+", line)) for line in lines] == counts
+
+
+def test_without_adaptation_the_clone_acts(dataset_file, tmp_path, capsys):
+    words = ["--dataset", str(dataset_file), "--cost-limits", "9", "--episodes", "1", "--out", str(tmp_path / "run")]
+    summary = train.run(train.parse([*TINY, *words, "--adaptation-steps", "0"]))
+    stored = load_file(tmp_path / "run" / "checkpoint.safetensors")
+    assert torch.equal(stored["chosen"], stored["clone.average"])
+    assert summary["method"]["chosen_step"] == [0.0]
+    assert "Of 1 replicas, 1 kept the clone that training starts from and 0 a policy" in capsys.readouterr().out
+    # What it is foretold to cost is what the data say of its clone.
+    method = finished(tmp_path / "run")[0].method
+    assert isinstance(method, DRCORL)
+    assert method.gate.known is not None
+    (foretold,) = summary["results"]
+    assert foretold["offline_cost_estimate"] == pytest.approx(method.gate.known.costs.item(), abs=1e-4)
+
+
+@pytest.mark.parametrize("rule", ["manipulation", "crpo", "pid"])
+def test_the_rule_decides_what_the_policy_follows(build, rule):
+    """Between the limit and limit + slack: manipulation mixes, CRPO follows the reward, a cold PID as well."""
+    experiment = build("--cost-limits", "10", "--adaptation.rule", rule)
+    experiment.method.gate.cost.fill_(11.0)
+    phase = experiment.method.phases()[-1]
+    phase.begin()
+    draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
+    metrics = phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
+    found = {name for name in ("safe", "align", "conflict", "unsafe") if metrics[f"share_{name}"].item() == 1}
+    assert found <= {"manipulation": {"align", "conflict"}, "crpo": {"safe"}, "pid": {"unsafe"}}[rule]
+    assert len(found) == 1
+    assert ("multiplier" in metrics) == (rule == "pid")
+
+
+def test_printed_pessimism_reaches_the_critics(build):
+    thetas = []
+    for words in ((), ("--critics.printed-pessimism",), ("--critics.pessimism", "0")):
+        experiment = build(*words)
+        one_update(experiment)
+        thetas.append(experiment.method.costs[0].q.theta.detach().clone())
+    assert not torch.equal(thetas[0], thetas[1])
+    assert not torch.equal(thetas[1], thetas[2])
+
+
+@pytest.mark.parametrize(
+    ("words", "trained"),
+    [
+        ((), True),
+        (("--anchor", "none", "--regression-steps", "4"), False),
+        (("--anchor", "mse", "--regression-steps", "4"), False),
+        (("--anchor", "none", "--regression-steps", "3"), True),
+    ],
+)
+def test_the_behaviour_model_is_trained_where_something_reads_it(build, words, trained):
+    assert ("behaviour" in [phase.name for phase in build(*words).method.phases()]) == trained
+
+
+def test_regression_does_not_ask_the_behaviour_model(build, monkeypatch):
+    """Cloning that ends with the regression is the same without it, and four times as fast."""
+    found = []
+    for words in (("--cloning-steps", "4"), ("--cloning-steps", "5")):
+        experiment = build("--regression-steps", "4", *words)
+        method = experiment.method
+        phase = next(phase for phase in method.phases() if phase.name == "cloning")
+        draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
+        if words[1] == "4":
+            monkeypatch.setattr(method.behaviour, "kl", lambda *_: pytest.fail("the behaviour model was asked"))
+        phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
+        found.append(method.clone.theta.detach().clone())
+    assert torch.equal(*found)
+
+
+def test_a_behaviour_model_that_nothing_reads_is_not_updated(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        train.main(["--update-behaviour", "--anchor", "mse"])
+    assert stopped.value.code == 2
+    assert "--update-behaviour with --anchor mse: nothing reads" in capsys.readouterr().err

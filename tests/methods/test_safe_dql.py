@@ -1,0 +1,413 @@
+"""deep.methods.safe_dql.safe_dql: the terms of Eq. (1) and their signs, the twins, acting, a bandit, resuming,
+replicas."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from deep import train
+from deep.core.method import Choosing
+from deep.core.randomness import draw_block
+from deep.data.dataset import OfflineDataset, save
+from deep.evaluate import __main__ as evaluate
+from deep.methods.parts.critics import episodic_to_discounted
+from deep.methods.safe_dql import safe_dql
+from deep.methods.safe_dql.best_of_n import merit
+from deep.nn.parameters import gradient
+from deep.runs import trainer
+from deep.runs.folder import RunFolder
+from tests.methods.test_replicas import compare
+from theory.support.errors import InputError
+
+TINY = """--algorithm safe_dql --behaviour-steps 4 --improvement-steps 4 --batch-size 16 --hidden 16 16
+--critics.hidden 16 --candidates 3 --dynamics.members 2 --dynamics.hidden 16""".split()
+
+
+def made(build, *options):
+    return build(*TINY, "--cost-limits", "10", *options).method
+
+
+def constant(method, *values):
+    """Make the four critics constant: these discounted sums for Q_1^r, Q_2^r, Q_1^c, Q_2^c."""
+    with torch.no_grad():
+        for theta in (method.critics.q.theta, method.critics.q.average):
+            theta.zero_()
+            theta.unflatten(1, (4, -1))[:, :, -1] = torch.tensor(values) / method.critics.unit
+
+
+def drawn(method, steps=1):
+    draws = draw_block(method.objective_draws(16), method.problem.replica_seeds, "test", 0, steps, torch.device("cpu"))
+    return [{name: block[k] for name, block in draws.items()} for k in range(steps)]
+
+
+def transitions(method):
+    return method.problem.replay.batch(torch.arange(16).expand(len(method.problem.replicas), -1))
+
+
+def terms(method, draws=None):
+    batch = transitions(method)
+    return method.objective(method.actor.theta, batch.observations, batch.actions, draws or drawn(method)[0])
+
+
+def test_the_reward_bootstraps_from_the_smaller_twin_and_the_cost_from_the_larger(build):
+    method = made(build)
+    constant(method, 3.0, 5.0, 7.0, 2.0)
+    batch = transitions(method)
+    batch = batch._replace(alive=torch.cat([torch.zeros(1, 8), torch.ones(1, 8)], 1))
+    targets = method.critics.bellman_targets(batch, batch.actions) * method.critics.unit
+    low, high = (bound * method.critics.unit for bound in method.critics.reward_bounds)
+    reward = (batch.rewards + 0.99 * batch.alive * 3).clamp(low, high)
+    cost = batch.costs + 0.99 * batch.alive * 7
+    for member, expected in enumerate((reward, reward, cost, cost)):
+        torch.testing.assert_close(targets[:, member], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_targets_stay_within_what_is_possible(build):
+    method = made(build)
+    constant(method, -1e6, -1e6, 1e6, 1e6)
+    batch = transitions(method)
+    targets = method.critics.bellman_targets(batch, batch.actions)
+    low, high = method.problem.replay.rewards.min().item(), method.problem.replay.costs.max().item()
+    assert targets[:, :2].min().item() == pytest.approx(low)
+    assert targets[:, 2:].max().item() == pytest.approx(high)
+
+
+def test_critics_learn_towards_their_targets_and_the_targets_follow_slowly(build):
+    method = made(build, "--critics.learning-rate", "0.02")
+    batch, goal = transitions(method), torch.full((1, 4, 16), 0.5)
+    before = method.critics.q.average.clone()
+    for _ in range(200):
+        method.critics.learn(batch, goal)
+    previous = method.critics.q.average.clone()
+    assert method.critics.learn(batch, goal)["critic_loss"].item() < 1e-3
+    expected = 0.995 * previous + 0.005 * method.critics.q.theta.detach()
+    torch.testing.assert_close(method.critics.q.average, expected)
+    assert not torch.equal(before, method.critics.q.average)
+
+
+@pytest.mark.parametrize(("twins", "hinge"), [((0.2, 0.9), 0.0), ((0.2, 1.5), 0.5), ((1.7, 1.2), 0.7)])
+def test_the_hinge_is_the_larger_cost_beyond_kappa(build, twins, hinge):
+    method = made(build)  # a limit of 10 in 1000 steps: kappa = 1
+    constant(method, 4.0, 4.0, *twins)
+    found = terms(method)
+    assert method.kappa.tolist() == pytest.approx([1.0])
+    assert found.hinge.item() == pytest.approx(hinge, abs=1e-5)
+    assert found.predicted_cost.item() == pytest.approx(max(twins))
+
+
+def test_the_hinge_pushes_costs_down_above_kappa_and_not_at_all_below(build):
+    method = made(build)
+    slopes = {}
+    for kappa in (1e6, -1e6):
+        method.kappa.fill_(kappa)
+        found = terms(method)
+        slopes[kappa] = gradient(found.hinge, method.actor, retain_graph=True)
+        costs = gradient(found.predicted_cost, method.actor)
+    assert not slopes[1e6].any()
+    assert costs.any()
+    torch.testing.assert_close(slopes[-1e6], costs)
+
+
+def test_the_loss_descends_cloning_and_hinge_and_ascends_reward(build):
+    method = made(build, "--penalty", "2", "--eta", "3")
+    method.kappa.fill_(-4.0)
+    with torch.no_grad():  # no action is clipped: a clipped one lets gradients through by their direction
+        method.actor.theta.mul_(0.05)
+    draws = drawn(method)[0]
+    found = terms(method, draws | {"z": 0.02 * draws["z"]})
+    weights = torch.autograd.grad(found.loss.sum(), [found.cloning, found.reward, found.hinge], retain_graph=True)
+    assert [w.item() for w in weights] == pytest.approx([1.0, -found.eta.item(), 2.0])
+    parts = [gradient(part, method.actor, retain_graph=True) for part in (found.cloning, found.reward, found.hinge)]
+    total = parts[0] - found.eta * parts[1] + 2.0 * parts[2]
+    torch.testing.assert_close(gradient(found.loss, method.actor), total)
+    assert all(part.any() for part in parts)
+
+
+@pytest.mark.parametrize(("limit", "divisor"), [(4.0, 1.0), (10.0, 1.0), (50.0, 5.0)])
+def test_the_penalty_is_per_kappa_where_kappa_is_above_one(build, limit, divisor):
+    method = made(build, "--cost-limits", str(limit), "--penalty", "3")
+    assert terms(method).penalty.item() == pytest.approx(3 / divisor)
+
+
+def test_eta_is_normalised_by_the_size_of_the_reward_values(build):
+    method = made(build, "--eta", "2")
+    constant(method, -4.0, -8.0, 0.0, 0.0)
+    first, second = ({**drawn(method)[0], "twin": torch.tensor([u])} for u in (0.2, 0.8))
+    assert (terms(method, first).reward.item(), terms(method, first).eta.item()) == pytest.approx((-4, 2 / 8))
+    assert (terms(method, second).reward.item(), terms(method, second).eta.item()) == pytest.approx((-8, 2 / 4))
+    method = made(build, "--eta", "2", "--twin", "min")
+    constant(method, -4.0, -8.0, 0.0, 0.0)
+    assert (terms(method).reward.item(), terms(method).eta.item()) == pytest.approx((-8, 2 / 8))
+    assert not terms(method).eta.requires_grad
+
+
+def test_dual_ascent_raises_the_penalty_while_the_cost_is_too_high(build):
+    method = made(build, "--cost-limits", "10", "30", "--dual-rate", "0.5", "--penalty", "3", "--penalty-cap", "5")
+    method._ascend(torch.tensor([2.0, 2.0]))  # kappa is 1 and 3
+    assert method.multiplier.tolist() == pytest.approx([3 + 0.5 * 1, 3 - 0.5 / 3])
+    method._ascend(torch.tensor([1e3, -1e3]))
+    assert method.multiplier.tolist() == [5, 0]
+
+
+def test_dual_ascent_is_part_of_an_update_and_only_where_asked_for(build):
+    for rate, moved in (("0.5", True), ("0", False)):
+        method = made(build, "--dual-rate", rate)
+        constant(method, 0.0, 0.0, 9.0, 9.0)
+        run_update(method)
+        assert (method.multiplier.item() > 1) == moved
+
+
+def run_update(method):
+    phase = method.phases()[-1]
+    draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, torch.device("cpu"))
+    phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
+
+
+def test_the_policys_average_follows_it(build):
+    method = made(build, "--average-rate", "0.25")
+    before = method.actor.average.clone()
+    run_update(method)
+    expected = 0.75 * before + 0.25 * method.actor.theta.detach()
+    torch.testing.assert_close(method.actor.average, expected)
+    assert not torch.equal(before, method.actor.average)
+
+
+def test_the_policys_gradient_is_clipped_and_the_averaged_policy_bootstraps(build, monkeypatch):
+    method = made(build, "--clip", "0.5")
+    assert method.actor.config.clip == 0.5
+    used = []
+    sample = method.policy.sample
+    monkeypatch.setattr(method.policy, "sample", lambda theta, *rest: used.append(theta) or sample(theta, *rest))
+    run_update(method)
+    assert used[0] is method.actor.average
+    assert used[1] is method.actor.theta
+
+
+def test_improvement_starts_from_the_seeds_behaviour(build):
+    method = build(*TINY, "--seeds", "1", "2", "--cost-limits", "4", "9").method
+    for parameters in (method.behaviour, method.behaviour_critics.q):
+        with torch.no_grad():
+            parameters.theta.add_(torch.randn(parameters.theta.shape, generator=torch.Generator().manual_seed(3)))
+    method.phases()[-1].begin()
+    assert torch.equal(method.actor.theta, method.behaviour.theta[[0, 0, 1, 1]])
+    assert torch.equal(method.critics.q.theta, method.behaviour_critics.q.theta[[0, 0, 1, 1]])
+
+
+def test_the_best_candidate_is_the_safe_one_of_most_reward_or_the_cheapest():
+    reward = torch.tensor([[1.0, 5.0, 3.0], [1.0, 5.0, 3.0], [-9.0, 5.0, 3.0]])
+    cost = torch.tensor([[0.0, 9.0, 2.0], [3.0, 9.0, 4.0], [2.0, 9.0, 4.0]])
+    assert merit(reward, cost, torch.full((3,), 2.0)).argmax(1).tolist() == [2, 0, 0]
+
+
+def test_acting_chooses_among_its_own_samples_and_can_be_repeated(build):
+    experiment = build(*TINY, "--seeds", "1", "2", "--cost-limits", "4", "9", "--candidates", "6")
+    assert isinstance(experiment.method, Choosing)
+    method: Any = experiment.method
+    assert tuple(method.actors()) == ("best", "sample")
+    observations = experiment.replay.observations[:5].expand(4, -1, -1)
+    act, again, few = (method.acting("best") for _ in range(3))
+    first, second = act(observations), act(observations)
+    assert torch.equal(first, again(observations))
+    assert torch.equal(second, again(observations))
+    assert not torch.equal(first, second)
+    # The first rows of a longer batch are the shorter batch's.
+    torch.testing.assert_close(few(observations[:, :2]), first[:, :2])
+    # Every chosen action is one of that observation's candidates, and none of them has a better merit.
+    z = draw_block(method.objective_draws(30), method.problem.replica_seeds, "t", 0, 1, torch.device("cpu"))["z"][0]
+    candidates = method.sample(observations.repeat_interleave(6, 1), z).unflatten(1, (5, 6))
+    chosen = method.best(observations, z)
+    assert ((candidates - chosen.unsqueeze(2)).abs().amax(-1) < 1e-6).any(2).all()
+    for k in range(6):
+        other, best = (method.foretell(observations, a) for a in (candidates[:, :, k], chosen))
+        merits = [
+            (v.greatest_cost <= method.kappa.unsqueeze(1), v.least_reward, v.greatest_cost) for v in (other, best)
+        ]
+        (safe, reward, cost), (safe_best, reward_best, cost_best) = merits
+        assert (safe_best | ~safe).all()
+        assert (~safe | (reward_best >= reward - 1e-4)).all()
+        assert (safe_best | (cost_best <= cost + 1e-4)).all()
+    assert tuple(build(*TINY, "--choose", "sample").method.actors()) == ("sample", "best")
+
+
+@pytest.mark.parametrize("choice", ["best", "sample"])
+def test_many_states_are_acted_at_in_parts_of_bounded_size(build, monkeypatch, choice):
+    """The estimators ask for actions at 25 000 states; 50 samples at each of them for 9 replicas took 24 GB."""
+    method: Any = build(*TINY, "--seeds", "1", "2", "--cost-limits", "4").method
+    observations = method.problem.replay.observations[:7].expand(2, -1, -1)
+    whole = method.acting(choice)(observations)
+    sizes = []
+    inner = getattr(method, choice)
+    monkeypatch.setattr(method, choice, lambda states, z: sizes.append(states.shape[1]) or inner(states, z))
+    monkeypatch.setattr(safe_dql, "STATES_AT_ONCE", 3)
+    act = method.acting(choice)
+    parts = act(observations)
+    assert sizes == [3, 3, 1]
+    torch.testing.assert_close(parts[:, :3], whole[:, :3])
+    same = act(observations[:, :1].expand(-1, 6, -1))
+    assert not torch.equal(same[:, :3], same[:, 3:]), "the parts of a step have noise of their own"
+    assert torch.equal(parts, method.acting(choice)(observations))
+
+
+# Thresholds -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_cut_conversion_is_the_mean_over_an_episodes_steps():
+    gamma, length, rate = 0.9, 30, 0.2
+    values = [rate * sum(gamma**j for j in range(left)) for left in range(1, length + 1)]
+    assert episodic_to_discounted(rate * length, gamma, length, "cut") == pytest.approx(np.mean(values))
+
+
+def test_kappa_is_the_limit_converted(build):
+    for how, factor in (("data", 1), ("start", 1 - 0.99**1000), ("cut", 1 - 0.99 * (1 - 0.99**1000) / 10)):
+        method = build(*TINY, "--cost-limits", "10", "30", "--kappa", how).method
+        assert method.kappa.tolist() == pytest.approx([factor, 3 * factor])
+
+
+# A bandit -------------------------------------------------------------------------------------------------------------
+
+ARMS = {"safe": (-0.7, 0.5, 0.0), "poor": (0.0, 0.0, 0.0), "risky": (0.7, 1.0, 1.0)}
+"""Where each arm's first action lies, its reward and its cost."""
+
+BANDIT = """--algorithm safe_dql --gamma 0.5 --cost-limits 200 2000 --behaviour-steps 500 --improvement-steps 300
+--batch-size 128 --hidden 64 64 --critics.hidden 32 --behaviour-rate 3e-3 --learning-rate 3e-3
+--critics.learning-rate 5e-3 --average-rate 0.02 --critics.target-rate 0.02 --eta 1.5 --penalty 10
+--dynamics.steps 0 --dynamics.hidden 16""".split()
+"""gamma = .5 makes kappa = limit / 500: .4 lies between the costs of the safe and the risky arm, 4 is no limit."""
+
+
+@pytest.fixture
+def bandit(build, tmp_path):
+    """One-step episodes in one state; the behaviour policy pulls the three arms equally often, with some spread."""
+    rng = np.random.default_rng(0)
+    count = 900
+    arm = np.array(list(ARMS.values()), dtype=np.float32)[np.arange(count) % 3]
+    actions = rng.normal(0, 0.1, (count, 3)).clip(-0.25, 0.25).astype(np.float32)
+    actions[:, 0] += arm[:, 0]
+    state, yes = np.zeros((count, 11), dtype=np.float32), np.ones(count, dtype=bool)
+    save(tmp_path / "bandit.hdf5", OfflineDataset("HopperVel", state, state, actions, arm[:, 1], arm[:, 2], yes, ~yes))
+    return build(*BANDIT, "--dataset", str(tmp_path / "bandit.hdf5"))
+
+
+def shares(method, choice):
+    """How often each replica pulls each arm."""
+    first = method.acting(choice)(torch.zeros(2, 500, 11))[..., 0]
+    return [
+        {name: ((row - place).abs() < 0.35).float().mean().item() for name, (place, *_) in ARMS.items()}
+        for row in first
+    ]
+
+
+def test_the_policy_finds_the_best_safe_arm_and_with_the_hinge_off_the_better_unsafe_one(bandit):
+    method = bandit.method
+    behaviour, improvement = method.phases()
+    run_phase(behaviour)
+    improvement.begin()
+    # The behaviour policy pulls every arm; the choice among its samples is safe where the limit asks for it.
+    cloned, chosen = shares(method, "sample"), shares(method, "best")
+    assert min(cloned[0].values()) > 0.1
+    assert chosen[0]["risky"] < 0.02 < chosen[0]["safe"] - 0.5
+    assert chosen[1]["risky"] > 0.6
+    run_phase(improvement)
+    for choice in ("sample", "best"):
+        strict, loose = shares(method, choice)
+        assert strict["safe"] > 0.9
+        assert loose["risky"] > 0.9
+    # The critics know the arms' rewards and costs.
+    actions = torch.tensor([[place, 0.0, 0.0] for place, *_ in ARMS.values()]).expand(2, -1, -1)
+    values = method.foretell(torch.zeros(2, 3, 11), actions)
+    costs = torch.tensor([cost for *_, cost in ARMS.values()]).expand(2, -1)
+    rewards = bandit.problem.reward_scale * torch.tensor([reward for _, reward, _ in ARMS.values()]).expand(2, -1)
+    torch.testing.assert_close(values.greatest_cost, costs, rtol=0, atol=0.2)
+    torch.testing.assert_close(values.least_reward, rewards, rtol=0, atol=0.1)
+
+
+def run_phase(phase):
+    phase.begin()
+    for block in range(phase.steps // 50):
+        draws = draw_block(phase.draws, phase.seeds, phase.name, block, 50, torch.device("cpu"))
+        for k in range(50):
+            phase.update(torch.tensor(float(50 * block + k)), {name: x[k] for name, x in draws.items()})
+
+
+# A run ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [(), ("--twin", "min", "--dual-rate", "0.1", "--schedule", "cosine")])
+def test_one_update_does_not_depend_on_the_company(build, options):
+    compare(build, (*TINY, "--dynamics.steps", "4", *options), 1, 1e-5)
+
+
+def test_a_hundred_updates_do_not_depend_on_the_company(build):
+    phases = ("--dynamics.steps", "100", "--behaviour-steps", "100", "--improvement-steps", "100")
+    torch.set_default_dtype(torch.float64)
+    try:
+        compare(build, (*TINY, *phases, "--dual-rate", "0.1"), 100, 1e-9)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device on this machine")
+def test_one_update_on_a_gpu_equals_the_cpus(build):
+    from tests.methods.test_replicas import run_phases
+
+    cpu, gpu = build(*TINY), build(*TINY, "--device", "cuda")
+    for experiment in (cpu, gpu):
+        run_phases(experiment, 1)
+    for name, tensor in cpu.tensors().items():
+        torch.testing.assert_close(gpu.tensors()[name].cpu(), tensor, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(build, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    options = (*TINY, "--behaviour-steps", "100", "--improvement-steps", "150", "--dual-rate", "0.1")
+
+    def run(name, stop_at=None, resume=False):
+        experiment = build(*options)
+        method = experiment.method
+        update, done = method._improve, 0
+
+        def counted(step, draws):
+            nonlocal done
+            done += 1
+            if done == stop_at:
+                raise KeyboardInterrupt
+            return update(step, draws)
+
+        monkeypatch.setattr(method, "_improve", counted)
+        folder = RunFolder(tmp_path / name)
+        folder.open({"identity": {}}, resume)
+        try:
+            trainer.train(experiment.phases(), experiment.tensors(), folder, experiment.device)
+        finally:
+            folder.close()
+        return experiment.tensors(), done
+
+    whole, _ = run("whole")
+    with pytest.raises(KeyboardInterrupt):
+        run("stopped", stop_at=120)
+    resumed, steps = run("stopped", resume=True)
+    assert steps == 50
+    assert all(torch.equal(whole[name], tensor) for name, tensor in resumed.items())
+
+
+def test_a_run_reports_the_policy_and_its_best_of_n_apart(dataset_file, tmp_path):
+    words = [*TINY, "--dataset", str(dataset_file), "--out", str(tmp_path / "run"), "--episodes", "2"]
+    train.main([*words, "--cost-limits", "4", "60", "--dynamics.steps", "0"])
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["choice"] == "best"
+    assert summary["method"]["kappa"] == pytest.approx([0.4, 6.0])
+    assert [r["cost_limit"] for r in summary["other_choices"]["sample"]] == [4, 60]
+    assert summary["other_choices"]["sample"] != summary["results"]
+    evaluate.main([str(tmp_path / "run"), "--episodes", "2"])
+    again = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert again["results"] == summary["results"]
+    assert again["other_choices"] == summary["other_choices"]
+
+
+@pytest.mark.parametrize("words", [["--eta", "-1"], ["--penalty", "200"], ["--candidates", "0"], ["--chain", "0"]])
+def test_numbers_that_make_no_sense_are_refused(build, words):
+    with pytest.raises(InputError, match="accepted"):
+        build(*TINY, *words)

@@ -1,0 +1,339 @@
+"""deep.estimates without training: fitted-Q, DICE, nearest behaviour, on finite problems whose values theory/ knows."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import brentq
+
+from deep.data.dataset import OfflineDataset, save
+from deep.ope.baselines import second_opinions
+from deep.ope.dice import Dice, DiceConfig, occupancy_ratio
+from deep.ope.features import fourier_features
+from deep.ope.fitted_q import FittedQ, FittedQConfig, fixed_point
+from deep.ope.nearest_trajectories import NearestBehaviour, NearestConfig, sharpened
+from theory.cmdp.dense import FiniteCMDP
+from theory.cmdp.families import make
+from theory.evaluation import evaluate
+from theory.support.errors import InputError
+
+STATES, ACTIONS = 5, 3
+
+
+@pytest.fixture(scope="module")
+def tabular():
+    """A random CMDP and policy, exactly evaluated; one row per (s, a) with what it leads to on average."""
+    cmdp = make("garnet", STATES, ACTIONS, 0.97, 0.5, [3])
+    rng = np.random.default_rng(4)
+    policy = torch.from_numpy(rng.dirichlet(np.ones(ACTIONS), size=(1, STATES)))
+    pairs = STATES * ACTIONS
+    onward = (cmdp.P[0].reshape(pairs, STATES, 1) * policy).reshape(1, pairs, pairs)
+    payoffs = torch.stack([cmdp.c[0].flatten(), cmdp.r[0].flatten()], 1)
+    weights = torch.from_numpy(rng.dirichlet(np.ones(pairs)))
+    return cmdp, policy, torch.eye(pairs, dtype=torch.float64), onward, payoffs, weights
+
+
+def test_the_fixed_point_is_the_exact_q_whatever_the_datas_distribution(tabular):
+    cmdp, policy, data, onward, payoffs, weights = tabular
+    theta = fixed_point(data, onward, payoffs, weights.unsqueeze(0), 0.97, 0.0)[0, 0]
+    exact = evaluate(cmdp, policy)
+    torch.testing.assert_close(theta[:, 0], exact.Q_c[0].flatten(), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(theta[:, 1], exact.Q_r[0].flatten(), rtol=1e-9, atol=1e-9)
+
+
+def test_the_ratio_is_the_policys_occupancy_in_the_datas(tabular):
+    cmdp, policy, data, onward, payoffs, _ = tabular
+    flow = data - 0.97 * onward
+    start = (1 - 0.97) * (cmdp.rho[0].unsqueeze(1) * policy[0]).reshape(1, -1)
+    w = occupancy_ratio(flow, start, 1e-10, iterations=100)
+    exact = evaluate(cmdp, policy)
+    occupancy = (exact.d.unsqueeze(-1) * policy).flatten(1)
+    torch.testing.assert_close(w / (STATES * ACTIONS), occupancy, rtol=1e-5, atol=1e-7)
+    cost = (w @ payoffs[:, 0]) / len(data) / (1 - 0.97)
+    torch.testing.assert_close(cost, exact.J_c, rtol=1e-5, atol=0)
+
+
+def test_the_ratio_meets_the_conditions_of_optimality_where_weights_are_cut_at_zero():
+    """Gradient 0 where w > 0 and >= 0 where w = 0; unknown by unknown, for problems side by side."""
+    generator = torch.Generator().manual_seed(0)
+    flow = torch.randn(3, 40, 6, generator=generator, dtype=torch.float64)
+    start = torch.randn(3, 6, generator=generator, dtype=torch.float64)
+    strength = 0.05
+    w = occupancy_ratio(flow, start, strength)
+    residual = torch.einsum("rn,rnd->rd", w, flow) / 40 - start
+    gradient = torch.einsum("rnd,rd->rn", flow, residual) + strength * (w - 1)
+    assert (w >= 0).all()
+    assert ((w == 0).sum(1) > 3).all()
+    assert gradient[w > 0].abs().max() < 1e-9
+    assert gradient[w == 0].min() > 0
+    alone = occupancy_ratio(flow[1:2], start[1:2], strength)
+    torch.testing.assert_close(alone, w[1:2], rtol=1e-10, atol=1e-10)
+    heavy = occupancy_ratio(flow, start, 1e6)
+    torch.testing.assert_close(heavy, torch.ones_like(heavy), atol=1e-4, rtol=0)
+
+
+GAMMA = 0.999
+"""1 - 1/L of HopperVel, the estimators' default."""
+
+
+def chain_data(noisy_costs: bool = False) -> OfflineDataset:
+    """Two states and a sign of the first action: + moves between them, - ends the episode; HopperVel's sizes.
+
+    In state 0, + costs 1 (noisy: 1 with probability 1/2) and earns 2, and - is free and earns 5; in state 1, + is free
+    and earns nothing, - costs 3. Every episode begins in state 0 and times out after 30 steps.
+    """
+    rng = np.random.default_rng(0)
+    rows: dict[str, list] = {name: [] for name in ("s", "n", "a", "r", "c", "terminal", "timeout")}
+    for episode in range(60):
+        state = 0
+        for step in range(30):
+            go = episode % 3 == 0 or rng.random() < 0.9
+            cost = {(0, True): 1.0, (0, False): 0.0, (1, True): 0.0, (1, False): 3.0}[state, go]
+            if noisy_costs and (state, go) == (0, True):
+                cost = float(rng.random() < 0.5)
+            values = (state, 1 - state, go, 2.0 * (state == 0) if go else 5.0 * (state == 0), cost, not go)
+            for name, value in zip(rows, (*values, go and step == 29), strict=True):
+                rows[name].append(value)
+            if not go:
+                break
+            state = 1 - state
+    observed = {name: np.zeros((len(rows["s"]), 11), dtype=np.float32) for name in ("s", "n")}
+    for name, array in observed.items():
+        array[:, 0] = rows[name]
+    actions = np.where(np.array(rows["a"])[:, None], 0.5, -0.5) * np.ones((1, 3))
+    terminals, timeouts = (np.array(rows[name], dtype=bool) for name in ("terminal", "timeout"))
+    rewards, costs = (np.array(rows[name], dtype=np.float32) for name in ("r", "c"))
+    actions = actions.astype(np.float32)
+    return OfflineDataset("HopperVel", observed["s"], observed["n"], actions, rewards, costs, terminals, timeouts)
+
+
+@pytest.fixture
+def chain(build, tmp_path: Path):
+    """(problem, one-hot features, policies by sign) of the chain."""
+
+    def made(noisy_costs: bool = False):
+        save(tmp_path / "chain.hdf5", chain_data(noisy_costs))
+        experiment = build("--dataset", str(tmp_path / "chain.hdf5"), "--seeds", "0", "--cost-limits", "4", "9")
+        replay = experiment.replay
+
+        def features(observations, actions):
+            state = (observations[..., 0] * replay.std[0] + replay.mean[0]).round().long()
+            return torch.nn.functional.one_hot(2 * state + (actions[..., 0] > 0), 4).double()
+
+        return experiment.problem, features
+
+    return made
+
+
+def always(*signs: float):
+    """One replica for each sign of all its actions."""
+    values = torch.tensor(signs).reshape(-1, 1, 1)
+    return lambda observations: values.expand(*observations.shape[:2], 3)
+
+
+def exact_chain(sign: float) -> tuple[float, float, float]:
+    """Discounted cost, return and length from state 0 by theory/; the third state is the end."""
+    P = np.zeros((3, 2, 3))
+    P[:, 0, 2] = P[2, 1, 2] = P[0, 1, 1] = P[1, 1, 0] = 1
+    r, c, alive = [[5, 2], [0, 0], [0, 0]], [[0, 1], [3, 0], [0, 0]], [[1, 1], [1, 1], [0, 0]]
+    policy = torch.zeros(1, 3, 2, dtype=torch.float64)
+    policy[..., int(sign > 0)] = 1
+    found = evaluate(FiniteCMDP(P, r, c, [1, 0, 0], GAMMA, 1.0), policy)
+    steps = evaluate(FiniteCMDP(P, alive, c, [1, 0, 0], GAMMA, 1.0), policy)
+    return found.J_c.item(), found.J_r.item(), steps.J_r.item()
+
+
+ESTIMATORS = {
+    "fitted_q": lambda problem, features: FittedQ(FittedQConfig(None, "start", ridge=1e-12), problem, features),
+    "dice": lambda problem, features: Dice(DiceConfig(regularisation=1e-10, iterations=200), problem, features),
+}
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_episodes_of_the_chain_are_foretold_exactly(chain, name):
+    problem, features = chain()
+    estimate = ESTIMATORS[name](problem, features).estimate(always(0.5, -0.5))
+    for i, sign in enumerate((0.5, -0.5)):
+        found = [getattr(estimate, field)[i].item() for field in ("cost", "reward", "length")]
+        assert found == pytest.approx(exact_chain(sign), rel=1e-3, abs=1e-3)
+    # With deterministic costs nothing is uncertain.
+    assert estimate.cost_std.tolist() == pytest.approx([0, 0], abs=0.5)
+
+
+def test_noisy_costs_widen_the_interval_and_it_covers_the_truth(chain):
+    problem, features = chain(noisy_costs=True)
+    truth = exact_chain(0.5)[0] / 2
+    for make_estimator in ESTIMATORS.values():
+        estimate = make_estimator(problem, features).estimate(always(0.5, -0.5))
+        assert estimate.cost_std[0] > 5
+        assert estimate.cost_low[0] < truth < estimate.cost_high[0]
+        assert estimate.cost_high[0] < 2 * truth
+
+
+@pytest.mark.parametrize(("states", "expected"), [("start", 1 / (1 - 0.9**2)), ("data", None)])
+def test_fitted_q_reads_its_values_where_it_is_told_and_in_an_episodes_unit(chain, states, expected):
+    """gamma = .9: Q_c(0, +) = 1 / (1 - .81), Q_c(1, +) = .9 Q_c(0, +), and an episode is .1 * 1000 of that."""
+    problem, features = chain()
+    config = FittedQConfig(gamma=0.9, states=states, ridge=1e-12)
+    if expected is None:
+        share = (problem.data.observations[:, 0] == 0).mean()
+        expected = (share + (1 - share) * 0.9) / (1 - 0.9**2)
+    estimate = FittedQ(config, problem, features).estimate(always(0.5, -0.5))
+    assert estimate.cost[0].item() == pytest.approx(100 * expected, rel=1e-4)
+
+
+def test_costs_stay_within_what_an_episode_can_cost(chain):
+    problem, features = chain()
+
+    def wild(observations, actions):
+        return features(observations, actions)[..., :1]  # one feature for everything: nonsense, but finite
+
+    estimate = FittedQ(FittedQConfig(0.9999, "start", ridge=1e-6), problem, wild).estimate(always(0.5, -0.5))
+    assert ((estimate.cost >= 0) & (estimate.cost_high <= 3000)).all()
+
+
+def test_departure_is_one_on_the_data_and_more_where_the_data_are_rare(chain):
+    """DICE: E_D[w^2] / (E_D w)^2, which is 1 for equal weights; + spends half of its time in either state."""
+    problem, features = chain()
+    dice = Dice(DiceConfig(regularisation=1e6), problem, features)
+    assert dice.estimate(always(0.5, -0.5)).departure.tolist() == pytest.approx([1, 1], abs=1e-3)
+    free = ESTIMATORS["dice"](problem, features).estimate(always(0.5, -0.5)).departure
+    first, going = problem.data.observations[:, 0] == 0, problem.data.actions[:, 0] > 0
+    shares = [(going & (first == here)).mean() for here in (True, False)]
+    assert free[0].item() == pytest.approx(sum(0.25 / share for share in shares), rel=0.02)
+    assert free[1] > 10
+
+
+def test_the_nearest_behaviour_is_what_those_trajectories_cost(chain):
+    problem, _ = chain()
+    data = problem.data
+    going = ~data.terminals[data.ends]
+    effective = 5.0
+    estimate = NearestBehaviour(NearestConfig(effective, states=30), problem).estimate(always(0.5, -0.5))
+    # All trajectories that never stop act like the first policy; they cost 15 each, and there are more than 5.
+    assert going.sum() > effective
+    assert estimate.cost[0].item() == pytest.approx(data.trajectory_costs[going].mean(), rel=1e-2)
+    assert estimate.length[0].item() == pytest.approx(30, rel=1e-2)
+    assert estimate.departure[0].item() < 0.05
+    # The second policy is like those that stop at once.
+    assert estimate.length[1] < 10
+
+
+def test_the_nearest_behaviour_by_loops_over_trajectories(build, dataset: OfflineDataset):
+    """The same from raw arrays, with a root finder for the width of the weights."""
+    problem = build("--seeds", "0", "--cost-limits", "4").problem
+    estimate = NearestBehaviour(NearestConfig(effective=4.0, states=7), problem).estimate(always(0.3))
+    distance = []
+    for start, length in zip(dataset.starts, dataset.lengths, strict=True):
+        rows = [start + k * length // 7 for k in range(7)]
+        distance.append(np.mean((dataset.actions[rows] - 0.3) ** 2))
+
+    def weights(log_width: float) -> np.ndarray:
+        raw = np.exp(-(np.array(distance) - min(distance)) / np.exp(log_width))
+        return raw / raw.sum()
+
+    w = weights(float(brentq(lambda x: 1 / (weights(x) ** 2).sum() - 4, -20, 5)))  # pyright: ignore[reportArgumentType]
+    cost = w @ dataset.trajectory_costs
+    error = np.sqrt((w**2 @ (dataset.trajectory_costs - cost) ** 2) / (1 - (w**2).sum()))
+    assert estimate.cost.item() == pytest.approx(cost, rel=1e-4)
+    assert estimate.reward.item() == pytest.approx(w @ dataset.trajectory_returns, rel=1e-4)
+    assert estimate.cost_std.item() == pytest.approx(error, rel=1e-3)
+    assert estimate.cost_high.item() == pytest.approx(cost + 2 * error, rel=1e-3)
+    assert estimate.departure.item() == pytest.approx(w @ distance / np.mean(distance), rel=1e-4)
+
+
+def test_sharpened_weights_have_the_effective_number_and_fall_with_the_distance():
+    distance = torch.rand(3, 50, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    weights = sharpened(distance, 7.0)
+    torch.testing.assert_close(weights.sum(1), torch.ones(3, dtype=torch.float64))
+    torch.testing.assert_close(
+        1 / weights.square().sum(1), torch.full((3,), 7.0, dtype=torch.float64), rtol=1e-6, atol=0
+    )
+    order = distance.argsort(dim=1)
+    assert (weights.gather(1, order).diff(dim=1) <= 0).all()
+
+
+def test_fourier_features_are_a_gaussian_kernel():
+    """Their inner products are 1 + the kernel exp(-|x - y|^2 / (2 scale^2 inputs)), up to the number of features."""
+    features = fourier_features(5, 20_001, scale=0.8)
+    x, y = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0))
+    found = (features(x[:, :3], x[:, 3:]) * features(y[:, :3], y[:, 3:]))[:, 1:].mean(1)
+    kernel = torch.exp(-(x - y).square().sum(1).double() / (2 * 0.8**2 * 5))
+    torch.testing.assert_close(found, kernel, atol=0.03, rtol=0)
+
+
+def test_a_policy_is_estimated_alike_alone_and_in_company(chain):
+    problem, features = chain(noisy_costs=True)
+    estimators = [make(problem, features) for make in ESTIMATORS.values()]
+    estimators.append(NearestBehaviour(NearestConfig(), problem))
+    for estimator in estimators:
+        one, other = estimator.estimate(always(0.5, -0.5)), estimator.estimate(always(-0.5, -0.5))
+        for ours, theirs in zip(one, other, strict=True):
+            torch.testing.assert_close(ours[1], theirs[1], rtol=1e-6, atol=1e-6)
+        assert one.cost[0] != other.cost[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [(FittedQ, FittedQConfig(gamma=1.0)), (Dice, DiceConfig(gamma=-0.1)), (Dice, DiceConfig(regularisation=0.0))],
+)
+def test_impossible_settings_are_refused(chain, kind, config):
+    problem, features = chain()
+    with pytest.raises(InputError, match="accepted"):
+        kind(config, problem, features)
+
+
+def test_an_episode_that_times_out_at_random_has_its_expected_length(chain, monkeypatch):
+    """50 steps instead of 1000, and half of them cost 1: (0, +) comes first, so 1 / (1 - gamma^2) in all."""
+    problem, features = chain()
+    monkeypatch.setitem(problem.task.__dict__, "time_out_rate", 0.02)
+    for make_estimator in ESTIMATORS.values():
+        estimate = make_estimator(problem, features).estimate(always(0.5, -0.5))
+        assert estimate.length[0].item() == pytest.approx(50, rel=1e-3)
+        assert estimate.cost[0].item() == pytest.approx(1 / (1 - 0.98**2), rel=1e-3)
+    assert FittedQ(FittedQConfig(0.9), problem, features).to_episode == pytest.approx(5)
+
+
+def test_the_departure_of_fitted_q_is_the_members_spread_in_that_at_the_datas_actions(chain):
+    """Members differ in the cost of (0, +) alone: + pays it again and again, - never, the data on most rows."""
+    problem, features = chain(noisy_costs=True)
+    departure = FittedQ(FittedQConfig(ridge=1e-12), problem, features).estimate(always(0.5, -0.5)).departure
+    assert departure[0].item() == pytest.approx(1 / (problem.data.actions[:, 0] > 0).mean(), rel=1e-3)
+    assert departure[1].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_first_member_of_fitted_q_is_of_the_data_as_they_are(chain):
+    problem, features = chain()
+    assert (FittedQ(FittedQConfig(), problem, features).weights[0] == 1).all()
+
+
+def test_actions_are_judged_as_the_simulator_takes_them(build):
+    """Clipped to [-1, 1]."""
+    problem = build("--seeds", "0", "--cost-limits", "4", "9").problem
+    for estimator in second_opinions(problem).values():
+        estimate = estimator.estimate(always(1.0, 3.0))
+        assert estimate.cost[0] == estimate.cost[1]
+
+
+def test_the_ridge_draws_values_to_zero_where_data_are_rare(tabular):
+    _, _, data, onward, payoffs, weights = tabular
+    theta = fixed_point(data, onward, payoffs, weights.unsqueeze(0), 0.0, 0.1)[0, 0]
+    torch.testing.assert_close(theta, payoffs * (weights / (weights + 0.1)).unsqueeze(1))
+
+
+def test_trajectories_are_dealt_out_whole_to_the_members_of_dice(chain):
+    problem, features = chain()
+    dice = Dice(DiceConfig(members=4), problem, features)
+    assert torch.equal(torch.cat(dice.shares).sort().values, torch.arange(len(dice.sample.rows)))
+    owners = [set(dice.sample.trajectory[share.numpy()].tolist()) for share in dice.shares]
+    assert [len(owned) for owned in owners] == [15] * 4
+    assert len(set.union(*owners)) == 60
+
+
+def test_the_nearest_behaviour_needs_some_trajectories_to_be_left_out(build):
+    """Of 12 trajectories at most 10.8 are in effect, however many are asked for."""
+    problem = build("--seeds", "0", "--cost-limits", "4").problem
+    most, more = (NearestBehaviour(NearestConfig(effective), problem).estimate(always(0.3)) for effective in (10.8, 99))
+    assert more == most
+    assert most.cost.item() != pytest.approx(problem.data.trajectory_costs.mean(), rel=1e-3)

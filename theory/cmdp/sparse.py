@@ -1,0 +1,125 @@
+"""One large CMDP with sparse transitions: the four operations of `FiniteCMDP`, by iterative solves.
+
+Factorising I - gamma P_pi of a random sparse CMDP fills in; Krylov iterations need a few dozen products instead.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from jaxtyping import Float64
+from scipy.sparse.linalg import LinearOperator, bicgstab
+from torch import Tensor
+
+from theory.cmdp.dense import FiniteCMDP, batched, check_values, set_field
+from theory.cmdp.shapes import PerCMDP, PerState, PerStateAction
+from theory.support.errors import InputError
+
+RTOL = 1e-13
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class SparseCMDP:
+    """A single CMDP, P a scipy sparse matrix (state * action, state); the other fields as in `FiniteCMDP`, batch 1.
+
+    Raises InputError as `FiniteCMDP` does.
+    """
+
+    P: Any  # scipy.sparse.csr_array; scipy's types do not say so
+    r: PerStateAction
+    c: PerStateAction
+    rho: PerState
+    gamma: PerCMDP
+    budget: PerCMDP
+
+    def __init__(self, P: Any, r: Any, c: Any, rho: Any, gamma: Any, budget: Any) -> None:
+        if not sp.issparse(P):
+            raise InputError(f"P must be a scipy sparse matrix, not {type(P).__name__}.")
+        if 0 in P.shape or P.shape[0] % P.shape[-1]:
+            raise InputError(f"P must have shape (S A, S), not {P.shape}.")
+        set_field(self, "P", sp.csr_array(P, dtype=np.float64))
+        pairs, states = P.shape
+        payoff = (states, pairs // states)
+        for name, value, shape in (
+            ("r", r, payoff),
+            ("c", c, payoff),
+            ("rho", rho, (states,)),
+            ("gamma", gamma, ()),
+            ("budget", budget, ()),
+        ):
+            set_field(self, name, batched(name, value, 1, shape))
+        check_values(self, torch.from_numpy(self.P.data), torch.from_numpy(self.P.sum(1)))
+
+    @property
+    def batch(self) -> int:
+        return 1
+
+    @property
+    def states(self) -> int:
+        return self.r.shape[1]
+
+    @property
+    def actions(self) -> int:
+        return self.r.shape[2]
+
+    @property
+    def bound(self) -> PerCMDP:
+        return torch.maximum(self.r.abs().amax((1, 2)), self.c.amax((1, 2)))
+
+    def with_budget(self, budget: Any) -> "SparseCMDP":
+        return SparseCMDP(self.P, self.r, self.c, self.rho, self.gamma, budget)
+
+    def next_value(self, v: PerState) -> PerStateAction:
+        return torch.from_numpy(self.P @ v[0].numpy()).reshape(self.r.shape)
+
+    def arrival(self, x: PerStateAction) -> PerState:
+        return torch.from_numpy(self.P.T @ x.reshape(-1).numpy())[None]
+
+    def solve(self, policy: PerStateAction, rhs: Float64[Tensor, "batch state k"]) -> Float64[Tensor, "batch state k"]:
+        P_pi = self._transition_matrix(policy)
+        columns = [self._refined(P_pi, column.numpy()) for column in rhs[0].mT.contiguous()]
+        return torch.from_numpy(np.stack(columns, axis=-1))[None]
+
+    def solve_adjoint(self, policy: PerStateAction, rhs: PerState) -> PerState:
+        return torch.from_numpy(self._krylov(self._transition_matrix(policy).T.tocsr(), rhs[0].numpy()))[None]
+
+    def _transition_matrix(self, policy: PerStateAction) -> Any:
+        """P_pi = Pi P, with Pi the (state, state * action) matrix of the policy."""
+        pairs = self.states * self.actions
+        used = np.flatnonzero(policy.reshape(-1).numpy())
+        starts = np.searchsorted(used, np.arange(0, pairs + 1, self.actions))
+        weights = sp.csr_array((policy.reshape(-1).numpy()[used], used, starts), shape=(self.states, pairs))
+        return weights @ self.P
+
+    def _refined(self, P_pi: Any, b: np.ndarray) -> np.ndarray:
+        """One step of iterative refinement, as in `FiniteCMDP.solve`."""
+        x = self._krylov(P_pi, b)
+        long = x.astype(np.longdouble)
+        residual = b - long + np.longdouble(self.gamma[0]) * (P_pi.astype(np.longdouble) @ long)
+        return x + self._krylov(P_pi, residual.astype(np.float64), rtol=1e-6)
+
+    def _krylov(self, P_pi: Any, b: np.ndarray, rtol: float = RTOL) -> np.ndarray:
+        gamma = float(self.gamma[0])
+        operator: Any = LinearOperator(P_pi.shape, matvec=lambda v: v - gamma * (P_pi @ v), dtype=np.float64)  # pyright: ignore[reportCallIssue]
+        x, info = bicgstab(operator, b, rtol=rtol, maxiter=1000)
+        if info == 0:
+            return x
+        # Contraction always converges; BiCGStab may stagnate a digit above its target.
+        for _ in range(int(np.log(rtol) / np.log(max(gamma, 1e-3))) + 1):
+            update = b + gamma * (P_pi @ x)
+            if np.abs(update - x).max() <= rtol * np.abs(update).max():
+                break
+            x = update
+        return x
+
+
+def to_sparse(cmdp: FiniteCMDP, index: int = 0) -> SparseCMDP:
+    """CMDP number `index` of a dense batch, as a sparse one."""
+    one = cmdp.select(index)
+    P = sp.csr_array(one.P[0].reshape(-1, cmdp.states).cpu().numpy())
+    return SparseCMDP(P, one.r.cpu(), one.c.cpu(), one.rho.cpu(), one.gamma.cpu(), one.budget.cpu())
+
+
+AnyCMDP = FiniteCMDP | SparseCMDP

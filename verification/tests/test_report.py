@@ -1,0 +1,120 @@
+"""The report: current, complete, self-contained, and in a real browser where there is one."""
+
+import importlib.util
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from verification.ledger import LEDGER, load
+from verification.report import __main__ as report
+from verification.report import lattice as report_lattice
+from verification.report.html import html
+
+BROWSER = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+DRIVER = shutil.which("chromedriver")
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+--disable-component-update --disable-sync --window-size=1100,900""".split()
+
+
+def test_the_committed_reports_are_those_of_the_ledger() -> None:
+    entries = load(LEDGER)
+    for name, text in (("report.md", report.markdown(entries)), ("report.html", html(entries))):
+        assert (report.HERE / name).read_text(encoding="utf-8") == text, "run python -m verification.report"
+
+
+def test_every_claim_and_counterexample_is_written_out() -> None:
+    entries = load(LEDGER)
+    for text in (report.markdown(entries), html(entries)):
+        for entry in entries:
+            assert entry["id"] in text
+            for name in entry["evidence"]["certificates"]:
+                assert f"verification/certificates/{name}.json" in text
+    changed = [{**entry, "verdict": "H"} for entry in entries]
+    assert report.markdown(changed) != report.markdown(entries)
+
+
+def test_nothing_on_the_page_comes_from_elsewhere() -> None:
+    page = html(load(LEDGER))
+    assert not re.search(r'(src|href)="(?!data:,)', page)
+    assert not re.search(r"https?://|url\(|@import|fetch\(|XMLHttp", page)
+
+
+def test_the_lattice_section_summarises_its_results(tmp_path: Path) -> None:
+    terms = {"J_c": 3, "kappa": 2, "eps_c": 0.5, "reference_hinge": 0.25, "reference_cloning": 6, "penalty": 4}
+    terms |= {"eta": 0.1, "B_r": 20, "suboptimality": 0.4, "shift": 30, "bound": 35.35}
+    row = {"task": "speed", "cost_limit": 2.0, "optimal_value": 9.0, "slack_tight": 7.0}
+    rows = [
+        row | {"method": "DRCORL", "gap": gap, "violation": over} for gap, over in ((1.0, 0.0), (4.0, 2.5), (2.0, 0.0))
+    ]
+    rows.append(row | {"method": "Safe-DQL", "gap": 1, "violation": 0} | {f"theorem9_{k}": v for k, v in terms.items()})
+    (tmp_path / "results.json").write_text(json.dumps({"results": rows}))
+    scores, theorem = report_lattice.tables(tmp_path / "results.json")
+    assert scores.rows[0] == ["speed", "2", "9.00", "DRCORL", "2/3", "2.00", "2.50", "7"]
+    numbers = ["3.00", "2.00", "0.50", "0.25", "1.50", "1.00", "0.10", "30.00", "35.35"]
+    assert theorem.rows == [["speed", "2", *numbers]]
+    assert sum(map(float, numbers[1:-1])) == pytest.approx(35.35)
+    assert report_lattice.tables(tmp_path / "none.json") == []
+
+
+def test_the_terms_of_theorem_9_add_up_to_its_bound_in_the_committed_results() -> None:
+    rows = json.loads(report_lattice.RESULTS.read_text())["results"]
+    safe_dql = [row for row in rows if "theorem9_bound" in row]
+    assert safe_dql
+    for row in safe_dql:
+        cost, *terms, bound = (term(row) for term in report_lattice.TERMS.values())
+        assert sum(terms) == pytest.approx(bound)
+        assert cost <= bound
+
+
+def requests(driver: Any) -> list[str]:
+    """What pages from files have asked for since the last call; the browser's own start page is none of ours."""
+    log = [json.loads(line["message"])["message"] for line in driver.get_log("performance")]
+    sent = [x["params"] for x in log if x["method"] == "Network.requestWillBeSent"]
+    return [x["request"]["url"] for x in sent if x["documentURL"].startswith("file:")]
+
+
+@pytest.mark.skipif(
+    not (BROWSER and DRIVER and importlib.util.find_spec("selenium")),
+    reason="needs selenium, and chromium with its chromedriver",
+)
+def test_in_a_browser_it_renders_filters_and_asks_for_nothing(tmp_path: Path) -> None:
+    from selenium import webdriver  # pyright: ignore[reportMissingImports]
+    from selenium.webdriver.common.by import By  # pyright: ignore[reportMissingImports]
+    from selenium.webdriver.support.ui import Select  # pyright: ignore[reportMissingImports]
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(BROWSER)
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
+    try:
+        driver.get((report.HERE / "report.html").as_uri())
+        entries = load(LEDGER)
+
+        def shown() -> int:
+            return sum(x.is_displayed() for x in driver.find_elements(By.TAG_NAME, "article"))
+
+        assert shown() == len(entries)
+        assert driver.find_element(By.CSS_SELECTOR, "svg circle").is_displayed()
+        driver.find_element(By.CSS_SELECTOR, "input[value=F]").click()
+        assert shown() == sum(entry["verdict"] != "F" for entry in entries)
+        Select(driver.find_element(By.NAME, "paper")).select_by_value("Safe-DQL")
+        assert shown() == sum(entry["verdict"] != "F" and report.paper(entry) == "Safe-DQL" for entry in entries)
+        driver.find_element(By.NAME, "words").send_keys("no such word")
+        assert shown() == 0
+        assert driver.find_element(By.ID, "shown").text == f"0 of {len(entries)} claims"
+        assert {url.split(":")[0] for url in requests(driver)} <= {"file", "data"}
+        assert [line for line in driver.get_log("browser") if line["level"] == "SEVERE"] == []
+        leaking = tmp_path / "leaking.html"
+        leaking.write_text('<img src="http://127.0.0.1:9/x.png">')
+        driver.get(leaking.as_uri())
+        assert "http://127.0.0.1:9/x.png" in requests(driver), "negative control"
+    finally:
+        driver.quit()
