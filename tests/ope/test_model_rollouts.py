@@ -8,7 +8,7 @@ import torch
 
 from deep.core.randomness import draw_block
 from deep.data.dataset import OfflineDataset, save
-from deep.data.selection import rows_of
+from deep.data.selection import Selection, rows_of
 from deep.evaluate.scores import offline_costs
 from deep.ope.baselines import second_opinions
 from deep.ope.dice import Dice
