@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import gymnasium
 
 
-Family = Literal["velocity", "navigation", "bullet", "own"]
-"""The kinds of simulators; the module `deep.simulators.<family>` makes each. "own" is no row of the table: it is what
-`deep.data.custom` makes of a file that belongs to none."""
+Family = Literal["velocity", "navigation", "bullet", "custom"]
+"""The kinds of simulators; the module `deep.simulators.<family>` makes each. "custom" is no row of the table: it is
+what `deep.data.custom` makes of a file that belongs to none."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Task:
         max_cost: the largest episode cost in DSRL's data.
         velocity_threshold: in the velocity tasks, a step costs 1 when the speed [m/s] exceeds this, else 0.
         cost_limits: the episode cost limits at which DSRL reports results.
-        time_out_rate: the probability that a step times the episode out before `episode_length`; 0 on DSRL's tasks.
+        timeout_rate: the probability that a step times the episode out before `episode_length`; 0 on DSRL's tasks.
         env: own data: the gymnasium id of the simulator, None if there is none.
         action_low: own data: what the action -1 is in the units of the file and the simulator; empty: -1 itself.
         action_high: own data: what the action 1 is there.
@@ -56,7 +56,7 @@ class Task:
     max_cost: float
     velocity_threshold: float | None = None
     cost_limits: tuple[float, ...] = (20.0, 40.0, 80.0)
-    time_out_rate: float = 0.0
+    timeout_rate: float = 0.0
     env: str | None = None
     action_low: tuple[float, ...] = ()
     action_high: tuple[float, ...] = ()
@@ -64,12 +64,12 @@ class Task:
     @property
     def simulated(self) -> bool:
         """Whether there is a simulator of it."""
-        return self.family != "own" or self.env is not None
+        return self.family != "custom" or self.env is not None
 
     @property
     def expected_length(self) -> float:
-        """The expected steps of an episode that no terminal state ends: sum_t (1 - time_out_rate)^t."""
-        rate = self.time_out_rate
+        """The expected steps of an episode that no terminal state ends: sum_t (1 - timeout_rate)^t."""
+        rate = self.timeout_rate
         return (1 - (1 - rate) ** self.episode_length) / rate if rate > 0 else float(self.episode_length)
 
     def in_own_units(self, actions: ArrayLike) -> np.ndarray:
@@ -214,7 +214,7 @@ def _example_id() -> str:
 def main() -> None:
     """List the tasks by family, and what is missing for them."""
     for family in get_args(Family):
-        if family == "own":
+        if family == "custom":
             continue
         tasks = [task for task in TASKS.values() if task.family == family]
         lack = missing(family)

@@ -9,7 +9,6 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 import tyro
 
-from deep.core.provenance import device_name, origin
+from deep.core.provenance import device_name, software_versions
 from deep.core.validation import use_threads
 from deep.data.custom import assumptions
 from deep.envs.custom import check as check_simulator
@@ -25,7 +24,7 @@ from deep.evaluate import plots
 from deep.evaluate.scores import evaluate, remarks, table
 from deep.evaluate.summary import summary_of
 from deep.methods.registry import ALGORITHMS
-from deep.runs.cuda_graphs import in_turn, replayed
+from deep.runs.cuda_graphs import eager, graphed
 from deep.runs.experiment import Config, Experiment, Settings, identity, take_dynamics
 from deep.runs.folder import RunFolder, changed_since
 from deep.runs.trainer import train
@@ -89,11 +88,11 @@ def run(options: Options[Any]) -> dict[str, Any]:
         check_simulator(experiment.task)
     phases = experiment.phases() if options.dynamics_from is None else take_dynamics(experiment, options.dynamics_from)
     folder = RunFolder(options.out or Path("runs") / f"{experiment.task.name}-{options.algorithm}")
-    software = origin()
+    software = software_versions()
     config = folder.open({"identity": identity(experiment), **software, "command": sys.argv}, options.resume, began)
-    with closing(folder):
+    with folder:
         print(opening(experiment), *changed_since(config, software), sep="\n", flush=True)
-        train(phases, experiment.tensors(), folder, experiment.device, replayed if options.graphs else in_turn)
+        train(phases, experiment.tensors(), folder, experiment.device, graphed if options.graphs else eager)
         return report(experiment, folder, config, options.episodes)
 
 
@@ -106,7 +105,7 @@ def report(experiment: Experiment, folder: RunFolder, config: Mapping[str, Any],
     scores = {first: results} | {
         choice: evaluate(experiment, episodes, partial(experiment.actor, choice))[1] for choice in others
     }
-    summary = summary_of(experiment, config, scores, folder.clock())
+    summary = summary_of(experiment, config, scores, folder.record_elapsed())
     folder.write_json("summary.json", summary)
     plots.results(experiment, played, results, folder.path / "results.png")
     plots.training(folder.read_metrics(), experiment.problem.replicas, folder.path / "training.png")
@@ -127,7 +126,7 @@ def opening(experiment: Experiment) -> str:
 
 
 def _assumed(experiment: Experiment) -> list[str]:
-    if experiment.task.family != "own":
+    if experiment.task.family != "custom":
         return []
     lines = assumptions(experiment.task, experiment.data)
     return ["data of your own, taken to have (say otherwise with the options):", *lines]
@@ -138,9 +137,13 @@ def conclusion(experiment: Experiment, scores: dict[str, list[dict[str, Any]]], 
     first, *others = scores
     lines = ["", table(scores[first]), ""]
     for choice in others:
-        lines += [f"the same networks, acting by --choose {choice} instead of {first}:", table(scores[choice]), ""]
+        lines += [
+            f"the same networks, acting by --action-selection {choice} instead of {first}:",
+            table(scores[choice]),
+            "",
+        ]
     lines += remarks(experiment)
-    if experiment.data.source != "dsrl" and experiment.task.family != "own":
+    if experiment.data.source != "dsrl" and experiment.task.family != "custom":
         lines.append("These scores are on data that are not DSRL's own: do not compare them with published ones.")
     lines.append(f"summary, metrics, checkpoint and plots: {path}")
     return "\n".join(lines)

@@ -73,7 +73,7 @@ say(
 # %%
 figure, panels = new(10.6, 4.0, 1, 2)
 axes, zoom = panels
-chosen = brief.cloned.choose(data, LIMIT)
+chosen = brief.clone.choose(data, LIMIT)
 for ax in panels:
     ax.plot(data.trajectory_costs, data.trajectory_returns, ".", color="#AAAAAA", markersize=4, label="an episode")
     ax.plot(
@@ -284,8 +284,8 @@ true = column_of("true cost")
 figure, panels = new(10.6, 4.0, 1, 3, sharex=True, sharey=True)
 ESTIMATES = {
     "fitted_q": (2, "critics of fitted-Q: mean + 2 deviations"),
-    "judging": (1, "whole episodes: mean + 1 deviation"),
-    "paired, judging": (1, "in pairs: mean + 1 deviation"),
+    "held_out": (1, "whole episodes: mean + 1 deviation"),
+    "paired, held_out": (1, "in pairs: mean + 1 deviation"),
 }
 verdict = []
 for axes, (name, (k, title)) in zip(panels, ESTIMATES.items(), strict=True):
@@ -332,7 +332,7 @@ def change(name: str) -> np.ndarray:
     return column_of(name, looked) - column_of(name, clones)
 
 
-half = "paired, judging"
+half = "paired, held_out"
 lasting = column_of(f"{half}: length", looked) / column_of(f"{half}: length", clones)
 by_step = column_of(f"{half}: reward", looked) / lasting - column_of(f"{half}: reward", clones)
 figure, (left, right) = new(10.6, 3.8, 1, 2)

@@ -53,7 +53,7 @@ say(
 #
 # R is the return on DSRL's scale from 0 to 1, cost that of an episode; means over seeds, bold where every seed keeps
 # the limit; 100 episodes a policy. DRCORL in this table asks its learned dynamics for whole episodes, which was its
-# default when the table was made (`--gate.forecast whole --adaptation-rate 5e-5 --adaptation-steps 1500`).
+# default when the table was made (`--gate.estimator whole --adaptation-rate 5e-5 --adaptation-steps 1500`).
 
 
 # %%
@@ -172,10 +172,10 @@ differences(summary)
 
 # %%
 known = [row for row in rows if row["offline_cost"] is not None]
-foretold = grouped(known, "task", "data")
-figure, panels = new(10.6, 3.9, 1, len(foretold), sharex=True, sharey=True, squeeze=False)
+predicted = grouped(known, "task", "data")
+figure, panels = new(10.6, 3.9, 1, len(predicted), sharex=True, sharey=True, squeeze=False)
 lines = []
-for axes, ((task, data), here) in zip(panels[0], foretold.items(), strict=True):
+for axes, ((task, data), here) in zip(panels[0], predicted.items(), strict=True):
     for row in here:
         axes.plot(
             [row["cost"]] * 2, [row["offline_cost_low"], row["offline_cost_high"]], color="#CCCCCC", linewidth=0.8

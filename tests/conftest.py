@@ -81,6 +81,6 @@ def build(dataset_file: Path):
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory) -> Path:
     """A user's own recording, made without this project."""
-    from tests.support import custom_lab as own_lab
+    from tests.support import custom_lab as custom_lab
 
-    return own_lab.record(tmp_path_factory.mktemp("own") / "cart.hdf5")
+    return custom_lab.record(tmp_path_factory.mktemp("custom") / "cart.hdf5")

@@ -7,7 +7,6 @@ variants of a seed differ by nothing but the change and what follows from it, an
 
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -18,7 +17,7 @@ import tyro
 
 from deep.benchmark.ope_study.policies import FinishedRun
 from deep.core.files import read_json
-from deep.core.provenance import origin
+from deep.core.provenance import software_versions
 from deep.core.validation import use_threads
 from deep.evaluate.scores import evaluate
 from deep.evaluate.summary import LAST, summary_of
@@ -57,13 +56,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gate: UCB, k = 0": {"gate.kind": "ucb", "gate.k": 0.0},
     "gate: UCB, k = 2": {"gate.kind": "ucb", "gate.k": 2.0},
     "gate: k = 0": {"gate.k": 0.0},
-    "gate: whole episodes": {"gate.forecast": "whole"},
-    "gate: whole episodes, longer steps": {"gate.forecast": "whole", **LONGER_STEPS},
+    "gate: whole episodes": {"gate.estimator": "episode"},
+    "gate: whole episodes, longer steps": {"gate.estimator": "episode", **LONGER_STEPS},
     "gate: simulator (hybrid)": {"gate.kind": "simulator", "online.episodes": 5},
-    "clone: of all trajectories": {"cloned.which": "all", **LONGER_STEPS},
-    "clone: of the safe ones": {"cloned.which": "safe", **LONGER_STEPS},
+    "clone: of all trajectories": {"clone.trajectories": "all", **LONGER_STEPS},
+    "clone: of the safe ones": {"clone.trajectories": "safe", **LONGER_STEPS},
     "clone: reverse KL from step 2500": {"regression_steps": 2500},
-    "states: all of the data's": {"states": "data"},
+    "states: all of the data's": {"policy_states": "all"},
     "step size: 5e-5": {"adaptation_rate": 5e-5},
     "states not normalised": {"normalise_states": False},
 }  # fmt: skip
@@ -71,8 +70,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 RUN_FIELDS = ("normalise_states",)
 
-CLONE_FIELDS = ("cloned", "cloning_steps", "regression_steps", "batch_size", "policy", "constant_std", "hidden",
-                "learning_rate", "average_rate")  # fmt: skip
+CLONE_FIELDS = ("clone", "cloning_steps", "regression_steps", "batch_size", "policy", "constant_std", "hidden",
+                "learning_rate", "ema_rate")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def config_of(
     settings = replace(varied(base.experiment.settings, changes), cost_limits=limits)
     return {
         "identity": identity(base.experiment) | asdict(settings),
-        "rests_on": {"base": base.digest, "episodes": episodes},
+        "dependencies": {"base": base.digest, "episodes": episodes},
     }
 
 
@@ -155,7 +154,7 @@ def train_variant(
     began = time.monotonic()
     experiment = Experiment(replace(varied(base.experiment.settings, changes), cost_limits=limits))
     kept = shared(base.experiment, experiment)
-    software = origin()
+    software = software_versions()
     config = config_of(base, changes, limits, episodes)
     config |= {**software, "from": str(base.path), "shared": sorted(kept)}
     tensors = experiment.tensors()
@@ -167,14 +166,14 @@ def train_variant(
             tensors[name].copy_(base.stored[name] if whole else base.stored[name][rows])
     phases = [phase for phase in experiment.phases() if phase.name not in kept]
     config = folder.open(config, resume=folder.config.exists(), began=began)
-    with closing(folder):
+    with folder:
         for line in changed_since(config, software):
             print(line, flush=True)
         train(phases, tensors, folder, experiment.device)
         gate = cast(DRCORL, experiment.method).gate
         scores = {"": evaluate(experiment, episodes)[1], LAST: evaluate(experiment, episodes, lambda: gate.act)[1]}
         changed = {"changes": dict(changes), "shared": sorted(kept)}
-        folder.write_json("summary.json", summary_of(experiment, config, scores, folder.clock()) | changed)
+        folder.write_json("summary.json", summary_of(experiment, config, scores, folder.record_elapsed()) | changed)
 
 
 def table(finished: Mapping[str, Mapping[str, Any]]) -> str:

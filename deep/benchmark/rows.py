@@ -15,7 +15,7 @@ from theory.support.tables import Row, read_table
 CELL = ("task", "data", "algorithm", "variant", "choice", "seed", "cost_limit")
 """What tells one row from another."""
 TITLES = {"bc_all": "BC-All", "bc_safe": "BC-Safe", "bc_best": "BC-Best", "drcorl": "DRCORL", "safe_dql": "Safe-DQL"}
-CHOICES = {"": "", "best": "best of N", "sample": "policy itself", LAST: "last policy"}
+CHOICES = {"": "", "best-of-n": "best of N", "sample": "policy itself", LAST: "last policy"}
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _rows(run: Run) -> list[Row]:
 
 
 def _scores(result: dict[str, Any]) -> Row:
-    foretold = result.get("offline_cost_interval") or (None, None)
+    predicted = result.get("offline_cost_interval") or (None, None)
     return {
         "seed": result["seed"],
         "cost_limit": float(result["cost_limit"]),
@@ -148,8 +148,8 @@ def _scores(result: dict[str, Any]) -> Row:
         "length": result["episode_length"],
         "safe": result["safe"],
         "offline_cost": result["offline_cost_estimate"],
-        "offline_cost_low": foretold[0],
-        "offline_cost_high": foretold[1],
+        "offline_cost_low": predicted[0],
+        "offline_cost_high": predicted[1],
         "episodes": result["episodes"],
     }
 

@@ -19,7 +19,7 @@ from deep.core.files import read_tensors, write_tensors
 from deep.core.randomness import generator
 from deep.data.dataset import OfflineDataset
 from deep.envs.rollout import simulators
-from deep.envs.vector import Lockstep
+from deep.envs.vector import VectorEnv
 from deep.tasks import find_task
 from theory.support.errors import InputError
 
@@ -41,7 +41,7 @@ RETURN_EDGES = (0.2, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.825, 0.85, 0.875, 0.9, 0.9
 
 
 @torch.inference_mode()
-def play(envs: Lockstep, policies: Policies, episodes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def play(envs: VectorEnv, policies: Policies, episodes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Every policy plays this many episodes, with its exploration noise.
 
     Returns DSRL's arrays, policy after policy and episode after episode, and the `lengths` of the episodes.

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from deep.core.randomness import generator
-from deep.envs.vector import Lockstep
+from deep.envs.vector import VectorEnv
 from deep.nn.mlp import MLP, unpack
 from deep.nn.parameters import Adam, Parameters, gradient
 
@@ -174,7 +174,7 @@ class Batch(NamedTuple):
 class Learner:
     """One run of PPO-Lagrangian: `iterate` collects a batch and learns from it."""
 
-    def __init__(self, config: PPOConfig, envs: Lockstep, seed: int):
+    def __init__(self, config: PPOConfig, envs: VectorEnv, seed: int):
         self.config, self.envs, self.seed, self.iteration = config, envs, seed, 0
         task, hidden = envs.task, (config.hidden, config.hidden)
         self.reward_scale = task.reward_range[1] / task.episode_length
@@ -282,9 +282,9 @@ class Learner:
                 ratio = log_ratio(rows).exp()
                 clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
                 surrogate = torch.minimum(ratio * gain[:, rows], clipped * gain[:, rows])
-                self.actor.descend(gradient(-surrogate.mean(1), self.actor), rate)
+                self.actor.adam_step(gradient(-surrogate.mean(1), self.actor), rate)
                 error = self.critic_network.apply(self.critic.theta, x[:, rows]) - targets[:, rows]
-                self.critic.descend(gradient(error.square().mean((1, 2)), self.critic), rate)
+                self.critic.adam_step(gradient(error.square().mean((1, 2)), self.critic), rate)
             with torch.no_grad():
                 change = log_ratio(slice(None))
             kl = float((change.exp() - 1 - change).mean())  # its sample estimate without bias and never negative

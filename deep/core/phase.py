@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from deep.core.randomness import Draw
+from deep.core.randomness import RandomInput
 from theory.support.errors import InputError
 
 Update = Callable[[Tensor, Mapping[str, Tensor]], dict[str, Tensor]]
@@ -31,17 +31,18 @@ class Hook:
 
 @dataclass(frozen=True)
 class Phase:
-    """`steps` updates for the replicas whose seeds are `seeds`; `begin` runs before the first step, or instead of it.
+    """`steps` updates for the replicas whose seeds are `seeds`; `on_start` runs before the first step, or instead of
+    it.
 
-    Where a phase of no steps was the last before a kill, `begin` runs again: it may depend on earlier phases alone.
+    Where a phase of no steps was the last before a kill, `on_start` runs again: it may depend on earlier phases alone.
     """
 
     name: str
     steps: int
     seeds: Sequence[int]
-    draws: Mapping[str, Draw]
+    draws: Mapping[str, RandomInput]
     update: Update
-    begin: Callable[[], None] = lambda: None
+    on_start: Callable[[], None] = lambda: None
     hooks: Sequence[Hook] = ()
     limits: Sequence[float] = ()
     """The cost limits of the rows, where these are replicas: for messages only."""

@@ -32,7 +32,7 @@ def commit() -> str | None:
     return found.stdout.strip()
 
 
-def origin() -> dict[str, Any]:
+def software_versions() -> dict[str, Any]:
     """Versions and commit together: asked for at the start of long work, since a checkout may change under it."""
     return {"versions": versions(), "commit": commit()}
 

@@ -17,7 +17,7 @@ def generator(seed: int, *names: str | int) -> np.random.Generator:
 
 
 @dataclass(frozen=True)
-class Draw:
+class RandomInput:
     """One random input of an update: standard normals, or uniforms on [0, 1), of this shape per replica and step."""
 
     kind: Literal["normal", "uniform"]
@@ -25,7 +25,7 @@ class Draw:
 
 
 def draw_block(
-    draws: Mapping[str, Draw], seeds: Sequence[int], phase: str, block: int, steps: int, device: torch.device
+    draws: Mapping[str, RandomInput], seeds: Sequence[int], phase: str, block: int, steps: int, device: torch.device
 ) -> dict[str, Tensor]:
     """The draws of one block of steps, each (steps, replicas, *shape), in torch's default dtype.
 
@@ -33,7 +33,7 @@ def draw_block(
     randomness, and a replica's draws do not change with the company it is trained in.
     """
 
-    def one(seed: int, name: str, draw: Draw) -> np.ndarray:
+    def one(seed: int, name: str, draw: RandomInput) -> np.ndarray:
         rng = generator(seed, phase, block, name)
         sample = rng.standard_normal if draw.kind == "normal" else rng.random
         return sample((steps, *draw.shape), dtype=np.float32)

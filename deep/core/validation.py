@@ -13,7 +13,7 @@ class Range(NamedTuple):
     """Values that an option may have."""
 
     words: str
-    holds: Callable[[float], bool]
+    contains: Callable[[float], bool]
     """False for what is not a number, too."""
 
 
@@ -26,16 +26,16 @@ RATE = Range("above 0 and at most 1", lambda x: 0 < x <= 1)
 SHARE = Range("from 0 to 1", lambda x: 0 <= x <= 1)
 
 
-def accept(config: Any, prefix: str = "", **ranges: Range) -> None:
+def check_ranges(config: Any, prefix: str = "", **ranges: Range) -> None:
     """Raise `InputError` where a field of `config`, or a number of it where it has several, is out of its range.
 
-    The options are called as the fields are, after the prefix: accept(self, "gate.", look_every=AT_LEAST_1) speaks of
-    --gate.look-every.
+    The options are called as the fields are, after the prefix: accept(self, "gate.", eval_every=AT_LEAST_1) speaks of
+    --gate.eval-every.
     """
     for name, accepted in ranges.items():
         value = getattr(config, name)
         several = isinstance(value, tuple)
-        if not all(map(accepted.holds, value if several else (value,))):
+        if not all(map(accepted.contains, value if several else (value,))):
             found = " ".join(map(str, value)) if several else value
             kind = "are numbers" if several else "is a number"
             raise InputError(f"--{prefix}{name.replace('_', '-')} {found}: accepted {kind} {accepted.words}")

@@ -16,7 +16,7 @@ from jaxtyping import Int
 
 from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check, opened, read
 from deep.data.formats import hdf5
-from deep.data.formats.hdf5 import refuse
+from deep.data.formats.hdf5 import raise_input_error
 from deep.tasks import TASKS, Task
 from theory.support.errors import InputError
 
@@ -24,7 +24,7 @@ Bounds = tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class OwnData:
+class CustomData:
     """How data of no task of the table are to be understood; what is left out is inferred, and kept in config.json."""
 
     env: str | None = None
@@ -48,7 +48,7 @@ def task_of(path: Path) -> Task | None:
     return TASKS.get(recorded) or by_file.get(path.name)
 
 
-def load_own(path: Path, given: OwnData) -> tuple[Task, OfflineDataset, OwnData]:
+def load_custom(path: Path, given: CustomData) -> tuple[Task, OfflineDataset, CustomData]:
     """Read a file that belongs to no task; the task it is taken for, its data, and `given` with nothing left open.
 
     Actions are mapped to [-1, 1] from their bounds. A plain file may lack next_observations, see `with_successors`.
@@ -59,14 +59,16 @@ def load_own(path: Path, given: OwnData) -> tuple[Task, OfflineDataset, OwnData]
         fields = read(file, name, optional=("next_observations",))
     for key in ("observations", "actions"):
         if len(shape := fields[key].shape) != 2 or 0 in shape:
-            refuse(name, f"has {key} of shape {shape}", "an array of two dimensions, a row a transition, is accepted")
+            raise_input_error(
+                name, f"has {key} of shape {shape}", "an array of two dimensions, a row a transition, is accepted"
+            )
     if "next_observations" not in fields:
         fields = with_successors(fields, name)
     rows, action_size = fields["actions"].shape
     given = _with_interface(given, action_size)
     fields["actions"] = _scaled(fields["actions"], given, name)
     # Most of the check has to come before anything can be inferred; the length is checked afterwards.
-    anything = Task(path.stem, "own", "", "", fields["observations"].shape[1], action_size, rows, (0, 1), 0)
+    anything = Task(path.stem, "custom", "", "", fields["observations"].shape[1], action_size, rows, (0, 1), 0)
     data = OfflineDataset(path.stem, **fields, source="file", path=path, sha256=sha256)
     check(data, anything, name)
     longest = int(data.lengths.max())
@@ -78,7 +80,7 @@ def load_own(path: Path, given: OwnData) -> tuple[Task, OfflineDataset, OwnData]
     assert given.episode_length is not None
     assert given.reward_range is not None
     if longest > given.episode_length:
-        refuse(
+        raise_input_error(
             name,
             f"has an episode of {longest} steps where {given.episode_length} are the most",
             "--episode-length says another number",
@@ -114,15 +116,17 @@ def with_successors(fields: dict[str, Any], name: str) -> dict[str, Any]:
         arrays = {key: value[kept] for key, value in fields.items() if key not in ("policies", "provenance")}
         arrays |= {"next_observations": following[kept], "timeouts": (fields["timeouts"] | last)[kept]}
     except (ValueError, IndexError):
-        refuse(name, "has arrays of different lengths", "one row for each transition is accepted in all")
+        raise_input_error(name, "has arrays of different lengths", "one row for each transition is accepted in all")
     if not kept.any():
-        refuse(name, "has neither next_observations nor two steps in a row", "one of the two is needed")
+        raise_input_error(name, "has neither next_observations nor two steps in a row", "one of the two is needed")
     dropped, ended = int((~kept).sum()), int(fields["terminals"].sum())
     note = f"the row after each; the last steps of {dropped} trajectories that timed out are left out"
     if costs := float(fields["costs"][~kept].sum()):
         if not fields["costs"][kept].any():
             accepted = "a file with next_observations is accepted"
-            refuse(name, "has costs only in the last steps of trajectories, after which nothing is known", accepted)
+            raise_input_error(
+                name, "has costs only in the last steps of trajectories, after which nothing is known", accepted
+            )
         most = float(fields["costs"][~kept].max())
         note += f" with costs of {costs:g}, up to {most:g} in one, which no number of an episode's cost here includes"
     note += f"; {ended} terminal steps repeat their observation"
@@ -166,7 +170,7 @@ def assumptions(task: Task, data: OfflineDataset) -> list[str]:
     return lines
 
 
-def _with_interface(given: OwnData, actions: int) -> OwnData:
+def _with_interface(given: CustomData, actions: int) -> CustomData:
     """`given` with the bounds of the actions, and where a simulator is named, with what it says of itself."""
     low, high = given.action_low, given.action_high
     if given.env is not None and not (low and high and given.episode_length):
@@ -187,14 +191,16 @@ def _with_interface(given: OwnData, actions: int) -> OwnData:
     return replace(given, action_low=low, action_high=high)
 
 
-def _scaled(actions: np.ndarray, given: OwnData, name: str) -> np.ndarray:
+def _scaled(actions: np.ndarray, given: CustomData, name: str) -> np.ndarray:
     """The actions mapped from their bounds to [-1, 1]; what is not finite is left for `check` to refuse."""
     low, high = np.array(given.action_low), np.array(given.action_high)
     scaled = ((actions.astype(np.float64) - low) / (high - low) * 2 - 1).astype(np.float32)
     if np.isfinite(actions).all() and (np.abs(scaled) > 1 + ACTION_TOLERANCE).any():
         least, most = (_numbers(bound) for bound in (actions.min(axis=0), actions.max(axis=0)))
         accepted = f"actions from {_numbers(low)} to {_numbers(high)} are accepted; --action-low and --action-high say "
-        refuse(name, f"has actions from {least} to {most}", accepted + "other bounds, which are to be the simulator's")
+        raise_input_error(
+            name, f"has actions from {least} to {most}", accepted + "other bounds, which are to be the simulator's"
+        )
     return scaled
 
 

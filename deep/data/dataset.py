@@ -24,7 +24,7 @@ from deep.data.download import download, folder, url_of
 from deep.data.formats import dsrl as plain
 from deep.data.formats import hdf5, packed
 from deep.data.formats.dsrl import FLAGS, KEYS
-from deep.data.formats.hdf5 import refuse, refuse_rows
+from deep.data.formats.hdf5 import raise_input_error, raise_on_rows
 from deep.tasks import Task, find_task
 from theory.support.errors import InputError
 
@@ -158,7 +158,7 @@ def _locate(task: Task, which: str | Path) -> tuple[str, Path]:
         missing = {"auto": "no data", "embedded": "no embedded data"}[which]
         ways = f"download DSRL's file {task.dsrl_file} into {folder()} with --dataset dsrl, collect data with "
         ways += f"python -m deep.collect --task {task.name}, or name a file with --dataset FILE"
-        refuse(missing, f"of {task.name} were found", ways)
+        raise_input_error(missing, f"of {task.name} were found", ways)
     return which, known[which]
 
 
@@ -166,7 +166,7 @@ def _load(task: Task, path: Path, source: str, name: str) -> OfflineDataset:
     """The data set in the file at `path`, which a refusal calls `name`."""
     with opened(path, name) as (file, sha256):
         if (found := hdf5.attributes(file).get("task", task.name)) != task.name:
-            refuse(name, f"was recorded on {found}", f"data of {task.name} are accepted here")
+            raise_input_error(name, f"was recorded on {found}", f"data of {task.name} are accepted here")
         fields = read(file, name)
     clipped = _clip(fields["actions"]) if _simulator_clips(task) else {}
     dataset = OfflineDataset(task.name, **(fields | clipped), source=source, path=path, sha256=sha256)
@@ -178,18 +178,22 @@ def _load(task: Task, path: Path, source: str, name: str) -> OfflineDataset:
 def opened(path: Path, name: str) -> Iterator[tuple[h5py.File, str]]:
     """The HDF5 file at `path` and its hash; whatever keeps it from being read is an `InputError` of one sentence."""
     if not os.path.isfile(path):
-        refuse(name, "is not a file" if os.path.exists(path) else "does not exist", "an HDF5 file is accepted")
+        raise_input_error(
+            name, "is not a file" if os.path.exists(path) else "does not exist", "an HDF5 file is accepted"
+        )
     try:
         with path.open("rb") as content:
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()
         if not h5py.is_hdf5(path):
-            refuse(name, "is not an HDF5 file", "DSRL's HDF5 format is accepted")
+            raise_input_error(name, "is not an HDF5 file", "DSRL's HDF5 format is accepted")
         with h5py.File(path, "r") as file:
             yield file, sha256
     except InputError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:  # depends on the damage
-        refuse(name, f"cannot be read ({' '.join(str(error).split())})", "a complete, readable HDF5 file is accepted")
+        raise_input_error(
+            name, f"cannot be read ({' '.join(str(error).split())})", "a complete, readable HDF5 file is accepted"
+        )
 
 
 def read(file: h5py.File, name: str, optional: Collection[str] = ()) -> dict[str, Any]:
@@ -197,7 +201,7 @@ def read(file: h5py.File, name: str, optional: Collection[str] = ()) -> dict[str
     attributes = hdf5.attributes(file)
     attributes.pop("task", None)
     if (layout := str(attributes.pop("layout", "plain"))) not in ("plain", "packed"):
-        refuse(name, f"has the layout {layout!r}", "plain and packed are accepted")
+        raise_input_error(name, f"has the layout {layout!r}", "plain and packed are accepted")
     policies = attributes.pop("policies", None)
     fields = packed.read(file, name) if layout == "packed" else plain.read(file, name, optional)
     return {"policies": policies, "provenance": attributes} | fields
@@ -218,34 +222,36 @@ def _clip(actions: np.ndarray) -> dict[str, Any]:
 def check(dataset: OfflineDataset, task: Task, name: str) -> None:
     """Refuse, by `InputError`, values that no recording of the task can have; `name` is what the sentence calls it."""
     if not dataset.rewards.size:
-        refuse(name, "has no transitions", "at least one is needed")
+        raise_input_error(name, "has no transitions", "at least one is needed")
     rows = dataset.rewards.shape[:1]
     vectors = {"observations": task.observation_size, "next_observations": task.observation_size}
     vectors["actions"] = task.action_size
     for key in KEYS:
         found, accepted = getattr(dataset, key).shape, (*rows, vectors[key]) if key in vectors else rows
         if found != accepted:
-            refuse(name, f"has {key} of shape {found}", f"{accepted} is accepted for {task.name}")
+            raise_input_error(name, f"has {key} of shape {found}", f"{accepted} is accepted for {task.name}")
     for key in KEYS:
         if key not in FLAGS:
             values = getattr(dataset, key)
-            refuse_rows(~np.isfinite(values), values, key, name, "finite numbers are accepted")
-    refuse_rows(dataset.costs < 0, dataset.costs, "costs", name, "costs of at least 0 are accepted")
+            raise_on_rows(~np.isfinite(values), values, key, name, "finite numbers are accepted")
+    raise_on_rows(dataset.costs < 0, dataset.costs, "costs", name, "costs of at least 0 are accepted")
     outside = np.abs(dataset.actions) > 1 + ACTION_TOLERANCE
-    refuse_rows(outside, dataset.actions, "actions", name, "actions inside [-1, 1] are accepted")
+    raise_on_rows(outside, dataset.actions, "actions", name, "actions inside [-1, 1] are accepted")
 
     done = dataset.terminals | dataset.timeouts
     if not done[-1]:
-        refuse(name, "stops in the middle of a trajectory", "the last row must be a terminal or a timeout")
+        raise_input_error(name, "stops in the middle of a trajectory", "the last row must be a terminal or a timeout")
     if (longest := dataset.lengths.max()) > task.episode_length:
         row, accepted = dataset.starts[dataset.lengths.argmax()], f"at most {task.episode_length} are accepted"
-        refuse(name, f"has a trajectory of {longest} steps from row {row} on", accepted)
+        raise_input_error(name, f"has a trajectory of {longest} steps from row {row} on", accepted)
     follows, row_after = dataset.next_observations[:-1], dataset.observations[1:]
     gap = np.abs(follows - row_after) > CONTINUITY_TOLERANCE * (1 + np.abs(row_after))
     accepted = "inside a trajectory the observations one row later are accepted"
-    refuse_rows(gap & ~done[:-1, None], follows, "next_observations", name, accepted)
+    raise_on_rows(gap & ~done[:-1, None], follows, "next_observations", name, accepted)
     if (policies := dataset.policies) is not None:
         policies = np.asarray(policies)
         if policies.shape != dataset.ends.shape or policies.dtype.kind not in "iu":
             found = f"has policies of shape {policies.shape} and type {policies.dtype}"
-            refuse(name, found, f"one whole number for each of the {len(dataset.ends)} trajectories is accepted")
+            raise_input_error(
+                name, found, f"one whole number for each of the {len(dataset.ends)} trajectories is accepted"
+            )

@@ -21,20 +21,20 @@ class Batch(NamedTuple):
     rewards: Float[Tensor, "n batch"]
     costs: Float[Tensor, "n batch"]
     next_observations: Float[Tensor, "n batch obs"]
-    alive: Float[Tensor, "n batch"]
+    not_terminal: Float[Tensor, "n batch"]
     reward_to_go: Float[Tensor, "n batch"]
     cost_to_go: Float[Tensor, "n batch"]
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowTable:
     """Which transitions each replica may draw: the first counts[n] entries of table[n]."""
 
     table: Int[Tensor, "n most"]
     counts: Int[Tensor, " n"]
 
     @classmethod
-    def of(cls, choices: Sequence[NDArray[np.integer]], device: torch.device) -> "Rows":
+    def of(cls, choices: Sequence[NDArray[np.integer]], device: torch.device) -> "RowTable":
         """From one array of row numbers per replica; an empty one is refused."""
         if any(len(rows) == 0 for rows in choices):
             raise ValueError("a replica has no transition to draw from")
@@ -74,7 +74,7 @@ class Replay:
         self.actions = put(data.actions)
         self.rewards = put(data.rewards * reward_scale)
         self.costs = put(data.costs)
-        self.alive = put(~data.terminals)
+        self.not_terminal = put(~data.terminals)
         self.reward_to_go = put(discounted_to_go(data, data.rewards * reward_scale, gamma))
         self.cost_to_go = put(discounted_to_go(data, data.costs, gamma))
         self.episode_cost = put(np.repeat(data.trajectory_costs, data.lengths))
@@ -87,7 +87,7 @@ class Replay:
         """Raw observations as the networks see them."""
         return (observations - self.mean) / self.std
 
-    def rows(self, uniform: Float[Tensor, "n batch"], allowed: Rows | None = None) -> Int[Tensor, "n batch"]:
+    def rows(self, uniform: Float[Tensor, "n batch"], allowed: RowTable | None = None) -> Int[Tensor, "n batch"]:
         """Row numbers for uniforms on [0, 1): uniform over all transitions, or over each replica's allowed ones."""
         if allowed is None:
             return (uniform.double() * len(self)).long()
@@ -102,7 +102,7 @@ class Replay:
             self.rewards[rows],
             self.costs[rows],
             self.next_observations[rows],
-            self.alive[rows],
+            self.not_terminal[rows],
             self.reward_to_go[rows],
             self.cost_to_go[rows],
         )

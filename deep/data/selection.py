@@ -11,7 +11,7 @@ from scipy.spatial import KDTree
 from torch import Tensor
 
 from deep.data.dataset import OfflineDataset
-from deep.data.replay import Replay, Rows
+from deep.data.replay import Replay, RowTable
 from theory.support.errors import InputError
 
 
@@ -19,7 +19,7 @@ from theory.support.errors import InputError
 class Selection:
     """Trajectories for a cost limit l."""
 
-    which: Literal["all", "safe", "best"] = "all"
+    trajectories: Literal["all", "safe", "best"] = "all"
     """All; those whose cost keeps l; or the best one that keeps l and those that act most like it, a set without
     contradictions, which the first two are not."""
     neighbours: int = 10
@@ -29,30 +29,34 @@ class Selection:
 
     def choose(self, data: OfflineDataset, limit: float) -> Int[np.ndarray, " chosen"]:
         """Their numbers. Raises `InputError` where no trajectory keeps the limit."""
-        if self.which == "all":
+        if self.trajectories == "all":
             return np.arange(len(data.starts))
         eligible = np.flatnonzero(data.trajectory_costs <= limit)
         if len(eligible) == 0:
             least = data.trajectory_costs.min()
             raise InputError(f"no trajectory keeps the cost limit {limit:g}: the least cost in the data is {least:g}")
-        return eligible if self.which == "safe" else consistent_best(data, eligible, self.neighbours, self.return_share)
+        return (
+            eligible
+            if self.trajectories == "safe"
+            else consistent_best(data, eligible, self.neighbours, self.return_share)
+        )
 
     def per_replica(self, data: OfflineDataset, limits: Sequence[float]) -> list[Int[np.ndarray, " _"]]:
         """Their numbers, for the cost limit of every replica."""
         chosen = {limit: self.choose(data, limit) for limit in dict.fromkeys(limits)}
         return [chosen[limit] for limit in limits]
 
-    def rows(self, data: OfflineDataset, limits: Sequence[float], device: torch.device) -> Rows:
+    def rows(self, data: OfflineDataset, limits: Sequence[float], device: torch.device) -> RowTable:
         """Their transitions, for the cost limit of every replica."""
         return allowed(data, self.per_replica(data, limits), device)
 
 
-def allowed(data: OfflineDataset, chosen: list[Int[np.ndarray, " _"]], device: torch.device) -> Rows:
+def allowed(data: OfflineDataset, chosen: list[Int[np.ndarray, " _"]], device: torch.device) -> RowTable:
     """The transitions of every replica's trajectories."""
-    return Rows.of([rows_of(data, trajectories) for trajectories in chosen], device)
+    return RowTable.of([rows_of(data, trajectories) for trajectories in chosen], device)
 
 
-class Known(NamedTuple):
+class TrajectoryStats(NamedTuple):
     """What every replica's trajectories tell of a policy that does as they do."""
 
     returns: Float[Tensor, " replicas"]
@@ -67,7 +71,7 @@ class Known(NamedTuple):
     """States from which the first of them began, normalised; repeated where there are fewer."""
 
 
-def known(data: OfflineDataset, replay: Replay, chosen: list[Int[np.ndarray, " _"]], episodes: int) -> Known:
+def known(data: OfflineDataset, replay: Replay, chosen: list[Int[np.ndarray, " _"]], episodes: int) -> TrajectoryStats:
     """This of the trajectories with these numbers."""
     returns, costs, lengths = data.trajectory_returns, data.trajectory_costs, data.lengths
     told = [(returns[some].mean(), costs[some].mean(), costs[some].std(), lengths[some].mean()) for some in chosen]
@@ -77,7 +81,7 @@ def known(data: OfflineDataset, replay: Replay, chosen: list[Int[np.ndarray, " _
     )
     rows = np.stack([np.resize(data.starts[trajectories], episodes) for trajectories in chosen])
     starts = replay.observations[torch.from_numpy(rows).to(replay.mean.device)]
-    return Known(mean_return, mean_cost, spread, length, starts)
+    return TrajectoryStats(mean_return, mean_cost, spread, length, starts)
 
 
 def rows_of(data: OfflineDataset, trajectories: Int[np.ndarray, " chosen"]) -> Int[np.ndarray, " rows"]:

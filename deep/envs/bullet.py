@@ -32,7 +32,7 @@ WORLDS = {"Run": {"name": "Plane200", "factor": 1}, "Circle": {"name": "Octagon"
 
 def make(task: Task, render_mode: str | None = None) -> gymnasium.Env:
     """The task's environment, which times out after `task.episode_length` steps; see `deep.tasks.make`."""
-    rendering.accept(render_mode)
+    rendering.check_ranges(render_mode)
     return TimeLimit(BulletEnv(task, render_mode), task.episode_length)
 
 

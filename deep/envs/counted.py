@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from deep.envs.rollout import Episodes, Watch, rollout
+from deep.envs.rollout import Episodes, OnStep, rollout
 from deep.tasks import Task
 
 FIRST_TRAINING_SEED = 10_000_000
@@ -25,9 +25,9 @@ class CountedSimulator:
         self,
         act: Callable[[Float[NDArray, "replica n observation"]], Float[NDArray, "replica n action"]],
         episodes: int,
-        watch: Watch | None = None,
+        on_step: OnStep | None = None,
     ) -> Episodes:
         """That many episodes of every replica's policy, each from a start of its own; `act` sees raw observations."""
         first = FIRST_TRAINING_SEED + int(self.episodes[0])
         self.episodes += episodes
-        return rollout(self.task, act, range(first, first + episodes), replicas=len(self.episodes), watch=watch)
+        return rollout(self.task, act, range(first, first + episodes), replicas=len(self.episodes), on_step=on_step)

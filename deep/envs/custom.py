@@ -28,7 +28,7 @@ def make(task: Task, render_mode: str | None = None) -> gymnasium.Env:
     """The task's environment, which times out after `task.episode_length` steps; see `deep.tasks.make`."""
     if task.env is None:
         raise InputError(f"{task.name} has no simulator: --env names a gymnasium id whose steps report a cost")
-    rendering.accept(render_mode)
+    rendering.check_ranges(render_mode)
     return TimeLimit(OwnEnv(task, render_mode), task.episode_length)
 
 

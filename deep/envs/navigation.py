@@ -26,7 +26,7 @@ ATTEMPTS = 100
 
 def make(task: Task, render_mode: str | None = None) -> gymnasium.Env:
     """The task's environment, which times out after `task.episode_length` steps; see `deep.tasks.make`."""
-    rendering.accept(render_mode)
+    rendering.check_ranges(render_mode)
     return TimeLimit(NavigationEnv(task, render_mode), task.episode_length)
 
 

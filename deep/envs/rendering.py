@@ -12,7 +12,7 @@ SIZE = 480
 """Width and height of a frame, in pixels."""
 
 
-def accept(render_mode: str | None) -> None:
+def check_ranges(render_mode: str | None) -> None:
     """Refuse any other render mode; without a display, MuJoCo is to render by EGL, unless the user has chosen."""
     if render_mode not in RENDER_MODES:
         raise InputError(f"render mode {render_mode!r} is not accepted: use None or 'rgb_array'")

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from deep.envs.vector import Lockstep, Serial, Step, cores
+from deep.envs.vector import SerialVectorEnv, Step, VectorEnv, cores
 from deep.tasks import Task
 
 ENVIRONMENTS = 64
 """Environments kept at once where they are single ones, of which PyBullet takes 30 MB for each."""
 
-__all__ = ["Episodes", "Lockstep", "Step", "rollout", "simulators"]
+__all__ = ["Episodes", "Step", "VectorEnv", "rollout", "simulators"]
 
 
 class Episodes(NamedTuple):
@@ -25,11 +25,11 @@ class Episodes(NamedTuple):
     lengths: Int[np.ndarray, "replica n"]
 
 
-Watch = Callable[[Int[np.ndarray, " n"], np.ndarray, np.ndarray, Step], None]
+OnStep = Callable[[Int[np.ndarray, " n"], np.ndarray, np.ndarray, Step], None]
 """Sees a step of n episodes: the replica of each, in rising order; their observations; actions; what came of them."""
 
 
-def simulators(task: Task, count: int, threads: int = 0) -> Lockstep:
+def simulators(task: Task, count: int, threads: int = 0) -> VectorEnv:
     """`count` environments that step together, in the fastest way there is for the task.
 
     The velocity tasks have a batched simulator; of the others, worker processes step several single environments each.
@@ -42,14 +42,14 @@ def simulators(task: Task, count: int, threads: int = 0) -> Lockstep:
     """
     # Imported here: either needs only some of the packages, and only some of the time.
     if task.family == "velocity":
-        from deep.envs.velocity_vector import BatchedVelocity
+        from deep.envs.velocity_vector import VelocityVectorEnv
 
-        return BatchedVelocity(task, count, threads)
+        return VelocityVectorEnv(task, count, threads)
     if cores(threads, count) == 1:
-        return Serial(task, count)
-    from deep.envs.worker_pool import Pool
+        return SerialVectorEnv(task, count)
+    from deep.envs.worker_pool import WorkerPool
 
-    return Pool(task, count, threads)
+    return WorkerPool(task, count, threads)
 
 
 def rollout(
@@ -59,7 +59,7 @@ def rollout(
     *,
     replicas: int = 1,
     threads: int = 0,
-    watch: Watch | None = None,
+    on_step: OnStep | None = None,
 ) -> Episodes:
     """Evaluate R policies together, each on one episode for each of the n start seeds, in the simulator.
 
@@ -75,16 +75,16 @@ def rollout(
     """
     width = len(seeds) if task.family == "velocity" else min(len(seeds), max(1, ENVIRONMENTS // replicas))
     with simulators(task, replicas * width, threads) as envs:
-        parts = [_play(envs, act, seeds[i : i + width], replicas, watch) for i in range(0, len(seeds), width)]
+        parts = [_play(envs, act, seeds[i : i + width], replicas, on_step) for i in range(0, len(seeds), width)]
     return Episodes(*(np.concatenate(column, axis=1) for column in zip(*parts, strict=True)))
 
 
 def _play(
-    envs: Lockstep,
+    envs: VectorEnv,
     act: Callable[[np.ndarray], np.ndarray],
     seeds: Sequence[int],
     replicas: int,
-    watch: Watch | None,
+    on_step: OnStep | None,
 ) -> Episodes:
     shape = (replicas, len(seeds))
     count = replicas * len(seeds)
@@ -94,8 +94,8 @@ def _play(
     while running.size:
         actions = np.asarray(act(observations.reshape(*shape, -1))).reshape(count, -1)
         step = envs.step(actions[running], running)
-        if watch is not None:
-            watch(running // len(seeds), observations[running], actions[running], step)
+        if on_step is not None:
+            on_step(running // len(seeds), observations[running], actions[running], step)
         observations[running] = step.observations
         returns[running] += step.rewards
         costs[running] += step.costs

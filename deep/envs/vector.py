@@ -24,10 +24,10 @@ class Step(NamedTuple):
     truncated: Bool[np.ndarray, " n"]
 
 
-AnyLockstep = TypeVar("AnyLockstep", bound="Lockstep")
+AnyVectorEnv = TypeVar("AnyVectorEnv", bound="VectorEnv")
 
 
-class Lockstep(ABC):
+class VectorEnv(ABC):
     """`count` environments of a task, numbered from 0, that step together; each behaves as `deep.tasks.make(task)`.
 
     There are two differences: actions are clipped to [-1, 1], and nothing resets by itself. After `terminated` or
@@ -82,7 +82,7 @@ class Lockstep(ABC):
     def close(self) -> None:
         """Let go of everything; the environments cannot be used any more."""
 
-    def __enter__(self: AnyLockstep) -> AnyLockstep:
+    def __enter__(self: AnyVectorEnv) -> AnyVectorEnv:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -99,7 +99,7 @@ class Lockstep(ABC):
         return np.clip(actions, -1, 1)
 
 
-class Serial(Lockstep):
+class SerialVectorEnv(VectorEnv):
     """Single environments, stepped one after the other in this process."""
 
     def __init__(self, task: Task, count: int):

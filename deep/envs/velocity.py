@@ -37,7 +37,7 @@ _SIMULATORS: dict[str, Callable[..., MujocoEnv]] = {
 
 def make(task: Task, render_mode: str | None = None) -> gymnasium.Env:
     """The task's environment, which times out after `task.episode_length` steps; see `deep.tasks.make`."""
-    rendering.accept(render_mode)
+    rendering.check_ranges(render_mode)
     return TimeLimit(VelocityEnv(task, render_mode), task.episode_length)
 
 

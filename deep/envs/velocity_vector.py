@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from mujoco.rollout import Rollout
 
-from deep.envs.vector import Lockstep, Step, cores
+from deep.envs.vector import Step, VectorEnv, cores
 from deep.envs.velocity import VelocityEnv
 from deep.tasks import Task
 from theory.support.errors import InputError
@@ -140,7 +140,7 @@ class _LoopPhysics:
         self.places[index] = data.xpos[self._torso, :2]
 
 
-class BatchedVelocity(Lockstep):
+class VelocityVectorEnv(VectorEnv):
     """`count` copies of a velocity task, stepped by all cores; each equals `deep.tasks.make(task)`.
 
     AntVel is equal bit for bit. In the other tasks MuJoCo's contact solver starts every control step afresh instead of

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from deep.envs.vector import Lockstep, Serial, Step, cores
+from deep.envs.vector import SerialVectorEnv, Step, VectorEnv, cores
 from deep.tasks import Task
 from theory.support.errors import InputError
 
@@ -20,7 +20,7 @@ PATIENCE = 10.0
 """Seconds that a worker is given to end by itself."""
 
 
-class Pool(Lockstep):
+class WorkerPool(VectorEnv):
     """Single environments dealt out to worker processes; each equals `deep.tasks.make(task)` bit for bit.
 
     What an environment does depends on its own seeds and actions only, so the number of workers changes nothing.
@@ -153,7 +153,7 @@ def _serve(pipe: Connection, task: Task, count: int) -> None:
         while True:
             method, inputs, indices = pipe.recv()
             try:
-                envs = envs or Serial(task, count)
+                envs = envs or SerialVectorEnv(task, count)
                 answer = (True, getattr(envs, method)(inputs, indices))
             except InputError as error:
                 answer = (False, InputError(str(error)))

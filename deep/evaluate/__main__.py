@@ -48,7 +48,7 @@ def run(options: Options) -> None:
     experiment, folder = finished(options.directory)
     if options.video is not None and not experiment.task.simulated:
         raise InputError(f"--video {options.video}: the run in {options.directory} has no simulator to film")
-    folder.take()
+    folder.acquire()
     use_threads(1)
     keep_freed_memory()
     if options.video is not None:  # first, for what cannot be filmed is found out at once
@@ -62,7 +62,7 @@ def run(options: Options) -> None:
     episodes = options.episodes if experiment.task.simulated else 0
     folder.write_json("evaluation.json", {"simulated": experiment.task.simulated, "episodes": episodes, **content})
     for choice, results in scores.items():
-        print(*([f"acting by --choose {choice}:"] if choice else []), table(results), sep="\n")
+        print(*([f"acting by --action-selection {choice}:"] if choice else []), table(results), sep="\n")
     print("", *remarks(experiment), sep="\n")
 
 

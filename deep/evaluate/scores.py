@@ -11,8 +11,8 @@ from scipy.stats import bootstrap
 from deep.envs.rollout import Episodes, rollout
 from deep.methods.drcorl.gate import GateConfig
 from deep.nn.policies import Act
-from deep.ope.baselines import second_opinions
-from deep.ope.paired_rollouts import PairedRollOuts
+from deep.ope.baselines import baseline_estimators
+from deep.ope.paired_rollouts import PairedRollouts
 from deep.runs.experiment import Experiment
 
 FIRST_EVALUATION_SEED = 100_000
@@ -68,11 +68,11 @@ def offline_costs(experiment: Experiment, act: Act) -> list[dict[str, Any]]:
     """What is foretold of every replica's episodes from the data alone, in the unit of an episode's cost.
 
     The estimate is that of the learned dynamics' judging half, by the method's own way to ask it where it has one; None
-    if no dynamics were trained. `offline_second_opinions` has the cost by every estimator that needs no training; where
+    if no dynamics were trained. `offline_baselines` has the cost by every estimator that needs no training; where
     they contradict the estimate, look twice.
     """
     problem = experiment.problem
-    others = {name: estimator.estimate(act) for name, estimator in second_opinions(problem).items()}
+    others = {name: estimator.estimate(act) for name, estimator in baseline_estimators(problem).items()}
     trained = experiment.settings.dynamics.steps > 0
     estimate = experiment.estimator.estimate(act) if trained else None
     results = []
@@ -85,11 +85,11 @@ def offline_costs(experiment: Experiment, act: Act) -> list[dict[str, Any]]:
                 "offline_cost_interval": (float(estimate.cost_low[i]), float(estimate.cost_high[i])),
                 "offline_return_estimate": float(estimate.reward[i]),
                 "offline_length_estimate": float(estimate.length[i]),
-                "offline_departure": float(estimate.departure[i]),
+                "offline_ood_score": float(estimate.ood_score[i]),
                 "offline_doubt": _doubt(experiment, i, float(estimate.length[i])),
             }
         opinions = {name: float(other.cost[i]) for name, other in others.items()}
-        results.append({**found, "offline_second_opinions": opinions})
+        results.append({**found, "offline_baselines": opinions})
     return results
 
 
@@ -98,7 +98,7 @@ def _doubt(experiment: Experiment, replica: int, length: float) -> str | None:
     if not _trusted(experiment)[replica]:
         return "contradicted"
     gate: GateConfig = getattr(experiment.settings.method, "gate", GateConfig())
-    return "short" if length < gate.required_length * float(experiment.data.lengths.mean()) else None
+    return "short" if length < gate.min_length_ratio * float(experiment.data.lengths.mean()) else None
 
 
 def _trusted(experiment: Experiment) -> list[bool]:
@@ -141,7 +141,7 @@ def _foretold(results: list[dict[str, Any]]) -> str:
         f"{'departure':>9}  other estimates of the cost"
     ]
     for r in results:
-        others = ", ".join(f"{name} {cost:.3g}" for name, cost in r["offline_second_opinions"].items())
+        others = ", ".join(f"{name} {cost:.3g}" for name, cost in r["offline_baselines"].items())
         if r["offline_cost_estimate"] is None:
             estimate = f"{'none':<30} {'unknown':<9} {'':>9} {'':>6} {'':>9}"
         else:
@@ -151,7 +151,7 @@ def _foretold(results: list[dict[str, Any]]) -> str:
             cost = f"{r['offline_cost_estimate']:.3g} [{low:.3g}, {high:.3g}]"
             estimate = f"{cost:<30} {kept:<9} "
             estimate += f"{r['offline_return_estimate']:>9.4g} {r['offline_length_estimate']:>6.0f} "
-            estimate += f"{r['offline_departure']:>9.2f}"
+            estimate += f"{r['offline_ood_score']:>9.2f}"
         lines.append(f"{r['seed']:>4} {r['cost_limit']:>6g}  {estimate}  {others}")
     return "\n".join(lines)
 
@@ -186,7 +186,7 @@ def doubts(experiment: Experiment) -> list[str]:
 def explanation(experiment: Experiment) -> list[str]:
     """What the columns of the table mean, and what they rest on, line by line."""
     task = experiment.task
-    rests_on = RESTS_ON_CLONE if isinstance(experiment.estimator, PairedRollOuts) else ()
+    dependencies = RESTS_ON_CLONE if isinstance(experiment.estimator, PairedRollouts) else ()
     if not task.simulated and experiment.settings.dynamics.steps == 0:
         return ["Nothing was simulated and no dynamics were learned (--dynamics.steps 0): the other estimates are all."]
     if not task.simulated:
@@ -195,11 +195,13 @@ def explanation(experiment: Experiment) -> list[str]:
             "The limit is kept where the whole interval is within it, broken where all of it lies above; unclear also",
             "where the episodes foretold are shorter than the data's, or the data contradict the forecast. A departure",
             "far above 1 says that the policy leaves what the data can tell; so do other estimates that contradict.",
-            *rests_on,
+            *dependencies,
         ]
-    scale = "of the data, 0 for its least and 1 for its greatest" if task.family == "own" else "on DSRL's scale, 0 to 1"
+    scale = (
+        "of the data, 0 for its least and 1 for its greatest" if task.family == "custom" else "on DSRL's scale, 0 to 1"
+    )
     return [
         f"R: return {scale}. C: episode cost / limit; safe means C <= 1. Simulator, after training.",
         "offline estimate: episode cost foretold from the data alone, mean ± spread of the learned dynamics.",
-        *rests_on,
+        *dependencies,
     ]

@@ -74,7 +74,7 @@ def portable(experiment: Experiment, replica: int) -> Portable:
     """The policy of this replica of a trained experiment, with the normalisation of observations and actions."""
     method, replay, task = experiment.method, experiment.replay, experiment.task
     if isinstance(method, BC):
-        act, noise, how = mean_action(method.policy, method.actor.average[replica]), (), "mean action"
+        act, noise, how = mean_action(method.policy, method.actor.ema[replica]), (), "mean action"
     elif isinstance(method, DRCORL):
         act, noise, how = mean_action(method.policy, method.gate.kept[replica]), (), "mean action"
     elif isinstance(method, SafeDQL):
@@ -98,8 +98,8 @@ def mean_action(policy: Policy, theta: Tensor) -> Callable[[Array], Array]:
 
 def chosen_action(method: SafeDQL, replica: int) -> tuple[Callable[[Array, Array], Array], tuple[int, ...], str]:
     """Safe-DQL's configured choice, the shape of the noise (candidates, T, a) that it needs, and its name."""
-    choice: Choice = method.config.choose
-    count = method.config.candidates if choice == "best" else 1
+    choice: Choice = method.config.action_selection
+    count = method.config.candidates if choice == "best-of-n" else 1
     sample, shape = diffusion(method, replica), (count, method.chain.steps, method.policy.action_size)
     if choice == "sample":
         return lambda x, z: sample(x, z).select(1, 0), shape, "one sample of the diffusion policy"
@@ -109,8 +109,8 @@ def chosen_action(method: SafeDQL, replica: int) -> tuple[Callable[[Array, Array
         candidates = sample(x, z)
         reward, cost = values(x, candidates)
         beyond = cost - kappa
-        merit = reward.where(beyond <= 0, reward.amin(1, keepdim=True) - 1 - beyond)
-        return candidates.take_along_dim(merit.argmax(1, keepdim=True), 1).select(1, 0)
+        selection_score = reward.where(beyond <= 0, reward.amin(1, keepdim=True) - 1 - beyond)
+        return candidates.take_along_dim(selection_score.argmax(1, keepdim=True), 1).select(1, 0)
 
     return best, shape, f"best of {count} samples of the diffusion policy"
 
@@ -118,7 +118,7 @@ def chosen_action(method: SafeDQL, replica: int) -> tuple[Callable[[Array, Array
 def diffusion(method: SafeDQL, replica: int) -> Callable[[Array, Array], Array]:
     """The denoising chain: states (batch, o) and normals (batch, n, T, a) to actions (batch, n, a)."""
     policy, chain = method.policy, method.chain
-    first, bias, *rest = _tensors(method.actor.average[replica], policy.shapes)
+    first, bias, *rest = _tensors(method.actor.ema[replica], policy.shapes)
     by_action, by_time, by_state = first.split([policy.action_size, policy.times.shape[1], policy.observation_size])
     in_time = (policy.times @ by_time).cpu()
     by_action, by_state, bias = by_action.cpu(), by_state.cpu(), bias.cpu()
@@ -140,7 +140,7 @@ def critics(method: SafeDQL, replica: int) -> Callable[[Array, Array], tuple[Arr
     """min_i Q_i^r and max_i Q_i^c of states (batch, o) and actions (batch, n, a), each (batch, n, 1)."""
     twins, size = method.critics, method.policy.observation_size
     network = twins.network.member
-    members = [_tensors(theta, network.shapes) for theta in twins.q.average[replica].reshape(twins.network.size, -1)]
+    members = [_tensors(theta, network.shapes) for theta in twins.q.ema[replica].reshape(twins.network.size, -1)]
     activation = ACTIVATIONS[network.activation]
 
     def value(member: list[Tensor], x: Array, actions: Array) -> Array:

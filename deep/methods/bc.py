@@ -15,11 +15,11 @@ from torch import Tensor
 
 from deep.core.phase import Phase
 from deep.core.problem import Problem
-from deep.core.randomness import Draw
-from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, accept
+from deep.core.randomness import RandomInput
+from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, check_ranges
 from deep.data.selection import Selection
 from deep.nn.mlp import initial_parameters
-from deep.nn.parameters import Adam, Parameters, falling, gradient
+from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 from deep.nn.policies import Policy
 from deep.ope.model_rollouts import DynamicsEnsemble
 
@@ -28,7 +28,7 @@ from deep.ope.model_rollouts import DynamicsEnsemble
 class BCConfig:
     """Hyper-parameters of behaviour cloning."""
 
-    trajectories: Selection = field(default_factory=Selection)
+    clone: Selection = field(default_factory=Selection)
     """Which trajectories are cloned."""
     steps: int = 10_000
     """Training steps."""
@@ -36,15 +36,15 @@ class BCConfig:
     """Minibatch."""
     learning_rate: float = 1e-3
     """Adam's step size, falling linearly to a tenth."""
-    average_rate: float = 0.01
+    ema_rate: float = 0.01
     """Rate of the moving average of the parameters; the average is the policy that is evaluated."""
     hidden: tuple[int, ...] = (256, 256)
     """Hidden layers of the policy."""
 
     def __post_init__(self) -> None:
-        accept(self.trajectories, "trajectories.", neighbours=AT_LEAST_1, return_share=SHARE)
-        accept(self, steps=AT_LEAST_0, batch_size=AT_LEAST_1, hidden=AT_LEAST_1)
-        accept(self, learning_rate=ABOVE_0, average_rate=RATE)
+        check_ranges(self.clone, "clone.", neighbours=AT_LEAST_1, return_share=SHARE)
+        check_ranges(self, steps=AT_LEAST_0, batch_size=AT_LEAST_1, hidden=AT_LEAST_1)
+        check_ranges(self, learning_rate=ABOVE_0, ema_rate=RATE)
 
 
 class BC:
@@ -55,14 +55,14 @@ class BC:
         obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
         self.policy = Policy(obs, act, "dirac", config.hidden)
         initial = initial_parameters(self.policy, problem.replica_seeds, "policy").to(problem.device)
-        self.actor = Parameters(initial, Adam(config.learning_rate), average=True)
-        self.rows = config.trajectories.rows(problem.data, problem.replica_limits, problem.device)
+        self.actor = Parameters(initial, Adam(config.learning_rate), ema=True)
+        self.rows = config.clone.rows(problem.data, problem.replica_limits, problem.device)
 
     def tensors(self) -> dict[str, Tensor]:
         return {f"policy.{name}": tensor for name, tensor in self.actor.tensors.items()}
 
     def phases(self) -> list[Phase]:
-        draws = {"row": Draw("uniform", (self.config.batch_size,))}
+        draws = {"row": RandomInput("uniform", (self.config.batch_size,))}
         problem, steps = self.problem, self.config.steps
         return [Phase("cloning", steps, problem.replica_seeds, draws, self._update, limits=problem.replica_limits)]
 
@@ -70,14 +70,14 @@ class BC:
         batch = self.problem.replay.batch(self.problem.replay.rows(draws["row"], self.rows))
         mean, _ = self.policy.distribution(self.actor.theta, batch.observations)
         loss = (mean - batch.actions).square().mean((1, 2))
-        self.actor.descend(gradient(loss, self.actor), falling(step, self.config.steps))
-        self.actor.track(self.config.average_rate)
+        self.actor.adam_step(gradient(loss, self.actor), linear_decay(step, self.config.steps))
+        self.actor.update_ema(self.config.ema_rate)
         return {"squared_error": loss.detach()}
 
     @torch.no_grad()
     def act(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
         """The averaged policy's action."""
-        return self.policy.distribution(self.actor.average, observations)[0]
+        return self.policy.distribution(self.actor.ema, observations)[0]
 
     def report(self) -> dict[str, object]:
         return {"cloned_transitions": self.rows.counts.tolist()}

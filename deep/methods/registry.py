@@ -30,12 +30,12 @@ class Algorithm:
 
 
 def _cloning(which: Any) -> Algorithm:
-    quick = BCConfig(trajectories=Selection(which))
+    quick = BCConfig(clone=Selection(which))
 
     def build(config: BCConfig, problem: Problem, dynamics: DynamicsEnsemble) -> BC:
-        if config.trajectories.which != which:  # the tables would call it by a name that it does not deserve
-            found = f"--trajectories.which {config.trajectories.which} with --algorithm bc_{which}"
-            raise InputError(f"{found}: accepted is {which}, or --algorithm bc_{config.trajectories.which}")
+        if config.clone.trajectories != which:  # the tables would call it by a name that it does not deserve
+            found = f"--clone.trajectories {config.clone.trajectories} with --algorithm bc_{which}"
+            raise InputError(f"{found}: accepted is {which}, or --algorithm bc_{config.clone.trajectories}")
         return BC(config, problem, dynamics)
 
     return Algorithm(build, {"quick": quick, "paper": replace(quick, steps=100_000)})
@@ -57,12 +57,12 @@ ALGORITHMS: dict[str, Algorithm] = {
                     t_range=(0.02, 0.98),
                 ),
                 critics=CriticConfig(steps=100_000),
-                cloned=Selection("all"),
-                states="data",
+                clone=Selection("all"),
+                policy_states="all",
                 cloning_steps=20_000,
                 adaptation_steps=2050,
                 adaptation_rate=6e-4,
-                gate=GateConfig(kind="ucb", k=2.0, choose="last"),
+                gate=GateConfig(kind="ucb", k=2.0, select="last"),
             ),
         },
     ),
@@ -75,7 +75,7 @@ ALGORITHMS: dict[str, Algorithm] = {
                 behaviour_steps=0,
                 improvement_steps=1_000_000,
                 hidden=(256, 256, 256),
-                average_rate=0.001,
+                ema_rate=0.001,
                 eta=1.0,
                 candidates=50,
             ),

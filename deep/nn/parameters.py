@@ -14,7 +14,7 @@ class Parameters:
     uses each row's own norm.
     """
 
-    def __init__(self, initial: Float[Tensor, "n params"], optimiser: "Adam", average: bool = False) -> None:
+    def __init__(self, initial: Float[Tensor, "n params"], optimiser: "Adam", ema: bool = False) -> None:
         self.theta = initial.clone().requires_grad_(True)
         self.config = optimiser
         device = initial.device
@@ -24,16 +24,16 @@ class Parameters:
             "exp_avg": torch.zeros_like(initial),
             "exp_avg_sq": torch.zeros_like(initial),
         }
-        self._averaged = average
-        self.average = initial.clone() if average else self.theta.detach()
+        self._averaged = ema
+        self.ema = initial.clone() if ema else self.theta.detach()
 
     @property
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor that training changes, by name."""
         named = {"theta": self.theta.detach(), **self._moments}
-        return named | ({"average": self.average} if self._averaged else {})
+        return named | ({"ema": self.ema} if self._averaged else {})
 
-    def descend(self, gradient: Float[Tensor, "n params"], rate_factor: float | Tensor = 1.0) -> None:
+    def adam_step(self, gradient: Float[Tensor, "n params"], rate_factor: float | Tensor = 1.0) -> None:
         """One Adam step down the gradient; `rate_factor` scales the learning rate (a schedule's value)."""
         if self.config.clip is not None:
             norm = gradient.norm(dim=1, keepdim=True)
@@ -59,15 +59,15 @@ class Parameters:
                 maximize=False,
             )
 
-    def track(self, tau: float) -> None:
+    def update_ema(self, tau: float) -> None:
         """Move the average towards the parameters: average <- (1 - tau) average + tau theta."""
-        self.average.lerp_(self.theta.detach(), tau)
+        self.ema.lerp_(self.theta.detach(), tau)
 
     @torch.no_grad()
-    def restart_from(self, other: "Parameters", rows: Int[Tensor, " n"]) -> None:
+    def copy_from(self, other: "Parameters", rows: Int[Tensor, " n"]) -> None:
         """Take over these rows of what an earlier phase has learned, and start with fresh moments."""
         self.theta.copy_(other.theta[rows])
-        self.average.copy_(other.average[rows])
+        self.ema.copy_(other.ema[rows])
         for moment in self._moments.values():
             moment.zero_()
 
@@ -91,6 +91,6 @@ def gradient(
     return torch.autograd.grad(loss.sum(), parameters.theta, retain_graph=retain_graph)[0]
 
 
-def falling(step: Tensor, steps: int) -> Tensor:
+def linear_decay(step: Tensor, steps: int) -> Tensor:
     """A factor on the learning rate that falls linearly from 1 to a tenth over a phase."""
     return 1 - 0.9 * step / steps

@@ -7,7 +7,7 @@ from deep.ope.interface import Estimator
 from deep.ope.nearest_trajectories import NearestBehaviour, NearestConfig
 
 
-def second_opinions(problem: Problem) -> dict[str, Estimator]:
+def baseline_estimators(problem: Problem) -> dict[str, Estimator]:
     """The estimators that need no training: their disagreement with the learned dynamics is a warning."""
     return {
         "fitted_q": FittedQ(FittedQConfig(), problem),

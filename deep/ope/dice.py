@@ -21,7 +21,7 @@ from torch import Tensor
 from deep.core.problem import Problem
 from deep.nn.policies import Act
 from deep.ope.features import Featured, Features, Sample, fourier_features
-from deep.ope.interface import Estimate, one_more_member
+from deep.ope.interface import Estimate, prediction_interval
 from theory.support.errors import InputError
 
 
@@ -98,10 +98,10 @@ class Dice:
         """L E_D[w c], each member by its own share of the trajectories."""
         found = self.sample.features(act, self.features)
         answers = [self._member(found, share) for share in self.shares]
-        values, departure = (torch.stack(parts, 1) for parts in zip(*answers, strict=True))
+        values, ood_score = (torch.stack(parts, 1) for parts in zip(*answers, strict=True))
         largest = self.problem.task.episode_length * self.problem.replay.costs.max().item()
-        cost = one_more_member(values[..., 0], largest)
-        rest = (values[..., 1].mean(1), values[..., 2].mean(1), departure.mean(1))
+        cost = prediction_interval(values[..., 0], largest)
+        rest = (values[..., 1].mean(1), values[..., 2].mean(1), ood_score.mean(1))
         return Estimate(*(x.float() for x in (*cost, *rest)))
 
     def _member(self, found: Featured, share: Tensor) -> tuple[Tensor, Tensor]:

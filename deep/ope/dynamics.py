@@ -16,10 +16,10 @@ from torch.nn import functional as F
 
 from deep.core.phase import Phase
 from deep.core.problem import Problem
-from deep.core.randomness import Draw
-from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, accept
+from deep.core.randomness import RandomInput
+from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, check_ranges
 from deep.nn.mlp import MLP, initial_parameters
-from deep.nn.parameters import Adam, Parameters, falling, gradient
+from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class DynamicsConfig:
     """Adam's step size at the start; it falls linearly to a tenth."""
     episodes: int = 8
     """Start states per roll-out, drawn from the data's."""
-    compare_every: int = 25
+    disagreement_every: int = 25
     """Steps of a roll-out between two at which the members' predictions are compared with each other."""
 
     def __post_init__(self) -> None:
-        accept(self, "dynamics.", steps=AT_LEAST_0, learning_rate=ABOVE_0)
+        check_ranges(self, "dynamics.", steps=AT_LEAST_0, learning_rate=ABOVE_0)
         one = AT_LEAST_1
-        accept(self, "dynamics.", members=one, batch_size=one, hidden=one, episodes=one, compare_every=one)
+        check_ranges(self, "dynamics.", members=one, batch_size=one, hidden=one, episodes=one, disagreement_every=one)
 
 
 class Prediction(NamedTuple):
@@ -86,7 +86,7 @@ class DynamicsModels:
     def phases(self) -> list[Phase]:
         """The training of the models: least squares for change, reward and E[c | c > 0], log-loss for the others."""
         members, batch = self.config.members, self.config.batch_size
-        draws = {"row": Draw("uniform", (members, batch))}
+        draws = {"row": RandomInput("uniform", (members, batch))}
         return [Phase("dynamics", self.config.steps, self.problem.seeds, draws, self._update)]
 
     def _update(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -98,14 +98,14 @@ class DynamicsModels:
         fit_reward = (reward - (batch.rewards - self.reward_mean) / self.reward_std).square().mean(1)
         happened = (batch.costs > 0).to(batch.costs)
         cost = F.binary_cross_entropy_with_logits(cost_logit, happened, reduction="none").mean(1)
-        end = F.binary_cross_entropy_with_logits(end_logit, 1 - batch.alive, reduction="none").mean(1)
+        end = F.binary_cross_entropy_with_logits(end_logit, 1 - batch.not_terminal, reduction="none").mean(1)
         metrics = {"change_error": fit, "reward_error": fit_reward, "cost_log_loss": cost, "end_log_loss": end}
         loss = fit + fit_reward + cost + end
         if size is not None:
             wrong = (F.softplus(size) - batch.costs / self.mean_cost).square() * happened
             metrics["cost_size_error"] = wrong.sum(1) / happened.sum(1).clamp(min=1)
             loss = loss + metrics["cost_size_error"]
-        self.parameters.descend(gradient(loss, self.parameters), falling(step, self.config.steps))
+        self.parameters.adam_step(gradient(loss, self.parameters), linear_decay(step, self.config.steps))
         return {name: value.detach().unflatten(0, (-1, self.config.members)).mean(1) for name, value in metrics.items()}
 
     def _apply(self, observations: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:

@@ -83,7 +83,7 @@ class Sample:
             observations = observations.expand(replicas, -1, -1)
             return features(observations, act(observations).clamp(-1, 1))
 
-        onward = chosen(replay.next_observations[rows]) * replay.alive[rows].double().unsqueeze(-1)
+        onward = chosen(replay.next_observations[rows]) * replay.not_terminal[rows].double().unsqueeze(-1)
         start = chosen(replay.observations[replay.starts]).mean(1)
         here = replay.observations[rows]
         return Featured(features(here, replay.actions[rows]), chosen(here), onward, start)

@@ -20,7 +20,7 @@ from deep.core.problem import Problem
 from deep.core.randomness import generator
 from deep.nn.policies import Act
 from deep.ope.features import Features, Sample, fourier_features
-from deep.ope.interface import Estimate, one_more_member
+from deep.ope.interface import Estimate, prediction_interval
 from theory.support.errors import InputError
 
 
@@ -91,10 +91,10 @@ class FittedQ:
         at = found.start if self.config.states == "start" else found.here.mean(1)
         values = torch.einsum("rd,rmdk->rmk", at, theta) * self.to_episode
         largest = self.problem.task.episode_length * self.problem.replay.costs.max().item()
-        cost = one_more_member(values[..., 0], largest)
+        cost = prediction_interval(values[..., 0], largest)
         reward, length = values[..., 1].mean(1), values[..., 2].mean(1)
         theta_c = theta[..., 0]
         here = torch.einsum("rnd,rmd->rmn", found.here, theta_c).std(1).mean(1)
         usual = torch.einsum("nd,rmd->rmn", found.data, theta_c).std(1).mean(1)
-        departure = here / usual.clamp(min=1e-12)
-        return Estimate(*(x.float() for x in (*cost, reward, length, departure)))
+        ood_score = here / usual.clamp(min=1e-12)
+        return Estimate(*(x.float() for x in (*cost, reward, length, ood_score)))

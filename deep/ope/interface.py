@@ -26,7 +26,7 @@ class Estimate(NamedTuple):
     """Expected return."""
     length: Float[Tensor, " replicas"]
     """Expected number of steps."""
-    departure: Float[Tensor, " replicas"]
+    ood_score: Float[Tensor, " replicas"]
     """How far the policy leaves what the estimator can know; what 1 means is the estimator's to say."""
 
 
@@ -40,7 +40,7 @@ class Estimator(Protocol):
 
 
 @runtime_checkable
-class Foretelling(Protocol):
+class HasEstimator(Protocol):
     """A method that knows more of its own policies than the learned dynamics do by themselves."""
 
     @property
@@ -49,8 +49,8 @@ class Foretelling(Protocol):
         ...
 
 
-def one_more_member(
-    values: Float[Tensor, "replicas members"], largest: float, further: Float[Tensor, " replicas"] | float = 0.0
+def prediction_interval(
+    values: Float[Tensor, "replicas members"], largest: float, shared_std: Float[Tensor, " replicas"] | float = 0.0
 ) -> tuple[Tensor, Tensor, Float[Tensor, " replicas"], Float[Tensor, " replicas"]]:
     """Mean, population deviation, and the 95 % interval in which one more member would lie, within [0, largest].
 
@@ -63,9 +63,9 @@ def one_more_member(
     """
     members = values.shape[1]
     mean, variance = values.clamp(0, largest).mean(1), values.var(1, correction=0)
-    std = (variance + further**2).sqrt()
+    std = (variance + shared_std**2).sqrt()
     if members == 1:
         return mean, std, torch.zeros_like(mean), torch.full_like(mean, largest)
     own = float(student.ppf(0.975, members - 1)) ** 2 * (members + 1) / (members - 1)
-    half = (own * variance + (float(normal.ppf(0.975)) * further) ** 2).sqrt()
+    half = (own * variance + (float(normal.ppf(0.975)) * shared_std) ** 2).sqrt()
     return mean, std, torch.clamp(mean - half, min=0), torch.clamp(mean + half, max=largest)

@@ -5,7 +5,7 @@ episode; with w_t the probability of being alive,
 
     return = sum_t w_t r_t,   cost = sum_t w_t E[c_t],   length = sum_t w_t,   w_{t+1} = w_t (1 - p_terminal).
 
-Where the task times episodes out at random, w_{t+1} has the factor 1 - time_out_rate too. Members differ in their
+Where the task times episodes out at random, w_{t+1} has the factor 1 - timeout_rate too. Members differ in their
 initialisation and minibatches. The first half of them *steers*: a policy in training may follow what they say. The
 others *judge*: they choose among policies and report, so that a policy that has learned to please the models it
 follows still has to please models it has never met. Both halves have learned from the same data; where these lack a
@@ -30,10 +30,10 @@ from deep.core.problem import Problem
 from deep.core.randomness import generator
 from deep.nn.policies import Act
 from deep.ope.dynamics import DynamicsConfig, DynamicsModels
-from deep.ope.interface import Estimate, one_more_member
+from deep.ope.interface import Estimate, prediction_interval
 
-Half = Literal["steering", "judging"]
-Voices = Half | Literal["all"]
+Half = Literal["training", "held_out"]
+Members = Half | Literal["all"]
 """Which members are asked."""
 
 
@@ -43,8 +43,8 @@ class Outcomes(NamedTuple):
     cost: Float[Tensor, "replicas members"]
     reward: Float[Tensor, "replicas members"]
     length: Float[Tensor, "replicas members"]
-    departure: Float[Tensor, "replicas members"]
-    alive: Float[Tensor, "replicas members"]
+    ood_score: Float[Tensor, "replicas members"]
+    not_terminal: Float[Tensor, "replicas members"]
     """The probability of going on after the last step."""
 
 
@@ -55,7 +55,7 @@ class DynamicsEnsemble:
         self.config, self.problem = config, problem
         self.models = DynamicsModels(config, problem)
         members = config.members
-        self._half = {"steering": slice(0, members // 2), "judging": slice(members // 2, members)}
+        self._half = {"training": slice(0, members // 2), "held_out": slice(members // 2, members)}
         replay = problem.replay
         self.low, self.high = replay.observations.amin(0), replay.observations.amax(0)
         picks = [generator(s, "dynamics starts").choice(len(replay.starts), config.episodes) for s in problem.seeds]
@@ -69,22 +69,24 @@ class DynamicsEnsemble:
 
     def estimate(self, act: Act) -> Estimate:
         """The judging half's estimate."""
-        return self.read(self.roll_out(act), "judging")
+        return self.read(self.rollout(act), "held_out")
 
-    def read(self, outcomes: Outcomes, voices: Voices, further: Float[Tensor, " replicas"] | float = 0.0) -> Estimate:
+    def read(
+        self, outcomes: Outcomes, members: Members, shared_std: Float[Tensor, " replicas"] | float = 0.0
+    ) -> Estimate:
         """What these members say; with a single member there is no steering half, and it serves as both.
 
         `further` is a deviation of the cost that they share.
         """
         everyone = slice(0, self.config.members)
-        chosen = everyone if voices == "all" or self.config.members == 1 else self._half[voices]
+        chosen = everyone if members == "all" or self.config.members == 1 else self._half[members]
         largest = self.problem.task.episode_length * self.problem.replay.costs.max().item()
-        cost = one_more_member(outcomes.cost[:, chosen], largest, further)
-        means = (values[:, chosen].mean(1) for values in (outcomes.reward, outcomes.length, outcomes.departure))
+        cost = prediction_interval(outcomes.cost[:, chosen], largest, shared_std)
+        means = (values[:, chosen].mean(1) for values in (outcomes.reward, outcomes.length, outcomes.ood_score))
         return Estimate(*cost, *means)
 
     @torch.no_grad()
-    def roll_out(
+    def rollout(
         self, act: Act, starts: Float[Tensor, "replicas n obs"] | None = None, steps: int | None = None
     ) -> Outcomes:
         """Play every replica's policy in every member: whole episodes, or `steps` from these normalised states."""
@@ -92,24 +94,24 @@ class DynamicsEnsemble:
         starts = self.starts[problem.seed_index] if starts is None else starts
         episodes = starts.shape[1]
         state = starts.unsqueeze(1).expand(-1, members, -1, -1).flatten(1, 2)
-        alive = torch.ones(len(problem.replicas), members, episodes, device=problem.device)
-        total = {name: torch.zeros_like(alive) for name in ("cost", "reward", "length", "departure")}
-        compared = torch.zeros_like(alive)
-        usual = self._usual_contradiction()
+        not_terminal = torch.ones(len(problem.replicas), members, episodes, device=problem.device)
+        total = {name: torch.zeros_like(not_terminal) for name in ("cost", "reward", "length", "ood_score")}
+        compared = torch.zeros_like(not_terminal)
+        usual = self._data_disagreement()
         for step in range(problem.task.episode_length if steps is None else steps):
             actions = act(state).clamp(-1, 1)
-            if step % self.config.compare_every == 0:
-                total["departure"] += alive * self._contradiction(state, actions) / usual
-                compared += alive
+            if step % self.config.disagreement_every == 0:
+                total["ood_score"] += not_terminal * self._disagreement(state, actions) / usual
+                compared += not_terminal
             change, *scalars = self.models.predict(self._by_member(state), self._by_member(actions))
             reward, cost, end = self._by_replica(torch.stack(scalars, -1)).unflatten(1, (members, episodes)).unbind(-1)
-            total["reward"] += alive * reward
-            total["cost"] += alive * cost
-            total["length"] += alive
-            alive = alive * (1 - end) * (1 - problem.task.time_out_rate)
+            total["reward"] += not_terminal * reward
+            total["cost"] += not_terminal * cost
+            total["length"] += not_terminal
+            not_terminal = not_terminal * (1 - end) * (1 - problem.task.timeout_rate)
             state = torch.clamp(state + self._by_replica(change), self.low, self.high)
-        total["departure"] /= compared
-        return Outcomes(**{name: values.mean(2) for name, values in total.items()}, alive=alive.mean(2))
+        total["ood_score"] /= compared
+        return Outcomes(**{name: values.mean(2) for name, values in total.items()}, not_terminal=not_terminal.mean(2))
 
     def _by_member(self, x: Float[Tensor, "replicas rows k"]) -> Float[Tensor, "models rows_of_model k"]:
         """(replicas, members x episodes, k) -> (seeds x members, limits x episodes, k)."""
@@ -123,7 +125,7 @@ class DynamicsEnsemble:
         x = x.unflatten(0, (-1, self.config.members)).unflatten(2, (per_seed, -1)).transpose(1, 2)
         return x.flatten(2, 3).flatten(0, 1)
 
-    def _contradiction(
+    def _disagreement(
         self, state: Float[Tensor, "replicas rows obs"], actions: Float[Tensor, "replicas rows act"]
     ) -> Float[Tensor, "replicas members episodes"]:
         """At every member's states: how much the members of its half differ there."""
@@ -133,7 +135,7 @@ class DynamicsEnsemble:
         halves = [_spread(change[:, half][:, :, :, half]) for half in self._half.values()]
         return torch.cat(halves, dim=2).flatten(0, 1)
 
-    def _usual_contradiction(self) -> Float[Tensor, "replicas members 1"]:
+    def _data_disagreement(self) -> Float[Tensor, "replicas members 1"]:
         """The same on the data, mean over 2048 transitions."""
         replay = self.problem.replay
         rows = torch.linspace(0, len(replay) - 1, 2048, device=self.problem.device).long()

@@ -66,6 +66,6 @@ class NearestBehaviour:
         squares = weights.square()
         deviation = (self.totals[:, 0] - cost.unsqueeze(1)).square()
         std = ((squares * deviation).sum(1) / (1 - squares.sum(1))).sqrt()
-        departure = (weights * distance).sum(1) / distance.mean(1).clamp(min=1e-12)
+        ood_score = (weights * distance).sum(1) / distance.mean(1).clamp(min=1e-12)
         low, high = torch.clamp(cost - 2 * std, min=0), cost + 2 * std
-        return Estimate(*(x.float() for x in (cost, std, low, high, reward, length, departure)))
+        return Estimate(*(x.float() for x in (cost, std, low, high, reward, length, ood_score)))

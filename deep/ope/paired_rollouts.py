@@ -16,19 +16,19 @@ mean.
 
 import torch
 
-from deep.data.selection import Known
+from deep.data.selection import TrajectoryStats
 from deep.nn.policies import Act
 from deep.ope.interface import Estimate
-from deep.ope.model_rollouts import DynamicsEnsemble, Outcomes, Voices
-from deep.ope.short_rollouts import ShortConfig, ShortRollOuts
+from deep.ope.model_rollouts import DynamicsEnsemble, Members, Outcomes
+from deep.ope.short_rollouts import ShortConfig, ShortRollouts
 
 
-class PairedRollOuts:
+class PairedRollouts:
     """The estimator; `begin` tells it the clone, whose outcomes are the one thing that it remembers."""
 
-    def __init__(self, config: ShortConfig, ensemble: DynamicsEnsemble, known: Known) -> None:
+    def __init__(self, config: ShortConfig, ensemble: DynamicsEnsemble, known: TrajectoryStats) -> None:
         self.config, self.ensemble, self.known = config, ensemble, known
-        self.starts = ShortRollOuts(config, ensemble).starts
+        self.starts = ShortRollouts(config, ensemble).starts
         self.clone = torch.zeros(len(known.costs), ensemble.config.members, 3, device=known.costs.device)
         """The clone's L c, L r and l: (replicas, members, 3)."""
 
@@ -38,7 +38,7 @@ class PairedRollOuts:
         self.clone.copy_(torch.stack([found.cost, found.reward, found.length], -1))
         return found
 
-    def roll_out(self, act: Act) -> Outcomes:
+    def rollout(self, act: Act) -> Outcomes:
         """Every member's word on the policy, as in the module's equations."""
         found, known = self._alone(act), self.known
         cost, reward, length = self.clone.unbind(-1)
@@ -52,15 +52,15 @@ class PairedRollOuts:
 
     def _alone(self, act: Act) -> Outcomes:
         """L c, L r and l of the policy in every member, and its departure along the short roll-outs."""
-        steps = self.ensemble.roll_out(act, self.starts, self.config.steps)
+        steps = self.ensemble.rollout(act, self.starts, self.config.steps)
         scale = self.known.lengths.unsqueeze(1) / steps.length
-        whole = self.ensemble.roll_out(act)
+        whole = self.ensemble.rollout(act)
         return steps._replace(cost=steps.cost * scale, reward=steps.reward * scale, length=whole.length)
 
-    def read(self, outcomes: Outcomes, voices: Voices) -> Estimate:
+    def read(self, outcomes: Outcomes, members: Members) -> Estimate:
         """What these members say."""
-        return self.ensemble.read(outcomes, voices, self.known.spread)
+        return self.ensemble.read(outcomes, members, self.known.spread)
 
     def estimate(self, act: Act) -> Estimate:
         """The judging half's estimate."""
-        return self.read(self.roll_out(act), "judging")
+        return self.read(self.rollout(act), "held_out")

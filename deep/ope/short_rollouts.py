@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from deep.core.randomness import generator
-from deep.core.validation import AT_LEAST_1, accept
+from deep.core.validation import AT_LEAST_1, check_ranges
 from deep.data.selection import Selection, rows_of
 from deep.nn.policies import Act
 from deep.ope.interface import Estimate
@@ -33,10 +33,10 @@ class ShortConfig:
     """States for each replica, drawn from the best consistent trajectories that keep its limit."""
 
     def __post_init__(self) -> None:
-        accept(self, "gate.short.", steps=AT_LEAST_1, states=AT_LEAST_1)
+        check_ranges(self, "gate.short.", steps=AT_LEAST_1, states=AT_LEAST_1)
 
 
-class ShortRollOuts:
+class ShortRollouts:
     """The estimator; all members speak."""
 
     def __init__(self, config: ShortConfig, ensemble: DynamicsEnsemble) -> None:
@@ -49,21 +49,21 @@ class ShortRollOuts:
         ]
         self.starts = problem.replay.observations[torch.from_numpy(np.stack(picks)).to(problem.device)]
 
-    def roll_out(self, act: Act) -> Outcomes:
+    def rollout(self, act: Act) -> Outcomes:
         """An episode in every member: its rates of cost and reward times the length that its rate of falls allows."""
-        found = self.ensemble.roll_out(act, self.starts, self.config.steps)
-        length = expected_length(found.alive, self.config.steps, self.ensemble.problem.task.episode_length)
+        found = self.ensemble.rollout(act, self.starts, self.config.steps)
+        length = expected_length(found.not_terminal, self.config.steps, self.ensemble.problem.task.episode_length)
         scale = length / found.length
         return found._replace(cost=found.cost * scale, reward=found.reward * scale, length=length)
 
     def estimate(self, act: Act) -> Estimate:
-        return self.ensemble.read(self.roll_out(act), "all")
+        return self.ensemble.read(self.rollout(act), "all")
 
 
-def expected_length(alive: Tensor, steps: int, longest: int) -> Tensor:
+def expected_length(not_terminal: Tensor, steps: int, longest: int) -> Tensor:
     """The mean length of episodes of at most `longest` steps that end at a constant rate, of which this share lasts
     `steps` steps."""
-    going_on = torch.log(alive.double().clamp(min=1e-30)) / steps  # log of the probability, per step
+    going_on = torch.log(not_terminal.double().clamp(min=1e-30)) / steps  # log of the probability, per step
     ending = -torch.expm1(going_on)
     whole = torch.full_like(ending, float(longest))
-    return torch.where(ending > 1e-9, -torch.expm1(longest * going_on) / ending, whole).to(alive)
+    return torch.where(ending > 1e-9, -torch.expm1(longest * going_on) / ending, whole).to(not_terminal)

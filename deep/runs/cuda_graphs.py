@@ -16,7 +16,7 @@ Block = Callable[[Tensor, Mapping[str, Tensor]], Metrics]
 """(steps (count,), draws (count, n, *shape)) -> metrics (count, n)."""
 
 
-def in_turn(update: Update) -> Block:
+def eager(update: Update) -> Block:
     """The updates of a block, one after the other. Nothing waits for the device."""
 
     def block(steps: Tensor, draws: Mapping[str, Tensor]) -> Metrics:
@@ -37,13 +37,13 @@ def cuda_graph(work: Callable[[], None]) -> Callable[[], None]:
     return graph.replay
 
 
-def replayed(update: Update, record: Callable[[Callable[[], None]], Callable[[], None]] = cuda_graph) -> Block:
+def graphed(update: Update, record: Callable[[Callable[[], None]], Callable[[], None]] = cuda_graph) -> Block:
     """The same block, recorded once and replayed from then on.
 
     The first block runs as it is, which makes libraries allocate what a recording may not, and so does a last block
     that is shorter. `record` is for tests on a CPU: there, "replaying" is to do the work again.
     """
-    block = in_turn(update)
+    block = eager(update)
     inputs: dict[str, Tensor] = {}
     outputs: Metrics = {}
     replay: Callable[[], None] | None = None

@@ -19,14 +19,14 @@ from deep.core.files import read_json, read_tensors
 from deep.core.method import Choosing
 from deep.core.phase import Phase
 from deep.core.problem import Problem
-from deep.data.custom import OwnData, load_own, task_of
+from deep.data.custom import CustomData, load_custom, task_of
 from deep.data.dataset import OfflineDataset, load
 from deep.data.replay import Replay
 from deep.envs.counted import CountedSimulator
 from deep.methods.registry import ALGORITHMS
 from deep.nn.policies import Act
 from deep.ope.dynamics import DynamicsConfig
-from deep.ope.interface import Estimator, Foretelling
+from deep.ope.interface import Estimator, HasEstimator
 from deep.ope.model_rollouts import DynamicsEnsemble
 from deep.runs.folder import RunFolder
 from deep.tasks import Task, find_task
@@ -56,7 +56,7 @@ class Settings(Generic[Config]):
     dataset: str = "auto"
     """auto (DSRL's file where it lies in DSRL_DATASET_DIR, else the embedded one), embedded, dsrl (downloaded where
     it is missing), or a file."""
-    own: Annotated[OwnData, tyro.conf.arg(name="")] = field(default_factory=OwnData)
+    custom: Annotated[CustomData, tyro.conf.arg(name="")] = field(default_factory=CustomData)
     """What own data are taken to be."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train."""
@@ -128,7 +128,7 @@ class Experiment:
     @property
     def estimator(self) -> Estimator:
         """What foretells the method's policies where dynamics were trained: by the method's own way to ask, if any."""
-        return self.method.estimator if isinstance(self.method, Foretelling) else self.dynamics
+        return self.method.estimator if isinstance(self.method, HasEstimator) else self.dynamics
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -154,16 +154,16 @@ def resolve(settings: Settings[Any]) -> tuple[Settings[Any], Task, OfflineDatase
     a_file = settings.dataset not in ("auto", "embedded", "dsrl")
     if name == "auto":
         known = task_of(path) if a_file else find_task("HopperVel")
-        name = "own" if known is None else known.name
-    if name == "own":
+        name = "custom" if known is None else known.name
+    if name == "custom":
         if not a_file:
-            raise InputError(f"--task own with --dataset {settings.dataset}: a file of your own is accepted")
-        task, data, own = load_own(path, settings.own)
-        return dataclasses.replace(settings, task=name, own=own), task, data
+            raise InputError(f"--task custom with --dataset {settings.dataset}: a file of your own is accepted")
+        task, data, custom = load_custom(path, settings.custom)
+        return dataclasses.replace(settings, task=name, custom=custom), task, data
     task = find_task(name)
-    if settings.own != OwnData():
-        given = [f"--{key.replace('_', '-')}" for key, value in dataclasses.asdict(settings.own).items() if value]
-        raise InputError(f"{', '.join(given)} with data of {task.name}: accepted with data of your own (--task own)")
+    if settings.custom != CustomData():
+        given = [f"--{key.replace('_', '-')}" for key, value in dataclasses.asdict(settings.custom).items() if value]
+        raise InputError(f"{', '.join(given)} with data of {task.name}: accepted with data of your own (--task custom)")
     return dataclasses.replace(settings, task=task.name), task, load(task, settings.dataset)
 
 
@@ -199,7 +199,7 @@ def take_dynamics(experiment: Experiment, run: Path) -> list[Phase]:
     of one that has trained them. Raises `InputError` where these differ, or the run has not finished its dynamics.
     """
     theirs, mine = read_json(run / "config.json").get("identity", {}), json.loads(json.dumps(identity(experiment)))
-    for name in ("task", "dataset_sha256", "own", "normalise_states", "seeds", "dynamics"):
+    for name in ("task", "dataset_sha256", "custom", "normalise_states", "seeds", "dynamics"):
         if theirs.get(name) != mine[name]:
             raise InputError(
                 f"--dynamics-from {run}: its {name} is {theirs.get(name)}, this run's {mine[name]}: accepted are runs "
@@ -227,10 +227,10 @@ def finished(run: Path) -> tuple[Experiment, RunFolder]:
 
 def _build(kind: Any, values: Any) -> Any:
     """A (nested) dataclass from what `dataclasses.asdict` and JSON made of it."""
-    origin = typing.get_origin(kind)
-    if isinstance(values, list) and (origin is tuple or kind is tuple):
+    software_versions = typing.get_origin(kind)
+    if isinstance(values, list) and (software_versions is tuple or kind is tuple):
         return tuple(values)
-    if origin in (typing.Union, types.UnionType):
+    if software_versions in (typing.Union, types.UnionType):
         return tuple(values) if isinstance(values, list) else values
     if not (dataclasses.is_dataclass(kind) and isinstance(values, Mapping)):
         return values

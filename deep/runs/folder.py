@@ -65,7 +65,7 @@ class RunFolder:
         `compare` does, and when another process works there.
         """
         self._check(resume)
-        self.take()
+        self.acquire()
         try:
             self._check(resume)  # once more: another process may have come first
             if self.config.exists():
@@ -77,13 +77,13 @@ class RunFolder:
             self._earlier = read_json(self.sessions)["sessions"] if self.sessions.exists() else []
             self._session = {name: config[name] for name in ("commit", "versions") if name in config}
             self._began = time.monotonic() if began is None else began
-            self.clock()
+            self.record_elapsed()
             return read_json(self.config)
         except InputError:
-            self.close()
+            self.release()
             raise
 
-    def clock(self) -> float:
+    def record_elapsed(self) -> float:
         """Write down how long this session has lasted so far; the seconds of all sessions."""
         session = self._session | {"seconds": time.monotonic() - self._began}
         self.write_json("sessions.json", {"sessions": [*self._earlier, session]})
@@ -100,19 +100,26 @@ class RunFolder:
             raise InputError(f"--out {self.path} holds a checkpoint without a config.json: give another folder")
 
     def compare(self, config: Mapping[str, Any]) -> None:
-        """Raise `InputError` where the run in the folder differs in its `identity`, or in what else it `rests_on`."""
+        """Raise `InputError` where the run in the folder differs in its `identity`, or in what else it
+        `dependencies`."""
         before, now = read_json(self.config), json.loads(json.dumps(config))
         if not isinstance(before.get("identity"), dict):
             raise InputError(f"{self.config} is no run's: it has no identity")
-        before, now = (content["identity"] | content.get("rests_on", {}) for content in (before, now))
+        before, now = (content["identity"] | content.get("dependencies", {}) for content in (before, now))
         if changed := differences(before, now):
             raise InputError(f"--out: the run in {self.path} has other settings: {changed}")
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Have the folder, which is made where it is missing; raises `InputError` while another process has it."""
         self._lock = Lock(self.path)
 
-    def close(self) -> None:
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+    def release(self) -> None:
         """Let another process have the folder."""
         if self._lock is not None:
             self._lock.release()
@@ -138,7 +145,7 @@ class RunFolder:
             size = os.fstat(file.fileno()).st_size
         notes = {"run": self._run(), "phase": phase, "step": str(step), "metrics_bytes": str(size)}
         write_tensors(self.checkpoint, tensors, notes)
-        self.clock()
+        self.record_elapsed()
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> Position | None:

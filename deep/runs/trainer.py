@@ -13,7 +13,7 @@ from tqdm import tqdm
 from deep.core.memory import keep_freed_memory
 from deep.core.phase import BLOCK, Phase, Update
 from deep.core.randomness import draw_block
-from deep.runs.cuda_graphs import Block, in_turn
+from deep.runs.cuda_graphs import Block, eager
 from deep.runs.folder import Position, RunFolder
 from theory.support.errors import InputError
 
@@ -29,7 +29,7 @@ def train(
     tensors: Mapping[str, Tensor],
     folder: RunFolder,
     device: torch.device,
-    compose: Callable[[Update], Block] = in_turn,
+    compose: Callable[[Update], Block] = eager,
 ) -> None:
     """Run all phases from the folder's checkpoint, or from the start, to the end.
 
@@ -72,7 +72,7 @@ def _run(
     phase: Phase, first: int, tensors: Mapping[str, Tensor], folder: RunFolder, device: torch.device, block: Block
 ) -> None:
     if first == 0:
-        phase.begin()
+        phase.on_start()
     saved = time.monotonic()
     bar = tqdm(total=phase.steps, initial=first, desc=f"{phase.name:>14}", unit="step", file=sys.stdout, mininterval=2)
     for step in range(first, phase.steps, BLOCK):

@@ -114,7 +114,7 @@ def measure(speed: Speed) -> dict[str, Any]:
 
 def build(speed: Speed, algorithm: str, replicas: int) -> Experiment:
     words = ["--algorithm", algorithm, "--preset", speed.preset, "--device", speed.device, "--cost-limits", "20"]
-    words += ["--gate.kind", "ucb", "--gate.choose", "last"] if algorithm == "drcorl" else []
+    words += ["--gate.kind", "ucb", "--gate.select", "last"] if algorithm == "drcorl" else []
     words += ["--dynamics.steps", "0", "--seeds", *map(str, range(replicas)), *speed.options]
     return Experiment(settings_of(parse(words)))
 
@@ -122,7 +122,7 @@ def build(speed: Speed, algorithm: str, replicas: int) -> Experiment:
 def one_phase(speed: Speed, experiment: Experiment, phase: Phase) -> dict[str, Any]:
     """Steps per second of one phase, stacked and plain, and what its products alone would take."""
     algorithm, device, replicas = experiment.settings.algorithm, experiment.device, len(phase.seeds)
-    phase.begin()
+    phase.on_start()
     plain = [PLAIN[algorithm][phase.name](experiment.method, replica) for replica in range(replicas)]
     blocks = draw_block(phase.draws, phase.seeds, phase.name, 0, STEPS, device)
     draws = [{name: block[k] for name, block in blocks.items()} for k in range(STEPS)]

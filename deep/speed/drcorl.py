@@ -9,7 +9,7 @@ from deep.data.replay import Batch
 from deep.methods.drcorl.drcorl import DRCORL
 from deep.methods.drcorl.score import WEIGHTS
 from deep.nn.parameters import Parameters
-from deep.speed.networks import Learner, Score, falling, flat, members, mlp, q_values, transitions
+from deep.speed.networks import Learner, Score, flat, linear_decay, members, mlp, q_values, transitions
 from theory.adaptation import gradient_manipulation
 
 Draws = Mapping[str, Tensor]
@@ -24,12 +24,12 @@ class Plain:
         self.unit = 1 / (1 - method.problem.gamma)
 
     def row(self, parameters: Parameters) -> tuple[Tensor, Tensor]:
-        return parameters.theta[self.replica], parameters.average[self.replica]
+        return parameters.theta[self.replica], parameters.ema[self.replica]
 
     def policy(self, parameters: Parameters, learning_rate: float) -> Learner:
         network = self.method.policy.network
-        theta, average = (nn.Sequential(mlp(network, row), nn.Tanh()) for row in self.row(parameters))
-        return Learner(theta, learning_rate, average)
+        theta, ema = (nn.Sequential(mlp(network, row), nn.Tanh()) for row in self.row(parameters))
+        return Learner(theta, learning_rate, ema)
 
     def batch(self, draws: Draws) -> Batch:
         return transitions(self.replay, draws["row"])
@@ -50,8 +50,8 @@ class Behaviour(Plain):
     def __init__(self, method: DRCORL, replica: int) -> None:
         super().__init__(method, replica)
         model = method.behaviour
-        theta, average = (Score(model.network, row) for row in self.row(model.parameters))
-        self.score = Learner(theta, model.config.learning_rate, average)
+        theta, ema = (Score(model.network, row) for row in self.row(model.parameters))
+        self.score = Learner(theta, model.config.learning_rate, ema)
 
     def update(self, step: int, draws: Draws) -> None:
         config, schedule = self.config.behaviour, self.method.behaviour.schedule
@@ -60,11 +60,11 @@ class Behaviour(Plain):
         noisy = alpha * batch.actions + sigma * draws["noise"]
         kept = (draws["dropout"] >= config.dropout) if "dropout" in draws else None
         loss = nn.functional.mse_loss(self.score.module(noisy, t, batch.observations, kept), draws["noise"])
-        self.score.descend(loss, falling(step, config.steps))
-        self.score.track(config.average_rate)
+        self.score.adam_step(loss, linear_decay(step, config.steps))
+        self.score.update_ema(config.ema_rate)
 
     def learned(self) -> dict[str, Tensor]:
-        return {"behaviour.theta": flat(self.score.module), "behaviour.average": flat(self.score.average)}
+        return {"behaviour.theta": flat(self.score.module), "behaviour.ema": flat(self.score.ema)}
 
 
 class RewardCritic(Plain):
@@ -73,8 +73,8 @@ class RewardCritic(Plain):
     def __init__(self, method: DRCORL, replica: int) -> None:
         super().__init__(method, replica)
         critic, rate = method.reward, self.config.critics.learning_rate
-        theta, average = (members(critic.twin, row) for row in self.row(critic.q))
-        self.q, self.v = Learner(theta, rate, average), Learner(mlp(critic.value, critic.v.theta[replica]), rate)
+        theta, ema = (members(critic.twin, row) for row in self.row(critic.q))
+        self.q, self.v = Learner(theta, rate, ema), Learner(mlp(critic.value, critic.v.theta[replica]), rate)
 
     def update(self, step: int, draws: Draws) -> None:
         self.learn(step, self.batch(draws))
@@ -82,28 +82,28 @@ class RewardCritic(Plain):
     def learn(self, step: int, batch: Batch) -> None:
         config = self.config.critics
         with torch.no_grad():
-            best = q_values(self.q.average, batch.observations, batch.actions).min(0).values
-            following = self.v.module(batch.next_observations).squeeze(-1)
-            target = batch.rewards / self.unit + self.problem.gamma * batch.alive * following
+            best = q_values(self.q.ema, batch.observations, batch.actions).min(0).values
+            next_value = self.v.module(batch.next_observations).squeeze(-1)
+            target = batch.rewards / self.unit + self.problem.gamma * batch.not_terminal * next_value
             if step < config.regression_steps:
                 target = batch.reward_to_go / self.unit
         difference = best - self.v.module(batch.observations).squeeze(-1)
         weight = torch.where(difference < 0, 1 - config.expectile, config.expectile)
         loss = (q_values(self.q.module, batch.observations, batch.actions) - target).square().mean(1).sum()
-        self.v.descend((weight * difference.square()).mean())
-        self.q.descend(loss)
-        self.q.track(config.target_rate)
+        self.v.adam_step((weight * difference.square()).mean())
+        self.q.adam_step(loss)
+        self.q.update_ema(config.target_rate)
 
     def slope(self, observations: Tensor, actions: Tensor) -> Tensor:
         """grad_a min(Q_1, Q_2)."""
         actions = actions.detach().requires_grad_(True)
-        value = q_values(self.q.average, observations, actions).min(0).values
+        value = q_values(self.q.ema, observations, actions).min(0).values
         return torch.autograd.grad(value.sum(), actions)[0] * self.unit
 
     def learned(self) -> dict[str, Tensor]:
         return {
             "reward_critic.theta": flat(self.q.module),
-            "reward_critic.average": flat(self.q.average),
+            "reward_critic.ema": flat(self.q.ema),
             "reward_value.theta": flat(self.v.module),
         }
 
@@ -118,20 +118,20 @@ class CostCritics(Plain):
         self.stacked = method.clone_costs if self.prefix else method.costs
         self.critics: list[Learner] = []
         for critic in self.stacked:
-            theta, average = (members(critic.ensemble, row) for row in self.row(critic.q))
-            self.critics.append(Learner(theta, critic.config.learning_rate, average))
+            theta, ema = (members(critic.ensemble, row) for row in self.row(critic.q))
+            self.critics.append(Learner(theta, critic.config.learning_rate, ema))
         self.actor = self.policy(method.clone if self.prefix else method.actor, self.config.learning_rate)
 
     def update(self, step: int, draws: Draws) -> None:
-        self.learn(step, self.batch(draws), self.actor.average)
+        self.learn(step, self.batch(draws), self.actor.ema)
 
     def learn(self, step: int, batch: Batch, policy: nn.Module) -> None:
         with torch.no_grad():
             here, there = policy(batch.observations), policy(batch.next_observations)
         for stacked, critic in zip(self.stacked, self.critics, strict=True):
             with torch.no_grad():
-                following = q_values(critic.average, batch.next_observations, there)
-                target = batch.costs / self.unit + self.problem.gamma * batch.alive * following
+                next_value = q_values(critic.ema, batch.next_observations, there)
+                target = batch.costs / self.unit + self.problem.gamma * batch.not_terminal * next_value
                 target = target.clamp(*stacked.bounds)
                 if step < stacked.config.regression_steps:
                     target = batch.cost_to_go / self.unit
@@ -140,13 +140,13 @@ class CostCritics(Plain):
             if stacked.config.pessimism > 0:
                 acted = q_values(critic.module, batch.observations, here)
                 loss = loss - stacked.config.pessimism / self.unit * (acted.mean(1) - data.mean(1)).sum()
-            critic.descend(loss)
-            critic.track(stacked.config.target_rate)
+            critic.adam_step(loss)
+            critic.update_ema(stacked.config.target_rate)
 
     def slope(self, observations: Tensor, actions: Tensor) -> Tensor:
         """grad_a of the ensemble's mean."""
         actions = actions.detach().requires_grad_(True)
-        value = q_values(self.critics[0].average, observations, actions).mean(0)
+        value = q_values(self.critics[0].ema, observations, actions).mean(0)
         return torch.autograd.grad(value.sum(), actions)[0] * self.unit
 
     def learned(self) -> dict[str, Tensor]:
@@ -168,7 +168,7 @@ class Cloning(Behaviour):
         alpha, sigma = schedule.alpha(t), schedule.sigma(t)
         with torch.no_grad():
             noisy = alpha.unsqueeze(-1) * actions + sigma.unsqueeze(-1) * draws["noise"]
-            pull = self.score.average(noisy, t, observations) - draws["noise"]
+            pull = self.score.ema(noisy, t, observations) - draws["noise"]
         return (WEIGHTS[config.kl_weight](alpha, sigma) * (pull * actions).sum(-1)).mean()
 
     def update(self, step: int, draws: Draws) -> None:
@@ -178,11 +178,11 @@ class Cloning(Behaviour):
         if self.config.reverse_kl_steps > 0:
             kl = self.kl(batch.observations, actions, draws)
             loss = loss if step < self.config.regression_steps else kl
-        self.clone.descend(loss, falling(step, self.config.cloning_steps))
-        self.clone.track(self.config.average_rate)
+        self.clone.adam_step(loss, linear_decay(step, self.config.cloning_steps))
+        self.clone.update_ema(self.config.ema_rate)
 
     def learned(self) -> dict[str, Tensor]:
-        return {"clone.theta": flat(self.clone.module), "clone.average": flat(self.clone.average)}
+        return {"clone.theta": flat(self.clone.module), "clone.ema": flat(self.clone.ema)}
 
 
 class _AdaptedCosts(CostCritics):
@@ -201,8 +201,8 @@ class Adaptation(Cloning):
         batch, config = self.batch(draws), self.config
         beyond = step + config.critics.regression_steps
         self.reward.learn(beyond, batch)
-        self.costs.learn(beyond, batch, self.actor.average)
-        near = self.cloned(draws).observations if config.states == "cloned" else batch.observations
+        self.costs.learn(beyond, batch, self.actor.ema)
+        near = self.cloned(draws).observations if config.policy_states == "cloned" else batch.observations
         actions = self.actor.module(near)
         scale_r, scale_c = self.method.scales[self.replica]
         slope_r = self.reward.slope(near, actions) / scale_r
@@ -228,11 +228,11 @@ class Adaptation(Cloning):
         x, y = float(weights.x), float(weights.y)
         for p, r, c in zip(self.actor.module.parameters(), g_r, g_c, strict=True):
             p.grad = -(x * r + y * c)
-        self.actor.step(falling(step, self.config.adaptation_steps))
-        self.actor.track(self.config.average_rate)
+        self.actor.step(linear_decay(step, self.config.adaptation_steps))
+        self.actor.update_ema(self.config.ema_rate)
 
     def learned(self) -> dict[str, Tensor]:
-        actor = {"policy.theta": flat(self.actor.module), "policy.average": flat(self.actor.average)}
+        actor = {"policy.theta": flat(self.actor.module), "policy.ema": flat(self.actor.ema)}
         return actor | self.reward.learned() | self.costs.learned()
 
 

@@ -89,12 +89,12 @@ def _ordered(module: nn.Module) -> Iterator[Tensor]:
 class Learner:
     """A module, its Adam, and a slowly moving copy."""
 
-    def __init__(self, module: nn.Module, learning_rate: float, average: nn.Module | None = None) -> None:
-        self.module, self.average = module, average or copy.deepcopy(module)
+    def __init__(self, module: nn.Module, learning_rate: float, ema: nn.Module | None = None) -> None:
+        self.module, self.ema = module, ema or copy.deepcopy(module)
         self.learning_rate = learning_rate
         self.adam = torch.optim.Adam(module.parameters(), lr=learning_rate)
 
-    def descend(self, loss: Tensor, rate_factor: float = 1.0, clip: float | None = None) -> None:
+    def adam_step(self, loss: Tensor, rate_factor: float = 1.0, clip: float | None = None) -> None:
         """One step down the gradient of the loss."""
         self.adam.zero_grad()
         loss.backward()
@@ -109,13 +109,13 @@ class Learner:
         self.adam.step()
 
     @torch.no_grad()
-    def track(self, tau: float) -> None:
+    def update_ema(self, tau: float) -> None:
         """Move the copy, one parameter after the other."""
-        for slow, fast in zip(self.average.parameters(), self.module.parameters(), strict=True):
+        for slow, fast in zip(self.ema.parameters(), self.module.parameters(), strict=True):
             slow.copy_((1 - tau) * slow + tau * fast)
 
 
-def falling(step: int, steps: int) -> float:
+def linear_decay(step: int, steps: int) -> float:
     """The schedule of the stacked updates: from 1 to a tenth."""
     return 1 - 0.9 * step / steps
 

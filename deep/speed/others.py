@@ -12,7 +12,7 @@ from deep.methods.safe_dql.safe_dql import SafeDQL
 from deep.methods.safe_dql.twin_critics import TwinCritics
 from deep.nn.parameters import Parameters
 from deep.speed.drcorl import Draws
-from deep.speed.networks import Learner, falling, flat, members, mlp, q_values, transitions
+from deep.speed.networks import Learner, flat, linear_decay, members, mlp, q_values, transitions
 
 
 class Clone:
@@ -20,19 +20,19 @@ class Clone:
 
     def __init__(self, method: BC, replica: int) -> None:
         self.method, self.rows = method, method.rows.table[replica, : int(method.rows.counts[replica])]
-        rows = method.actor.theta[replica], method.actor.average[replica]
-        theta, average = (nn.Sequential(mlp(method.policy.network, row), nn.Tanh()) for row in rows)
-        self.actor = Learner(theta, method.config.learning_rate, average)
+        rows = method.actor.theta[replica], method.actor.ema[replica]
+        theta, ema = (nn.Sequential(mlp(method.policy.network, row), nn.Tanh()) for row in rows)
+        self.actor = Learner(theta, method.config.learning_rate, ema)
 
     def update(self, step: int, draws: Draws) -> None:
         chosen = self.rows[(draws["row"].double() * len(self.rows)).long()]
         replay = self.method.problem.replay
         loss = nn.functional.mse_loss(self.actor.module(replay.observations[chosen]), replay.actions[chosen])
-        self.actor.descend(loss, falling(step, self.method.config.steps))
-        self.actor.track(self.method.config.average_rate)
+        self.actor.adam_step(loss, linear_decay(step, self.method.config.steps))
+        self.actor.update_ema(self.method.config.ema_rate)
 
     def learned(self) -> dict[str, Tensor]:
-        return {"policy.theta": flat(self.actor.module), "policy.average": flat(self.actor.average)}
+        return {"policy.theta": flat(self.actor.module), "policy.ema": flat(self.actor.ema)}
 
 
 class Diffusion:
@@ -46,9 +46,9 @@ class Diffusion:
         self.actor, self.q = self._learners(method.behaviour, self.config.behaviour_rate, method.behaviour_critics)
 
     def _learners(self, policy: Parameters, rate: float, critics: TwinCritics) -> tuple[Learner, Learner]:
-        rows = policy.theta[self.replica], policy.average[self.replica]
+        rows = policy.theta[self.replica], policy.ema[self.replica]
         actors = [mlp(self.method.policy.network, row) for row in rows]
-        rows = critics.q.theta[self.replica], critics.q.average[self.replica]
+        rows = critics.q.theta[self.replica], critics.q.ema[self.replica]
         values = [members(critics.network, row) for row in rows]
         return Learner(actors[0], rate, actors[1]), Learner(values[0], self.config.critics.learning_rate, values[1])
 
@@ -66,13 +66,13 @@ class Diffusion:
 
     def regress(self, batch: Batch, targets: Tensor) -> None:
         q = q_values(self.q.module, batch.observations, batch.actions)
-        self.q.descend((q - targets).square().mean(1).sum())
-        self.q.track(self.config.critics.target_rate)
+        self.q.adam_step((q - targets).square().mean(1).sum())
+        self.q.update_ema(self.config.critics.target_rate)
 
     def update(self, step: int, draws: Draws) -> None:
         batch, unit = self.batch(draws), self.method.critics.unit
-        self.actor.descend(self.cloning(batch, draws), falling(step, self.config.behaviour_steps))
-        self.actor.track(self.config.average_rate)
+        self.actor.adam_step(self.cloning(batch, draws), linear_decay(step, self.config.behaviour_steps))
+        self.actor.update_ema(self.config.ema_rate)
         sums = torch.stack([batch.reward_to_go, batch.reward_to_go, batch.cost_to_go, batch.cost_to_go])
         self.regress(batch, sums / unit)
 
@@ -80,9 +80,9 @@ class Diffusion:
         policy, critics = self.names
         return {
             f"{policy}.theta": flat(self.actor.module),
-            f"{policy}.average": flat(self.actor.average),
+            f"{policy}.ema": flat(self.actor.ema),
             f"{critics}.theta": flat(self.q.module),
-            f"{critics}.average": flat(self.q.average),
+            f"{critics}.ema": flat(self.q.ema),
         }
 
 
@@ -108,10 +108,10 @@ class Improvement(Diffusion):
     def update(self, step: int, draws: Draws) -> None:
         batch, critics, gamma = self.batch(draws), self.method.critics, self.method.problem.gamma
         with torch.no_grad():
-            there = self.sample(self.actor.average, batch.next_observations, draws["next_z"])
-            following = q_values(self.q.average, batch.next_observations, there)
-            reward = batch.rewards / critics.unit + gamma * batch.alive * following[:2].amin(0)
-            cost = batch.costs / critics.unit + gamma * batch.alive * following[2:].amax(0)
+            there = self.sample(self.actor.ema, batch.next_observations, draws["next_z"])
+            next_value = q_values(self.q.ema, batch.next_observations, there)
+            reward = batch.rewards / critics.unit + gamma * batch.not_terminal * next_value[:2].amin(0)
+            cost = batch.costs / critics.unit + gamma * batch.not_terminal * next_value[2:].amax(0)
             reward, cost = reward.clamp(*critics.reward_bounds), cost.clamp(*critics.cost_bounds)
         self.regress(batch, torch.stack([reward, reward, cost, cost]))
         loss = self.cloning(batch, draws)
@@ -123,8 +123,8 @@ class Improvement(Diffusion):
         penalty = self.method.multiplier[self.replica] / kappa.clamp(min=1)
         hinge = torch.relu(values[2:].amax(0) - kappa).mean()
         loss = loss - eta * values[first].mean() + penalty * hinge
-        self.actor.descend(loss, falling(step, self.config.improvement_steps), self.config.clip)
-        self.actor.track(self.config.average_rate)
+        self.actor.adam_step(loss, linear_decay(step, self.config.improvement_steps), self.config.clip)
+        self.actor.update_ema(self.config.ema_rate)
 
 
 SAFE_DQL = {"behaviour": Diffusion, "improvement": Improvement}

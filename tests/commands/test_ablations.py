@@ -61,11 +61,11 @@ def test_every_variant_differs_from_the_defaults_and_from_the_others():
         *(
             ({name: value}, ["cloning", "reward critic", "cost critics", "adaptation"])
             for name, value in {
-                "cloned.which": "all",
+                "clone.trajectories": "all",
                 "cloning_steps": 3,
                 "regression_steps": 1,
                 "batch_size": 8,
-                "average_rate": 0.5,
+                "ema_rate": 0.5,
                 "policy": "gaussian",
                 "constant_std": 0.2,
                 "hidden": (8,),
@@ -137,14 +137,14 @@ def test_the_last_policy_is_scored_beside_the_one_that_is_kept(base, tmp_path):
 def test_some_of_the_limits_are_varied_as_they_were_alone(dataset_file, tmp_path):
     """One clone per limit: each keeps its own."""
     words = ["--dataset", str(dataset_file), "--episodes", "1", "--device", "cpu", "--seeds", "1", "2", *TINY]
-    words += ["--cloned.which", "safe"]
+    words += ["--clone.trajectories", "safe"]
     train.main([*words, "--cost-limits", "4", "60", "--out", str(tmp_path / "both")])
     ablations.main(
         [str(tmp_path / "both"), "--variants", "as it is", "--cost-limits", "60", "--out", str(tmp_path / "out")]
     )
     found = load_file(tmp_path / "out" / "as_it_is" / "checkpoint.safetensors")
     both = FinishedRun.read(tmp_path / "both").stored
-    for name in ("clone.average", "policy.average", "cost_critic.theta"):
+    for name in ("clone.ema", "policy.ema", "cost_critic.theta"):
         torch.testing.assert_close(found[name], both[name][[1, 3]])
     with pytest.raises(InputError, match=r"--cost-limits \[5.0\]: accepted are those of the run, \[4.0, 60.0\]"):
         ablations.run(ablations.Options(tmp_path / "both", tmp_path, cost_limits=(5.0,)))

@@ -71,11 +71,11 @@ def test_it_leaves_a_tidy_table_and_the_rest(serial):
     out, _ = serial
     rows = table(out)
     cells = [(row["algorithm"], row["choice"], row["seed"], row["cost_limit"]) for row in rows]
-    methods = [("bc_safe", ""), ("safe_dql", "best"), ("safe_dql", "sample")]
+    methods = [("bc_safe", ""), ("safe_dql", "best-of-n"), ("safe_dql", "sample")]
     assert cells == [(*m, seed, limit) for m in methods for seed in "03" for limit in ("4.0", "9.0")]
     summary = json.loads((out / "runs" / "HopperVel-small-safe_dql" / "summary.json").read_text())
     found = {(row["seed"], row["cost_limit"], row["choice"]): row for row in rows if row["algorithm"] == "safe_dql"}
-    for choice, results in {"best": summary["results"], **summary["other_choices"]}.items():
+    for choice, results in {"best-of-n": summary["results"], **summary["other_choices"]}.items():
         for result in results:
             row = found[str(result["seed"]), str(result["cost_limit"]), choice]
             assert float(row["R"]) == result["reward"]
@@ -164,7 +164,7 @@ def test_finished_runs_are_tabulated_and_timed(serial, tmp_path, capsys, monkeyp
     assert [(time["algorithm"], time["variant"], time["choice"]) for time in times] == [
         ("bc_safe", "", ""),
         ("bc_safe", "mine", ""),
-        ("safe_dql", "", "best"),
+        ("safe_dql", "", "best-of-n"),
         ("safe_dql", "", "sample"),
     ]
     for entry in times:

@@ -19,8 +19,8 @@ from deep.collect.pipeline import select
 from deep.collect.ppo import Learner, Multiplier, PPOConfig, gae
 from deep.collect.recipes import RECIPES, Settings, limits, recipe
 from deep.data.dataset import EMBEDDED, load
-from deep.envs.vector import Lockstep, Step
-from deep.envs.velocity_vector import BatchedVelocity
+from deep.envs.vector import Step, VectorEnv
+from deep.envs.velocity_vector import VelocityVectorEnv
 from deep.tasks import find_task
 
 TINY = Settings(
@@ -97,7 +97,7 @@ def test_multiplier_rises_with_excess_cost_falls_without_it_and_does_not_wind_up
     assert multiplier == (0.0, 0.0)
 
 
-class Throttle(Lockstep):
+class Throttle(VectorEnv):
     """Environments whose reward is the action and which cost 1 where the action is above 0."""
 
     def __init__(self, count: int):
@@ -131,7 +131,7 @@ def test_learner_goes_for_reward_when_the_limit_allows_and_avoids_cost_when_not(
 
 def test_episodes_are_whole_in_order_and_of_the_snapshots_own_policy():
     task, config = find_task("HopperVel"), TINY.ppo
-    with BatchedVelocity(task, 4, 1) as envs:
+    with VelocityVectorEnv(task, 4, 1) as envs:
         one = Learner(config, envs, 0).policy
         two = one._replace(**{name: getattr(one, name).repeat(2, 1) for name in ("theta", "mean", "scale")})
         rows = collection.play(envs, two.with_noise(torch.tensor([1e-9, 2.0])), 2, np.random.default_rng(0))

@@ -21,7 +21,7 @@ from deep.export.portable import portable
 from deep.methods.safe_dql.best_of_n import acting_noise
 from deep.runs.experiment import finished
 from tests.data.test_custom import SETTINGS
-from tests.support import custom_lab as own_lab
+from tests.support import custom_lab as custom_lab
 from theory.support.errors import InputError
 
 BOUNDS = ["--action-low", "-2", "--action-high", "3"]
@@ -30,7 +30,7 @@ RUNS = {
     "drcorl": SETTINGS["drcorl"],
     "bc_safe": SETTINGS["bc_safe"],
     "best": ["--algorithm", "safe_dql", *SETTINGS["safe_dql"]],
-    "sample": ["--algorithm", "safe_dql", *SETTINGS["safe_dql"], "--choose", "sample"],
+    "sample": ["--algorithm", "safe_dql", *SETTINGS["safe_dql"], "--action-selection", "sample"],
 }
 TOLERANCE = {"torchscript": 1e-6, "onnx": 1e-5}
 
@@ -38,7 +38,7 @@ TOLERANCE = {"torchscript": 1e-6, "onnx": 1e-5}
 @pytest.fixture(scope="module", params=RUNS)
 def run(request, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
-    file = own_lab.record(folder / "cart.hdf5")
+    file = custom_lab.record(folder / "cart.hdf5")
     algorithm = ["--algorithm", request.param] if request.param in SETTINGS else []
     words = [*algorithm, *RUNS[request.param], *BOUNDS, "--seeds", "0", "3", "--cost-limits", "3", "9"]
     train.main(["--dataset", str(file), "--out", str(folder / "run"), *words])
@@ -182,11 +182,11 @@ def test_the_choice_among_candidates_is_the_methods_whatever_the_critics_say(bui
     words = ["--critics.activation", activation, "--seeds", "1", "2", "--cost-limits", "4", "9"]
     experiment = build(*RUNS["best"], *words)
     method, generator = experiment.method, torch.Generator().manual_seed(0)
-    method.critics.q.average.normal_(generator=generator)
+    method.critics.q.ema.normal_(generator=generator)
     observations = torch.randn(40, 11, generator=generator)
     z = torch.randn(40, *portable(experiment, 0).noise, generator=generator)
     everywhere, noise = observations.expand(4, -1, -1), z.permute(2, 0, 1, 3).flatten(1, 2).expand(4, -1, -1, -1)
-    method.kappa.copy_(method.foretell(everywhere, method.best(everywhere, noise)).greatest_cost.median(1).values)
+    method.kappa.copy_(method.predict(everywhere, method.best(everywhere, noise)).greatest_cost.median(1).values)
     expected = method.best(everywhere, noise)
     for replica in range(4):
         torch.testing.assert_close(portable(experiment, replica).act(observations, z), expected[replica])

@@ -43,7 +43,7 @@ def runs(dataset_file, tmp_path_factory):
     drcorl = [
         *TINY,
         "--gate.record",
-        "--gate.look-every",
+        "--gate.eval-every",
         "100",
         "--adaptation-steps",
         "120",
@@ -61,7 +61,7 @@ def test_the_policies_of_a_run_and_those_around_them(runs):
     expected += [f"stretched {s:g}" for s in STRETCHES] + [f"shaken {s:g}" for s in SHAKES]
     assert list(found) == expected
     clone, last = found["clone 0"], found["last 1"]
-    assert torch.equal(clone, run.stored["clone.average"])
+    assert torch.equal(clone, run.stored["clone.ema"])
     assert torch.equal(found["looked at 0"], clone)
     assert not torch.equal(found["looked at 100"], clone)
     torch.testing.assert_close(found["stretched 2"] - last, last - clone, atol=1e-6, rtol=0)
@@ -71,7 +71,7 @@ def test_the_policies_of_a_run_and_those_around_them(runs):
     assert not torch.allclose(noise[0], noise[1])
     flat = clone.clone()
     flat[:, -51:] = 0  # the last layer: 16 x 3 weights and 3 biases
-    quiet = FinishedRun(run.path, run.experiment, run.stored | {"clone.average": flat}, run.digest)
+    quiet = FinishedRun(run.path, run.experiment, run.stored | {"clone.ema": flat}, run.digest)
     (shaken,) = [candidates.theta for candidates in quiet.candidates() if candidates.name == "shaken 0.2"]
     assert not shaken[:, -51:].any(), "each layer has its own spread"
     again = {candidates.name: candidates.theta for candidates in FinishedRun.read(runs / "drcorl").candidates()}
@@ -114,9 +114,9 @@ def test_another_seeds_models_judge_a_policy_as_if_it_were_theirs(runs):
     estimators = Estimators(run.experiment)
     second_look = FittedQ(FittedQConfig(None, "start"), run.experiment.problem).estimate(always(*values))
     found = estimators(always(*values))
-    paired = {"paired, steering", "paired, judging"}
-    assert {"steering", "judging", "another seed's", "25 steps", "100 steps", *CLOSED, *paired} == found.keys()
-    clone = estimators(run.act(run.stored["clone.average"]))
+    paired = {"paired, training", "paired, held_out"}
+    assert {"training", "held_out", "another seed's", "25 steps", "100 steps", *CLOSED, *paired} == found.keys()
+    clone = estimators(run.act(run.stored["clone.ema"]))
     for half in paired:  # the run's own word on its clone, filled in
         assert estimators.paired is not None
         torch.testing.assert_close(clone[half].cost, estimators.paired.known.costs)
@@ -124,14 +124,14 @@ def test_another_seeds_models_judge_a_policy_as_if_it_were_theirs(runs):
     swapped = dynamics.estimate(always(0.3, -0.4, 0.1, -0.2))
     for ours, theirs in zip(found["another seed's"], swapped, strict=True):
         torch.testing.assert_close(ours, theirs[[2, 3, 0, 1]])
-    assert not torch.allclose(found["another seed's"].reward, found["judging"].reward)
+    assert not torch.allclose(found["another seed's"].reward, found["held_out"].reward)
 
 
 def test_learned_dynamics_can_be_studied_alone(runs):
     run = FinishedRun.read(runs / "drcorl")
     act = run.act(run.stored["chosen"])
     found, everything = Estimators(run.experiment, "dynamics")(act), Estimators(run.experiment)(act)
-    assert found.keys() == {"steering", "judging", "another seed's", "paired, steering", "paired, judging"}
+    assert found.keys() == {"training", "held_out", "another seed's", "paired, training", "paired, held_out"}
     assert all(torch.equal(found[name].cost, everything[name].cost) for name in found)
 
 
@@ -141,7 +141,7 @@ def test_the_command_measures_every_policy_once_and_goes_on(runs, tmp_path, caps
     rows = read_table(tmp_path / "results.csv")
     sets = [(row["run"], row["kind"], row["degree"]) for row in rows]
     assert sets.count(("drcorl", "clone", 0)) == 2  # one for each seed: its limits share it
-    last = FinishedRun.read(runs / "drcorl").stored["policy.average"]
+    last = FinishedRun.read(runs / "drcorl").stored["policy.ema"]
     assert sets.count(("drcorl", "last", 1)) == len(last.unique(dim=0))
     assert sets.count(("cloning", "trained", 1)) == 2  # bc_all takes no notice of limits
     assert sets.count(("cloning", "shaken", 0.1)) == 4
@@ -188,11 +188,11 @@ def test_rows_of_another_run_or_number_of_episodes_are_refused(tmp_path):
         RowFile(tmp_path / "rows.jsonl", "theirs", 5).read()
 
 
-def made_up(true, cost, half_width=5.0, error=0.0, departure=None, kind="last", degree=1.0, name="judging"):
+def made_up(true, cost, half_width=5.0, error=0.0, ood_score=None, kind="last", degree=1.0, name="held_out"):
     """Rows in which one estimator says `cost`."""
-    departure = [1.0] * len(true) if departure is None else departure
+    ood_score = [1.0] * len(true) if ood_score is None else ood_score
     rows = []
-    for t, c, d in zip(true, cost, departure, strict=True):
+    for t, c, d in zip(true, cost, ood_score, strict=True):
         row = {"kind": kind, "degree": degree, "true cost": t, "true cost, standard error": error}
         row |= {"true return": -t, "true length": t, f"{name}: cost": c, f"{name}: reward": -c, f"{name}: length": -c}
         row |= {f"{name}: cost_low": c - half_width, f"{name}: cost_high": c + half_width, f"{name}: departure": d}
@@ -202,7 +202,7 @@ def made_up(true, cost, half_width=5.0, error=0.0, departure=None, kind="last", 
 
 
 def test_quality_by_hand():
-    found = quality(made_up([0, 10, 30, 50], [4, 6, 50, 15], departure=[1, 1.1, 3, 4]), "judging")
+    found = quality(made_up([0, 10, 30, 50], [4, 6, 50, 15], ood_score=[1, 1.1, 3, 4]), "held_out")
     assert found["bias"] == pytest.approx(-3.75)  # errors 4, -4, 20, -35
     assert found["median_error"] == pytest.approx(12)
     assert found["rank_correlation"] == pytest.approx(0.8)
@@ -216,24 +216,24 @@ def test_quality_by_hand():
     assert found["verdicts by upper"]["10"] == {"false_safe": "0/2", "false_unsafe": "1/2"}
     wide = made_up([0, 10, 30], [4, 6, 50])
     wide[0]["judging: cost_high"] += 90
-    assert quality(wide, "judging")["median_width"] == 10
+    assert quality(wide, "held_out")["median_width"] == 10
     # The truth's own uncertainty is allowed for.
-    assert quality(made_up([0, 10, 30, 50], [4, 6, 50, 15], error=8.0), "judging")["coverage"] == 0.75
-    assert quality(made_up([1, 2], [3, 3]), "judging")["rank_correlation"] == 0
+    assert quality(made_up([0, 10, 30, 50], [4, 6, 50, 15], error=8.0), "held_out")["coverage"] == 0.75
+    assert quality(made_up([1, 2], [3, 3]), "held_out")["rank_correlation"] == 0
 
 
 def test_steering_members_are_held_against_the_others():
     true = np.array([10.0, 30.0])
-    rows = made_up(true, true - 8, name="steering", degree=2.0)
+    rows = made_up(true, true - 8, name="training", degree=2.0)
     for row, other in zip(rows, made_up(true, true + 1, degree=2.0), strict=True):
         row |= other
     (found,) = exploitation(rows)
-    assert found == {"kind": "last", "degree": 2.0, "policies": 2, "steering": -8.0, "judging": 1.0}
+    assert found == {"kind": "last", "degree": 2.0, "policies": 2, "training": -8.0, "held_out": 1.0}
 
 
 def test_the_gates_rule_asks_for_cost_length_and_departure():
     """Default settings: mean + 1 std within the limit, long enough, departure at most 1.5."""
-    rows = made_up([15, 15, 15, 15, 25, 25], [-19, -10, -10, -21, -15, -15], departure=[1, 1, 1.6, 1, 1, 1])
+    rows = made_up([15, 15, 15, 15, 25, 25], [-19, -10, -10, -21, -15, -15], ood_score=[1, 1, 1.6, 1, 1, 1])
     for row, length in zip(rows, (50, 40, 50, 50, 50, 50), strict=True):
         row["judging: cost"] *= -1
         row |= {"judging: length": length, "judging: cost_std": 1.0}
@@ -242,15 +242,15 @@ def test_the_gates_rule_asks_for_cost_length_and_departure():
     assert found["20"] == {"false_safe": "1/2", "false_unsafe": "3/4"}
     assert found["40"] == {"false_safe": "0/0", "false_unsafe": "2/6"}
     # Where the gate has asked in pairs, that is what counts: now the first two pass, and no other.
-    paired = [{f"paired, {name}": value for name, value in row.items() if name.startswith("judging")} for row in rows]
+    paired = [{f"paired, {name}": value for name, value in row.items() if name.startswith("held_out")} for row in rows]
     for i, (row, own) in enumerate(zip(rows, paired, strict=True)):
-        row |= own | {"paired, judging: length": 50, "paired, judging: cost": 1.0 if i < 2 else 90.0}
-        row["paired, judging: departure"] = 1.0
+        row |= own | {"paired, held_out: length": 50, "paired, held_out: cost": 1.0 if i < 2 else 90.0}
+        row["paired, held_out: departure"] = 1.0
     assert gate_verdicts(rows, 45.0)["20"] == {"false_safe": "0/2", "false_unsafe": "2/4"}
 
 
 def test_errors_are_sorted_by_departure():
-    found = by_departure(made_up([0, 0, 0, 0], [1, 3, 10, 7], departure=[0.5, 0.69, 0.7, 9]))
+    found = by_departure(made_up([0, 0, 0, 0], [1, 3, 10, 7], ood_score=[0.5, 0.69, 0.7, 9]))
     assert found == [
         {"from": 0.0, "policies": 2, "median_error": 2.0, "largest_error": 3.0},
         {"from": 0.7, "policies": 1, "median_error": 10.0, "largest_error": 10.0},
@@ -265,7 +265,7 @@ def test_an_estimator_that_is_silent_in_some_rows_is_judged_by_the_others(tmp_pa
     assert found["policies"] == 3
     assert found["true cost, quartiles"] == [1, 1.5, 2, 26, 50]
     assert {name: entry["policies"] for name, entry in found["estimators"].items()} == {
-        "judging": 3,
+        "held_out": 3,
         "another seed's": 2,
     }
     assert found["estimators"]["another seed's"]["bias"] == 3.5
@@ -297,7 +297,7 @@ def test_runs_that_cannot_be_studied_are_refused(runs, tmp_path):
     (tmp_path / "checkpoint.safetensors").write_bytes((runs / "drcorl" / "checkpoint.safetensors").read_bytes())
     with pytest.raises(InputError, match="is not finished"):
         FinishedRun.read(tmp_path)
-    config["identity"]["method"]["gate"] |= {"kind": "ucb", "choose": "last"}
+    config["identity"]["method"]["gate"] |= {"kind": "ucb", "select": "last"}
     config["identity"]["dynamics"]["steps"] = 0
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match="no learned dynamics"):

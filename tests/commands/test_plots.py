@@ -42,10 +42,10 @@ def test_a_single_point_is_seen(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("foretold", "said"), [(None, "nothing was simulated or foretold"), (5.0, "diamonds are foretold from the data")]
 )
-def test_the_results_say_what_their_diamonds_are(build, monkeypatch, tmp_path, foretold, said):
+def test_the_results_say_what_their_diamonds_are(build, monkeypatch, tmp_path, predicted, said):
     titles = []
     monkeypatch.setattr(plots, "_write", lambda figure, path, dpi: titles.append(figure.axes[0].get_title()))
-    row = {"seed": 0, "cost_limit": 9.0, "offline_cost_estimate": foretold}
+    row = {"seed": 0, "cost_limit": 9.0, "offline_cost_estimate": predicted}
     row |= {"offline_return_estimate": 1.0, "offline_cost_interval": (1.0, 9.0)}
     plots.results(build("--algorithm", "bc_all", "--cost-limits", "9"), None, [row], tmp_path / "results.png")
     assert said in titles[0]

@@ -10,7 +10,7 @@ from deep.speed.__main__ import PLAIN, main
 from tests.methods.test_replicas import double  # noqa: F401 a fixture
 
 OPTIONS = {
-    "drcorl": ["--gate.kind", "ucb", "--gate.choose", "last", "--dynamics.steps", "0", "--behaviour.dropout", "0.1"],
+    "drcorl": ["--gate.kind", "ucb", "--gate.select", "last", "--dynamics.steps", "0", "--behaviour.dropout", "0.1"],
     "safe_dql": ["--algorithm", "safe_dql", "--batch-size", "16", "--critics.hidden", "16", "--hidden", "16", "16"],
     "bc_all": ["--algorithm", "bc_safe", "--batch-size", "16"],
 }
@@ -22,7 +22,7 @@ def test_the_plain_loop_is_the_same_update(build, double, algorithm, name):  # n
     """Three steps of every replica alone, by torch's own modules, optimiser and backward, in float64."""
     experiment = build("--seeds", "1", "2", "--cost-limits", "4", *OPTIONS[algorithm])
     phase = next(phase for phase in experiment.phases() if phase.name == name)
-    phase.begin()
+    phase.on_start()
     plain = [PLAIN[algorithm][name](experiment.method, replica) for replica in (0, 1)]
     before = {key: tensor.clone() for key, tensor in experiment.tensors().items()}
     draws = draw_block(phase.draws, phase.seeds, name, 0, 3, experiment.device)

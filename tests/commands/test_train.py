@@ -174,13 +174,15 @@ def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monk
     monkeypatch.setattr(train.plots, "results", lambda *rest: None)
     monkeypatch.setattr(train, "conclusion", lambda *rest: "")
     words = [*TINY, "--dataset", str(dataset_file), "--cost-limits", "9", "--episodes", "1"]
-    train.main([*words, "--out", str(tmp_path / "own")])
-    taken = ["--dynamics-from", str(tmp_path / "own")]
+    train.main([*words, "--out", str(tmp_path / "custom")])
+    taken = ["--dynamics-from", str(tmp_path / "custom")]
     train.main([*words, *taken, "--out", str(tmp_path / "taken")])
-    own, other = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("own", "taken"))
+    own, other = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("custom", "taken"))
     assert own.keys() == other.keys()
     assert all(np.array_equal(tensor, other[name]) for name, tensor in own.items())
-    first, second = ({line["phase"] for line in RunFolder(tmp_path / name).read_metrics()} for name in ("own", "taken"))
+    first, second = (
+        {line["phase"] for line in RunFolder(tmp_path / name).read_metrics()} for name in ("custom", "taken")
+    )
     assert first - second == {"dynamics"}
     for change in (["--seeds", "5"], ["--dynamics.learning-rate", "0.1"], ["--no-normalise-states"]):
         options = train.parse([*words, *change, *taken, "--out", str(tmp_path / "refused")])
@@ -188,8 +190,8 @@ def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monk
             train.run(options)
         assert not (tmp_path / "refused").exists()
     (tmp_path / "early").mkdir()
-    (tmp_path / "early" / "config.json").write_bytes((tmp_path / "own" / "config.json").read_bytes())
-    stored, _ = read_tensors(tmp_path / "own" / "checkpoint.safetensors", "checkpoint")
+    (tmp_path / "early" / "config.json").write_bytes((tmp_path / "custom" / "config.json").read_bytes())
+    stored, _ = read_tensors(tmp_path / "custom" / "checkpoint.safetensors", "checkpoint")
     write_tensors(tmp_path / "early" / "checkpoint.safetensors", stored, {"phase": "dynamics", "step": "50"})
     with pytest.raises(InputError, match="still training them"):
         train.run(train.parse([*words, "--dynamics-from", str(tmp_path / "early"), "--out", str(tmp_path / "late")]))
@@ -304,8 +306,8 @@ def test_every_module_with_a_main_runs_it_as_a_command() -> None:
 
 def test_the_table_of_what_is_foretold_says_whether_the_limit_is_kept_by_the_whole_interval():
     """Unknown, where no dynamics were trained."""
-    shared = {"seed": 3, "offline_second_opinions": {"dice": 7.25}}
-    known = {"offline_return_estimate": 50.0, "offline_length_estimate": 30.0, "offline_departure": 1.5}
+    shared = {"seed": 3, "offline_baselines": {"dice": 7.25}}
+    known = {"offline_return_estimate": 50.0, "offline_length_estimate": 30.0, "offline_ood_score": 1.5}
     known |= {"offline_cost_estimate": 8.0, "offline_cost_interval": (5.0, 10.0), "offline_doubt": None}
     rows = [shared | known | {"cost_limit": limit} for limit in (10.0, 9.0, 5.0, 4.9)]
     rows.append(shared | {"cost_limit": 9.0, "offline_cost_estimate": None})

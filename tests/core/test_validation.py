@@ -11,7 +11,7 @@ from theory.support.errors import InputError
 REFUSED = {
     "drcorl": """--dynamics.members 0: a number of at least 1
 --dynamics.steps -1: a number of at least 0
---dynamics.compare-every 0: a number of at least 1
+--dynamics.disagreement-every 0: a number of at least 1
 --dynamics.batch-size 0: a number of at least 1
 --dynamics.hidden 0: numbers of at least 1
 --dynamics.learning-rate inf: a number above 0
@@ -20,7 +20,7 @@ REFUSED = {
 --behaviour.batch-size 0: a number of at least 1
 --behaviour.blocks -1: a number of at least 0
 --behaviour.learning-rate 0.0: a number above 0
---behaviour.average-rate 0.0: a number above 0 and at most 1
+--behaviour.ema-rate 0.0: a number above 0 and at most 1
 --behaviour.t-range 0.0 0.5: numbers above 0 and below 1
 --behaviour.width 0: a number of at least 1
 --behaviour.dropout 2.0: a number of at least 0 and below 1
@@ -43,12 +43,12 @@ REFUSED = {
 --gate.k nan: a number of at least 0
 --gate.short.steps 0: a number of at least 1
 --gate.short.states 0: a number of at least 1
---gate.look-every 0: a multiple of 50
---gate.look-every 30: a multiple of 50
---gate.look-every -50: a multiple of 50
+--gate.eval-every 0: a multiple of 50
+--gate.eval-every 30: a multiple of 50
+--gate.eval-every -50: a multiple of 50
 --online.episodes -1: a number of at least 0
---cloned.neighbours 0: a number of at least 1
---cloned.return-share 5.0: a number from 0 to 1
+--clone.neighbours 0: a number of at least 1
+--clone.return-share 5.0: a number from 0 to 1
 --batch-size 0: a number of at least 1
 --hidden 16 0: numbers of at least 1
 --constant-std 0.0: a number above 0
@@ -58,7 +58,7 @@ REFUSED = {
 --adaptation-rate -1.0: a number above 0
 --learning-rate -1.0: a number above 0
 --learning-rate nan: a number above 0
---average-rate 2.0: a number above 0 and at most 1
+--ema-rate 2.0: a number above 0 and at most 1
 --threads 0: a number of at least 1""",
     "safe_dql": """--batch-size 0: a number of at least 1
 --hidden 0: numbers of at least 1
@@ -66,7 +66,7 @@ REFUSED = {
 --clip -1.0: a number above 0
 --chain 0: a number of at least 1
 --candidates 0: a number of at least 1
---average-rate -1.0: a number above 0 and at most 1
+--ema-rate -1.0: a number above 0 and at most 1
 --behaviour-steps -1: a number of at least 0
 --improvement-steps -1: a number of at least 0
 --behaviour-rate 0.0: a number above 0
@@ -78,9 +78,9 @@ REFUSED = {
 --learning-rate 0.0: a number above 0
 --steps -1: a number of at least 0
 --hidden 0: numbers of at least 1
---average-rate 0.0: a number above 0 and at most 1
---trajectories.return-share -1.0: a number from 0 to 1
---trajectories.neighbours 0: a number of at least 1""",
+--ema-rate 0.0: a number above 0 and at most 1
+--clone.return-share -1.0: a number from 0 to 1
+--clone.neighbours 0: a number of at least 1""",
 }
 
 

@@ -14,16 +14,16 @@ import torch
 from deep import train
 from deep.benchmark.ope_study.policies import FinishedRun
 from deep.benchmark.rows import collected, rows_of
-from deep.data.custom import OwnData, assumptions, cost_limits, load_own, task_of
+from deep.data.custom import CustomData, assumptions, cost_limits, load_custom, task_of
 from deep.envs import rollout as batched
 from deep.envs.custom import interface
 from deep.evaluate import __main__ as evaluate
 from deep.evaluate.scores import RESTS_ON_CLONE, explanation, offline_costs, table
-from deep.ope.interface import Foretelling
+from deep.ope.interface import HasEstimator
 from deep.runs.experiment import Experiment, finished
 from deep.tasks import TASKS, make
 from tests.conftest import TINY, small_dataset
-from tests.support import custom_lab as own_lab
+from tests.support import custom_lab as custom_lab
 from theory.support.errors import InputError
 
 CART = "tests.support.custom_lab:Cart-v0"
@@ -41,7 +41,7 @@ SETTINGS["safe_dql"] += "--dynamics.steps 4 --dynamics.hidden 16".split()
 
 @pytest.fixture(scope="module")
 def with_edge(tmp_path_factory) -> Path:
-    return own_lab.record(tmp_path_factory.mktemp("own") / "edge.hdf5", name="CartWithEdge-v0")
+    return custom_lab.record(tmp_path_factory.mktemp("custom") / "edge.hdf5", name="CartWithEdge-v0")
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:
@@ -71,14 +71,14 @@ def test_a_file_without_a_simulator_is_trained_on_and_foretold(algorithm, record
     assert "Nothing was simulated" in screen
     assert "actions of 1 in [-2, 2]" in screen
     assert (summary["simulated"], summary["task"]) == (False, "cart")
-    limits = cost_limits(load_own(recorded, OwnData(action_low=(-2,), action_high=(2,)))[1].trajectory_costs)
+    limits = cost_limits(load_custom(recorded, CustomData(action_low=(-2,), action_high=(2,)))[1].trajectory_costs)
     assert [(r["seed"], r["cost_limit"]) for r in summary["results"]] == [(s, x) for s in seeds for x in limits]
     for result in summary["results"]:
         assert not {"reward", "cost", "safe", "cost_return"} & result.keys()
         low, high = result["offline_cost_interval"]
-        assert 0 <= low <= result["offline_cost_estimate"] <= high <= own_lab.LENGTH
-        assert 0 < result["offline_length_estimate"] <= own_lab.LENGTH
-        assert set(result["offline_second_opinions"]) == {"fitted_q", "nearest", "dice"}
+        assert 0 <= low <= result["offline_cost_estimate"] <= high <= custom_lab.LENGTH
+        assert 0 < result["offline_length_estimate"] <= custom_lab.LENGTH
+        assert set(result["offline_baselines"]) == {"fitted_q", "nearest", "dice"}
     for name in ("results.png", "training.png"):
         assert (out / name).stat().st_size > 0
 
@@ -130,7 +130,7 @@ def test_a_simulator_that_breaks_later_ends_in_one_sentence_and_scoring_can_be_r
     error = capsys.readouterr().err
     assert "--env tests.support.custom_lab:WornCart-v0 cannot make a step: OSError: motor stall" in error
     assert error.count("error: ") == 1
-    monkeypatch.setattr(own_lab, "WEAR", 1000)
+    monkeypatch.setattr(custom_lab, "WEAR", 1000)
     monkeypatch.setattr(batched, "cores", lambda asked, most: 1)  # worker processes would not see the repair
     train.main([*words, "--resume"])
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["results"][0]["episodes"] == 2
@@ -145,22 +145,22 @@ def test_a_forecast_in_doubt_gives_no_verdict(recorded, tmp_path, monkeypatch):
     for doubt in ("short", "contradicted"):
         assert " unclear " in table([sure | {"offline_doubt": doubt}])
     experiment, _ = finished(tmp_path / "run")
-    assert isinstance(experiment.method, Foretelling)
+    assert isinstance(experiment.method, HasEstimator)
     estimator = experiment.method.estimator
     outcome = estimator.estimate(experiment.method.act)
     for trusted in (True, False):
         for length, doubt in ((26.9, "short"), (27.1, None)):
-            foretold = outcome._replace(length=torch.full_like(outcome.length, length))
-            monkeypatch.setattr(estimator, "estimate", lambda act, foretold=foretold: foretold)
+            predicted = outcome._replace(length=torch.full_like(outcome.length, length))
+            monkeypatch.setattr(estimator, "estimate", lambda act, predicted=predicted: predicted)
             monkeypatch.setattr(experiment.method, "report", lambda trusted=trusted: {"dynamics_trusted": [trusted]})
             (found,) = offline_costs(experiment, experiment.method.act)
             assert found["offline_doubt"] == (doubt if trusted else "contradicted")
-    required = replace(experiment.settings.method.gate, required_length=0.8)
+    required = replace(experiment.settings.method.gate, min_length=0.8)
     method = replace(experiment.settings.method, gate=required)
     monkeypatch.setattr(experiment, "settings", replace(experiment.settings, method=method))
     monkeypatch.setattr(experiment.method, "report", lambda: {"dynamics_trusted": [True]})
-    foretold = outcome._replace(length=torch.full_like(outcome.length, 26.9))
-    monkeypatch.setattr(estimator, "estimate", lambda act: foretold)
+    predicted = outcome._replace(length=torch.full_like(outcome.length, 26.9))
+    monkeypatch.setattr(estimator, "estimate", lambda act: predicted)
     assert offline_costs(experiment, experiment.method.act)[0]["offline_doubt"] is None
 
 
@@ -175,11 +175,11 @@ def test_the_explanation_names_learned_dynamics_where_there_are_any(recorded, st
     [
         ([], True),
         (["--env", CART], True),
-        (["--gate.forecast", "whole"], False),
-        (["--cloned.which", "all"], False),
-        (["--dynamics.steps", "0", "--gate.kind", "ucb", "--gate.choose", "last"], False),
-        (["--dynamics.steps", "0", "--gate.kind", "ucb", "--gate.choose", "last", "--env", CART], False),
-        (["--gate.kind", "ucb", "--gate.choose", "last"], False),
+        (["--gate.estimator", "whole"], False),
+        (["--clone.trajectories", "all"], False),
+        (["--dynamics.steps", "0", "--gate.kind", "ucb", "--gate.select", "last"], False),
+        (["--dynamics.steps", "0", "--gate.kind", "ucb", "--gate.select", "last", "--env", CART], False),
+        (["--gate.kind", "ucb", "--gate.select", "last"], False),
     ],
 )
 def test_a_forecast_in_pairs_says_that_it_rests_on_the_clone(recorded, options, said):
@@ -210,12 +210,12 @@ def test_a_run_is_gone_on_with_by_the_same_command_alone(recorded, tmp_path, cap
     words = ["--cost-limits", "5"]
     trained(tmp_path / "run", recorded, "bc_all", *BOUNDS, *words)
     kept = json.loads((tmp_path / "run" / "config.json").read_text())["identity"]
-    assert kept["task"] == "own"
-    returns = arrays(recorded)["rewards"].astype(float).reshape(-1, own_lab.LENGTH).sum(1)
-    assert kept["own"]["reward_range"] == pytest.approx([returns.min(), returns.max()])
-    assert {**kept["own"], "reward_range": None} == {
+    assert kept["task"] == "custom"
+    returns = arrays(recorded)["rewards"].astype(float).reshape(-1, custom_lab.LENGTH).sum(1)
+    assert kept["custom"]["reward_range"] == pytest.approx([returns.min(), returns.max()])
+    assert {**kept["custom"], "reward_range": None} == {
         "env": None,
-        "episode_length": own_lab.LENGTH,
+        "episode_length": custom_lab.LENGTH,
         "reward_range": None,
         "action_low": [-2.0],
         "action_high": [2.0],
@@ -233,12 +233,12 @@ def test_what_is_inferred_is_what_the_arrays_hold(with_edge):
     fields = arrays(with_edge)
     fields["costs"] /= 2  # costs that are not 0 or 1
     path = write(with_edge.with_name("half.hdf5"), fields)
-    task, data, own = load_own(path, OwnData(action_low=(-2,), action_high=(2,)))
+    task, data, own = load_custom(path, CustomData(action_low=(-2,), action_high=(2,)))
     done = fields["terminals"] | fields["timeouts"]
     pieces = np.split(np.arange(len(done)), np.flatnonzero(done)[:-1] + 1)
     returns = [fields["rewards"][piece].astype(float).sum() for piece in pieces]
     costs = np.array([fields["costs"][piece].sum() for piece in pieces])
-    assert (task.name, task.family, task.observation_size, task.action_size) == ("half", "own", 2, 1)
+    assert (task.name, task.family, task.observation_size, task.action_size) == ("half", "custom", 2, 1)
     assert task.episode_length == own.episode_length == max(map(len, pieces))
     assert task.reward_range == pytest.approx((min(returns), max(returns)))
     assert task.max_cost == max(costs)
@@ -277,19 +277,19 @@ def test_scores_have_a_range_where_all_returns_are_alike(returns, found, tmp_pat
     rewards, ends = np.array(returns, dtype=np.float32), np.ones(2, dtype=bool)
     fields = {"observations": np.zeros((2, 1)), "next_observations": np.zeros((2, 1)), "actions": np.zeros((2, 1))}
     fields |= {"rewards": rewards, "costs": np.zeros(2), "terminals": ~ends, "timeouts": ends}
-    assert load_own(write(tmp_path / "alike.hdf5", fields), OwnData())[0].reward_range == pytest.approx(found)
+    assert load_custom(write(tmp_path / "alike.hdf5", fields), CustomData())[0].reward_range == pytest.approx(found)
 
 
 def test_actions_may_pass_their_bounds_by_rounding(recorded, tmp_path):
     fields = arrays(recorded)
     fields["actions"][3] = 2 * (1 + 5e-6)
-    data = load_own(write(tmp_path / "rounded.hdf5", fields), OwnData(action_low=(-2,), action_high=(2,)))[1]
+    data = load_custom(write(tmp_path / "rounded.hdf5", fields), CustomData(action_low=(-2,), action_high=(2,)))[1]
     assert data.actions[3, 0] == pytest.approx(1, abs=1e-5)
 
 
 def test_options_say_otherwise(recorded):
-    given = OwnData(None, 40, (-50.0, 3.0), (-4.0,), (2.0,))
-    task, data, own = load_own(recorded, given)
+    given = CustomData(None, 40, (-50.0, 3.0), (-4.0,), (2.0,))
+    task, data, own = load_custom(recorded, given)
     assert own == given
     assert (task.episode_length, task.reward_range) == (40, (-50.0, 3.0))
     np.testing.assert_allclose(data.actions, (arrays(recorded)["actions"] + 1) / 3, atol=1e-6)
@@ -297,14 +297,14 @@ def test_options_say_otherwise(recorded):
 
 
 def test_a_simulator_says_bounds_and_length(recorded):
-    task, _, own = load_own(recorded, OwnData(env="tests.support.custom_lab:CartWithEdge-v0"))
-    assert own == OwnData("tests.support.custom_lab:CartWithEdge-v0", 30, own.reward_range, (-2.0,), (2.0,))
-    assert load_own(recorded, OwnData(env=CART, episode_length=45))[0].episode_length == 45
+    task, _, own = load_custom(recorded, CustomData(env="tests.support.custom_lab:CartWithEdge-v0"))
+    assert own == CustomData("tests.support.custom_lab:CartWithEdge-v0", 30, own.reward_range, (-2.0,), (2.0,))
+    assert load_custom(recorded, CustomData(env=CART, episode_length=45))[0].episode_length == 45
     # A limit that the environment brings with it, not its registration; and none at all, where the data decide.
     assert interface("tests.support.custom_lab:CartWithItsOwnClock-v0").episode_length == 25
     assert interface("tests.support.custom_lab:CartWithoutClock-v0").episode_length is None
-    endless = load_own(recorded, OwnData(env="tests.support.custom_lab:CartWithoutClock-v0"))[0]
-    assert endless.episode_length == own_lab.LENGTH
+    endless = load_custom(recorded, CustomData(env="tests.support.custom_lab:CartWithoutClock-v0"))[0]
+    assert endless.episode_length == custom_lab.LENGTH
     env = make(task)
     env.reset(seed=0)
     twin = gymnasium.make("CartWithEdge-v0")
@@ -316,11 +316,13 @@ def test_a_simulator_says_bounds_and_length(recorded):
 
 
 def test_the_six_values_of_safety_gymnasium_are_understood(recorded):
-    task, _, _ = load_own(recorded, OwnData(env="tests.support.custom_lab:CartOfSix-v0"))
+    task, _, _ = load_custom(recorded, CustomData(env="tests.support.custom_lab:CartOfSix-v0"))
     env, twin = make(task), gymnasium.make("Cart-v0")
     env.reset(seed=3)
     twin.reset(seed=3)
-    steps = [(env.step(np.array([1.0])), twin.step(np.array([2.0], dtype=np.float32))) for _ in range(own_lab.LENGTH)]
+    steps = [
+        (env.step(np.array([1.0])), twin.step(np.array([2.0], dtype=np.float32))) for _ in range(custom_lab.LENGTH)
+    ]
     for mine, theirs in steps:
         assert (mine[4]["cost"], mine[1], mine[3]) == (theirs[4]["cost"], theirs[1], theirs[3])
     assert steps[-1][0][3]
@@ -328,9 +330,9 @@ def test_the_six_values_of_safety_gymnasium_are_understood(recorded):
 
 @pytest.mark.parametrize("cost", [-1.0, np.nan, np.inf])
 def test_a_simulators_impossible_cost_is_refused(cost, recorded, monkeypatch):
-    env = make(load_own(recorded, OwnData(env=CART))[0])
+    env = make(load_custom(recorded, CustomData(env=CART))[0])
     env.reset(seed=0)
-    monkeypatch.setattr(own_lab.Cart, "step", lambda self, action: (self.state, 0.0, False, False, {"cost": cost}))
+    monkeypatch.setattr(custom_lab.Cart, "step", lambda self, action: (self.state, 0.0, False, False, {"cost": cost}))
     with pytest.raises(InputError, match=f"has the cost {cost}"):
         env.step(np.zeros(1))
 
@@ -340,7 +342,7 @@ def test_missing_successors_are_the_rows_after_and_nothing_is_invented_for_time_
     ends = {"terminals": [0, 0, 0, 0, 1, 0, 1, 0, 1], "timeouts": [0, 0, 1, 0, 0, 1, 0, 0, 1]}
     fields = {key: np.array(values, dtype=bool) for key, values in ends.items()}
     fields |= {"observations": np.arange(9.0)[:, None], "actions": np.zeros((9, 1)), "costs": np.ones(9)}
-    task, data, _ = load_own(write(tmp_path / "file.hdf5", fields | {"rewards": np.arange(9.0)}), OwnData())
+    task, data, _ = load_custom(write(tmp_path / "file.hdf5", fields | {"rewards": np.arange(9.0)}), CustomData())
     assert data.observations[:, 0].tolist() == [0, 1, 3, 4, 6, 7, 8]
     assert data.next_observations[:, 0].tolist() == [1, 2, 4, 4, 6, 8, 8]
     assert data.rewards.tolist() == [0, 1, 3, 4, 6, 7, 8]
@@ -351,13 +353,13 @@ def test_missing_successors_are_the_rows_after_and_nothing_is_invented_for_time_
     said = "of 2 trajectories that timed out are left out with costs of 2, up to 1 in one, which no number of an "
     assert said + "episode's cost here includes; 3 terminal steps" in assumptions(task, data)[-1]
     free = write(tmp_path / "free.hdf5", fields | {"rewards": np.arange(9.0), "costs": np.eye(9)[0]})
-    task, data, _ = load_own(free, OwnData())
+    task, data, _ = load_custom(free, CustomData())
     assert "of 2 trajectories that timed out are left out; 3 terminal steps" in assumptions(task, data)[-1]
 
 
 def single(fields: dict[str, np.ndarray]) -> None:
     for key in fields:
-        fields[key] = fields[key][own_lab.LENGTH : 2 * own_lab.LENGTH]
+        fields[key] = fields[key][custom_lab.LENGTH : 2 * custom_lab.LENGTH]
 
 
 def columns(fields: dict[str, np.ndarray]) -> None:
@@ -388,7 +390,7 @@ def test_odd_files_are_trained_on(change, algorithm, recorded, tmp_path, capsys)
     change(fields)
     summary = trained(tmp_path / "run", write(tmp_path / "odd.hdf5", fields), algorithm, *BOUNDS)
     for result in summary["results"]:
-        numbers = [result["offline_cost_estimate"], *result["offline_second_opinions"].values()]
+        numbers = [result["offline_cost_estimate"], *result["offline_baselines"].values()]
         assert np.isfinite(numbers).all(), result
     assert ("a limit means nothing here" in capsys.readouterr().out) == (change is free)
 
@@ -409,6 +411,6 @@ def test_nothing_named_is_hopper(build, dataset_file):
     words = ["--algorithm", "bc_all", "--steps", "1", "--dynamics.steps", "0"]
     experiment = Experiment(train.settings_of(train.parse(words)))
     assert (experiment.task.name, experiment.data.source) == ("HopperVel", "embedded")
-    own = Experiment(train.settings_of(train.parse([*words, "--task", "own", "--dataset", str(dataset_file)])))
-    assert own.task.family == own.settings.task == "own"
+    own = Experiment(train.settings_of(train.parse([*words, "--task", "custom", "--dataset", str(dataset_file)])))
+    assert own.task.family == own.settings.task == "custom"
     np.testing.assert_array_equal(own.data.actions, small_dataset().actions)

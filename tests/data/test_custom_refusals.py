@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from deep import train
-from deep.data.custom import OwnData, load_own
+from deep.data.custom import CustomData, load_custom
 from deep.evaluate import __main__ as evaluate
 from deep.tasks import make
 from tests.conftest import TINY
 from tests.data.test_custom import BOUNDS, CART, arrays, trained, without_successors, write
-from tests.support import custom_lab as own_lab
+from tests.support import custom_lab as custom_lab
 from theory.support.errors import InputError
 
 
@@ -71,7 +71,7 @@ def test_a_bad_file_is_refused_in_one_sentence(change, sentence, recorded, tmp_p
     fields = arrays(recorded)
     change(fields)
     with pytest.raises(InputError, match=sentence) as error:
-        load_own(write(tmp_path / "bad.hdf5", fields), OwnData(action_low=(-2,), action_high=(2,)))
+        load_custom(write(tmp_path / "bad.hdf5", fields), CustomData(action_low=(-2,), action_high=(2,)))
     assert "\n" not in str(error.value)
 
 
@@ -97,7 +97,7 @@ def test_a_bad_file_is_refused_in_one_sentence(change, sentence, recorded, tmp_p
         (["--env", "Pendulum-v1", "--episode-length", "30"], "--env Pendulum-v1 has observations Box"),
         (["--env", "tests.support.custom_lab:CartOfTwoForces-v0", *BOUNDS], "CartOfTwoForces-v0 has actions Box"),
         (["--task", "HopperVel", "--env", CART], "--env with data of HopperVel"),
-        (["--task", "own", "--dataset", "embedded"], "--task own with --dataset embedded"),
+        (["--task", "custom", "--dataset", "embedded"], "--task custom with --dataset embedded"),
         ([*BOUNDS, "--online.episodes", "2", "--gate.kind", "simulator"], "--online.episodes 2: data of your own"),
     ],
 )
@@ -113,8 +113,8 @@ def test_a_mistake_is_refused_in_one_sentence_before_anything_is_trained(words, 
 
 
 def test_a_start_that_cannot_be_seen_is_refused(recorded, monkeypatch):
-    task, _, _ = load_own(recorded, OwnData(env=CART))
-    monkeypatch.setattr(own_lab.Cart, "reset", lambda self, **options: (np.full(2, np.nan, dtype=np.float32), {}))
+    task, _, _ = load_custom(recorded, CustomData(env=CART))
+    monkeypatch.setattr(custom_lab.Cart, "reset", lambda self, **options: (np.full(2, np.nan, dtype=np.float32), {}))
     with pytest.raises(InputError, match="has observations that are not finite"):
         make(task).reset(seed=0)
 

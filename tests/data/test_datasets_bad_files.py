@@ -147,10 +147,10 @@ def test_other_kinds_of_files_are_refused(tmp_path, content):
 def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
     path = write(tmp_path / "file.hdf5", recording(), "plain")
 
-    def refuse(*arguments, **options):
+    def raise_input_error(*arguments, **options):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "open", refuse)  # chmod would not stop a test that runs as root
+    monkeypatch.setattr(Path, "open", raise_input_error)  # chmod would not stop a test that runs as root
     with pytest.raises(InputError, match=r"cannot be read \(.*Permission denied.*\)"):
         load(HOPPER, path)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from deep.data.replay import Replay, Rows, discounted_to_go
+from deep.data.replay import Replay, RowTable, discounted_to_go
 
 CPU = torch.device("cpu")
 
@@ -24,7 +24,7 @@ def test_batches_are_the_datas_own_transitions_normalised(dataset):
     torch.testing.assert_close(replay.normalise(torch.from_numpy(dataset.observations)), replay.observations)
     torch.testing.assert_close(batch.rewards[0], 2 * torch.from_numpy(dataset.rewards[index]))
     torch.testing.assert_close(batch.costs[0], torch.from_numpy(dataset.costs[index]))
-    assert batch.alive[0].tolist() == [1 - float(dataset.terminals[i]) for i in index]
+    assert batch.not_terminal[0].tolist() == [1 - float(dataset.terminals[i]) for i in index]
     costs = dict(zip(dataset.starts.tolist(), dataset.trajectory_costs.tolist(), strict=True))
     assert all(replay.episode_cost[start].item() == cost for start, cost in costs.items())
 
@@ -66,7 +66,7 @@ def test_rows_cover_what_is_allowed_and_nothing_else(dataset):
     replay = Replay(dataset, 0.9, 1.0, CPU)
     uniform = torch.linspace(0, 1 - 1e-7, 4000).expand(2, -1)
     assert set(replay.rows(uniform)[0].tolist()) == set(range(len(dataset)))
-    rows = replay.rows(uniform, Rows.of([np.array([4, 5]), np.array([7, 8, 9])], CPU))
+    rows = replay.rows(uniform, RowTable.of([np.array([4, 5]), np.array([7, 8, 9])], CPU))
     assert set(rows[0].tolist()) == {4, 5}
     assert set(rows[1].tolist()) == {7, 8, 9}
 

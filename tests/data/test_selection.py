@@ -17,7 +17,7 @@ def test_the_clone_learns_from_the_chosen_trajectories_alone(build):
     """Changing the actions of every other trajectory changes nothing, as long as it is a regression."""
     thetas = []
     for spoil in (False, True):
-        experiment = build("--cloned.which", "safe", "--cost-limits", "4")
+        experiment = build("--clone.trajectories", "safe", "--cost-limits", "4")
         if spoil:
             experiment.replay.actions[experiment.replay.episode_cost > 4] = 0.9
         phase, draws = drawn(experiment, 1)
@@ -25,7 +25,7 @@ def test_the_clone_learns_from_the_chosen_trajectories_alone(build):
         phase.update(torch.tensor(0.0), draws)
         thetas.append(experiment.method.clone.theta.detach().clone())
     torch.testing.assert_close(*thetas)
-    experiment = build("--cost-limits", "4", "--cloned.which", "all")
+    experiment = build("--cost-limits", "4", "--clone.trajectories", "all")
     experiment.replay.actions[experiment.replay.episode_cost > 4] = 0.9
     phase, draws = drawn(experiment, 1)
     phase.update(torch.tensor(0.0), draws)
@@ -33,21 +33,21 @@ def test_the_clone_learns_from_the_chosen_trajectories_alone(build):
 
 
 def test_each_limit_has_a_clone_of_its_own_where_the_trajectories_depend_on_it(build):
-    words = ("--seeds", "1", "2", "--cost-limits", "4", "60", "--cloned.which")
+    words = ("--seeds", "1", "2", "--cost-limits", "4", "60", "--clone.trajectories")
     shared = build(*words, "all").method
     own = build(*words, "best").method
     assert (shared.owner.tolist(), own.owner.tolist()) == ([0, 0, 1, 1], [0, 1, 2, 3])
     assert (len(shared.clone.theta), len(own.clone.theta)) == (2, 4)
 
 
-@pytest.mark.parametrize("states", ["data", "cloned"])
+@pytest.mark.parametrize("states", ["all", "cloned"])
 def test_the_states_of_the_policys_gradients(build, states, monkeypatch):
-    experiment = build("--cost-limits", "4", "--cloned.which", "safe", "--states", states)
+    experiment = build("--cost-limits", "4", "--clone.trajectories", "safe", "--policy-states", states)
     method, seen = experiment.method, []
     take = method._gradients
     monkeypatch.setattr(method, "_gradients", lambda batch, draws: seen.append(batch) or take(batch, draws))
     phase, draws = drawn(experiment, -1)
-    phase.begin()
+    phase.on_start()
     phase.update(torch.tensor(0.0), draws)
     allowed = method.cloned if states == "cloned" else None
     rows = experiment.replay.rows(draws["row"], allowed)
@@ -60,9 +60,9 @@ def test_the_cost_critics_learn_from_all_data_whatever_is_cloned(build):
     """Spoiling the costs of trajectories that are not cloned changes the cost critics."""
     thetas = []
     for spoil in (False, True):
-        experiment = build("--cost-limits", "4", "--cloned.which", "safe", "--states", "cloned")
+        experiment = build("--cost-limits", "4", "--clone.trajectories", "safe", "--policy-states", "cloned")
         phase, draws = drawn(experiment, -1)
-        phase.begin()
+        phase.on_start()
         if spoil:
             experiment.replay.costs[experiment.replay.episode_cost > 4] = 1 - experiment.replay.costs.max()
             experiment.replay.cost_to_go[experiment.replay.episode_cost > 4] = 7
@@ -73,10 +73,10 @@ def test_the_cost_critics_learn_from_all_data_whatever_is_cloned(build):
 
 @pytest.mark.parametrize("anchor", ["diffusion", "mse", "none"])
 def test_what_holds_the_policy_to_the_data(build, anchor):
-    experiment = build("--cost-limits", "4", "--states", "data", "--anchor", anchor)
+    experiment = build("--cost-limits", "4", "--policy-states", "data", "--anchor", anchor)
     method = experiment.method
     phase, draws = drawn(experiment, -1)
-    phase.begin()
+    phase.on_start()
     batch = experiment.replay.batch(experiment.replay.rows(draws["row"]))
     found = method._gradients(batch, draws)[2]
     theta = method.actor.theta.detach().requires_grad_(True)

@@ -9,7 +9,7 @@ import pytest
 
 from deep.envs.rollout import rollout
 from deep.envs.velocity import VelocityEnv
-from deep.envs.velocity_vector import _RULES, BatchedVelocity
+from deep.envs.velocity_vector import _RULES, VelocityVectorEnv
 from deep.tasks import TASKS, Task, make
 from theory.support.errors import InputError
 
@@ -97,7 +97,7 @@ def test_an_episode_times_out_after_its_length():
 @each_task
 def test_a_batch_equals_single_environments(task: Task):
     count, seed = 4, 4
-    batch, envs = BatchedVelocity(task, count, threads=2), [make(task) for _ in range(count)]
+    batch, envs = VelocityVectorEnv(task, count, threads=2), [make(task) for _ in range(count)]
     start = batch.reset(range(count))
     np.testing.assert_array_equal(start, [env.reset(seed=i)[0] for i, env in enumerate(envs)])
     tolerance = 0 if task.name == "AntVel" else 1e-10
@@ -124,7 +124,7 @@ def test_a_batch_equals_single_environments(task: Task):
 @each_task
 def test_a_batch_equals_single_environments_under_violent_actions(task: Task):
     """Such motion is chaotic: rounding errors grow tenfold every few steps, so only short runs are equal."""
-    batch, env = BatchedVelocity(task, 8, threads=1), make(task)
+    batch, env = VelocityVectorEnv(task, 8, threads=1), make(task)
     rng = np.random.default_rng(1)
     for start in range(0, 80, 8):
         actions = rng.choice([-1.0, 1.0], size=(4, 8, task.action_size))
@@ -142,7 +142,7 @@ def test_a_batch_equals_single_environments_under_violent_actions(task: Task):
 
 @each_task
 def test_a_batch_violates_the_threshold_where_single_environments_do(task: Task):
-    batch, env = BatchedVelocity(task, 6), VelocityEnv(task)
+    batch, env = VelocityVectorEnv(task, 6), VelocityEnv(task)
     physics, simulator = batch._physics, env.simulator
     batch.reset([0] * 6)
     costs = []
@@ -183,7 +183,7 @@ def test_the_rules_of_falling_are_gymnasiums(task: Task):
 @each_task
 def test_results_do_not_depend_on_threads_or_neighbours(task: Task):
     def run(seeds: list[int], threads: int) -> np.ndarray:
-        with BatchedVelocity(task, len(seeds), threads) as batch:
+        with VelocityVectorEnv(task, len(seeds), threads) as batch:
             batch.reset(seeds)
             steps = [batch.step(waves(task, 9, t, 0.9)[seeds]) for t in range(30)]
         return np.array([step.observations for step in steps])
@@ -196,18 +196,18 @@ def test_results_do_not_depend_on_threads_or_neighbours(task: Task):
 @pytest.mark.parametrize("name", ["AntVel", "HopperVel"])
 def test_only_the_chosen_environments_move(name: str):
     task = TASKS[name]
-    batch = BatchedVelocity(task, 3)
+    batch = VelocityVectorEnv(task, 3)
     before = batch.reset([3, 4, 5])
     step = batch.step(np.full((2, task.action_size), 0.5), np.array([2, 0]))
     after = batch.reset([9], np.array([0]))
     assert step.observations.shape == (2, task.observation_size)
-    np.testing.assert_array_equal(after[0], BatchedVelocity(task, 1).reset([9])[0])
+    np.testing.assert_array_equal(after[0], VelocityVectorEnv(task, 1).reset([9])[0])
     np.testing.assert_array_equal(after[1], before[1])
     np.testing.assert_array_equal(after[2], step.observations[0])
 
 
 def test_a_batch_times_out_and_counts_anew_after_a_reset():
-    batch = BatchedVelocity(replace(TASKS["SwimmerVel"], episode_length=3), 2)
+    batch = VelocityVectorEnv(replace(TASKS["SwimmerVel"], episode_length=3), 2)
     batch.reset([0, 1])
     rest = np.zeros((2, 2))
     batch.step(rest)
@@ -217,7 +217,7 @@ def test_a_batch_times_out_and_counts_anew_after_a_reset():
 
 def test_a_batch_clips_actions():
     task = TASKS["HopperVel"]
-    batch = BatchedVelocity(task, 2)
+    batch = VelocityVectorEnv(task, 2)
     batch.reset([0, 0])
     step = batch.step(np.array([[5.0, -3.0, 0.5], [1.0, -1.0, 0.5]]))
     np.testing.assert_array_equal(step.observations[0], step.observations[1])
@@ -226,7 +226,7 @@ def test_a_batch_clips_actions():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_actions_that_are_no_numbers_are_refused(bad: float):
-    batch = BatchedVelocity(TASKS["HopperVel"], 2)
+    batch = VelocityVectorEnv(TASKS["HopperVel"], 2)
     batch.reset([0, 1])
     with pytest.raises(InputError, match="not a finite number"):
         batch.step(np.array([[0, 0, 0], [0, bad, 0]]))
@@ -234,7 +234,7 @@ def test_actions_that_are_no_numbers_are_refused(bad: float):
 
 def test_misuse_is_refused():
     task = TASKS["HopperVel"]
-    batch = BatchedVelocity(task, 2)
+    batch = VelocityVectorEnv(task, 2)
     with pytest.raises(InputError, match="before it was reset"):
         batch.step(np.zeros((2, 3)))
     with pytest.raises(InputError, match="3 seeds were given for 2"):
@@ -244,9 +244,9 @@ def test_misuse_is_refused():
         with pytest.raises(InputError, match="actions of shape"):
             batch.step(np.zeros(shape))
     with pytest.raises(InputError, match="0 environments"):
-        BatchedVelocity(task, 0)
+        VelocityVectorEnv(task, 0)
     with pytest.raises(InputError, match="-1 threads"):
-        BatchedVelocity(task, 1, threads=-1)
+        VelocityVectorEnv(task, 1, threads=-1)
 
 
 @pytest.mark.parametrize("name", ["AntVel", "HopperVel", "SwimmerVel"])

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from deep.envs.rollout import rollout, simulators
-from deep.envs.vector import Lockstep, Serial
-from deep.envs.worker_pool import Pool
+from deep.envs.vector import SerialVectorEnv, VectorEnv
+from deep.envs.worker_pool import WorkerPool
 from deep.tasks import TASKS, Task, make
 from theory.support.errors import InputError
 
@@ -25,7 +25,7 @@ def waves(task: Task, count: int, step: int) -> np.ndarray:
     return np.sin(0.3 * step + np.arange(count)[:, None] + 1.3 * np.arange(task.action_size))
 
 
-def columns(envs: Lockstep, seeds: list[int], steps: int) -> list[np.ndarray]:
+def columns(envs: VectorEnv, seeds: list[int], steps: int) -> list[np.ndarray]:
     """Start all, then let a changing part of the environments step, and some of them start again."""
     result = [envs.reset(seeds)]
     for t in range(steps):
@@ -39,10 +39,10 @@ def columns(envs: Lockstep, seeds: list[int], steps: int) -> list[np.ndarray]:
 @pytest.mark.parametrize(("name", "steps", "workers"), [("CarGoal1", 8, 2), ("DroneRun", 12, 3)])
 def test_workers_do_what_one_process_does_whatever_their_number(name: str, steps: int, workers: int):
     task = TASKS[name]
-    with Serial(task, 5) as envs:
+    with SerialVectorEnv(task, 5) as envs:
         expected = columns(envs, list(range(5)), steps)
-    with Pool(task, 5, workers) as envs:
-        assert isinstance(envs, Lockstep)
+    with WorkerPool(task, 5, workers) as envs:
+        assert isinstance(envs, VectorEnv)
         assert len(mp.active_children()) == workers
         found = columns(envs, list(range(5)), steps)
     for mine, theirs in zip(found, expected, strict=True):
@@ -54,7 +54,7 @@ def test_workers_do_what_one_process_does_whatever_their_number(name: str, steps
 def test_lockstep_equals_single_environments():
     for name in ("PointGoal1", "CarRun"):
         task = TASKS[name]
-        with Serial(task, 3) as envs:
+        with SerialVectorEnv(task, 3) as envs:
             single = [make(task) for _ in range(3)]
             np.testing.assert_array_equal(
                 envs.reset([5, 6, 7]), [env.reset(seed=5 + i)[0] for i, env in enumerate(single)]
@@ -70,7 +70,7 @@ def test_lockstep_equals_single_environments():
 
 
 def test_actions_are_clipped_and_misuse_is_refused():
-    with Serial(replace(TASKS["AntRun"], episode_length=3), 2) as envs:
+    with SerialVectorEnv(replace(TASKS["AntRun"], episode_length=3), 2) as envs:
         with pytest.raises(InputError, match="AntRun was stepped before it was reset"):
             envs.step(np.zeros((2, 8)))
         envs.reset([1, 1])
@@ -84,7 +84,7 @@ def test_actions_are_clipped_and_misuse_is_refused():
         assert not envs.step(np.zeros((2, 8))).truncated.any()
         assert envs.step(np.zeros((2, 8))).truncated.all()
     with pytest.raises(InputError, match="0 environments of AntRun"):
-        Serial(TASKS["AntRun"], 0)
+        SerialVectorEnv(TASKS["AntRun"], 0)
     with pytest.raises(InputError, match="-1 threads"):
         simulators(TASKS["AntRun"], 2, -1)
 
@@ -95,13 +95,13 @@ def test_a_failure_in_a_worker_becomes_one_sentence_and_leaves_no_process():
         (replace(SHORT, name="BallFly"), RuntimeError, "simulating BallFly failed: KeyError: 'Fly'"),
     ):
         with pytest.raises(kind, match=message) as error:
-            Pool(task, 2, 1)
+            WorkerPool(task, 2, 1)
         assert "\n" not in str(error.value)
         assert not mp.active_children()
 
 
 def test_a_killed_worker_is_told_of_and_started_again_by_a_reset():
-    with Pool(SHORT, 4, 2) as envs:
+    with WorkerPool(SHORT, 4, 2) as envs:
         start = envs.reset([0, 1, 2, 3])
         victim = envs._workers[1].process
         assert victim is not None

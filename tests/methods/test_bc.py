@@ -8,7 +8,7 @@ import torch
 
 from deep.core.randomness import draw_block
 from deep.data.dataset import OfflineDataset, save
-from deep.data.replay import Rows
+from deep.data.replay import RowTable
 from deep.data.selection import consistent_best, rows_of
 from theory.support.errors import InputError
 
@@ -46,9 +46,9 @@ def test_best_takes_the_best_and_those_that_act_like_it():
 def test_rows_are_those_of_the_trajectories():
     data = two_gaits(3, 4)
     assert rows_of(data, np.array([2, 0])).tolist() == [8, 9, 10, 11, 0, 1, 2, 3]
-    table = Rows.of([np.array([4, 5]), np.array([7, 8, 9])], torch.device("cpu"))
+    table = RowTable.of([np.array([4, 5]), np.array([7, 8, 9])], torch.device("cpu"))
     with pytest.raises(ValueError, match="no transition"):
-        Rows.of([np.array([], dtype=int)], torch.device("cpu"))
+        RowTable.of([np.array([], dtype=int)], torch.device("cpu"))
     assert table.counts.tolist() == [2, 3]
 
 
@@ -87,6 +87,6 @@ def test_a_limit_that_no_trajectory_keeps_is_refused(build, dataset, tmp_path):
 
 def test_a_selection_that_belies_the_methods_name_is_refused(build):
     with pytest.raises(InputError) as caught:
-        build("--algorithm", "bc_all", "--cost-limits", "60", "--trajectories.which", "best")
+        build("--algorithm", "bc_all", "--cost-limits", "60", "--clone.trajectories", "best")
     accepted = "accepted is all, or --algorithm bc_best"
-    assert str(caught.value) == f"--trajectories.which best with --algorithm bc_all: {accepted}"
+    assert str(caught.value) == f"--clone.trajectories best with --algorithm bc_all: {accepted}"

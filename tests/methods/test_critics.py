@@ -27,9 +27,9 @@ def test_losses_by_hand():
 
 
 def test_targets_stop_at_terminals_only_and_keep_to_what_is_possible():
-    immediate, alive = torch.tensor([[1.0, 1.0, 1.0]]), torch.tensor([[1.0, 0.0, 1.0]])
-    following = torch.tensor([[[10.0, 10.0, 400.0]]])
-    target = bellman_target(immediate, alive, following, 0.5, (0.0, 2.0 / 0.01))
+    immediate, not_terminal = torch.tensor([[1.0, 1.0, 1.0]]), torch.tensor([[1.0, 0.0, 1.0]])
+    next_value = torch.tensor([[[10.0, 10.0, 400.0]]])
+    target = bellman_target(immediate, not_terminal, next_value, 0.5, (0.0, 2.0 / 0.01))
     assert target.tolist() == [[[6.0, 1.0, 200.0]]]
 
 
@@ -85,8 +85,8 @@ class Chain:
         ]
         columns = [torch.stack([torch.as_tensor(x) for x in column]).unsqueeze(0) for column in zip(*rows, strict=True)]
         self.start, self.good, self.bad = start, good, bad
-        s, a, r, n, alive = columns
-        self.batch = Batch(s, a, r, r, n, alive, torch.full_like(r, 7.0), torch.full_like(r, 7.0))
+        s, a, r, n, not_terminal = columns
+        self.batch = Batch(s, a, r, r, n, not_terminal, torch.full_like(r, 7.0), torch.full_like(r, 7.0))
 
 
 def test_implicit_q_learning_finds_the_known_values(build):

@@ -9,7 +9,7 @@ import torch
 
 from deep.methods.parts.diffusion_policy import Chain, DiffusionPolicy, clip, denoise
 from deep.nn.mlp import initial_parameters, mish
-from deep.nn.parameters import Adam, Parameters, falling, gradient
+from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 from theory.support.errors import InputError
 
 CHAINS = [Chain(steps, schedule) for schedule in ("vp", "cosine", "linear") for steps in (1, 5, 40)]
@@ -161,7 +161,7 @@ def test_training_reaches_the_smallest_denoising_loss_and_the_laws_moments():
     """For N(MEAN, STD^2) the least L_d is the mean over t of Var(eps | a_t) = abar STD^2 / (abar STD^2 + 1 - abar)."""
     chain = Chain(5, "vp")
     policy = DiffusionPolicy(1, 1, chain, (32, 32))
-    parameters = Parameters(initial_parameters(policy, [0], "policy"), Adam(3e-3), average=True)
+    parameters = Parameters(initial_parameters(policy, [0], "policy"), Adam(3e-3), ema=True)
     rng = torch.Generator().manual_seed(0)
     state = torch.zeros(1, 1024, 1)
 
@@ -171,12 +171,12 @@ def test_training_reaches_the_smallest_denoising_loss_and_the_laws_moments():
 
     for step in range(400):
         loss = policy.denoising_loss(parameters.theta, state, *draw())
-        parameters.descend(gradient(loss, parameters), falling(torch.tensor(float(step)), 400))
-        parameters.track(0.02)
+        parameters.adam_step(gradient(loss, parameters), linear_decay(torch.tensor(float(step)), 400))
+        parameters.update_ema(0.02)
     with torch.no_grad():
-        reached = torch.stack([policy.denoising_loss(parameters.average, state, *draw()) for _ in range(50)]).mean()
+        reached = torch.stack([policy.denoising_loss(parameters.ema, state, *draw()) for _ in range(50)]).mean()
         z = torch.randn(50, 5, 1024, 1, generator=rng)
-        actions = policy.sample(parameters.average.expand(50, -1), state.expand(50, -1, -1), z)
+        actions = policy.sample(parameters.ema.expand(50, -1), state.expand(50, -1, -1), z)
     bars = np.array(chain.alpha_bars)
     least = (bars * STD**2 / (bars * STD**2 + 1 - bars)).mean()
     assert least - 0.01 < reached.item() < least + 0.02

@@ -7,7 +7,7 @@ import torch
 from deep.core.randomness import draw_block
 from deep.data.selection import Selection
 from deep.evaluate.scores import doubts
-from deep.methods.drcorl.gate import GateConfig, gate_cost, merit_of
+from deep.methods.drcorl.gate import GateConfig, gate_cost, selection_score
 from deep.ope.interface import Estimate
 from deep.ope.model_rollouts import Outcomes
 from theory.support.errors import InputError
@@ -21,11 +21,11 @@ def adapted(build, gate: float, spoil: str | None = None, *options: str) -> torc
     method = experiment.method
     phase = method.phases()[-1]
     assert phase.name == "adaptation"
-    phase.begin()
+    phase.on_start()
     critics = {"reward": method.reward.q, "cost": method.costs[0].q}
     if spoil is not None:
         with torch.no_grad():
-            for tensor in (critics[spoil].theta, critics[spoil].average):
+            for tensor in (critics[spoil].theta, critics[spoil].ema):
                 tensor.add_(torch.randn(tensor.shape, generator=torch.Generator().manual_seed(5)))
     method.gate.cost.fill_(gate)
     draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
@@ -53,7 +53,7 @@ def test_the_step_ascends_reward_and_descends_cost(build):
         )
         method = experiment.method
         phase = method.phases()[-1]
-        phase.begin()
+        phase.on_start()
         method.gate.cost.fill_(gate)
         observations = experiment.replay.observations[:200].unsqueeze(0)
         before = method.gate.act(observations)
@@ -69,19 +69,28 @@ def test_the_step_ascends_reward_and_descends_cost(build):
 @pytest.mark.parametrize("condition", ["none", "cost"])
 def test_adaptation_starts_from_the_clone_and_its_critics(build, condition):
     experiment = build(
-        "--seeds", "1", "2", "--cost-limits", "4", "9", "--behaviour.condition", condition, "--cloned.which", "all"
+        "--seeds",
+        "1",
+        "2",
+        "--cost-limits",
+        "4",
+        "9",
+        "--behaviour.condition",
+        condition,
+        "--clone.trajectories",
+        "all",
     )
     method = experiment.method
     for parameters in (method.clone, method.clone_costs[0].q):
         noise = torch.randn(parameters.theta.shape, generator=torch.Generator().manual_seed(3))
         with torch.no_grad():
             parameters.theta.add_(noise)
-            parameters.average.sub_(noise)
+            parameters.ema.sub_(noise)
     method.phases()[-1].begin()
     rows = [0, 0, 1, 1] if condition == "none" else [0, 1, 2, 3]
     for ours, pretrained in ((method.actor, method.clone), (method.costs[0].q, method.clone_costs[0].q)):
         assert torch.equal(ours.theta, pretrained.theta[rows])
-        assert torch.equal(ours.average, pretrained.average[rows])
+        assert torch.equal(ours.ema, pretrained.ema[rows])
 
 
 def test_adaptation_bootstraps_and_does_not_regress_on_the_datas_sums(build):
@@ -91,7 +100,7 @@ def test_adaptation_bootstraps_and_does_not_regress_on_the_datas_sums(build):
         experiment.replay.cost_to_go.fill_(sums)
         experiment.replay.reward_to_go.fill_(sums)
         phase = experiment.phases()[-1]
-        phase.begin()
+        phase.on_start()
         draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
         phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
         found.append((experiment.method.costs[0].q.theta.clone(), experiment.method.reward.q.theta.clone()))
@@ -107,8 +116,8 @@ def test_the_ucb_gate_is_an_episodes_cost(build, states, gamma):
     method = experiment.method
     critic = method.costs[1]
     with torch.no_grad():  # constant critics: member values .2 and .4 of the unit 1 / (1 - gamma)
-        critic.q.average.zero_()
-        members = critic.q.average.unflatten(1, (2, -1))
+        critic.q.ema.zero_()
+        members = critic.q.ema.unflatten(1, (2, -1))
         members[:, 0, -1], members[:, 1, -1] = 0.2, 0.4
     observations = experiment.replay.observations[:16].expand(2, -1, -1)
     method.gate.upper_confidence(critic, observations, torch.zeros(2, 16, 3))
@@ -116,40 +125,42 @@ def test_the_ucb_gate_is_an_episodes_cost(build, states, gamma):
     assert method.gate.cost.tolist() == pytest.approx([expected, expected], rel=1e-5)
 
 
-def foretold(cost: float, deviation: float = 0.0, reward: float = 0.0, length: float = 1000.0, departure: float = 1.0):
+def predicted(cost: float, deviation: float = 0.0, reward: float = 0.0, length: float = 1000.0, ood_score: float = 1.0):
     """An estimate for one replica."""
-    numbers = (cost, deviation, 0.0, 2 * cost, reward, length, departure)
+    numbers = (cost, deviation, 0.0, 2 * cost, reward, length, ood_score)
     return Estimate(*(torch.tensor([number]) for number in numbers))
 
 
 def test_the_gate_takes_the_upper_bound_and_more_where_the_models_know_nothing():
-    config, limits = GateConfig(k=2.0, departure=2.0), torch.tensor([LIMIT], dtype=torch.float64)
+    config, limits = GateConfig(k=2.0, max_disagreement=2.0), torch.tensor([LIMIT], dtype=torch.float64)
     for estimate, expected in (
-        (foretold(4, 1.5), 7),
-        (foretold(4, 1.5, departure=2.0), 7),
-        (foretold(4, 1.5, departure=3.0), 1.5 * LIMIT),
-        (foretold(90, 1.5, departure=3.0), 93),
+        (predicted(4, 1.5), 7),
+        (predicted(4, 1.5, ood_score=2.0), 7),
+        (predicted(4, 1.5, ood_score=3.0), 1.5 * LIMIT),
+        (predicted(90, 1.5, ood_score=3.0), 93),
     ):
         assert gate_cost(estimate, limits, config).item() == pytest.approx(expected)
-    assert gate_cost(foretold(0, departure=3.0), torch.zeros(1).double(), config).item() == 1.5
+    assert gate_cost(predicted(0, ood_score=3.0), torch.zeros(1).double(), config).item() == 1.5
 
 
 def test_merit_ranks_safe_policies_by_return_and_others_by_what_speaks_against_them():
-    config, limits = GateConfig(k=1.0, departure=2.0), torch.tensor([LIMIT], dtype=torch.float64)
+    config, limits = GateConfig(k=1.0, max_disagreement=2.0), torch.tensor([LIMIT], dtype=torch.float64)
     best_last = [
-        foretold(30, reward=900),
-        foretold(8, reward=900, length=100),
-        foretold(12, 3, reward=5),
-        foretold(8, 2.01, reward=900),
-        foretold(8, reward=-5),
-        foretold(9, 1, reward=300),
-        foretold(0, reward=301, departure=1.9),
+        predicted(30, reward=900),
+        predicted(8, reward=900, length=100),
+        predicted(12, 3, reward=5),
+        predicted(8, 2.01, reward=900),
+        predicted(8, reward=-5),
+        predicted(9, 1, reward=300),
+        predicted(0, reward=301, ood_score=1.9),
     ]
-    merits = [merit_of(estimate, limits, 500.0, -5.0, config).item() for estimate in best_last]
-    assert merits == sorted(merits)
-    assert merits == pytest.approx([-2, -0.8, -0.5, -0.001, 0, 305, 306], rel=1e-4)
-    assert merit_of(foretold(0, reward=900, departure=3.0), limits, 500.0, 0.0, config).item() == pytest.approx(-0.5)
-    assert merit_of(foretold(0, reward=900, length=0.0), limits, 0.0, 0.0, config).item() == 900
+    scores = [selection_score(estimate, limits, 500.0, -5.0, config).item() for estimate in best_last]
+    assert scores == sorted(scores)
+    assert scores == pytest.approx([-2, -0.8, -0.5, -0.001, 0, 305, 306], rel=1e-4)
+    assert selection_score(predicted(0, reward=900, ood_score=3.0), limits, 500.0, 0.0, config).item() == pytest.approx(
+        -0.5
+    )
+    assert selection_score(predicted(0, reward=900, length=0.0), limits, 0.0, 0.0, config).item() == 900
 
 
 @pytest.mark.parametrize(("cloned", "second"), [("best", 0), ("safe", 1)])
@@ -158,8 +169,17 @@ def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch,
 
     A clone of the best trajectories does not give way to a policy that is unsafe and less so; another clone does.
     """
-    words = ("--gate.k", "1", "--gate.required-length", "0.5", "--gate.trust", "1e9", "--cloned.which", cloned)
-    words += ("--gate.forecast", "whole")
+    words = (
+        "--gate.k",
+        "1",
+        "--gate.min-length-ratio",
+        "0.5",
+        "--gate.max-model-error",
+        "1e9",
+        "--clone.trajectories",
+        cloned,
+    )
+    words += ("--gate.estimator", "episode")
     experiment = build("--cost-limits", str(LIMIT), *words)
     method = experiment.method
     # Cost and return, in the eyes of the steering and of the judging member.
@@ -173,19 +193,19 @@ def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch,
     ]
     looks = iter(seen)
 
-    def roll_out(act, starts=None):
+    def rollout(act, starts=None):
         if starts is not None:
             return Outcomes(*torch.ones(5, 1, 2))
         cost, reward = torch.tensor(next(looks), dtype=torch.float32).unsqueeze(0).unbind(2)
         return Outcomes(cost, reward, torch.full((1, 2), 1000.0), *torch.ones(2, 1, 2))
 
-    monkeypatch.setattr(experiment.dynamics, "roll_out", roll_out)
+    monkeypatch.setattr(experiment.dynamics, "rollout", rollout)
     kept = []
     method.gate.begin()
     for step, (steering, judging) in enumerate(seen):
-        method.actor.average.fill_(float(step))
-        metrics = method.gate.look(step)
-        assert method.gate.cost.item() == metrics["steering_cost"].item() == steering[0]
+        method.actor.ema.fill_(float(step))
+        metrics = method.gate.evaluate_policy(step)
+        assert method.gate.cost.item() == metrics["training_cost"].item() == steering[0]
         assert metrics["predicted_cost"].item() == judging[0]
         kept.append(method.gate.chosen[0, 0].item())
     assert kept == [0, second, 2, 2, 4, 4]
@@ -207,7 +227,7 @@ def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch,
 def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
     build, monkeypatch, half, off_return, off_cost, trusted
 ):
-    words = ("--gate.trust", "0.2", "--gate.required-length", "0", "--gate.forecast", "whole")
+    words = ("--gate.max-model-error", "0.2", "--gate.min-length-ratio", "0", "--gate.estimator", "episode")
     experiment = build("--cost-limits", str(LIMIT), *words)
     method, data = experiment.method, experiment.data
     cloned = Selection("best").choose(data, LIMIT)
@@ -217,7 +237,7 @@ def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
     began = experiment.replay.observations[torch.from_numpy(data.starts[cloned])]
     asked = []
 
-    def roll_out(act, starts=None):
+    def rollout(act, starts=None):
         if starts is not None:
             asked.append(starts)
         if starts is None:  # a promising policy, unlike what is known of the clone
@@ -229,12 +249,12 @@ def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
         reward[0, half] += off_return * spread
         return Outcomes(cost, reward, torch.full((1, 2), 1000.0), *torch.ones(2, 1, 2))
 
-    monkeypatch.setattr(experiment.dynamics, "roll_out", roll_out)
-    method.actor.average.fill_(0.0)
+    monkeypatch.setattr(experiment.dynamics, "rollout", rollout)
+    method.actor.ema.fill_(0.0)
     method.gate.begin()
     for step in (0, 50):
-        method.actor.average.fill_(float(step))
-        method.gate.look(step)
+        method.actor.ema.fill_(float(step))
+        method.gate.evaluate_policy(step)
     assert (
         method.report() | {"chosen_step": [50.0 if trusted else 0.0], "dynamics_trusted": [trusted]} == method.report()
     )
@@ -248,7 +268,7 @@ def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
 
 
 @pytest.mark.parametrize(
-    "words", [("--gate.required-length", "1.1"), ("--gate.departure", "0"), ("--gate.trust", "-0.1")]
+    "words", [("--gate.min-length-ratio", "1.1"), ("--gate.max-disagreement", "0"), ("--gate.max-model-error", "-0.1")]
 )
 def test_impossible_judgements_are_refused(build, words):
     with pytest.raises(InputError, match="accepted"):
@@ -258,4 +278,4 @@ def test_impossible_judgements_are_refused(build, words):
 def test_what_needs_dynamics_is_refused_without_them(build):
     with pytest.raises(InputError, match="trains no dynamics"):
         build("--dynamics.steps", "0", "--gate.kind", "ucb")
-    assert build("--dynamics.steps", "0", "--gate.kind", "ucb", "--gate.choose", "last").method is not None
+    assert build("--dynamics.steps", "0", "--gate.kind", "ucb", "--gate.select", "last").method is not None

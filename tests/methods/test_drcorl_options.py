@@ -19,7 +19,7 @@ from tests.conftest import TINY
 def one_update(experiment):
     """One step of adaptation; returns the phase's draws."""
     phase = experiment.method.phases()[-1]
-    phase.begin()
+    phase.on_start()
     block = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
     draws = {name: value[0] for name, value in block.items()}
     phase.update(torch.tensor(0.0), draws)
@@ -83,40 +83,40 @@ def test_the_behaviour_model_goes_on_learning_where_asked(build, condition):
     """Line 10 of Algorithm 1: one more denoising step on each seed's minibatch."""
     options = ("--seeds", "1", "2", "--cost-limits", "4", "9", "--behaviour.condition", condition)
     frozen, learning, by_hand = (build(*options, *more) for more in ((), ("--update-behaviour",), ()))
-    start = frozen.method.behaviour.parameters.average.clone()
+    start = frozen.method.behaviour.parameters.ema.clone()
     one_update(frozen)
-    assert torch.equal(frozen.method.behaviour.parameters.average, start)
+    assert torch.equal(frozen.method.behaviour.parameters.ema, start)
     draws = one_update(learning)
     rows = by_hand.replay.rows(draws["row"])[::2]
     own = {name.removeprefix("behaviour "): d[::2] for name, d in draws.items() if name.startswith("behaviour ")}
     by_hand.method.behaviour.learn(rows, own, 0.1)
     for name, tensor in learning.method.behaviour.tensors().items():
         torch.testing.assert_close(tensor, by_hand.method.behaviour.tensors()[name])
-    assert not torch.equal(learning.method.behaviour.parameters.average, start)
+    assert not torch.equal(learning.method.behaviour.parameters.ema, start)
 
 
-@pytest.mark.parametrize("choose", ["offline", "last"])
+@pytest.mark.parametrize("choose", ["best", "last"])
 def test_the_policy_that_acts_is_the_chosen_or_the_last(build, choose):
-    experiment = build("--gate.choose", choose)
+    experiment = build("--gate.select", choose)
     method = experiment.method
     method.gate.chosen.add_(0.5)
     observations = experiment.replay.observations[:4].expand(3, -1, -1)
-    theta = method.gate.chosen if choose == "offline" else method.actor.average
+    theta = method.gate.chosen if choose == "best" else method.actor.ema
     assert torch.equal(method.act(observations), method.policy.distribution(theta, observations)[0])
-    assert ("chosen_step" in method.report()) == (choose == "offline")
+    assert ("chosen_step" in method.report()) == (choose == "best")
 
 
 @pytest.mark.parametrize(
     ("choose", "steps", "counts"),
     [
-        ("offline", (0.0, 50.0, 200.0), [(3, 1, 2)]),
-        ("offline", (0.0, 0.0, 0.0), [(3, 3, 0)]),
+        ("best", (0.0, 50.0, 200.0), [(3, 1, 2)]),
+        ("best", (0.0, 0.0, 0.0), [(3, 3, 0)]),
         ("last", (0.0, 50.0, 200.0), []),
     ],
 )
 def test_the_reader_is_told_how_often_the_clone_was_left(build, choose, steps, counts):
-    experiment = build("--gate.choose", choose)
-    experiment.method.gate.merit[:, 1] = torch.tensor(steps)
+    experiment = build("--gate.select", choose)
+    experiment.method.gate.score[:, 1] = torch.tensor(steps)
     lines = [line for line in remarks(experiment) if "chosen_step" in line]
     assert [tuple(int(number) for number in re.findall(r"\d+", line)) for line in lines] == counts
 
@@ -125,15 +125,15 @@ def test_without_adaptation_the_clone_acts(dataset_file, tmp_path, capsys):
     words = ["--dataset", str(dataset_file), "--cost-limits", "9", "--episodes", "1", "--out", str(tmp_path / "run")]
     summary = train.run(train.parse([*TINY, *words, "--adaptation-steps", "0"]))
     stored = load_file(tmp_path / "run" / "checkpoint.safetensors")
-    assert torch.equal(stored["chosen"], stored["clone.average"])
+    assert torch.equal(stored["chosen"], stored["clone.ema"])
     assert summary["method"]["chosen_step"] == [0.0]
     assert "Of 1 replicas, 1 kept the clone that training starts from and 0 a policy" in capsys.readouterr().out
     # What it is foretold to cost is what the data say of its clone.
     method = finished(tmp_path / "run")[0].method
     assert isinstance(method, DRCORL)
     assert method.gate.known is not None
-    (foretold,) = summary["results"]
-    assert foretold["offline_cost_estimate"] == pytest.approx(method.gate.known.costs.item(), abs=1e-4)
+    (predicted,) = summary["results"]
+    assert predicted["offline_cost_estimate"] == pytest.approx(method.gate.known.costs.item(), abs=1e-4)
 
 
 @pytest.mark.parametrize("rule", ["manipulation", "crpo", "pid"])
@@ -142,7 +142,7 @@ def test_the_rule_decides_what_the_policy_follows(build, rule):
     experiment = build("--cost-limits", "10", "--adaptation.rule", rule)
     experiment.method.gate.cost.fill_(11.0)
     phase = experiment.method.phases()[-1]
-    phase.begin()
+    phase.on_start()
     draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
     metrics = phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
     found = {name for name in ("safe", "align", "conflict", "unsafe") if metrics[f"share_{name}"].item() == 1}

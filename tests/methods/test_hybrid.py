@@ -16,7 +16,7 @@ from tests.conftest import TINY
 from theory.support.errors import InputError
 
 SIMULATOR = ("--gate.kind", "simulator", "--online.episodes", "2")
-CRITICS = ("--online.episodes", "2", "--online.update-critics", "--online.share", "0.5")
+CRITICS = ("--online.episodes", "2", "--online.update-critics", "--online.fraction", "0.5")
 LIMITS = ("--cost-limits", "4", "9")
 
 
@@ -24,7 +24,7 @@ def test_the_simulator_gate_is_the_mean_cost_of_new_episodes(build):
     experiment = build(*LIMITS, *SIMULATOR)
     method, simulator = experiment.method, experiment.problem.simulator
     with torch.no_grad():  # a policy that leans forward, and costs something
-        method.actor.average[:, -3:] += torch.tensor([[1.0, 0.3, 1.0], [-1.0, 1.0, 0.0]])
+        method.actor.ema[:, -3:] += torch.tensor([[1.0, 0.3, 1.0], [-1.0, 1.0, 0.0]])
 
     def act(observations):
         return method.gate.act(experiment.replay.normalise(torch.from_numpy(observations))).numpy()
@@ -33,9 +33,9 @@ def test_the_simulator_gate_is_the_mean_cost_of_new_episodes(build):
         rollout(experiment.task, act, range(first, first + 2), replicas=2).costs.mean(1)
         for first in (FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + 2)
     ]
-    for look in range(2):
-        assert method.gate.look(look)["simulator_cost"].tolist() == pytest.approx(expected[look])
-        assert method.gate.cost.tolist() == pytest.approx(expected[look])
+    for step in range(2):
+        assert method.gate.evaluate_policy(step)["simulator_cost"].tolist() == pytest.approx(expected[step])
+        assert method.gate.cost.tolist() == pytest.approx(expected[step])
     assert max(expected[0]) > 0
     assert simulator.episodes.tolist() == [4, 4]
 
@@ -52,11 +52,11 @@ def test_what_is_played_is_stored_as_the_simulator_showed_it(build):
     """Compared with the single environment, stepped with the same actions."""
     experiment = build(*LIMITS, *CRITICS)
     method, replay = experiment.method, experiment.method.gate.replay
-    method.gate.look(0)
+    method.gate.evaluate_policy(0)
     lengths = []
     for replica in range(2):
         stored = [tensor[replica, : replay.written[replica]] for name, tensor in sorted(replay.tensors().items())[:-1]]
-        actions, alive, costs, following, observations, rewards = stored
+        actions, not_terminal, costs, next_value, observations, rewards = stored
         rows = []
         for episode in range(2):
             env = make(experiment.task)
@@ -71,7 +71,9 @@ def test_what_is_played_is_stored_as_the_simulator_showed_it(build):
                 after = experiment.replay.normalise(torch.from_numpy(seen).float())
                 rows.append([*before, *action, scaled, info["cost"], *after, not terminated])
                 done = terminated or truncated
-        found = torch.cat([observations, actions, rewards[:, None], costs[:, None], following, alive[:, None]], 1)
+        found = torch.cat(
+            [observations, actions, rewards[:, None], costs[:, None], next_value, not_terminal[:, None]], 1
+        )
         wanted = torch.tensor(rows)
         assert found.shape == wanted.shape
         order = [torch.from_numpy(np.lexsort(np.round(m.numpy(), 3).T)) for m in (found, wanted)]
@@ -86,7 +88,7 @@ def test_critics_and_policy_learn_from_what_was_played(build):
     for played in (True, False):
         experiment = build(*LIMITS, *CRITICS)
         phase = experiment.phases()[-1]
-        phase.begin()
+        phase.on_start()
         if played:
             for hook in phase.hooks:
                 hook.call(0)
@@ -102,7 +104,9 @@ def test_critics_and_policy_learn_from_what_was_played(build):
 
 def test_a_ring_keeps_the_latest_and_an_empty_one_changes_nothing(build):
     experiment = build(*LIMITS)
-    ring = OnlineReplay(OnlineConfig(1, True, share=0.5, keep=1), experiment.replay, 1.0, replicas=2, length=3)
+    ring = OnlineReplay(
+        OnlineConfig(1, True, fraction=0.5, buffer_episodes=1), experiment.replay, 1.0, replicas=2, length=3
+    )
     batch = experiment.replay.batch(torch.arange(8).reshape(2, 4))
     uniform = torch.tensor([[0.0, 0.5, 0.9, 0.9]] * 2)
     assert torch.equal(ring.mix(batch, uniform).costs, batch.costs)
@@ -124,8 +128,8 @@ def test_a_ring_keeps_the_latest_and_an_empty_one_changes_nothing(build):
         ("--online.episodes", "2"),
         ("--gate.kind", "simulator"),
         ("--online.update-critics",),
-        (*CRITICS, "--online.share", "0"),
-        (*CRITICS, "--online.keep", "1"),
+        (*CRITICS, "--online.fraction", "0"),
+        (*CRITICS, "--online.buffer-episodes", "1"),
     ],
 )
 def test_simulator_episodes_without_a_use_or_uses_without_episodes_are_refused(build, options):

@@ -28,7 +28,7 @@ def test_the_ucb_gate_asks_the_critics_about_the_policys_actions(build):
     observations = experiment.replay.observations[:16].expand(2, -1, -1)
     with torch.no_grad():
         actions = gate.act(observations)
-        q = critic.ensemble.apply(critic.q.average, torch.cat([observations, actions], -1)).squeeze(-1)
+        q = critic.ensemble.apply(critic.q.ema, torch.cat([observations, actions], -1)).squeeze(-1)
     gate.upper_confidence(critic, observations, torch.zeros(2, 16, 3))
     # The network foretells values divided by 1 / (1 - gamma), so that 1 means a cost of 1000 per episode.
     expected = 1000 * (q.mean(1) + 2 * q.std(1, correction=0)).mean(1)
@@ -56,15 +56,15 @@ def test_action_gradients_are_those_of_discounted_sums(build):
     observations = experiment.replay.observations[:16].expand(2, -1, -1)
     actions = torch.zeros(2, 16, 3, requires_grad=True)
     pairs = torch.cat([observations, actions], -1)
-    least = reward.twin.apply(reward.q.average[[0, 0]], pairs).squeeze(-1).amin(1)
-    mean = cost.ensemble.apply(cost.q.average, pairs).squeeze(-1).mean(1)
+    least = reward.twin.apply(reward.q.ema[[0, 0]], pairs).squeeze(-1).amin(1)
+    mean = cost.ensemble.apply(cost.q.ema, pairs).squeeze(-1).mean(1)
     for critic, q in ((reward, least), (cost, mean)):
         expected = torch.autograd.grad(100 * q.sum(), actions, retain_graph=True)[0]  # 1 / (1 - gamma) = 100
         torch.testing.assert_close(critic.action_gradient(observations, actions), expected)
 
 
 def test_the_expected_length_of_an_episode_that_times_out_at_random():
-    task = replace(TASKS["HopperVel"], episode_length=3, time_out_rate=0.1)
+    task = replace(TASKS["HopperVel"], episode_length=3, timeout_rate=0.1)
     assert task.expected_length == pytest.approx(1 + 0.9 + 0.81)
 
 
@@ -119,7 +119,7 @@ def test_the_reported_cosine_is_that_of_the_step_and_the_direction(build, monkey
     experiment = build("--cost-limits", "9")
     method = experiment.method
     phase = method.phases()[-1]
-    phase.begin()
+    phase.on_start()
     g = torch.randn(method.actor.theta.shape, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr(method.adaptation, "direction", lambda *_: (g, {}))
     draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
@@ -134,7 +134,7 @@ def test_cost_critics_see_the_actions_that_the_environment_clips(build, sign):
     for size in (1.0, 5.0):
         experiment = build("--cost-limits", "9")
         critic, batch = experiment.method.costs[0], experiment.replay.batch(torch.arange(16).unsqueeze(0))
-        critic.q.average.view(2, -1)[:, -1] = 0.5  # lifts the target off its lower bound, where actions do not matter
+        critic.q.ema.view(2, -1)[:, -1] = 0.5  # lifts the target off its lower bound, where actions do not matter
         critic.bounds = (0.0, 1e3)
         actions = sign * size * torch.ones(1, 16, 3)
         critic.learn(torch.tensor(1e6), batch, {"here": actions, "there": actions})

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from deep.core.randomness import Draw, draw_block, generator
+from deep.core.randomness import RandomInput, draw_block, generator
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def double() -> Iterator[None]:
 
 def run_phases(experiment, steps: int) -> None:
     for phase in experiment.phases():
-        phase.begin()
+        phase.on_start()
         draws = draw_block(phase.draws, phase.seeds, phase.name, 0, steps, experiment.device)
         for hook in phase.hooks:
             hook.call(0)
@@ -77,7 +77,7 @@ def test_a_hundred_updates_in_float64(build, double, options):
 
 
 def test_draws_depend_on_seed_phase_block_and_name_alone():
-    draws = {"a": Draw("normal", (3,)), "b": Draw("uniform", ())}
+    draws = {"a": RandomInput("normal", (3,)), "b": RandomInput("uniform", ())}
     block = draw_block(draws, (1, 2, 1), "phase", 4, 5, torch.device("cpu"))
     again = draw_block({"a": draws["a"]}, (2,), "phase", 4, 5, torch.device("cpu"))
     assert block["a"].shape == (5, 3, 3)

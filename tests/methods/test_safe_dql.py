@@ -15,7 +15,7 @@ from deep.data.dataset import OfflineDataset, save
 from deep.evaluate import __main__ as evaluate
 from deep.methods.parts.critics import episodic_to_discounted
 from deep.methods.safe_dql import safe_dql
-from deep.methods.safe_dql.best_of_n import merit
+from deep.methods.safe_dql.best_of_n import selection_score
 from deep.nn.parameters import gradient
 from deep.runs import trainer
 from deep.runs.folder import RunFolder
@@ -33,7 +33,7 @@ def made(build, *options):
 def constant(method, *values):
     """Make the four critics constant: these discounted sums for Q_1^r, Q_2^r, Q_1^c, Q_2^c."""
     with torch.no_grad():
-        for theta in (method.critics.q.theta, method.critics.q.average):
+        for theta in (method.critics.q.theta, method.critics.q.ema):
             theta.zero_()
             theta.unflatten(1, (4, -1))[:, :, -1] = torch.tensor(values) / method.critics.unit
 
@@ -56,11 +56,11 @@ def test_the_reward_bootstraps_from_the_smaller_twin_and_the_cost_from_the_large
     method = made(build)
     constant(method, 3.0, 5.0, 7.0, 2.0)
     batch = transitions(method)
-    batch = batch._replace(alive=torch.cat([torch.zeros(1, 8), torch.ones(1, 8)], 1))
+    batch = batch._replace(not_terminal=torch.cat([torch.zeros(1, 8), torch.ones(1, 8)], 1))
     targets = method.critics.bellman_targets(batch, batch.actions) * method.critics.unit
     low, high = (bound * method.critics.unit for bound in method.critics.reward_bounds)
-    reward = (batch.rewards + 0.99 * batch.alive * 3).clamp(low, high)
-    cost = batch.costs + 0.99 * batch.alive * 7
+    reward = (batch.rewards + 0.99 * batch.not_terminal * 3).clamp(low, high)
+    cost = batch.costs + 0.99 * batch.not_terminal * 7
     for member, expected in enumerate((reward, reward, cost, cost)):
         torch.testing.assert_close(targets[:, member], expected, rtol=1e-4, atol=1e-4)
 
@@ -78,14 +78,14 @@ def test_targets_stay_within_what_is_possible(build):
 def test_critics_learn_towards_their_targets_and_the_targets_follow_slowly(build):
     method = made(build, "--critics.learning-rate", "0.02")
     batch, goal = transitions(method), torch.full((1, 4, 16), 0.5)
-    before = method.critics.q.average.clone()
+    before = method.critics.q.ema.clone()
     for _ in range(200):
         method.critics.learn(batch, goal)
-    previous = method.critics.q.average.clone()
+    previous = method.critics.q.ema.clone()
     assert method.critics.learn(batch, goal)["critic_loss"].item() < 1e-3
     expected = 0.995 * previous + 0.005 * method.critics.q.theta.detach()
-    torch.testing.assert_close(method.critics.q.average, expected)
-    assert not torch.equal(before, method.critics.q.average)
+    torch.testing.assert_close(method.critics.q.ema, expected)
+    assert not torch.equal(before, method.critics.q.ema)
 
 
 @pytest.mark.parametrize(("twins", "hinge"), [((0.2, 0.9), 0.0), ((0.2, 1.5), 0.5), ((1.7, 1.2), 0.7)])
@@ -167,12 +167,12 @@ def run_update(method):
 
 
 def test_the_policys_average_follows_it(build):
-    method = made(build, "--average-rate", "0.25")
-    before = method.actor.average.clone()
+    method = made(build, "--ema-rate", "0.25")
+    before = method.actor.ema.clone()
     run_update(method)
     expected = 0.75 * before + 0.25 * method.actor.theta.detach()
-    torch.testing.assert_close(method.actor.average, expected)
-    assert not torch.equal(before, method.actor.average)
+    torch.testing.assert_close(method.actor.ema, expected)
+    assert not torch.equal(before, method.actor.ema)
 
 
 def test_the_policys_gradient_is_clipped_and_the_averaged_policy_bootstraps(build, monkeypatch):
@@ -182,7 +182,7 @@ def test_the_policys_gradient_is_clipped_and_the_averaged_policy_bootstraps(buil
     sample = method.policy.sample
     monkeypatch.setattr(method.policy, "sample", lambda theta, *rest: used.append(theta) or sample(theta, *rest))
     run_update(method)
-    assert used[0] is method.actor.average
+    assert used[0] is method.actor.ema
     assert used[1] is method.actor.theta
 
 
@@ -199,16 +199,16 @@ def test_improvement_starts_from_the_seeds_behaviour(build):
 def test_the_best_candidate_is_the_safe_one_of_most_reward_or_the_cheapest():
     reward = torch.tensor([[1.0, 5.0, 3.0], [1.0, 5.0, 3.0], [-9.0, 5.0, 3.0]])
     cost = torch.tensor([[0.0, 9.0, 2.0], [3.0, 9.0, 4.0], [2.0, 9.0, 4.0]])
-    assert merit(reward, cost, torch.full((3,), 2.0)).argmax(1).tolist() == [2, 0, 0]
+    assert selection_score(reward, cost, torch.full((3,), 2.0)).argmax(1).tolist() == [2, 0, 0]
 
 
 def test_acting_chooses_among_its_own_samples_and_can_be_repeated(build):
     experiment = build(*TINY, "--seeds", "1", "2", "--cost-limits", "4", "9", "--candidates", "6")
     assert isinstance(experiment.method, Choosing)
     method: Any = experiment.method
-    assert tuple(method.actors()) == ("best", "sample")
+    assert tuple(method.actors()) == ("best-of-n", "sample")
     observations = experiment.replay.observations[:5].expand(4, -1, -1)
-    act, again, few = (method.acting("best") for _ in range(3))
+    act, again, few = (method.acting("best-of-n") for _ in range(3))
     first, second = act(observations), act(observations)
     assert torch.equal(first, again(observations))
     assert torch.equal(second, again(observations))
@@ -221,18 +221,18 @@ def test_acting_chooses_among_its_own_samples_and_can_be_repeated(build):
     chosen = method.best(observations, z)
     assert ((candidates - chosen.unsqueeze(2)).abs().amax(-1) < 1e-6).any(2).all()
     for k in range(6):
-        other, best = (method.foretell(observations, a) for a in (candidates[:, :, k], chosen))
-        merits = [
+        other, best = (method.predict(observations, a) for a in (candidates[:, :, k], chosen))
+        scores = [
             (v.greatest_cost <= method.kappa.unsqueeze(1), v.least_reward, v.greatest_cost) for v in (other, best)
         ]
-        (safe, reward, cost), (safe_best, reward_best, cost_best) = merits
+        (safe, reward, cost), (safe_best, reward_best, cost_best) = scores
         assert (safe_best | ~safe).all()
         assert (~safe | (reward_best >= reward - 1e-4)).all()
         assert (safe_best | (cost_best <= cost + 1e-4)).all()
-    assert tuple(build(*TINY, "--choose", "sample").method.actors()) == ("sample", "best")
+    assert tuple(build(*TINY, "--action-selection", "sample").method.actors()) == ("sample", "best-of-n")
 
 
-@pytest.mark.parametrize("choice", ["best", "sample"])
+@pytest.mark.parametrize("choice", ["best-of-n", "sample"])
 def test_many_states_are_acted_at_in_parts_of_bounded_size(build, monkeypatch, choice):
     """The estimators ask for actions at 25 000 states; 50 samples at each of them for 9 replicas took 24 GB."""
     method: Any = build(*TINY, "--seeds", "1", "2", "--cost-limits", "4").method
@@ -273,7 +273,7 @@ ARMS = {"safe": (-0.7, 0.5, 0.0), "poor": (0.0, 0.0, 0.0), "risky": (0.7, 1.0, 1
 
 BANDIT = """--algorithm safe_dql --gamma 0.5 --cost-limits 200 2000 --behaviour-steps 500 --improvement-steps 300
 --batch-size 128 --hidden 64 64 --critics.hidden 32 --behaviour-rate 3e-3 --learning-rate 3e-3
---critics.learning-rate 5e-3 --average-rate 0.02 --critics.target-rate 0.02 --eta 1.5 --penalty 10
+--critics.learning-rate 5e-3 --ema-rate 0.02 --critics.target-rate 0.02 --eta 1.5 --penalty 10
 --dynamics.steps 0 --dynamics.hidden 16""".split()
 """gamma = .5 makes kappa = limit / 500: .4 lies between the costs of the safe and the risky arm, 4 is no limit."""
 
@@ -306,18 +306,18 @@ def test_the_policy_finds_the_best_safe_arm_and_with_the_hinge_off_the_better_un
     run_phase(behaviour)
     improvement.begin()
     # The behaviour policy pulls every arm; the choice among its samples is safe where the limit asks for it.
-    cloned, chosen = shares(method, "sample"), shares(method, "best")
+    cloned, chosen = shares(method, "sample"), shares(method, "best-of-n")
     assert min(cloned[0].values()) > 0.1
     assert chosen[0]["risky"] < 0.02 < chosen[0]["safe"] - 0.5
     assert chosen[1]["risky"] > 0.6
     run_phase(improvement)
-    for choice in ("sample", "best"):
+    for choice in ("sample", "best-of-n"):
         strict, loose = shares(method, choice)
         assert strict["safe"] > 0.9
         assert loose["risky"] > 0.9
     # The critics know the arms' rewards and costs.
     actions = torch.tensor([[place, 0.0, 0.0] for place, *_ in ARMS.values()]).expand(2, -1, -1)
-    values = method.foretell(torch.zeros(2, 3, 11), actions)
+    values = method.predict(torch.zeros(2, 3, 11), actions)
     costs = torch.tensor([cost for *_, cost in ARMS.values()]).expand(2, -1)
     rewards = bandit.problem.reward_scale * torch.tensor([reward for _, reward, _ in ARMS.values()]).expand(2, -1)
     torch.testing.assert_close(values.greatest_cost, costs, rtol=0, atol=0.2)
@@ -325,7 +325,7 @@ def test_the_policy_finds_the_best_safe_arm_and_with_the_hinge_off_the_better_un
 
 
 def run_phase(phase):
-    phase.begin()
+    phase.on_start()
     for block in range(phase.steps // 50):
         draws = draw_block(phase.draws, phase.seeds, phase.name, block, 50, torch.device("cpu"))
         for k in range(50):
@@ -382,7 +382,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(build, tmp_path, monkeypatch):
         try:
             trainer.train(experiment.phases(), experiment.tensors(), folder, experiment.device)
         finally:
-            folder.close()
+            folder.release()
         return experiment.tensors(), done
 
     whole, _ = run("whole")
@@ -397,7 +397,7 @@ def test_a_run_reports_the_policy_and_its_best_of_n_apart(dataset_file, tmp_path
     words = [*TINY, "--dataset", str(dataset_file), "--out", str(tmp_path / "run"), "--episodes", "2"]
     train.main([*words, "--cost-limits", "4", "60", "--dynamics.steps", "0"])
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert summary["choice"] == "best"
+    assert summary["choice"] == "best-of-n"
     assert summary["method"]["kappa"] == pytest.approx([0.4, 6.0])
     assert [r["cost_limit"] for r in summary["other_choices"]["sample"]] == [4, 60]
     assert summary["other_choices"]["sample"] != summary["results"]

@@ -8,7 +8,7 @@ import torch
 
 from deep.methods.drcorl.score import Schedule, ScoreNetwork, denoising_loss, reverse_kl, reverse_kl_limit
 from deep.nn.mlp import initial_parameters
-from deep.nn.parameters import Adam, Parameters, falling, gradient
+from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 
 SCHEDULE = Schedule()
 
@@ -86,10 +86,10 @@ def test_the_trained_score_of_a_mixture_is_the_true_one():
     """Behaviour: half N(-.5, .1^2), half N(.6, .2^2). Compared with the exact E[eps | a_t] on a grid."""
     means, stds = torch.tensor([-0.5, 0.6]), torch.tensor([0.1, 0.2])
     network = ScoreNetwork(1, 1, width=64, expansion=2, blocks=2, time_features=16, time_width=32)
-    parameters = Parameters(initial_parameters(network, [0], "score"), Adam(2e-3), average=True)
+    parameters = Parameters(initial_parameters(network, [0], "score"), Adam(2e-3), ema=True)
     rng = torch.Generator().manual_seed(0)
     nothing = torch.zeros(1, 512, 1)
-    untrained = parameters.average.clone()
+    untrained = parameters.ema.clone()
     for step in range(1500):
         pick = torch.randint(2, (1, 512, 1), generator=rng)
         actions = means[pick] + stds[pick] * torch.randn(1, 512, 1, generator=rng)
@@ -97,8 +97,8 @@ def test_the_trained_score_of_a_mixture_is_the_true_one():
         loss = denoising_loss(
             lambda noisy, t: network.apply(parameters.theta, noisy, t, nothing), SCHEDULE, actions, t, noise
         )
-        parameters.descend(gradient(loss, parameters), falling(torch.tensor(float(step)), 1500))
-        parameters.track(0.01)
+        parameters.adam_step(gradient(loss, parameters), linear_decay(torch.tensor(float(step)), 1500))
+        parameters.update_ema(0.01)
 
     def error(theta, t):
         noisy = torch.linspace(-1, 1.2, 101).view(1, -1, 1)
@@ -114,7 +114,7 @@ def test_the_trained_score_of_a_mixture_is_the_true_one():
         return (weight * (found - exact).square()).sum().item() / weight.sum().item()
 
     for t in (0.1, 0.3, 0.6):
-        assert error(parameters.average, t) < 0.02, t
+        assert error(parameters.ema, t) < 0.02, t
         assert error(untrained, t) > 0.1, t
 
 

@@ -65,24 +65,24 @@ def test_the_published_score_network_has_about_1_65_million_parameters():
 
 def test_adam_equals_torchs_on_each_row_and_clips_rows_apart():
     initial = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    ours = Parameters(initial, Adam(0.1, clip=1.0), average=True)
+    ours = Parameters(initial, Adam(0.1, clip=1.0), ema=True)
     row = torch.tensor([1.0, 2.0], requires_grad=True)
     theirs = torch.optim.Adam([row], lr=0.1)
     for _ in range(5):
-        ours.descend(gradient((ours.theta**4).sum(1), ours))
+        ours.adam_step(gradient((ours.theta**4).sum(1), ours))
         theirs.zero_grad()
         (row**4).sum().backward()
         nn.utils.clip_grad_norm_([row], 1.0)
         theirs.step()
     torch.testing.assert_close(ours.theta[0].detach(), row.detach())
-    ours.track(0.25)
-    torch.testing.assert_close(ours.average, 0.75 * initial + 0.25 * ours.theta.detach())
+    ours.update_ema(0.25)
+    torch.testing.assert_close(ours.ema, 0.75 * initial + 0.25 * ours.theta.detach())
 
 
 def test_the_rate_factor_scales_the_step():
     whole, half = (Parameters(torch.ones(1, 1), Adam(0.1)) for _ in range(2))
-    whole.descend(torch.ones(1, 1))
-    half.descend(torch.ones(1, 1), torch.tensor(0.5))
+    whole.adam_step(torch.ones(1, 1))
+    half.adam_step(torch.ones(1, 1), torch.tensor(0.5))
     assert (1 - half.theta).item() == pytest.approx((1 - whole.theta).item() / 2)
 
 

@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import brentq
 
 from deep.data.dataset import OfflineDataset, save
-from deep.ope.baselines import second_opinions
+from deep.ope.baselines import baseline_estimators
 from deep.ope.dice import Dice, DiceConfig, occupancy_ratio
 from deep.ope.features import fourier_features
 from deep.ope.fitted_q import FittedQ, FittedQConfig, fixed_point
@@ -136,11 +136,11 @@ def exact_chain(sign: float) -> tuple[float, float, float]:
     """Discounted cost, return and length from state 0 by theory/; the third state is the end."""
     P = np.zeros((3, 2, 3))
     P[:, 0, 2] = P[2, 1, 2] = P[0, 1, 1] = P[1, 1, 0] = 1
-    r, c, alive = [[5, 2], [0, 0], [0, 0]], [[0, 1], [3, 0], [0, 0]], [[1, 1], [1, 1], [0, 0]]
+    r, c, not_terminal = [[5, 2], [0, 0], [0, 0]], [[0, 1], [3, 0], [0, 0]], [[1, 1], [1, 1], [0, 0]]
     policy = torch.zeros(1, 3, 2, dtype=torch.float64)
     policy[..., int(sign > 0)] = 1
     found = evaluate(FiniteCMDP(P, r, c, [1, 0, 0], GAMMA, 1.0), policy)
-    steps = evaluate(FiniteCMDP(P, alive, c, [1, 0, 0], GAMMA, 1.0), policy)
+    steps = evaluate(FiniteCMDP(P, not_terminal, c, [1, 0, 0], GAMMA, 1.0), policy)
     return found.J_c.item(), found.J_r.item(), steps.J_r.item()
 
 
@@ -197,8 +197,8 @@ def test_departure_is_one_on_the_data_and_more_where_the_data_are_rare(chain):
     """DICE: E_D[w^2] / (E_D w)^2, which is 1 for equal weights; + spends half of its time in either state."""
     problem, features = chain()
     dice = Dice(DiceConfig(regularisation=1e6), problem, features)
-    assert dice.estimate(always(0.5, -0.5)).departure.tolist() == pytest.approx([1, 1], abs=1e-3)
-    free = ESTIMATORS["dice"](problem, features).estimate(always(0.5, -0.5)).departure
+    assert dice.estimate(always(0.5, -0.5)).ood_score.tolist() == pytest.approx([1, 1], abs=1e-3)
+    free = ESTIMATORS["dice"](problem, features).estimate(always(0.5, -0.5)).ood_score
     first, going = problem.data.observations[:, 0] == 0, problem.data.actions[:, 0] > 0
     shares = [(going & (first == here)).mean() for here in (True, False)]
     assert free[0].item() == pytest.approx(sum(0.25 / share for share in shares), rel=0.02)
@@ -215,7 +215,7 @@ def test_the_nearest_behaviour_is_what_those_trajectories_cost(chain):
     assert going.sum() > effective
     assert estimate.cost[0].item() == pytest.approx(data.trajectory_costs[going].mean(), rel=1e-2)
     assert estimate.length[0].item() == pytest.approx(30, rel=1e-2)
-    assert estimate.departure[0].item() < 0.05
+    assert estimate.ood_score[0].item() < 0.05
     # The second policy is like those that stop at once.
     assert estimate.length[1] < 10
 
@@ -240,7 +240,7 @@ def test_the_nearest_behaviour_by_loops_over_trajectories(build, dataset: Offlin
     assert estimate.reward.item() == pytest.approx(w @ dataset.trajectory_returns, rel=1e-4)
     assert estimate.cost_std.item() == pytest.approx(error, rel=1e-3)
     assert estimate.cost_high.item() == pytest.approx(cost + 2 * error, rel=1e-3)
-    assert estimate.departure.item() == pytest.approx(w @ distance / np.mean(distance), rel=1e-4)
+    assert estimate.ood_score.item() == pytest.approx(w @ distance / np.mean(distance), rel=1e-4)
 
 
 def test_sharpened_weights_have_the_effective_number_and_fall_with_the_distance():
@@ -287,7 +287,7 @@ def test_impossible_settings_are_refused(chain, kind, config):
 def test_an_episode_that_times_out_at_random_has_its_expected_length(chain, monkeypatch):
     """50 steps instead of 1000, and half of them cost 1: (0, +) comes first, so 1 / (1 - gamma^2) in all."""
     problem, features = chain()
-    monkeypatch.setitem(problem.task.__dict__, "time_out_rate", 0.02)
+    monkeypatch.setitem(problem.task.__dict__, "timeout_rate", 0.02)
     for make_estimator in ESTIMATORS.values():
         estimate = make_estimator(problem, features).estimate(always(0.5, -0.5))
         assert estimate.length[0].item() == pytest.approx(50, rel=1e-3)
@@ -298,9 +298,9 @@ def test_an_episode_that_times_out_at_random_has_its_expected_length(chain, monk
 def test_the_departure_of_fitted_q_is_the_members_spread_in_that_at_the_datas_actions(chain):
     """Members differ in the cost of (0, +) alone: + pays it again and again, - never, the data on most rows."""
     problem, features = chain(noisy_costs=True)
-    departure = FittedQ(FittedQConfig(ridge=1e-12), problem, features).estimate(always(0.5, -0.5)).departure
-    assert departure[0].item() == pytest.approx(1 / (problem.data.actions[:, 0] > 0).mean(), rel=1e-3)
-    assert departure[1].item() == pytest.approx(0, abs=1e-6)
+    ood_score = FittedQ(FittedQConfig(ridge=1e-12), problem, features).estimate(always(0.5, -0.5)).ood_score
+    assert ood_score[0].item() == pytest.approx(1 / (problem.data.actions[:, 0] > 0).mean(), rel=1e-3)
+    assert ood_score[1].item() == pytest.approx(0, abs=1e-6)
 
 
 def test_the_first_member_of_fitted_q_is_of_the_data_as_they_are(chain):
@@ -311,7 +311,7 @@ def test_the_first_member_of_fitted_q_is_of_the_data_as_they_are(chain):
 def test_actions_are_judged_as_the_simulator_takes_them(build):
     """Clipped to [-1, 1]."""
     problem = build("--seeds", "0", "--cost-limits", "4", "9").problem
-    for estimator in second_opinions(problem).values():
+    for estimator in baseline_estimators(problem).values():
         estimate = estimator.estimate(always(1.0, 3.0))
         assert estimate.cost[0] == estimate.cost[1]
 

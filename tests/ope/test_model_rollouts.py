@@ -10,15 +10,15 @@ from deep.core.randomness import draw_block
 from deep.data.dataset import OfflineDataset, save
 from deep.data.selection import Selection, rows_of
 from deep.evaluate.scores import offline_costs
-from deep.ope.baselines import second_opinions
+from deep.ope.baselines import baseline_estimators
 from deep.ope.dice import Dice
 from deep.ope.dynamics import DynamicsConfig, Prediction
 from deep.ope.fitted_q import FittedQ
-from deep.ope.interface import one_more_member
+from deep.ope.interface import prediction_interval
 from deep.ope.model_rollouts import DynamicsEnsemble, Outcomes
 from deep.ope.nearest_trajectories import NearestBehaviour
-from deep.ope.paired_rollouts import PairedRollOuts
-from deep.ope.short_rollouts import ShortConfig, ShortRollOuts
+from deep.ope.paired_rollouts import PairedRollouts
+from deep.ope.short_rollouts import ShortConfig, ShortRollouts
 from deep.runs.experiment import Experiment
 
 
@@ -76,15 +76,15 @@ def test_rollouts_sum_what_the_models_predict_while_alive(build, monkeypatch):
         return Prediction(torch.zeros_like(observations), 3 * full, cost, 0.01 * full)
 
     monkeypatch.setattr(ensemble.models, "predict", predict)
-    outcomes = ensemble.roll_out(constant(0.0))
+    outcomes = ensemble.rollout(constant(0.0))
     length = (1 - 0.99**1000) / 0.01
     assert outcomes.length[0].tolist() == pytest.approx([length] * 2, rel=1e-4)
     assert outcomes.reward[0].tolist() == pytest.approx([3 * length] * 2, rel=1e-4)
     assert outcomes.cost[0].tolist() == pytest.approx([0.25 * length, 0.75 * length], rel=1e-4)
     task = experiment.task
-    monkeypatch.setitem(task.__dict__, "time_out_rate", 0.02)
+    monkeypatch.setitem(task.__dict__, "timeout_rate", 0.02)
     length = (1 - (0.99 * 0.98) ** 1000) / (1 - 0.99 * 0.98)
-    assert ensemble.roll_out(constant(0.0)).length[0].tolist() == pytest.approx([length] * 2, rel=1e-4)
+    assert ensemble.rollout(constant(0.0)).length[0].tolist() == pytest.approx([length] * 2, rel=1e-4)
 
 
 def test_short_roll_outs_go_on_for_an_episode_as_they_began(build, monkeypatch):
@@ -100,7 +100,7 @@ def test_short_roll_outs_go_on_for_an_episode_as_they_began(build, monkeypatch):
         return Prediction(torch.zeros_like(observations), 3 * full, cost, ends[0] * full)
 
     monkeypatch.setattr(ensemble.models, "predict", predict)
-    short = ShortRollOuts(ShortConfig(steps=7, states=5), ensemble)
+    short = ShortRollouts(ShortConfig(steps=7, states=5), ensemble)
     estimate = short.estimate(constant(0.0))
     assert len(seen) == 7
     assert seen[0].shape[:2] == (2, 5)
@@ -111,39 +111,39 @@ def test_short_roll_outs_go_on_for_an_episode_as_they_began(build, monkeypatch):
     assert estimate.cost_std.item() == pytest.approx(0.25 * length, rel=1e-4)
     ends[0] = 0.0
     assert short.estimate(constant(0.0)).length.item() == 1000
-    monkeypatch.setitem(experiment.task.__dict__, "time_out_rate", 0.02)
+    monkeypatch.setitem(experiment.task.__dict__, "timeout_rate", 0.02)
     assert short.estimate(constant(0.0)).length.item() == pytest.approx((1 - 0.98**1000) / 0.02, rel=1e-4)
 
 
 def test_short_roll_outs_start_where_the_best_trajectories_were(build):
     experiment = build("--seeds", "1", "--cost-limits", "4", "60")
-    starts = ShortRollOuts(ShortConfig(steps=1, states=9), experiment.dynamics).starts
+    starts = ShortRollouts(ShortConfig(steps=1, states=9), experiment.dynamics).starts
     chosen = Selection("best").per_replica(experiment.data, experiment.problem.replica_limits)
     for states, trajectories in zip(starts, chosen, strict=True):
         allowed = experiment.replay.observations[rows_of(experiment.data, trajectories)]
         assert all((allowed == state).all(1).any() for state in states)
 
 
-@pytest.mark.parametrize(("members", "steering", "judging"), [(5, [0, 1], [2, 3, 4]), (2, [0], [1]), (1, [0], [0])])
+@pytest.mark.parametrize(("members", "training", "held_out"), [(5, [0, 1], [2, 3, 4]), (2, [0], [1]), (1, [0], [0])])
 def test_one_half_steers_and_the_other_judges(build, members, steering, judging):
     problem = build("--seeds", "1", "--cost-limits", "4").problem
     ensemble = DynamicsEnsemble(DynamicsConfig(members=members, hidden=(8,)), problem)
     numbers = torch.arange(1.0, members + 1).unsqueeze(0)
     outcomes = Outcomes(numbers, 10 * numbers, 100 * numbers, numbers / 10, numbers)
-    estimates = (ensemble.read(outcomes, "steering"), ensemble.read(outcomes, "judging"))
+    estimates = (ensemble.read(outcomes, "training"), ensemble.read(outcomes, "held_out"))
     for estimate, chosen in zip(estimates, (steering, judging), strict=True):
         values = numbers[0, chosen]
         assert estimate.cost.item() == pytest.approx(values.mean().item())
         assert estimate.cost_std.item() == pytest.approx(values.std(correction=0).item())
         assert estimate.reward.item() == pytest.approx(10 * values.mean().item())
         assert estimate.length.item() == pytest.approx(100 * values.mean().item())
-        assert estimate.departure.item() == pytest.approx(values.mean().item() / 10)
+        assert estimate.ood_score.item() == pytest.approx(values.mean().item() / 10)
 
 
 def test_the_estimate_is_the_judging_halfs(build, monkeypatch):
     ensemble = build("--seeds", "1", "--cost-limits", "4").dynamics
     outcomes = Outcomes(*torch.tensor([[[1.0, 7.0]], [[2.0, 8.0]], [[3.0, 9.0]], [[0.5, 0.7]], [[1.0, 1.0]]]))
-    monkeypatch.setattr(ensemble, "roll_out", lambda act: outcomes)
+    monkeypatch.setattr(ensemble, "rollout", lambda act: outcomes)
     estimate = ensemble.estimate(constant(0.0))
     assert [x.item() for x in (estimate.cost, estimate.reward, estimate.length)] == [7, 8, 9]
 
@@ -161,39 +161,39 @@ def test_departure_counts_contradictions_within_a_half_in_units_of_the_datas(bui
         return (by_member + gap).view(1, 4, 1, 1).expand(len(observations), 4, observations.shape[1], 11)
 
     monkeypatch.setattr(ensemble.models, "changes", changes)
-    departure = ensemble.roll_out(constant(0.5)).departure
-    torch.testing.assert_close(departure, torch.tensor([3.0, 3.0, 1.0, 1.0]).expand(4, 4))
+    ood_score = ensemble.rollout(constant(0.5)).ood_score
+    torch.testing.assert_close(ood_score, torch.tensor([3.0, 3.0, 1.0, 1.0]).expand(4, 4))
 
 
 def test_a_policy_that_leaves_the_data_departs_further(build):
     experiment = build("--seeds", "1", "--cost-limits", "4", "9")
     ensemble = trained(experiment, steps=300, batch_size=64, learning_rate=3e-3)
-    near, far = (ensemble.estimate(constant(value)).departure[0].item() for value in (0.0, 1.0))
+    near, far = (ensemble.estimate(constant(value)).ood_score[0].item() for value in (0.0, 1.0))
     assert far > 1.5 * near
 
 
 def test_the_interval_covers_one_more_member_as_often_as_it_says():
     members = 100 + 15 * torch.randn(40_000, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    mean, std, low, high = one_more_member(members[:, :3], 1e9)
+    mean, std, low, high = prediction_interval(members[:, :3], 1e9)
     covered = (low <= members[:, 3]) & (members[:, 3] <= high)
     assert covered.double().mean().item() == pytest.approx(0.95, abs=0.005)
     torch.testing.assert_close(mean, members[:, :3].mean(1))
     torch.testing.assert_close(std, members[:, :3].std(1, correction=0))
-    low, high = one_more_member(torch.tensor([[0.0, 10.0]]), 20.0)[2:]
+    low, high = prediction_interval(torch.tensor([[0.0, 10.0]]), 20.0)[2:]
     assert (low.item(), high.item()) == (0, 20)
-    assert [x.item() for x in one_more_member(torch.tensor([[3.0]]), 20.0)] == [3, 0, 0, 20]
+    assert [x.item() for x in prediction_interval(torch.tensor([[3.0]]), 20.0)] == [3, 0, 0, 20]
 
 
 @pytest.mark.parametrize(("members", "mean"), [([-5.0, 50.0], 10), ([30.0, 60.0], 20), ([-40.0, -10.0], 0)])
 def test_members_beyond_what_is_possible_are_cut_in_the_mean_and_still_disagree(members, mean):
-    found = [x.item() for x in one_more_member(torch.tensor([members]), 20.0)]
+    found = [x.item() for x in prediction_interval(torch.tensor([members]), 20.0)]
     assert found == [mean, abs(members[1] - members[0]) / 2, 0, 20]
 
 
 def test_a_further_deviation_widens_the_interval_in_quadrature():
     members = torch.tensor([[90.0, 110.0, 100.0]])
-    mean, std, low, high = one_more_member(members, 1e9)
-    wider = one_more_member(members, 1e9, torch.tensor([7.0]))
+    mean, std, low, high = prediction_interval(members, 1e9)
+    wider = prediction_interval(members, 1e9, torch.tensor([7.0]))
     assert wider[0] == mean
     assert wider[1].item() == pytest.approx((std.item() ** 2 + 49) ** 0.5)
     half = ((high - low).item() / 2) ** 2 + (1.959964 * 7) ** 2
@@ -211,16 +211,16 @@ def test_replicas_are_rolled_out_in_their_own_seeds_models(build):
     assert not torch.allclose(together.reward[0], together.reward[3], rtol=1e-3)
 
 
-@pytest.mark.parametrize("forecast", ["paired", "whole"])
+@pytest.mark.parametrize("forecast", ["paired", "episode"])
 def test_results_report_the_judging_half_of_the_kept_policy_and_second_opinions(build, forecast):
-    experiment = build("--seeds", "1", "--cost-limits", "4", "9", "--gate.forecast", forecast)
+    experiment = build("--seeds", "1", "--cost-limits", "4", "9", "--gate.estimator", forecast)
     method = experiment.method
-    assert isinstance(method.estimator, PairedRollOuts if forecast == "paired" else DynamicsEnsemble)
+    assert isinstance(method.estimator, PairedRollouts if forecast == "paired" else DynamicsEnsemble)
     method.gate.chosen.add_(torch.tensor([[0.1], [-0.1]]))
     reported = offline_costs(experiment, experiment.method.act)
     estimate = method.estimator.estimate(method.act)
-    opinions = {name: e.estimate(method.act).cost for name, e in second_opinions(experiment.problem).items()}
-    kinds = {name: type(estimator) for name, estimator in second_opinions(experiment.problem).items()}
+    opinions = {name: e.estimate(method.act).cost for name, e in baseline_estimators(experiment.problem).items()}
+    kinds = {name: type(estimator) for name, estimator in baseline_estimators(experiment.problem).items()}
     assert kinds == {"fitted_q": FittedQ, "nearest": NearestBehaviour, "dice": Dice}
     for i, found in enumerate(reported):
         assert found["offline_cost_estimate"] == estimate.cost[i]
@@ -228,13 +228,13 @@ def test_results_report_the_judging_half_of_the_kept_policy_and_second_opinions(
         assert found["offline_cost_interval"] == (estimate.cost_low[i], estimate.cost_high[i])
         assert found["offline_return_estimate"] == estimate.reward[i]
         assert found["offline_length_estimate"] == estimate.length[i]
-        assert found["offline_departure"] == estimate.departure[i]
-        assert found["offline_second_opinions"] == pytest.approx({name: c[i].item() for name, c in opinions.items()})
+        assert found["offline_ood_score"] == estimate.ood_score[i]
+        assert found["offline_baselines"] == pytest.approx({name: c[i].item() for name, c in opinions.items()})
     assert reported[0]["offline_return_estimate"] != reported[1]["offline_return_estimate"]
     without = build("--algorithm", "bc_all", "--cost-limits", "9")
     (found,) = offline_costs(without, without.method.act)
     assert found["offline_cost_estimate"] is None
-    assert found["offline_second_opinions"].keys() == opinions.keys()
+    assert found["offline_baselines"].keys() == opinions.keys()
 
 
 def test_predicted_rewards_keep_to_the_datas_range(build):
@@ -257,7 +257,7 @@ def test_a_foretold_cost_has_the_size_of_the_datas(build, dataset: OfflineDatase
     dynamics = experiment.dynamics
     with torch.no_grad():
         dynamics.models.parameters.theta[:, -2] = 1e3  # the last layer's biases end the vector: ..., cost, terminal
-    outcomes = dynamics.roll_out(experiment.method.act, steps=9)
+    outcomes = dynamics.rollout(experiment.method.act, steps=9)
     torch.testing.assert_close(outcomes.cost / outcomes.length, torch.full_like(outcomes.cost, 5.0))
 
 
@@ -268,11 +268,11 @@ def test_costs_of_different_size_are_told_apart(build, dataset: OfflineDataset, 
     experiment = build("--dataset", str(tmp_path / "dense.hdf5"), "--seeds", "1", "--cost-limits", "9")
     ensemble = trained(experiment, steps=1500, batch_size=128, learning_rate=3e-3)
     for value in (0.2, 0.5, 0.8):
-        outcomes = ensemble.roll_out(constant(value), steps=20)
+        outcomes = ensemble.rollout(constant(value), steps=20)
         assert (outcomes.cost / outcomes.length).mean().item() == pytest.approx(0.05 + value**2, abs=0.08)
     with torch.no_grad():
         ensemble.models.parameters.theta[:, -1] = 1e3  # the last bias: the size of a cost
-    outcomes = ensemble.roll_out(constant(0.1), steps=20)
+    outcomes = ensemble.rollout(constant(0.1), steps=20)
     assert (outcomes.cost / outcomes.length).max().item() == pytest.approx(float(costs.max()), rel=1e-2)
 
 
@@ -283,7 +283,7 @@ def test_no_two_models_begin_alike(build):
 
 def test_actions_are_played_as_the_simulator_takes_them(build):
     dynamics = build("--seeds", "1", "--cost-limits", "4").dynamics
-    clipped, outside = (dynamics.roll_out(constant(value), steps=3) for value in (1.0, 3.0))
+    clipped, outside = (dynamics.rollout(constant(value), steps=3) for value in (1.0, 3.0))
     assert all(map(torch.equal, clipped, outside))
 
 
@@ -309,5 +309,5 @@ def test_departure_is_the_mean_along_a_roll_out(build, monkeypatch):
     monkeypatch.setattr(ensemble.models, "changes", changes)
     with torch.no_grad():
         ensemble.models.parameters.theta[:, -1] = -1e3  # no end is foretold
-    departure = ensemble.roll_out(constant(0.5), steps=51).departure
-    torch.testing.assert_close(departure, torch.full((1, 4), 3.0))
+    ood_score = ensemble.rollout(constant(0.5), steps=51).ood_score
+    torch.testing.assert_close(ood_score, torch.full((1, 4), 3.0))

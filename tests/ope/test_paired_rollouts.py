@@ -7,7 +7,7 @@ import torch
 from deep.data.selection import Selection, known
 from deep.ope.dynamics import Prediction
 from deep.ope.model_rollouts import Outcomes
-from deep.ope.paired_rollouts import PairedRollOuts
+from deep.ope.paired_rollouts import PairedRollouts
 from deep.ope.short_rollouts import ShortConfig
 from theory.support.errors import InputError
 
@@ -17,7 +17,7 @@ OFF = torch.tensor([0.2, 0.5]).unsqueeze(1)
 CLONED = Selection("safe")
 """Of the small data, whose best consistent trajectories cost the same, so that their costs have no spread."""
 
-PAIRED = ("--gate.forecast", "paired")
+PAIRED = ("--gate.estimator", "paired")
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def lab(build, monkeypatch):
 
     monkeypatch.setattr(ensemble.models, "predict", predict)
     told = known(problem.data, problem.replay, CLONED.per_replica(problem.data, problem.replica_limits), 2)
-    return experiment, PairedRollOuts(ShortConfig(steps=7, states=5), ensemble, told)
+    return experiment, PairedRollouts(ShortConfig(steps=7, states=5), ensemble, told)
 
 
 def always(first: float, second: float = 0.0):
@@ -86,13 +86,13 @@ def test_falls_that_short_roll_outs_hardly_see_end_the_return(lab):
 def test_of_the_clone_itself_it_says_what_the_data_say(lab):
     _, paired = lab
     paired.begin(always(0.1, 0.05))
-    for voices in ("steering", "judging", "all"):
-        estimate = paired.read(paired.roll_out(always(0.1, 0.05)), voices)
+    for members in ("training", "held_out", "all"):
+        estimate = paired.read(paired.rollout(always(0.1, 0.05)), members)
         torch.testing.assert_close(estimate.cost, paired.known.costs)
         torch.testing.assert_close(estimate.reward, paired.known.returns)
         torch.testing.assert_close(estimate.length, paired.known.lengths)
         torch.testing.assert_close(estimate.cost_std, paired.known.spread)
-    everyone = paired.read(paired.roll_out(always(0.1, 0.05)), "all")
+    everyone = paired.read(paired.rollout(always(0.1, 0.05)), "all")
     assert (everyone.cost_high - everyone.cost)[1].item() == pytest.approx(1.959964 * paired.known.spread[1].item())
 
 
@@ -106,11 +106,11 @@ def test_members_that_differ_about_the_difference_widen_the_interval(lab, monkey
 
     monkeypatch.setattr(paired.ensemble.models, "predict", predict)
     paired.begin(always(0.1))
-    outcomes = paired.roll_out(always(0.3))
+    outcomes = paired.rollout(always(0.3))
     found = (outcomes.cost - paired.known.costs.unsqueeze(1))[0]
     length = told_of(experiment)[0][2].mean()
     assert found.tolist() == pytest.approx([0.04 * length, 0.1 * length], rel=1e-3)
-    steering, judging, everyone = (paired.read(outcomes, v) for v in ("steering", "judging", "all"))
+    steering, judging, everyone = (paired.read(outcomes, v) for v in ("training", "held_out", "all"))
     assert (judging.cost - steering.cost)[0].item() == pytest.approx(0.06 * length, rel=1e-3)
     assert torch.equal(paired.estimate(always(0.3)).cost, judging.cost)
     assert everyone.cost_std[0].item() == pytest.approx(
@@ -122,9 +122,9 @@ def test_a_checkpoint_holds_what_was_foretold_of_the_clone(build):
     """Without it a resumed run, or an evaluation, would compare with nothing."""
     experiment = build("--seeds", "1", "--cost-limits", "4", *PAIRED)
     method = experiment.method
-    assert not experiment.tensors()["foretold_of_clone"].any()
+    assert not experiment.tensors()["clone_prediction"].any()
     method.gate.begin()
-    assert experiment.tensors()["foretold_of_clone"].all()
+    assert experiment.tensors()["clone_prediction"].all()
     again = build("--seeds", "1", "--cost-limits", "4", *PAIRED)
     with torch.no_grad():
         for name, tensor in again.tensors().items():
@@ -142,21 +142,21 @@ def test_pairs_are_asked_wherever_the_data_say_what_the_clone_costs(build):
 @pytest.mark.parametrize(
     "words",
     [
-        ("--gate.forecast", "whole"),
-        ("--cloned.which", "all"),
-        ("--cloned.which", "safe"),
-        ("--gate.kind", "ucb", "--gate.choose", "last"),
+        ("--gate.estimator", "whole"),
+        ("--clone.trajectories", "all"),
+        ("--clone.trajectories", "safe"),
+        ("--gate.kind", "ucb", "--gate.select", "last"),
     ],
 )
 def test_whole_episodes_foretell_elsewhere(build, words):
     method = build("--seeds", "1", "--cost-limits", "4", *words).method
     assert method.estimator is method.gate.dynamics
-    assert "foretold_of_clone" not in method.tensors()
+    assert "clone_prediction" not in method.tensors()
 
 
-@pytest.mark.parametrize("words", [("--cloned.which", "all"), ("--gate.kind", "ucb", "--gate.choose", "last")])
+@pytest.mark.parametrize("words", [("--clone.trajectories", "all"), ("--gate.kind", "ucb", "--gate.select", "last")])
 def test_pairs_are_refused_where_nothing_is_known_of_the_clone_or_nothing_asks(build, words):
-    with pytest.raises(InputError, match=r"--gate\.forecast paired: accepted with --cloned\.which best"):
+    with pytest.raises(InputError, match=r"--gate\.estimator paired: accepted with --clone\.trajectories best"):
         build("--seeds", "1", "--cost-limits", "4", *PAIRED, *words)
 
 
@@ -167,7 +167,7 @@ def outcomes(cost: tuple[float, ...], reward: tuple[float, ...]) -> Outcomes:
 
 def test_the_gate_follows_the_steering_member_and_keeps_what_both_take_for_better_than_the_clone(build, monkeypatch):
     """Costs and returns beyond the clone's, of which the members by themselves say 300 and 100, 500 and 700."""
-    words = ("--gate.trust", "1e9", "--gate.k", "0", "--gate.required-length", "0", *PAIRED)
+    words = ("--gate.max-model-error", "1e9", "--gate.k", "0", "--gate.min-length-ratio", "0", *PAIRED)
     experiment = build("--cost-limits", "60", *words)
     gate = experiment.method.gate
     known = gate.known
@@ -190,8 +190,8 @@ def test_the_gate_follows_the_steering_member_and_keeps_what_both_take_for_bette
     gate.begin()
     kept = []
     for step, ((steering, judging), _) in enumerate(beyond):
-        gate.actor.average.fill_(float(step))
-        metrics = gate.look(step)
+        gate.actor.ema.fill_(float(step))
+        metrics = gate.evaluate_policy(step)
         assert gate.cost.item() == pytest.approx(max(known.costs.item() + steering, 0), rel=1e-5)
         assert metrics["predicted_cost"].item() == pytest.approx(max(known.costs.item() + judging, 0), rel=1e-5)
         kept.append(gate.chosen[0, 0].item())
@@ -206,7 +206,7 @@ def test_what_the_members_say_of_the_clone_by_themselves_is_held_against_the_dat
     build, monkeypatch, half, off_return, off_cost, trusted
 ):
     """Paired, it would agree by construction."""
-    experiment = build("--cost-limits", "60", "--gate.trust", "0.2", "--gate.required-length", "0", *PAIRED)
+    experiment = build("--cost-limits", "60", "--gate.max-model-error", "0.2", "--gate.min-length-ratio", "0", *PAIRED)
     gate, data = experiment.method.gate, experiment.data
     cost, reward = [[float(told)] * 2 for told in (gate.known.costs, gate.known.returns)]
     cost[half] += off_cost * 1000 * float(data.costs.max())

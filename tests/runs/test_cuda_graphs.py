@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from deep.core.phase import Phase
 from deep.core.randomness import draw_block
-from deep.runs.cuda_graphs import in_turn, replayed
+from deep.runs.cuda_graphs import eager, graphed
 from tests.runs.test_trainer import Walk, folder_in
 
 REFUSED = ("_local_scalar_dense", "nonzero", "masked_select", "lift_fresh", "item", "unique2", "equal")
@@ -50,7 +50,7 @@ def test_no_update_waits_for_the_device(build, options):
     done = 0
     for phase in experiment.phases():
         if phase.steps > 0:
-            phase.begin()
+            phase.on_start()
             for hook in phase.hooks:
                 hook.call(0)
             one_update(phase)
@@ -76,7 +76,7 @@ def test_fixed_places_change_no_bit(tmp_path):
         recorded.append(work)
         return work
 
-    for name, compose in (("plain", in_turn), ("replayed", lambda update: replayed(update, record))):
+    for name, compose in (("plain", eager), ("replayed", lambda update: graphed(update, record))):
         walk, folder = Walk(), folder_in(tmp_path / name)
         trainer.train(walk.phases(), walk.tensors(), folder, torch.device("cpu"), compose)
         results.append((walk.x, walk.y, folder.metrics.read_text()))
@@ -95,7 +95,7 @@ def test_a_replay_sees_new_inputs_only_through_its_places():
         seen.append((step.data_ptr(), draws["z"].data_ptr()))
         return {"z": draws["z"] + step}
 
-    block = replayed(update, lambda work: work)
+    block = graphed(update, lambda work: work)
     for first in (0, 2, 4):
         steps = torch.arange(first, first + 2.0)
         assert torch.equal(block(steps, {"z": torch.ones(2, 3)})["z"], 1 + steps.unsqueeze(1).expand(2, 3))
@@ -114,7 +114,7 @@ def test_real_phases_at_fixed_places(build, options, tmp_path):
         else ["--adaptation-steps", "110"]
     )
     results = []
-    for name, compose in (("plain", in_turn), ("replayed", lambda update: replayed(update, lambda work: work))):
+    for name, compose in (("plain", eager), ("replayed", lambda update: graphed(update, lambda work: work))):
         experiment = build(*long)
         folder = folder_in(tmp_path / name)
         trainer.train(experiment.phases(), experiment.tensors(), folder, torch.device("cpu"), compose)

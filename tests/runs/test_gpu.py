@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from deep.runs import trainer
-from deep.runs.cuda_graphs import in_turn, replayed
+from deep.runs.cuda_graphs import eager, graphed
 from tests.methods.test_replicas import run_phases
 from tests.runs.test_trainer import folder_in
 
@@ -33,7 +33,7 @@ def test_one_update_of_every_phase_equals_the_cpus(build, options):
 )
 def test_graphs_change_no_result(build, options, tmp_path):
     results = []
-    for name, compose in (("plain", in_turn), ("graph", replayed)):
+    for name, compose in (("plain", eager), ("graph", graphed)):
         experiment = build(*options, "--device", "cuda")
         folder = folder_in(tmp_path / name)
         trainer.train(experiment.phases(), experiment.tensors(), folder, experiment.device, compose)

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from deep.core.files import Lock, write_tensors
 from deep.core.phase import Hook, Phase
-from deep.core.randomness import Draw, draw_block
+from deep.core.randomness import RandomInput, draw_block
 from deep.runs import trainer
 from deep.runs.folder import Position, RunFolder
 from theory.support.errors import InputError
@@ -25,7 +25,7 @@ class Walk:
         self.stop_at, self.poison_at, self.updates = stop_at, poison_at, 0
 
     def phases(self) -> list[Phase]:
-        draws = {"noise": Draw("normal", ())}
+        draws = {"noise": RandomInput("normal", ())}
         hook = Hook(100, self._hook)
         return [
             Phase("first", 230, (0, 1), draws, self._move(self.x)),
@@ -64,7 +64,7 @@ def run(walk: Walk, folder: RunFolder) -> None:
     try:
         trainer.train(walk.phases(), walk.tensors(), folder, torch.device("cpu"))
     finally:
-        folder.close()
+        folder.release()
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1e9])  # a checkpoint after every block, or after phases alone
@@ -109,7 +109,9 @@ def test_every_step_gets_its_own_draws(tmp_path):
     expected = torch.zeros(2)
     for block in range(5):
         steps = min(50, 230 - 50 * block)
-        noise = draw_block({"noise": Draw("normal", ())}, (0, 1), "first", block, steps, torch.device("cpu"))["noise"]
+        noise = draw_block({"noise": RandomInput("normal", ())}, (0, 1), "first", block, steps, torch.device("cpu"))[
+            "noise"
+        ]
         expected += (noise * (1 + 50 * block + torch.arange(steps).unsqueeze(1))).sum(0)
     torch.testing.assert_close(walk.x, expected, rtol=1e-4, atol=1e-2)
 
@@ -131,7 +133,7 @@ def test_a_metric_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_
     folder = folder_in(tmp_path)
     with pytest.raises(trainer.TrainingError) as caught:
         trainer.train([first], walk.tensors(), folder, torch.device("cpu"))
-    folder.close()
+    folder.release()
     sentence = f"position stopped being a finite number in phase 'first' at step 129 for {whose}"
     assert str(caught.value).startswith(f"{sentence} the checkpoint in {tmp_path} is from before: ")
     assert "\n" not in str(caught.value)
@@ -202,13 +204,13 @@ def test_folders_refuse_what_would_lose_a_run(tmp_path):
         folder_in(tmp_path / "run")
     with pytest.raises(InputError, match="another process"):
         folder_in(tmp_path / "run", resume=True)
-    first.close()
+    first.release()
     with pytest.raises(InputError, match="seed was 0, now 1"):
         RunFolder(tmp_path / "run").open({"identity": {"seed": 1}}, resume=True)
     nested = {"seed": 0, "method": {"gate": {"k": 1.0, "kind": "ucb"}}}
     deep = RunFolder(tmp_path / "nested")
     deep.open({"identity": nested}, resume=False)
-    deep.close()
+    deep.release()
     nested["method"]["gate"]["k"] = 2.0
     with pytest.raises(InputError, match=r"has other settings: method\.gate\.k was 1\.0, now 2\.0$"):
         RunFolder(tmp_path / "nested").open({"identity": nested}, resume=True)
@@ -328,7 +330,7 @@ def test_a_run_cut_before_its_configuration_is_begun_by_resume(tmp_path):
 def test_a_checkpoint_without_a_configuration_is_not_trained_over(tmp_path):
     folder = folder_in(tmp_path)
     folder.save({"x": torch.zeros(2)}, "first", 50)
-    folder.close()
+    folder.release()
     folder.config.unlink()
     for resume in (False, True):
         with pytest.raises(InputError, match="a checkpoint without a config"):
@@ -337,7 +339,7 @@ def test_a_checkpoint_without_a_configuration_is_not_trained_over(tmp_path):
 
 @pytest.mark.parametrize("content", ["{}", "[1", '{"identity": 3}'])
 def test_a_foreign_configuration_is_refused(tmp_path, content):
-    folder_in(tmp_path).close()
+    folder_in(tmp_path).release()
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(InputError, match="config"):
         folder_in(tmp_path, resume=True)

@@ -84,13 +84,13 @@ def _live(work: Callable[..., Any], arguments: Sequence[Any], folder: str, fate:
     writer.close()
     trainer.SECONDS_BETWEEN_CHECKPOINTS = 0.0
 
-    def watch(event: str, details: tuple[Any, ...]) -> None:
+    def on_step(event: str, details: tuple[Any, ...]) -> None:
         if event in OPERATIONS and str(details[0]).startswith(folder):
             if operations.value == fate.kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)
             operations.value += 1
 
-    sys.addaudithook(watch)
+    sys.addaudithook(on_step)
     if fate.largest_file is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL if fate.kill_when_large else signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (fate.largest_file, fate.largest_file))

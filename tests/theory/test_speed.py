@@ -7,7 +7,20 @@ from theory import speed
 
 def test_speed_prints_ratios(capsys) -> None:
     speed.main(
-        ["--states", "4", "--actions", "2", "--batch", "8", "--iterations", "3", "--sizes", "20", "--large", "40"]
+        [
+            "--states",
+            "4",
+            "--actions",
+            "2",
+            "--batch",
+            "8",
+            "--iterations",
+            "3",
+            "--sizes",
+            "20",
+            "--large",
+            "40",
+        ]
     )
     printed = capsys.readouterr().out
     for words in ("batched / plain", "CMDP-iterations/s", "linear program", "values differ by", "certified residual"):

@@ -62,7 +62,7 @@ def run(lattice: Lattice, trial: Trial) -> list[dict[str, Any]]:
             run_folder = RunFolder(Path(folder))
             run_folder.open({"identity": {}}, resume=False)
             train(experiment.phases(), experiment.tensors(), run_folder, experiment.device)
-            run_folder.close()
+            run_folder.release()
         return measure(behaviour, experiment)
     finally:
         torch.set_default_dtype(before[0])
@@ -92,7 +92,7 @@ def _parts_of_drcorl(behaviour: Behaviour, experiment: Experiment, method: DRCOR
     replicas = len(problem.replicas)
     observations = experiment.replay.normalise(torch.from_numpy(_observations(lattice, replicas)))
     with torch.no_grad():
-        mean, log_std = method.policy.distribution(method.actor.average, observations)
+        mean, log_std = method.policy.distribution(method.actor.ema, observations)
     policy = induced(lattice, mean, log_std)
     exact = exact_values(lattice, policy)
 
@@ -114,7 +114,7 @@ def _parts_of_safe_dql(behaviour: Behaviour, experiment: Experiment, method: Saf
         actor = method.acting(choice)
         return sampled(lattice, lambda observations: experiment.act(observations, actor), replicas, SAMPLES, GROUPS)
 
-    best, own = lots("best"), lots("sample")
+    best, own = lots("best-of-n"), lots("sample")
     policy = torch.stack(own).mean(0)
     columns = _columns(score(behaviour, torch.stack(best).mean(0), problem.limits))
     columns |= {f"{name}_error": error for name, error in spread(lattice, best).items()}
@@ -122,7 +122,7 @@ def _parts_of_safe_dql(behaviour: Behaviour, experiment: Experiment, method: Saf
     columns |= {f"sampling_{name}_error": error for name, error in spread(lattice, own).items()}
 
     def cost(states: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        return method.foretell(states, actions).greatest_cost
+        return method.predict(states, actions).greatest_cost
 
     estimate = read_critic(lattice, cost, experiment.replay.normalise, replicas)
     columns |= _columns(critic_error(behaviour, estimate, exact_values(lattice, policy).Q_c, policy), "cost_critic_")

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from deep.methods.drcorl.score import ScoreNetwork, denoising_loss
 from deep.nn.mlp import initial_parameters
-from deep.nn.parameters import Adam, Parameters, falling, gradient
+from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 from verification.lattice.mixtures import SCHEDULE, Mixture, at_level, kl_gradient
 
 MIXTURE = Mixture(
@@ -38,7 +38,7 @@ class TrainedScore:
 
     def __init__(self, mixture: Mixture, steps: int, seed: int = 0, batch: int = 512) -> None:
         self.network = ScoreNetwork(1, 1, width=48, expansion=2, blocks=2, time_features=32, time_width=32)
-        parameters = Parameters(initial_parameters(self.network, [seed], "score").double(), Adam(2e-3), average=True)
+        parameters = Parameters(initial_parameters(self.network, [seed], "score").double(), Adam(2e-3), ema=True)
         rng = torch.Generator().manual_seed(seed)
         blank = torch.zeros(1, batch, 1, dtype=torch.float64)
         for step in range(steps):
@@ -50,9 +50,9 @@ class TrainedScore:
                 return self.network.apply(parameters.theta, noisy, t, blank)
 
             loss = denoising_loss(predict, SCHEDULE, actions, t, noise)
-            parameters.descend(gradient(loss, parameters), falling(torch.tensor(float(step)), steps))
-            parameters.track(0.005)
-        self.theta = parameters.average
+            parameters.adam_step(gradient(loss, parameters), linear_decay(torch.tensor(float(step)), steps))
+            parameters.update_ema(0.005)
+        self.theta = parameters.ema
 
     def predictor(self, noisy: Tensor, t: Tensor) -> Tensor:
         """The predicted noise, in the shape of `deep.methods.drcorl.score.Predictor`."""

@@ -103,7 +103,7 @@ class Lattice:
             reward_range=(low, high),
             max_cost=float(CUT),
             cost_limits=self.limits,
-            time_out_rate=1 - GAMMA,
+            timeout_rate=1 - GAMMA,
         )
 
 

@@ -68,8 +68,8 @@ def theorem_9(behaviour: Behaviour, experiment: Experiment, method: SafeDQL, pol
     lattice, problem = behaviour.lattice, experiment.problem
     values = exact_values(lattice, policy)
     D = state_frequencies(lattice, problem.data.observations)
-    own = _objective(experiment, method, method.actor.average)
-    reference = _objective(experiment, method, method.behaviour.average[problem.seed_index])
+    own = _objective(experiment, method, method.actor.ema)
+    reference = _objective(experiment, method, method.behaviour.ema[problem.seed_index])
     eta, penalty = own.eta, own.penalty
     loss, reference_loss = (terms.cloning - eta * terms.reward + penalty * terms.hinge for terms in (own, reference))
     suboptimality = (loss - reference_loss).clamp(min=0)

@@ -43,17 +43,17 @@ _DRCORL = DRCORLConfig(
     behaviour=BehaviourConfig(steps=2000, batch_size=64, width=48, blocks=2, learning_rate=2e-3),
     critics=CriticConfig(steps=1200, regression_steps=400, hidden=HIDDEN, learning_rate=1e-3, target_rate=0.02),
     # Where chance decides much of a return, the best trajectories are the luckiest.
-    cloned=Selection("all"),
-    states="data",
+    clone=Selection("all"),
+    policy_states="all",
     cloning_steps=800,
     regression_steps=600,
     adaptation_rate=2e-4,
     adaptation_steps=800,
     batch_size=64,
     hidden=HIDDEN,
-    gate=GateConfig(look_every=100),
+    gate=GateConfig(eval_every=100),
 )
-_PREPRINT = replace(_DRCORL, gate=GateConfig("ucb", k=2.0, states="start", choose="last"))
+_PREPRINT = replace(_DRCORL, gate=GateConfig("ucb", k=2.0, states="start", select="last"))
 _SHORT = replace(
     _PREPRINT,
     behaviour=replace(_DRCORL.behaviour, steps=200, width=32),
@@ -78,7 +78,7 @@ TRIALS = {
             improvement_steps=1500,
             batch_size=64,
             hidden=(64, 64, 64),
-            average_rate=0.01,
+            ema_rate=0.01,
             eta=1.0,
             penalty=3.0,
             candidates=10,

@@ -66,7 +66,7 @@ def experiment(request, monkeypatch) -> Iterator[Experiment]:
         constant_std=CONSTANT_STD,
         hidden=(),
         adaptation=SafeAdaptationConfig(rule=request.param[1], temperature=Temperature(c0=BETA)),
-        gate=GateConfig("ucb", choose="last"),
+        gate=GateConfig("ucb", select="last"),
         batch_size=len(SIGNS) * STATES,
     )
     settings = Settings(
@@ -107,8 +107,8 @@ def direction(experiment: Experiment, gate: float, monkeypatch) -> tuple[Tensor,
     with torch.no_grad():
         rng = torch.Generator().manual_seed(0)
         method.clone.theta.copy_(torch.randn(method.clone.theta.shape, generator=rng, dtype=torch.float64))
-        method.clone.average.copy_(method.clone.theta)
-    phase.begin()
+        method.clone.ema.copy_(method.clone.theta)
+    phase.on_start()
     method.scales.fill_(1.0)
     method.gate.cost.fill_(gate)
     monkeypatch.setattr(method.gate, "upper_confidence", lambda *_: None)

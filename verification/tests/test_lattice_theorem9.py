@@ -36,7 +36,7 @@ def trained() -> Learner:
     method = experiment.method
     assert isinstance(method, SafeDQL)
     for phase in method.phases():
-        phase.begin()
+        phase.on_start()
         for step in range(phase.steps):
             block = draw_block(phase.draws, phase.seeds, phase.name, step, 1, experiment.device)
             phase.update(torch.tensor(float(step)), {name: draw[0] for name, draw in block.items()})
@@ -88,7 +88,7 @@ def test_a_policy_far_from_the_minimum_needs_the_suboptimality_term(learner):
     """With a large lambda the other terms are small, and a careless policy's hinge is explained by L(pi) - L(pi_0)."""
     behaviour, experiment, method, _ = learner
     method.multiplier.fill_(1e6)
-    last = method.actor.average[:, -1:]
+    last = method.actor.ema[:, -1:]
     last.add_(-20.0)  # the noise that is foretold shifts, and with it every action, to full thrust
     terms = theorem_9(behaviour, experiment, method, induced(experiment, method))
     assert (terms.suboptimality > 0).all()

@@ -74,7 +74,7 @@ def run(options: Options) -> dict[str, Any]:
         "task": finished[0].experiment.task.name,
         "dataset_sha256": sorted({str(run.experiment.data.sha256) for run in finished}),
         "episodes": options.episodes,
-        **summarise(rows, GateConfig().required_length * float(finished[0].experiment.data.lengths.mean())),
+        **summarise(rows, GateConfig().min_length_ratio * float(finished[0].experiment.data.lengths.mean())),
     }
     write_table(options.out / "results.csv", four_digits(rows))
     RunFolder(options.out).write_json("summary.json", summary)

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from deep.benchmark.ope_study.summary import DYNAMICS, Rows, by_kind, column, exploitation, judged
 
 SHOWN = {
-    "judging": "learned dynamics, judging half: whole episodes",
-    "paired, judging": "paired with the clone: judging half",
+    "held_out": "learned dynamics, judging half: whole episodes",
+    "paired, held_out": "paired with the clone: judging half",
     "fitted_q": "fitted-Q, gamma .99, the data's states",
     "nearest": "nearest behaviour",
     "dice": "DICE",

@@ -11,12 +11,12 @@ from deep.benchmark.ope_study.policies import Candidates, FinishedRun
 from deep.envs.rollout import rollout
 from deep.methods.drcorl.gate import HALVES
 from deep.nn.policies import Act
-from deep.ope.baselines import second_opinions
+from deep.ope.baselines import baseline_estimators
 from deep.ope.fitted_q import FittedQ, FittedQConfig
 from deep.ope.interface import Estimate, Estimator
 from deep.ope.model_rollouts import Outcomes
-from deep.ope.paired_rollouts import PairedRollOuts
-from deep.ope.short_rollouts import ShortConfig, ShortRollOuts
+from deep.ope.paired_rollouts import PairedRollouts
+from deep.ope.short_rollouts import ShortConfig, ShortRollouts
 from deep.runs.experiment import Experiment
 from theory.support.errors import InputError
 from theory.support.files import write_whole
@@ -30,31 +30,31 @@ class Estimators:
 
     def __init__(self, experiment: Experiment, which: Literal["all", "dynamics"] = "all") -> None:
         self.experiment, problem = experiment, experiment.problem
-        self.paired = experiment.estimator if isinstance(experiment.estimator, PairedRollOuts) else None
+        self.paired = experiment.estimator if isinstance(experiment.estimator, PairedRollouts) else None
         self.others: dict[str, Estimator] = {}
         if which == "dynamics":
             return
-        self.others = second_opinions(problem)
+        self.others = baseline_estimators(problem)
         # A second look at fitted-Q: without the short discount that keeps it stable.
         self.others["fitted_q, 1 - 1/L"] = FittedQ(FittedQConfig(None, "start"), problem)
         # And at learned dynamics: without the thousand steps over which their errors add up.
         for steps in (25, 100):
-            self.others[f"{steps} steps"] = ShortRollOuts(ShortConfig(steps), experiment.dynamics)
+            self.others[f"{steps} steps"] = ShortRollouts(ShortConfig(steps), experiment.dynamics)
 
     def __call__(self, act: Act) -> dict[str, Estimate]:
         """Steering and judging members of a policy's own seed, the next seed's judging members, the closed forms; and
         the halves by paired roll-outs, where those are what the run's gate has asked."""
         dynamics, problem = self.experiment.dynamics, self.experiment.problem
-        own = dynamics.roll_out(act)
+        own = dynamics.rollout(act)
         found = {half: dynamics.read(own, half) for half in HALVES}
         if len(problem.seeds) > 1:
             # Shifted by a seed, a policy is played in models that have no draw in common with its own.
             shift = len(problem.cost_limits)
-            shifted = dynamics.roll_out(lambda observations: act(observations.roll(-shift, 0)).roll(shift, 0))
+            shifted = dynamics.rollout(lambda observations: act(observations.roll(-shift, 0)).roll(shift, 0))
             back = Outcomes(*(values.roll(-shift, 0) for values in shifted))
-            found["another seed's"] = dynamics.read(back, "judging")
+            found["another seed's"] = dynamics.read(back, "held_out")
         if self.paired is not None:
-            own = self.paired.roll_out(act)
+            own = self.paired.rollout(act)
             found |= {f"paired, {half}": self.paired.read(own, half) for half in HALVES}
         return found | {name: estimator.estimate(act) for name, estimator in self.others.items()}
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from deep.core.files import DIGEST, read_tensors
 from deep.core.randomness import generator
-from deep.methods.drcorl.gate import FORETOLD_OF_CLONE
+from deep.methods.drcorl.gate import CLONE_PREDICTION
 from deep.nn.mlp import unpack
 from deep.nn.policies import Act, Policy
 from deep.runs.experiment import Experiment, restore
@@ -73,7 +73,7 @@ class FinishedRun:
             raise InputError(f"the run in {path} is not finished: go on with deep.train --resume")
         with torch.no_grad():
             for name, tensor in experiment.tensors().items():
-                if name in experiment.dynamics.tensors() or name == FORETOLD_OF_CLONE:
+                if name in experiment.dynamics.tensors() or name == CLONE_PREDICTION:
                     tensor.copy_(stored[name])
         return cls(path, experiment, stored, place[DIGEST])
 
@@ -92,19 +92,19 @@ class FinishedRun:
 
     def candidates(self) -> Iterator[Candidates]:
         """All sets of policies, in a fixed order."""
-        last = self.stored["policy.average"]
-        if "clone.average" not in self.stored:
+        last = self.stored["policy.ema"]
+        if "clone.ema" not in self.stored:
             yield Candidates("trained", 1, last)
             yield from self._shaken(last)
             return
-        clone = self.stored["clone.average"]
+        clone = self.stored["clone.ema"]
         clone = clone.repeat_interleave(len(last) // len(clone), 0)
         yield Candidates("clone", 0, clone)
         if "chosen" in self.stored:
             yield Candidates("kept", 1, self.stored["chosen"])
         yield Candidates("last", 1, last)
-        for look, theta in enumerate(self.stored.get("looked_at", ())):
-            yield Candidates("looked at", look * self.experiment.settings.method.gate.look_every, theta)
+        for evaluate_policy, theta in enumerate(self.stored.get("evaluated", ())):
+            yield Candidates("looked at", evaluate_policy * self.experiment.settings.method.gate.eval_every, theta)
         for stretch in STRETCHES:
             yield Candidates("stretched", stretch, clone + stretch * (last - clone))
         yield from self._shaken(clone)

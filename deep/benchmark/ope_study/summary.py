@@ -12,7 +12,7 @@ from deep.methods.drcorl.gate import GateConfig
 Rows = Sequence[dict[str, Any]]
 EDGES = (0.7, 0.85, 1.0, 1.5, 2.0)
 LIMITS = (10.0, 20.0, 40.0, 80.0)
-DYNAMICS = ("steering", "judging", "another seed's", "paired, steering", "paired, judging")
+DYNAMICS = ("training", "held_out", "another seed's", "paired, training", "paired, held_out")
 
 
 def column(rows: Rows, name: str) -> Float[np.ndarray, " rows"]:
@@ -31,7 +31,7 @@ def judged(rows: Rows, name: str) -> Rows:
     return [row for row in rows if f"{name}: cost" in row]
 
 
-def summarise(rows: Rows, required_length: float) -> dict[str, Any]:
+def summarise(rows: Rows, min_length: float) -> dict[str, Any]:
     """Everything, for all policies and for those of each kind; the gate's rule requires this many steps."""
     return {
         "policies": len(rows),
@@ -39,7 +39,7 @@ def summarise(rows: Rows, required_length: float) -> dict[str, Any]:
         "true return, quartiles": _quartiles(rows, "true return"),
         "true length, quartiles": _quartiles(rows, "true length"),
         "estimators": {name: quality(rows, name) for name in estimators(rows)},
-        "the gate's rule, by judging members": gate_verdicts(rows, required_length),
+        "the gate's rule, by judging members": gate_verdicts(rows, min_length),
         "error by departure": by_departure(rows),
         "by kind": {
             kind: {"policies": len(part)} | {name: errors(part, name) for name in estimators(part)}
@@ -108,28 +108,28 @@ def verdicts(said: np.ndarray, true: np.ndarray) -> dict[str, str]:
     }
 
 
-def gate_verdicts(rows: Rows, required_length: float) -> dict[str, dict[str, str]]:
-    """Verdicts of `deep.methods.drcorl.gate.merit_of` with the default settings, as if the judging half were asked of
-    each policy: paired, where the run's gate has asked so."""
+def gate_verdicts(rows: Rows, min_length: float) -> dict[str, dict[str, str]]:
+    """Verdicts of `deep.methods.drcorl.gate.selection_score` with the default settings, as if the judging half were
+    asked of each policy: paired, where the run's gate has asked so."""
     config = GateConfig()
-    asked = [("paired, judging" if "paired, judging: cost" in row else "judging", row) for row in rows]
+    asked = [("paired, held_out" if "paired, held_out: cost" in row else "held_out", row) for row in rows]
 
     def said(name: str) -> np.ndarray:
         return np.array([row[f"{voice}: {name}"] for voice, row in asked], dtype=np.float64)
 
     cost = said("cost") + config.k * said("cost_std")
-    known = (said("length") >= required_length) & (said("departure") <= config.departure)
+    known = (said("length") >= min_length) & (said("ood_score") <= config.max_disagreement)
     true = column(rows, "true cost")
     return {f"{limit:g}": verdicts(known & (cost <= limit), true <= limit) for limit in LIMITS}
 
 
 def by_departure(rows: Rows) -> list[dict[str, float]]:
     """The judging half's error for policies whose departure lies below each edge and not below the one before."""
-    departure = column(rows, "judging: departure")
+    ood_score = column(rows, "judging: departure")
     error = np.abs(column(rows, "judging: cost") - column(rows, "true cost"))
     found = []
     for low, high in zip((0.0, *EDGES), (*EDGES, np.inf), strict=True):
-        here = error[(departure >= low) & (departure < high)]
+        here = error[(ood_score >= low) & (ood_score < high)]
         if len(here):
             numbers = {"median_error": rounded(np.median(here)), "largest_error": rounded(here.max())}
             found.append({"from": low, "policies": len(here), **numbers})

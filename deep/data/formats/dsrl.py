@@ -36,7 +36,7 @@ def read(file: h5py.File, name: str, optional: Collection[str] = ()) -> dict[str
         if fields[key].shape[1:] == (1,):
             fields[key] = fields[key][:, 0]
     for key in FLAGS:
-        hdf5.refuse_rows(~np.isin(fields[key], (0, 1)), fields[key], key, name, "0 and 1 are accepted")
+        hdf5.raise_on_rows(~np.isin(fields[key], (0, 1)), fields[key], key, name, "0 and 1 are accepted")
         fields[key] = fields[key].astype(bool)
     return fields | {"costs": fields["costs"].astype(np.float32, copy=False)}
 

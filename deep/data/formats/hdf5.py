@@ -17,17 +17,17 @@ import numpy as np
 from theory.support.errors import InputError
 
 
-def refuse(name: str, found: str, accepted: str) -> NoReturn:
+def raise_input_error(name: str, found: str, accepted: str) -> NoReturn:
     """Raise `InputError` with the sentence that `name` is or has what was found, and what is accepted."""
     raise InputError(f"{name} {found}: {accepted}") from None
 
 
-def refuse_rows(bad: np.ndarray, values: np.ndarray, key: str, name: str, accepted: str) -> None:
+def raise_on_rows(bad: np.ndarray, values: np.ndarray, key: str, name: str, accepted: str) -> None:
     """Refuse the values under `key` if any of them is bad, naming the first row that holds one."""
     if bad.any():
         place = tuple(int(i) for i in np.argwhere(bad)[0])
         row = f"row {place[0]} of {key}" if place else key
-        refuse(name, f"has {values[place]} in {row}", accepted)
+        raise_input_error(name, f"has {values[place]} in {row}", accepted)
 
 
 def attributes(file: h5py.File) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def dataset(file: h5py.File, key: str, name: str) -> h5py.Dataset:
     """The array under `key`, not yet read."""
     item = file.get(key)
     if not isinstance(item, h5py.Dataset):
-        refuse(name, f"has no array {key}", "a file that has one is accepted")
+        raise_input_error(name, f"has no array {key}", "a file that has one is accepted")
     return item
 
 
@@ -49,9 +49,9 @@ def array(
     """The array under `key`, of one of these types and of this shape, if given; floating-point values as float32."""
     item = dataset(file, key, name)
     if str(item.dtype) not in dtypes:
-        refuse(name, f"has {key} of type {item.dtype}", f"{' or '.join(dtypes)} is accepted")
+        raise_input_error(name, f"has {key} of type {item.dtype}", f"{' or '.join(dtypes)} is accepted")
     if item.shape is None or shape not in (None, item.shape):
-        refuse(name, f"has {key} of shape {item.shape}", f"{shape or 'an array'} is accepted")
+        raise_input_error(name, f"has {key} of shape {item.shape}", f"{shape or 'an array'} is accepted")
     values = np.asarray(item[()])
     if values.dtype.kind != "f":
         return values

@@ -26,7 +26,7 @@ import h5py
 import numpy as np
 
 from deep.data.formats import hdf5
-from deep.data.formats.hdf5 import refuse
+from deep.data.formats.hdf5 import raise_input_error
 
 _COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
 
@@ -36,9 +36,9 @@ def read(file: h5py.File, name: str) -> dict[str, Any]:
     lengths = hdf5.array(file, "lengths", name, ("int32",)).astype(np.int64)
     ends = hdf5.array(file, "ends", name, ("uint8",), lengths.shape)
     if lengths.ndim != 1 or not lengths.size or lengths.min() < 1:
-        refuse(name, "has bad lengths of trajectories", "a list of numbers of at least 1 is accepted")
+        raise_input_error(name, "has bad lengths of trajectories", "a list of numbers of at least 1 is accepted")
     if not np.isin(ends, (1, 2, 3)).all():
-        refuse(name, "has a bad end of a trajectory", "1, 2 and 3 are accepted in ends")
+        raise_input_error(name, "has a bad end of a trajectory", "1, 2 and 3 are accepted in ends")
     count, rows, last = len(lengths), int(lengths.sum()), np.cumsum(lengths) - 1
 
     def halves(key: str, columns: int, size: int | None = None) -> np.ndarray:
@@ -93,5 +93,7 @@ def _half(values: np.ndarray, key: str, path: str | Path) -> np.ndarray:
     with np.errstate(over="ignore"):
         packed = values.astype(np.float16)
     if np.isinf(packed).any():
-        refuse(str(path), f"cannot hold {np.abs(values).max():g} in {key}", "a packed file takes values up to 65504")
+        raise_input_error(
+            str(path), f"cannot hold {np.abs(values).max():g} in {key}", "a packed file takes values up to 65504"
+        )
     return packed

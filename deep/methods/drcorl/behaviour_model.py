@@ -10,11 +10,11 @@ from torch import Tensor
 
 from deep.core.phase import Phase
 from deep.core.problem import Problem
-from deep.core.randomness import Draw
-from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BELOW_1, BETWEEN_0_AND_1, RATE, SHARE, accept
+from deep.core.randomness import RandomInput
+from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BELOW_1, BETWEEN_0_AND_1, RATE, SHARE, check_ranges
 from deep.methods.drcorl.score import Predictor, Schedule, ScoreNetwork, denoising_loss, reverse_kl, reverse_kl_limit
 from deep.nn.mlp import initial_parameters
-from deep.nn.parameters import Adam, Parameters, falling, gradient
+from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 from theory.support.errors import InputError
 
 
@@ -34,7 +34,7 @@ class BehaviourConfig:
     """Share of a block's inputs that is dropped in training (.1 in the published code)."""
     learning_rate: float = 1e-3
     """Adam's step size, falling linearly to a tenth."""
-    average_rate: float = 0.005
+    ema_rate: float = 0.005
     """Rate of the moving average of the parameters; the average is the model that is used."""
     condition: Literal["none", "cost"] = "none"
     """What the model is conditioned on: nothing (the paper), or an upper bound on the trajectory's cost."""
@@ -55,9 +55,9 @@ class BehaviourConfig:
     """
 
     def __post_init__(self) -> None:
-        accept(self, "behaviour.", steps=AT_LEAST_0, batch_size=AT_LEAST_1, width=AT_LEAST_1, blocks=AT_LEAST_0)
-        accept(self, "behaviour.", dropout=BELOW_1, learning_rate=ABOVE_0, average_rate=RATE, unconditional=SHARE)
-        accept(self, "behaviour.", t_limit=BETWEEN_0_AND_1, t_range=BETWEEN_0_AND_1)
+        check_ranges(self, "behaviour.", steps=AT_LEAST_0, batch_size=AT_LEAST_1, width=AT_LEAST_1, blocks=AT_LEAST_0)
+        check_ranges(self, "behaviour.", dropout=BELOW_1, learning_rate=ABOVE_0, ema_rate=RATE, unconditional=SHARE)
+        check_ranges(self, "behaviour.", t_limit=BETWEEN_0_AND_1, t_range=BETWEEN_0_AND_1)
         low, high = self.t_range
         if low > high:
             raise InputError(f"--behaviour.t-range {low} {high}: accepted are two noise levels, the lower one first")
@@ -74,28 +74,28 @@ class BehaviourModel:
             inputs, replay.actions.shape[1], config.width, blocks=config.blocks, dropout=config.dropout
         )
         initial = initial_parameters(self.network, problem.seeds, "behaviour").to(problem.device)
-        self.parameters = Parameters(initial, Adam(config.learning_rate), average=True)
+        self.parameters = Parameters(initial, Adam(config.learning_rate), ema=True)
 
     def tensors(self) -> dict[str, Tensor]:
         return {f"behaviour.{name}": tensor for name, tensor in self.parameters.tensors.items()}
 
     def phase(self) -> Phase:
         """Training by denoising; the axis is the seeds."""
-        draws = {"row": Draw("uniform", (self.config.batch_size,)), **self.draws(self.config.batch_size)}
+        draws = {"row": RandomInput("uniform", (self.config.batch_size,)), **self.draws(self.config.batch_size)}
         return Phase("behaviour", self.config.steps, self.problem.seeds, draws, self._update)
 
-    def draws(self, batch_size: int) -> dict[str, Draw]:
+    def draws(self, batch_size: int) -> dict[str, RandomInput]:
         """What `learn` needs of chance."""
-        config, batch = self.config, Draw("uniform", (batch_size,))
-        draws = {"t": batch, "noise": Draw("normal", (batch_size, self.network.action_size))}
+        config, batch = self.config, RandomInput("uniform", (batch_size,))
+        draws = {"t": batch, "noise": RandomInput("normal", (batch_size, self.network.action_size))}
         if config.condition == "cost":
             draws |= {"budget": batch, "known": batch}
         if config.dropout > 0:
-            draws |= {"dropout": Draw("uniform", (config.blocks, batch_size, config.width))}
+            draws |= {"dropout": RandomInput("uniform", (config.blocks, batch_size, config.width))}
         return draws
 
     def _update(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return self.learn(self.problem.replay.rows(draws["row"]), draws, falling(step, self.config.steps))
+        return self.learn(self.problem.replay.rows(draws["row"]), draws, linear_decay(step, self.config.steps))
 
     def learn(
         self, rows: Int[Tensor, "seeds batch"], draws: Mapping[str, Tensor], rate_factor: float | Tensor
@@ -113,8 +113,8 @@ class BehaviourModel:
             return self.network.apply(self.parameters.theta, noisy, t, observations, draws.get("dropout"))
 
         loss = denoising_loss(predict, self.schedule, replay.actions[rows], draws["t"], draws["noise"])
-        self.parameters.descend(gradient(loss, self.parameters), rate_factor)
-        self.parameters.track(self.config.average_rate)
+        self.parameters.adam_step(gradient(loss, self.parameters), rate_factor)
+        self.parameters.update_ema(self.config.ema_rate)
         return {"denoising_loss": loss.detach()}
 
     def _with_budget(self, observations: Tensor, budget: Tensor, known: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ class BehaviourModel:
             return x.reshape(seeds, replicas // seeds * batch, *x.shape[2:])
 
         def predict(noisy: Tensor, t: Tensor) -> Tensor:
-            noise = self.network.apply(self.parameters.average, by_seed(noisy), by_seed(t), by_seed(observations))
+            noise = self.network.apply(self.parameters.ema, by_seed(noisy), by_seed(t), by_seed(observations))
             return noise.reshape(replicas, batch, -1)
 
         return predict
@@ -155,8 +155,11 @@ class BehaviourModel:
         weight = self.config.kl_weight
         return reverse_kl(self.at(observations), self.schedule, actions, log_std, t, draws["noise"], weight)
 
-    def kl_draws(self, batch_size: int) -> dict[str, Draw]:
+    def kl_draws(self, batch_size: int) -> dict[str, RandomInput]:
         """What `kl` needs of chance."""
         if self.config.kl_form == "limit":
             return {}
-        return {"t": Draw("uniform", (batch_size,)), "noise": Draw("normal", (batch_size, self.network.action_size))}
+        return {
+            "t": RandomInput("uniform", (batch_size,)),
+            "noise": RandomInput("normal", (batch_size, self.network.action_size)),
+        }

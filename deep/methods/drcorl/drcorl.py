@@ -16,9 +16,9 @@ from torch import Tensor
 
 from deep.core.phase import Phase
 from deep.core.problem import Problem
-from deep.core.randomness import Draw
-from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, accept
-from deep.data.replay import Batch, Rows
+from deep.core.randomness import RandomInput
+from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, check_ranges
+from deep.data.replay import Batch, RowTable
 from deep.data.selection import Selection, allowed, known
 from deep.methods.drcorl.behaviour_model import BehaviourConfig, BehaviourModel
 from deep.methods.drcorl.gate import Gate, GateConfig
@@ -26,7 +26,7 @@ from deep.methods.drcorl.hybrid import OnlineConfig
 from deep.methods.drcorl.safe_adaptation import SafeAdaptation, SafeAdaptationConfig
 from deep.methods.parts.critics import CostCritic, CriticConfig, RewardCritic
 from deep.nn.mlp import initial_parameters
-from deep.nn.parameters import Adam, Parameters, falling, gradient
+from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 from deep.nn.policies import Policy, PolicyClass
 from deep.ope.interface import Estimator
 from deep.ope.model_rollouts import DynamicsEnsemble
@@ -45,10 +45,10 @@ class DRCORLConfig:
     adaptation: SafeAdaptationConfig = field(default_factory=SafeAdaptationConfig)
     gate: GateConfig = field(default_factory=GateConfig)
     online: OnlineConfig = field(default_factory=OnlineConfig)
-    cloned: Selection = field(default_factory=lambda: Selection("best"))
+    clone: Selection = field(default_factory=lambda: Selection("best"))
     """The trajectories of which the initial policy is a clone (all in the preprint). The behaviour model and the
     critics learn from all in any case."""
-    states: Literal["data", "cloned"] = "cloned"
+    policy_states: Literal["all", "cloned"] = "cloned"
     """The states at which the policy's gradients are taken in adaptation: all of the data's (the preprint), or those of
     the cloned trajectories, which are nearer to the policy's own."""
     anchor: Literal["diffusion", "mse", "none"] = "diffusion"
@@ -73,16 +73,16 @@ class DRCORLConfig:
     """Adam's step size in cloning (Table 2), falling linearly to a tenth, as in adaptation."""
     adaptation_rate: float = 5e-6
     """Adam's step size in adaptation: 6e-4 of Table 2 carries a policy across the whole band between two looks."""
-    average_rate: float = 0.01
+    ema_rate: float = 0.01
     """Rate of the moving average of the policy's parameters; the average is the policy that is evaluated."""
     update_behaviour: bool = False
     """Go on training the behaviour model in adaptation (line 10 of Algorithm 1; the published code freezes it)."""
 
     def __post_init__(self) -> None:
-        accept(self.cloned, "cloned.", neighbours=AT_LEAST_1, return_share=SHARE)
-        accept(self, cloning_steps=AT_LEAST_0, regression_steps=AT_LEAST_0, adaptation_steps=AT_LEAST_0)
-        accept(self, batch_size=AT_LEAST_1, hidden=AT_LEAST_1, constant_std=ABOVE_0)
-        accept(self, learning_rate=ABOVE_0, adaptation_rate=ABOVE_0, average_rate=RATE)
+        check_ranges(self.clone, "clone.", neighbours=AT_LEAST_1, return_share=SHARE)
+        check_ranges(self, cloning_steps=AT_LEAST_0, regression_steps=AT_LEAST_0, adaptation_steps=AT_LEAST_0)
+        check_ranges(self, batch_size=AT_LEAST_1, hidden=AT_LEAST_1, constant_std=ABOVE_0)
+        check_ranges(self, learning_rate=ABOVE_0, adaptation_rate=ABOVE_0, ema_rate=RATE)
         if self.update_behaviour and not self.uses_behaviour:
             raise InputError(
                 f"--update-behaviour with --anchor {self.anchor}: nothing reads the behaviour model; accepted is the "
@@ -108,38 +108,40 @@ class DRCORL:
         obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
         self.behaviour = BehaviourModel(config.behaviour, problem)
         self.policy = Policy(obs, act, config.policy, config.hidden, constant_std=config.constant_std)
-        chosen = config.cloned.per_replica(problem.data, problem.replica_limits)
-        self.cloned = None if config.cloned.which == "all" else allowed(problem.data, chosen, problem.device)
+        chosen = config.clone.per_replica(problem.data, problem.replica_limits)
+        self.cloned = None if config.clone.trajectories == "all" else allowed(problem.data, chosen, problem.device)
         by_limit = config.behaviour.condition != "none" or self.cloned is not None
-        self.owners = problem.replica_seeds if by_limit else problem.seeds
+        self.policy_seeds = problem.replica_seeds if by_limit else problem.seeds
         """Seeds of the clones: one clone per replica where limits matter to it, else one per seed."""
-        self.owner = torch.arange(len(self.owners), device=problem.device) if by_limit else problem.seed_index
+        self.owner = torch.arange(len(self.policy_seeds), device=problem.device) if by_limit else problem.seed_index
         """For every replica the row of its clone."""
-        self.clone = self._new_policy(self.owners, config.learning_rate)
+        self.clone = self._new_policy(self.policy_seeds, config.learning_rate)
         self.actor = self._new_policy(problem.replica_seeds, config.adaptation_rate)
         self.reward = RewardCritic(config.critics, problem)
-        self.clone_costs = self._new_cost_critics("clone_", self.owners)
+        self.clone_costs = self._new_cost_critics("clone_", self.policy_seeds)
         self.costs = self._new_cost_critics("", problem.replica_seeds)
         self.scales = torch.ones(len(problem.replicas), 2, device=problem.device)
         self.adaptation = SafeAdaptation(config.adaptation, problem, config.adaptation_steps)
         told = (
             known(problem.data, problem.replay, chosen, dynamics.config.episodes)
-            if config.cloned.which == "best"
+            if config.clone.trajectories == "best"
             else None
         )
         steps = config.adaptation_steps
         self.gate = Gate(config.gate, config.online, problem, dynamics, self.policy, self.actor, steps, told)
 
-    def _new_policy(self, owners: tuple[int, ...], learning_rate: float) -> Parameters:
-        initial = initial_parameters(self.policy, owners, "policy").to(self.problem.device)
-        return Parameters(initial, Adam(learning_rate), average=True)
+    def _new_policy(self, policy_seeds: tuple[int, ...], learning_rate: float) -> Parameters:
+        initial = initial_parameters(self.policy, policy_seeds, "policy").to(self.problem.device)
+        return Parameters(initial, Adam(learning_rate), ema=True)
 
-    def _new_cost_critics(self, prefix: str, owners: tuple[int, ...]) -> list[CostCritic]:
+    def _new_cost_critics(self, prefix: str, policy_seeds: tuple[int, ...]) -> list[CostCritic]:
         """The pessimistic critics that are descended and, for the gate of Eq. (25), critics that only estimate."""
         config = self.config.critics
-        critics = [CostCritic(config, self.problem, f"{prefix}cost_critic", owners)]
+        critics = [CostCritic(config, self.problem, f"{prefix}cost_critic", policy_seeds)]
         if self.config.gate.kind == "ucb":
-            critics.append(CostCritic(replace(config, pessimism=0.0), self.problem, f"{prefix}gate_critic", owners))
+            critics.append(
+                CostCritic(replace(config, pessimism=0.0), self.problem, f"{prefix}gate_critic", policy_seeds)
+            )
         return critics
 
     def tensors(self) -> dict[str, Tensor]:
@@ -151,27 +153,27 @@ class DRCORL:
 
     def phases(self) -> list[Phase]:
         config, problem, batch = self.config, self.problem, self.config.batch_size
-        row, normal = {"row": Draw("uniform", (batch,))}, Draw("normal", (batch, self.policy.action_size))
+        row, normal = {"row": RandomInput("uniform", (batch,))}, RandomInput("normal", (batch, self.policy.action_size))
         clone = row | self.behaviour.kl_draws(batch) | {"z": normal}
         cost = row | {"z": normal, "next_z": normal}
         steps, seeds, replicas = config.critics.steps, problem.seeds, problem.replica_seeds
         adapt = clone | cost | {f"behaviour {name}": draw for name, draw in self._behaviour_draws().items()}
         if self.gate.replay is not None:
-            adapt |= {"online": Draw("uniform", (batch,))}
+            adapt |= {"online": RandomInput("uniform", (batch,))}
         begin, hooks, limits = self._begin, self.gate.hooks(), problem.replica_limits
-        owned = limits if self.owners is replicas else ()
+        owned = limits if self.policy_seeds is replicas else ()
         return [
             *([self.behaviour.phase()] if config.uses_behaviour else []),
-            Phase("cloning", config.cloning_steps, self.owners, clone, self._clone, limits=owned),
+            Phase("cloning", config.cloning_steps, self.policy_seeds, clone, self._clone, limits=owned),
             Phase("reward critic", steps, seeds, row, self._learn_reward),
-            Phase("cost critics", steps, self.owners, cost, self._learn_clone_cost, limits=owned),
+            Phase("cost critics", steps, self.policy_seeds, cost, self._learn_clone_cost, limits=owned),
             Phase("adaptation", config.adaptation_steps, replicas, adapt, self._adapt, begin, hooks, limits),
         ]
 
-    def _behaviour_draws(self) -> dict[str, Draw]:
+    def _behaviour_draws(self) -> dict[str, RandomInput]:
         return self.behaviour.draws(self.config.batch_size) if self.config.update_behaviour else {}
 
-    def _batch(self, draws: Mapping[str, Tensor], allowed: Rows | None = None) -> Batch:
+    def _batch(self, draws: Mapping[str, Tensor], allowed: RowTable | None = None) -> Batch:
         return self.problem.replay.batch(self.problem.replay.rows(draws["row"], allowed))
 
     def _clone(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -182,8 +184,8 @@ class DRCORL:
         if self.config.reverse_kl_steps > 0:
             kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
             loss = torch.where(step < self.config.regression_steps, distance, kl)
-        self.clone.descend(gradient(loss, self.clone), falling(step, self.config.cloning_steps))
-        self.clone.track(self.config.average_rate)
+        self.clone.adam_step(gradient(loss, self.clone), linear_decay(step, self.config.cloning_steps))
+        self.clone.update_ema(self.config.ema_rate)
         return {"squared_distance_to_data": distance.detach()}
 
     def _learn_reward(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -197,18 +199,18 @@ class DRCORL:
     ) -> dict[str, Tensor]:
         """One TD step of each kind of cost critic towards the cost of the averaged policy."""
         with torch.no_grad():
-            here, _ = self.policy.sample(policy.average, batch.observations, draws["z"])
-            there, _ = self.policy.sample(policy.average, batch.next_observations, draws["next_z"])
+            here, _ = self.policy.sample(policy.ema, batch.observations, draws["z"])
+            there, _ = self.policy.sample(policy.ema, batch.next_observations, draws["next_z"])
         chosen = {"here": here, "there": there}
         return {name: value for critic in critics for name, value in critic.learn(step, batch, chosen).items()}
 
     @torch.no_grad()
     def _begin(self) -> None:
         """Start adaptation from the clone, and fix the unit of both values' gradients: their root mean square at it."""
-        self.actor.restart_from(self.clone, self.owner)
+        self.actor.copy_from(self.clone, self.owner)
         self.gate.begin()
         for critic, pretrained in zip(self.costs, self.clone_costs, strict=True):
-            critic.q.restart_from(pretrained.q, self.owner)
+            critic.q.copy_from(pretrained.q, self.owner)
         replay = self.problem.replay
         rows = torch.linspace(0, len(replay) - 1, 4096, device=self.problem.device).long()
         observations = replay.observations[rows].expand(len(self.problem.replicas), -1, -1)
@@ -236,14 +238,14 @@ class DRCORL:
             self.gate.upper_confidence(self.costs[1], batch.observations, draws["z"])
 
         near = batch
-        if config.states == "cloned":
+        if config.policy_states == "cloned":
             near = self._batch(draws, self.cloned)
             if self.gate.replay is not None:
                 near = self.gate.replay.mix(near, draws["online"])
         g, seen = self.adaptation.direction(step, self.gate.cost, *self._gradients(near, draws))
         before = self.actor.theta.detach().clone()
-        self.actor.descend(-g, falling(step, config.adaptation_steps))
-        self.actor.track(config.average_rate)
+        self.actor.adam_step(-g, linear_decay(step, config.adaptation_steps))
+        self.actor.update_ema(config.ema_rate)
         # Adam's step is not along g: how far it is says how much of the common ascent is left.
         cosine = torch.cosine_similarity(self.actor.theta.detach() - before, g, dim=1)
         return metrics | seen | {"gate": self.gate.cost.float(), "cosine_of_step_and_g": cosine}

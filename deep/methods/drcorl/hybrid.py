@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from deep.core.validation import AT_LEAST_0, accept
+from deep.core.validation import AT_LEAST_0, check_ranges
 from deep.data.replay import Batch, Replay
 
 if TYPE_CHECKING:
-    from deep.envs.rollout import Watch
+    from deep.envs.rollout import OnStep
 
 
 @dataclass(frozen=True)
@@ -23,24 +23,24 @@ class OnlineConfig:
     """Simulator episodes for each replica at every look of the gate; 0 keeps training offline."""
     update_critics: bool = False
     """Train the cost critics and the policy on these episodes: B.1's second form (its first is the gate)."""
-    share: float = 0.25
+    fraction: float = 0.25
     """update_critics: the share of a minibatch that comes from them."""
-    keep: int = 20
+    buffer_episodes: int = 20
     """update_critics: how many of a replica's episodes are kept, the latest."""
 
     def __post_init__(self) -> None:
-        accept(self, "online.", episodes=AT_LEAST_0)
+        check_ranges(self, "online.", episodes=AT_LEAST_0)
 
 
 class OnlineReplay:
     """The latest simulator transitions of each replica, and minibatches that hold a share of them."""
 
-    FIELDS = ("observations", "actions", "rewards", "costs", "next_observations", "alive")
+    FIELDS = ("observations", "actions", "rewards", "costs", "next_observations", "not_terminal")
 
     def __init__(self, config: OnlineConfig, replay: Replay, reward_scale: float, replicas: int, length: int) -> None:
         self.replay, self.reward_scale = replay, reward_scale
-        self.capacity = config.keep * length
-        self.share = config.share
+        self.capacity = config.buffer_episodes * length
+        self.fraction = config.fraction
         like = {name: getattr(replay, name) for name in self.FIELDS}
         self._stored = {
             name: torch.zeros(replicas, self.capacity, *tensor.shape[1:], dtype=tensor.dtype, device=tensor.device)
@@ -52,37 +52,37 @@ class OnlineReplay:
     def tensors(self) -> dict[str, Tensor]:
         return {f"online.{name}": tensor for name, tensor in self._stored.items()} | {"online.written": self.written}
 
-    def recorder(self) -> "Watch":
+    def recorder(self) -> "OnStep":
         """A function for `rollout` to call, which stores what it sees."""
 
         def put(array: np.ndarray) -> Tensor:
             return torch.from_numpy(np.asarray(array)).to(self.replay.mean)
 
-        def watch(owner: Int[np.ndarray, " n"], observations: np.ndarray, actions: np.ndarray, step) -> None:
+        def on_step(owner: Int[np.ndarray, " n"], observations: np.ndarray, actions: np.ndarray, step) -> None:
             # Several episodes of a replica step together: the n-th of them goes to the n-th free place.
             nth = np.arange(len(owner)) - np.searchsorted(owner, owner)
-            owners = torch.from_numpy(owner).to(self.written.device)
-            places = (self.written[owners] + torch.from_numpy(nth).to(owners)) % self.capacity
+            policy_seeds = torch.from_numpy(owner).to(self.written.device)
+            places = (self.written[policy_seeds] + torch.from_numpy(nth).to(policy_seeds)) % self.capacity
             rows = {
                 "observations": self.replay.normalise(put(observations)),
                 "actions": put(actions).clamp(-1, 1),
                 "rewards": put(step.rewards) * self.reward_scale,
                 "costs": put(step.costs),
                 "next_observations": self.replay.normalise(put(step.observations)),
-                "alive": put(~step.terminated),
+                "not_terminal": put(~step.terminated),
             }
             for name, values in rows.items():
-                self._stored[name][owners, places] = values
-            self.written += torch.bincount(owners, minlength=len(self.written))
+                self._stored[name][policy_seeds, places] = values
+            self.written += torch.bincount(policy_seeds, minlength=len(self.written))
 
-        return watch
+        return on_step
 
     def mix(self, batch: Batch, uniform: Float[Tensor, "replicas batch"]) -> Batch:
         """The batch with its leading share replaced by stored transitions, where a replica has any.
 
         The sums to go of the replaced part stay those of the data: they serve the regression that precedes adaptation.
         """
-        size = int(self.share * batch.actions.shape[1])
+        size = int(self.fraction * batch.actions.shape[1])
         count = self.written.clamp(max=self.capacity).unsqueeze(1)
         rows = (uniform[:, :size].double() * count).long()
         owner = torch.arange(len(rows), device=rows.device).unsqueeze(1)

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deep.core.problem import Problem
-from deep.core.validation import AT_LEAST_0, AT_LEAST_1, accept
+from deep.core.validation import AT_LEAST_0, AT_LEAST_1, check_ranges
 from deep.methods.parts.critics import episodic_to_discounted
 from theory.adaptation import PIDLagrangian, PIDState, Region, Slack, Weights, crpo, gradient_manipulation
 
@@ -35,7 +35,7 @@ class Temperature:
     steps_per_epoch: int = 50
 
     def __post_init__(self) -> None:
-        accept(self, "adaptation.temperature.", c0=AT_LEAST_0, c1=AT_LEAST_0, steps_per_epoch=AT_LEAST_1)
+        check_ranges(self, "adaptation.temperature.", c0=AT_LEAST_0, c1=AT_LEAST_0, steps_per_epoch=AT_LEAST_1)
 
     def at(self, step: Tensor) -> Tensor:
         """beta at this step; it stays the same within an epoch."""

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deep.core.problem import Problem
-from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_1, RATE, accept
+from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_1, RATE, check_ranges
 from deep.data.replay import Batch
 from deep.nn.mlp import MLP, Ensemble, initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient
@@ -40,13 +40,13 @@ def td_loss(q: Float[Tensor, "n members batch"], target: Float[Tensor, "n #membe
 
 def bellman_target(
     immediate: Float[Tensor, "n batch"],
-    alive: Float[Tensor, "n batch"],
-    following: Float[Tensor, "n members batch"],
+    not_terminal: Float[Tensor, "n batch"],
+    next_value: Float[Tensor, "n members batch"],
     gamma: float,
     bounds: tuple[float, float] | None = None,
 ) -> Float[Tensor, "n members batch"]:
     """r + gamma alive V(s'), clamped to the range that is possible where `bounds` are known."""
-    target = immediate.unsqueeze(1) + gamma * alive.unsqueeze(1) * following
+    target = immediate.unsqueeze(1) + gamma * not_terminal.unsqueeze(1) * next_value
     return target if bounds is None else target.clamp(*bounds)
 
 
@@ -118,9 +118,9 @@ class CriticConfig:
     """Take Eq. (19) as it is printed, without the data term."""
 
     def __post_init__(self) -> None:
-        accept(self, "critics.", steps=AT_LEAST_0, regression_steps=AT_LEAST_0, learning_rate=ABOVE_0)
-        accept(self, "critics.", hidden=AT_LEAST_1, target_rate=RATE, expectile=BETWEEN_0_AND_1)
-        accept(self, "critics.", ensemble=AT_LEAST_1, pessimism=AT_LEAST_0)
+        check_ranges(self, "critics.", steps=AT_LEAST_0, regression_steps=AT_LEAST_0, learning_rate=ABOVE_0)
+        check_ranges(self, "critics.", hidden=AT_LEAST_1, target_rate=RATE, expectile=BETWEEN_0_AND_1)
+        check_ranges(self, "critics.", ensemble=AT_LEAST_1, pessimism=AT_LEAST_0)
 
 
 class _Critic:
@@ -135,9 +135,9 @@ class _Critic:
         """The data's own discounted sums as targets for the first steps, then the Bellman targets."""
         return torch.where(step < self.config.regression_steps, to_go.unsqueeze(1) / self.unit, target)
 
-    def _parameters(self, network: MLP | Ensemble, owners: tuple[int, ...], name: str, average: bool) -> Parameters:
-        initial = initial_parameters(network, owners, name).to(self.problem.device)
-        return Parameters(initial, Adam(self.config.learning_rate), average)
+    def _parameters(self, network: MLP | Ensemble, policy_seeds: tuple[int, ...], name: str, ema: bool) -> Parameters:
+        initial = initial_parameters(network, policy_seeds, name).to(self.problem.device)
+        return Parameters(initial, Adam(self.config.learning_rate), ema)
 
 
 class RewardCritic(_Critic):
@@ -147,8 +147,8 @@ class RewardCritic(_Critic):
         super().__init__(config, problem)
         obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
         self.value, self.twin = MLP(obs, 1, config.hidden), Ensemble(MLP(obs + act, 1, config.hidden), 2)
-        self.v = self._parameters(self.value, problem.seeds, "reward value", average=False)
-        self.q = self._parameters(self.twin, problem.seeds, "reward critic", average=True)
+        self.v = self._parameters(self.value, problem.seeds, "reward value", ema=False)
+        self.q = self._parameters(self.twin, problem.seeds, "reward critic", ema=True)
 
     def tensors(self) -> dict[str, Tensor]:
         values = {f"reward_value.{name}": tensor for name, tensor in self.v.tensors.items()}
@@ -158,23 +158,23 @@ class RewardCritic(_Critic):
         """One step on a batch whose leading axis is the seeds."""
         pairs = torch.cat([batch.observations, batch.actions], -1)
         with torch.no_grad():
-            target_q = self.twin.apply(self.q.average, pairs).squeeze(-1)
-            following = self.value.apply(self.v.theta, batch.next_observations).squeeze(-1).unsqueeze(1)
-            target = bellman_target(batch.rewards / self.unit, batch.alive, following, self.problem.gamma)
+            target_q = self.twin.apply(self.q.ema, pairs).squeeze(-1)
+            next_value = self.value.apply(self.v.theta, batch.next_observations).squeeze(-1).unsqueeze(1)
+            target = bellman_target(batch.rewards / self.unit, batch.not_terminal, next_value, self.problem.gamma)
             target = self._regress_first(step, batch.reward_to_go, target)
         value = self.value.apply(self.v.theta, batch.observations).squeeze(-1)
         value_loss = iql_value_loss(target_q, value, self.config.expectile)
         q_loss = td_loss(self.twin.apply(self.q.theta, pairs).squeeze(-1), target)
-        self.v.descend(gradient(value_loss, self.v))
-        self.q.descend(gradient(q_loss, self.q))
-        self.q.track(self.config.target_rate)
+        self.v.adam_step(gradient(value_loss, self.v))
+        self.q.adam_step(gradient(q_loss, self.q))
+        self.q.update_ema(self.config.target_rate)
         return {"reward_value": value.detach().mean(1) * self.unit, "reward_td_loss": q_loss.detach()}
 
     def action_gradient(
         self, observations: Float[Tensor, "replicas batch obs"], actions: Float[Tensor, "replicas batch act"]
     ) -> Float[Tensor, "replicas batch act"]:
         """grad_a min(Q_1, Q_2) of the averaged critics, for every replica from its seed's critic; 0 beyond [-1, 1]."""
-        theta = self.q.average[self.problem.seed_index]
+        theta = self.q.ema[self.problem.seed_index]
         with torch.enable_grad():
             actions = actions.detach().requires_grad_(True)
             q = self.twin.apply(theta, torch.cat([observations, actions.clamp(-1, 1)], -1)).min(dim=1).values
@@ -188,11 +188,11 @@ class CostCritic(_Critic):
     their seeds.
     """
 
-    def __init__(self, config: CriticConfig, problem: Problem, name: str, owners: tuple[int, ...]) -> None:
+    def __init__(self, config: CriticConfig, problem: Problem, name: str, policy_seeds: tuple[int, ...]) -> None:
         super().__init__(config, problem)
         obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
         self.name, self.ensemble = name, Ensemble(MLP(obs + act, 1, config.hidden), config.ensemble)
-        self.q = self._parameters(self.ensemble, owners, name, average=True)
+        self.q = self._parameters(self.ensemble, policy_seeds, name, ema=True)
         self.bounds = (0.0, float(problem.replay.costs.max()))
 
     def tensors(self) -> dict[str, Tensor]:
@@ -202,17 +202,17 @@ class CostCritic(_Critic):
         """One step; `chosen` has the policy's actions at the batch's states ("here") and at the next ones ("there")."""
         onward = torch.cat([batch.next_observations, chosen["there"].clamp(-1, 1)], -1)
         with torch.no_grad():
-            following = self.ensemble.apply(self.q.average, onward).squeeze(-1)
+            next_value = self.ensemble.apply(self.q.ema, onward).squeeze(-1)
             costs = batch.costs / self.unit
-            target = bellman_target(costs, batch.alive, following, self.problem.gamma, self.bounds)
+            target = bellman_target(costs, batch.not_terminal, next_value, self.problem.gamma, self.bounds)
             target = self._regress_first(step, batch.cost_to_go, target)
         q_data = self._q(self.q.theta, batch.observations, batch.actions)
         loss = td_loss(q_data, target)
         if self.config.pessimism > 0:
             q_policy = self._q(self.q.theta, batch.observations, chosen["here"].clamp(-1, 1))
             loss = loss + pessimism(q_policy, q_data, self.config.pessimism / self.unit, self.config.printed_pessimism)
-        self.q.descend(gradient(loss, self.q))
-        self.q.track(self.config.target_rate)
+        self.q.adam_step(gradient(loss, self.q))
+        self.q.update_ema(self.config.target_rate)
         return {f"{self.name}_value": q_data.detach().mean((1, 2)) * self.unit}
 
     def _q(self, theta: Tensor, observations: Tensor, actions: Tensor) -> Float[Tensor, "n members batch"]:
@@ -220,7 +220,7 @@ class CostCritic(_Critic):
 
     def upper_confidence(self, observations: Tensor, actions: Tensor, k: float) -> Float[Tensor, "owners batch"]:
         """Eq. (24) of the averaged critics, a discounted sum of costs."""
-        return upper_confidence(self._q(self.q.average, observations, actions.clamp(-1, 1)), k) * self.unit
+        return upper_confidence(self._q(self.q.ema, observations, actions.clamp(-1, 1)), k) * self.unit
 
     def action_gradient(
         self, observations: Float[Tensor, "owners batch obs"], actions: Float[Tensor, "owners batch act"]
@@ -228,5 +228,5 @@ class CostCritic(_Critic):
         """grad_a of the ensemble's mean, of the averaged critics; 0 beyond [-1, 1], which they do not know."""
         with torch.enable_grad():
             actions = actions.detach().requires_grad_(True)
-            q = self._q(self.q.average, observations, actions.clamp(-1, 1)).mean(dim=1)
+            q = self._q(self.q.ema, observations, actions.clamp(-1, 1)).mean(dim=1)
             return torch.autograd.grad(q.sum(), actions)[0] * self.unit

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deep.core.randomness import Draw, draw_block
+from deep.core.randomness import RandomInput, draw_block
 
 
-def merit(
+def selection_score(
     reward: Float[Tensor, "n batch"], cost: Float[Tensor, "n batch"], kappa: Float[Tensor, " n"]
 ) -> Float[Tensor, "n batch"]:
     """A number that orders candidates: Q_r where Q_c <= kappa; all others lie below these, the cheaper the higher."""
@@ -17,12 +17,12 @@ def merit(
     return torch.where(beyond <= 0, reward, reward.amin(1, keepdim=True) - 1 - beyond)
 
 
-def pick(
-    candidates: Float[Tensor, "n many act"], merits: Float[Tensor, "n many"], count: int
+def best_of_n(
+    candidates: Float[Tensor, "n many act"], scores: Float[Tensor, "n many"], count: int
 ) -> Float[Tensor, "n batch act"]:
     """Of each `count` candidates that lie side by side the one of greatest merit."""
     grouped = candidates.unflatten(1, (-1, count))
-    best = merits.unflatten(1, (-1, count)).argmax(-1)
+    best = scores.unflatten(1, (-1, count)).argmax(-1)
     index = best.unsqueeze(-1).unsqueeze(-1).expand(-1, -1, 1, grouped.shape[-1])
     return grouped.gather(2, index).squeeze(2)
 
@@ -42,6 +42,6 @@ def acting_noise(
     They follow from (seed, "acting", call, part) and from the state's place in the batch: an evaluation can be
     repeated, and the first episodes of a longer one are the same. `part` numbers the batches of one step.
     """
-    draw = Draw("normal", (batch, count, steps, size))
+    draw = RandomInput("normal", (batch, count, steps, size))
     name = f"acting, part {part}" if part else "acting"
     return draw_block({"z": draw}, seeds, name, call, 1, device)["z"][0].flatten(1, 2).transpose(1, 2)

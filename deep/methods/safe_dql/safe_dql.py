@@ -22,20 +22,20 @@ from torch.nn import functional as F
 
 from deep.core.phase import Phase
 from deep.core.problem import Problem
-from deep.core.randomness import Draw
-from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, accept
+from deep.core.randomness import RandomInput
+from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, check_ranges
 from deep.data.replay import Batch
 from deep.methods.parts.critics import episodic_to_discounted
 from deep.methods.parts.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
-from deep.methods.safe_dql.best_of_n import acting_noise, merit, pick
+from deep.methods.safe_dql.best_of_n import acting_noise, best_of_n, selection_score
 from deep.methods.safe_dql.twin_critics import TwinConfig, TwinCritics, TwinValues
 from deep.nn.mlp import initial_parameters
-from deep.nn.parameters import Adam, Parameters, falling, gradient
+from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 from deep.nn.policies import Act
 from deep.ope.model_rollouts import DynamicsEnsemble
 from theory.support.errors import InputError
 
-Choice = Literal["best", "sample"]
+Choice = Literal["best-of-n", "sample"]
 
 STATES_AT_ONCE = 512
 """Acting takes more states than these in parts: `candidates` samples at each of them, for every replica, take memory
@@ -65,7 +65,7 @@ class SafeDQLConfig:
     """Adam's step size for the policy on Eq. (1), falling linearly to a tenth."""
     clip: float = 5.0
     """Largest norm of the policy's gradient on Eq. (1), per replica (1 to 9 in Diffusion-QL, by task)."""
-    average_rate: float = 0.005
+    ema_rate: float = 0.005
     """Rate of the moving average of the policy; it bootstraps the critics and is evaluated (.005 every 5 steps)."""
     eta: float = 20.0
     """Weight of Q_r / E|Q_r|: larger trusts the reward critics more (1 in Diffusion-QL for locomotion).
@@ -85,7 +85,7 @@ class SafeDQLConfig:
     """How an episode's cost limit becomes a threshold on Q_c, see `episodic_to_discounted`. The critics bootstrap
     through time-outs, to which "data" belongs: on short episodes the others are stricter than the limit. All three take
     episodes of full length: for a policy that falls earlier, which may cost more a step, they err on the safe side."""
-    choose: Choice = "best"
+    action_selection: Choice = "best-of-n"
     """Action: of `candidates` samples the largest Q_r with Q_max <= kappa, else the smallest Q_max; or one sample."""
     candidates: int = 16
     """N of the choice "best"; Diffusion-QL takes 50, which takes about four times as long."""
@@ -98,9 +98,9 @@ class SafeDQLConfig:
             )
         if not self.hidden:
             raise InputError("--hidden without a number: accepted are one or more, the noise predictor's hidden layers")
-        accept(self, behaviour_steps=AT_LEAST_0, improvement_steps=AT_LEAST_0, batch_size=AT_LEAST_1)
-        accept(self, chain=AT_LEAST_1, hidden=AT_LEAST_1, candidates=AT_LEAST_1, behaviour_rate=ABOVE_0)
-        accept(self, learning_rate=ABOVE_0, clip=ABOVE_0, average_rate=RATE)
+        check_ranges(self, behaviour_steps=AT_LEAST_0, improvement_steps=AT_LEAST_0, batch_size=AT_LEAST_1)
+        check_ranges(self, chain=AT_LEAST_1, hidden=AT_LEAST_1, candidates=AT_LEAST_1, behaviour_rate=ABOVE_0)
+        check_ranges(self, learning_rate=ABOVE_0, clip=ABOVE_0, ema_rate=RATE)
 
 
 class Objective(NamedTuple):
@@ -141,11 +141,11 @@ class SafeDQL:
         """The threshold on Q_c, a discounted sum of costs."""
         self.multiplier = torch.full_like(self.kappa, config.penalty)
         """lambda times max(kappa, 1)."""
-        self._own_actor = self.acting(config.choose)
+        self._own_actor = self.acting(config.action_selection)
 
-    def _new_policy(self, owners: tuple[int, ...], optimiser: Adam) -> Parameters:
+    def _new_policy(self, policy_seeds: tuple[int, ...], optimiser: Adam) -> Parameters:
         return Parameters(
-            initial_parameters(self.policy, owners, "policy").to(self.problem.device), optimiser, average=True
+            initial_parameters(self.policy, policy_seeds, "policy").to(self.problem.device), optimiser, ema=True
         )
 
     def tensors(self) -> dict[str, Tensor]:
@@ -158,7 +158,7 @@ class SafeDQL:
         config, problem = self.config, self.problem
         clone, improve = self.cloning_draws(config.batch_size), self.objective_draws(config.batch_size)
         improve |= {"next_z": improve["z"]}
-        row = {"row": Draw("uniform", (config.batch_size,))}
+        row = {"row": RandomInput("uniform", (config.batch_size,))}
         return [
             Phase("behaviour", config.behaviour_steps, problem.seeds, row | clone, self._clone),
             Phase(
@@ -172,22 +172,22 @@ class SafeDQL:
             ),
         ]
 
-    def cloning_draws(self, batch: int) -> dict[str, Draw]:
+    def cloning_draws(self, batch: int) -> dict[str, RandomInput]:
         """What L_d needs of chance."""
-        return {"t": Draw("uniform", (batch,)), "noise": Draw("normal", (batch, self.policy.action_size))}
+        return {"t": RandomInput("uniform", (batch,)), "noise": RandomInput("normal", (batch, self.policy.action_size))}
 
-    def objective_draws(self, batch: int) -> dict[str, Draw]:
+    def objective_draws(self, batch: int) -> dict[str, RandomInput]:
         """What `objective` needs of chance."""
-        z = Draw("normal", (self.chain.steps, batch, self.policy.action_size))
-        return self.cloning_draws(batch) | {"z": z, "twin": Draw("uniform", ())}
+        z = RandomInput("normal", (self.chain.steps, batch, self.policy.action_size))
+        return self.cloning_draws(batch) | {"z": z, "twin": RandomInput("uniform", ())}
 
     def _clone(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         batch = self._batch(draws)
         loss = self.policy.denoising_loss(
             self.behaviour.theta, batch.observations, batch.actions, draws["t"], draws["noise"]
         )
-        self.behaviour.descend(gradient(loss, self.behaviour), falling(step, self.config.behaviour_steps))
-        self.behaviour.track(self.config.average_rate)
+        self.behaviour.adam_step(gradient(loss, self.behaviour), linear_decay(step, self.config.behaviour_steps))
+        self.behaviour.update_ema(self.config.ema_rate)
         metrics = self.behaviour_critics.learn(batch, self.behaviour_critics.data_targets(batch))
         return metrics | {"cloning": loss.detach()}
 
@@ -196,17 +196,17 @@ class SafeDQL:
 
     def _begin(self) -> None:
         """Every replica starts from its seed's behaviour policy and critics."""
-        self.actor.restart_from(self.behaviour, self.problem.seed_index)
-        self.critics.q.restart_from(self.behaviour_critics.q, self.problem.seed_index)
+        self.actor.copy_from(self.behaviour, self.problem.seed_index)
+        self.critics.q.copy_from(self.behaviour_critics.q, self.problem.seed_index)
 
     def _improve(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         batch, config = self._batch(draws), self.config
         with torch.no_grad():
-            next_actions = self.policy.sample(self.actor.average, batch.next_observations, draws["next_z"])
+            next_actions = self.policy.sample(self.actor.ema, batch.next_observations, draws["next_z"])
         metrics = self.critics.learn(batch, self.critics.bellman_targets(batch, next_actions))
         terms = self.objective(self.actor.theta, batch.observations, batch.actions, draws)
-        self.actor.descend(gradient(terms.loss, self.actor), falling(step, config.improvement_steps))
-        self.actor.track(config.average_rate)
+        self.actor.adam_step(gradient(terms.loss, self.actor), linear_decay(step, config.improvement_steps))
+        self.actor.update_ema(config.ema_rate)
         if config.dual_rate > 0:
             self._ascend(terms.predicted_cost.detach())
         return metrics | {name: value.detach() for name, value in terms._asdict().items()}
@@ -244,18 +244,18 @@ class SafeDQL:
         )
 
     @torch.no_grad()
-    def foretell(
+    def predict(
         self, observations: Float[Tensor, "replicas batch obs"], actions: Float[Tensor, "replicas batch act"]
     ) -> TwinValues:
         """What the (slowly moving) target critics say of these actions."""
-        return self.critics.values(self.critics.q.average, observations, actions)
+        return self.critics.values(self.critics.q.ema, observations, actions)
 
     @torch.no_grad()
     def sample(
         self, observations: Float[Tensor, "replicas batch obs"], z: Float[Tensor, "replicas step batch act"]
     ) -> Float[Tensor, "replicas batch act"]:
         """Actions of the evaluated (averaged) policies themselves, for standard normal z."""
-        return self.policy.sample(self.actor.average, observations, z)
+        return self.policy.sample(self.actor.ema, observations, z)
 
     @torch.no_grad()
     def best(
@@ -268,17 +268,17 @@ class SafeDQL:
         count = z.shape[2] // observations.shape[1]
         repeated = observations.repeat_interleave(count, dim=1)
         candidates = self.sample(repeated, z)
-        values = self.foretell(repeated, candidates)
-        return pick(candidates, merit(values.least_reward, values.greatest_cost, self.kappa), count)
+        values = self.predict(repeated, candidates)
+        return best_of_n(candidates, selection_score(values.least_reward, values.greatest_cost, self.kappa), count)
 
     def actors(self) -> dict[str, Act]:
         """The configured choice first."""
-        other: Choice = "sample" if self.config.choose == "best" else "best"
-        return {choice: self.acting(choice) for choice in (self.config.choose, other)}
+        other: Choice = "sample" if self.config.action_selection == "best-of-n" else "best-of-n"
+        return {choice: self.acting(choice) for choice in (self.config.action_selection, other)}
 
     def acting(self, choice: Choice) -> Act:
         """A way to act whose randomness is numbered from its first call on, see `acting_noise`."""
-        call, count = 0, self.config.candidates if choice == "best" else 1
+        call, count = 0, self.config.candidates if choice == "best-of-n" else 1
         steps, size = self.chain.steps, self.policy.action_size
 
         def act(observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
@@ -290,7 +290,7 @@ class SafeDQL:
         def one_part(states: Float[Tensor, "replicas batch obs"], part: int) -> Float[Tensor, "replicas batch act"]:
             seeds, device = self.problem.replica_seeds, self.problem.device
             z = acting_noise(seeds, call, states.shape[1], count, steps, size, device, part)
-            return self.best(states, z) if choice == "best" else self.sample(states, z)
+            return self.best(states, z) if choice == "best-of-n" else self.sample(states, z)
 
         return act
 

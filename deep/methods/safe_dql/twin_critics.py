@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deep.core.problem import Problem
-from deep.core.validation import ABOVE_0, AT_LEAST_1, RATE, accept
+from deep.core.validation import ABOVE_0, AT_LEAST_1, RATE, check_ranges
 from deep.data.replay import Batch
 from deep.methods.parts.critics import bellman_target, td_loss
 from deep.nn.mlp import MLP, Ensemble, initial_parameters
@@ -50,19 +50,19 @@ class TwinConfig:
     """Rate of the target critics' moving average."""
 
     def __post_init__(self) -> None:
-        accept(self, "critics.", hidden=AT_LEAST_1, learning_rate=ABOVE_0, target_rate=RATE)
+        check_ranges(self, "critics.", hidden=AT_LEAST_1, learning_rate=ABOVE_0, target_rate=RATE)
 
 
 class TwinCritics:
     """Four critics for each owner of a policy; `owners` are their seeds."""
 
-    def __init__(self, config: TwinConfig, problem: Problem, name: str, owners: tuple[int, ...]) -> None:
+    def __init__(self, config: TwinConfig, problem: Problem, name: str, policy_seeds: tuple[int, ...]) -> None:
         self.config, self.problem, self.name = config, problem, name
         replay = problem.replay
         inputs = replay.observations.shape[1] + replay.actions.shape[1]
         self.network = Ensemble(MLP(inputs, 1, config.hidden, config.activation), 4)
-        initial = initial_parameters(self.network, owners, "twin critics").to(problem.device)
-        self.q = Parameters(initial, Adam(config.learning_rate), average=True)
+        initial = initial_parameters(self.network, policy_seeds, "twin critics").to(problem.device)
+        self.q = Parameters(initial, Adam(config.learning_rate), ema=True)
         self.unit = 1 / (1 - problem.gamma)
         """Networks foretell values divided by this, sum_t gamma^t, so that outputs are of order one."""
         rewards = replay.rewards
@@ -90,11 +90,11 @@ class TwinCritics:
 
         The clamp is Assumption 1: |Q_r| <= R_max / (1 - gamma), 0 <= Q_c <= C_max / (1 - gamma).
         """
-        following = self._raw(self.q.average, batch.next_observations, next_actions)
-        gamma, alive = self.problem.gamma, batch.alive
-        worst_r, worst_c = following[:, :2].amin(1, keepdim=True), following[:, 2:].amax(1, keepdim=True)
-        reward = bellman_target(batch.rewards / self.unit, alive, worst_r, gamma, self.reward_bounds)
-        cost = bellman_target(batch.costs / self.unit, alive, worst_c, gamma, self.cost_bounds)
+        next_value = self._raw(self.q.ema, batch.next_observations, next_actions)
+        gamma, not_terminal = self.problem.gamma, batch.not_terminal
+        worst_r, worst_c = next_value[:, :2].amin(1, keepdim=True), next_value[:, 2:].amax(1, keepdim=True)
+        reward = bellman_target(batch.rewards / self.unit, not_terminal, worst_r, gamma, self.reward_bounds)
+        cost = bellman_target(batch.costs / self.unit, not_terminal, worst_c, gamma, self.cost_bounds)
         return torch.cat([reward, cost], dim=1).repeat_interleave(2, dim=1)
 
     def data_targets(self, batch: Batch) -> Float[Tensor, "n 4 batch"]:
@@ -106,6 +106,6 @@ class TwinCritics:
         """One step of squared error towards the targets, and of the target critics."""
         q = self._raw(self.q.theta, batch.observations, batch.actions)
         loss = td_loss(q, targets)
-        self.q.descend(gradient(loss, self.q))
-        self.q.track(self.config.target_rate)
+        self.q.adam_step(gradient(loss, self.q))
+        self.q.update_ema(self.config.target_rate)
         return {"critic_loss": loss.detach()}
