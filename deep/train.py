@@ -23,7 +23,7 @@ from deep.envs.custom import check as check_simulator
 from deep.evaluate import plots
 from deep.evaluate.scores import evaluate, remarks, table
 from deep.evaluate.summary import summary_of
-from deep.methods.registry import ALGORITHMS
+from deep.methods.registry import METHODS
 from deep.runs.cuda_graphs import eager, graphed
 from deep.runs.experiment import Config, Experiment, Settings, identity, take_dynamics
 from deep.runs.folder import RunFolder, changed_since
@@ -56,8 +56,8 @@ def parse(arguments: list[str] | None = None) -> Options[Any]:
     first.add_argument("--algorithm", default="drcorl")
     first.add_argument("--preset", default="quick")
     known, _ = first.parse_known_args(arguments)
-    algorithm = ALGORITHMS.get(known.algorithm, ALGORITHMS["drcorl"])
-    method = algorithm.presets.get(known.preset, algorithm.presets["quick"])
+    presets = METHODS.get(known.algorithm, METHODS["drcorl"]).spec.presets
+    method = presets.get(known.preset, presets["quick"])
     kind = Options[type(method)]
     try:
         return tyro.cli(kind, args=arguments, default=kind(method=method), prog="python -m deep.train")

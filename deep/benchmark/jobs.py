@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from deep.benchmark.presets import SCALES, STUDIES, Scale, ScaleName, Study, StudyName
-from deep.methods.registry import ALGORITHMS
+from deep.methods.registry import spec_of
+from deep.methods.spec import words
 from deep.tasks import find_task
 from deep.train import parse, settings_of
 from theory.support.errors import InputError
@@ -107,7 +108,7 @@ def expand(grid: Grid) -> list[Job]:
     names = [job.name for job in jobs]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"two jobs are called {twice[0]}: accepted are data files and variants of different names")
-    return sorted(jobs, key=lambda job: job.algorithm.startswith("bc"))
+    return sorted(jobs, key=lambda job: spec_of(job.algorithm).cheap)
 
 
 def _data_set(entry: str) -> tuple[str, str, str]:
@@ -144,7 +145,8 @@ def _options(method: str, scale: Scale, study: Study, extra: dict[str, tuple[str
     algorithm, _, variant = method.partition(":")
     if variant and method not in extra and method not in study.options:
         raise InputError(f'{method}: say what the variant is, with --options {method}="..."')
-    built_in = [*scale.options.get("all", ()), *scale.options.get(algorithm, ()), *study.options.get(method, ())]
+    brief = words(spec_of(algorithm).brief) if scale.brief else ()
+    built_in = [*scale.options, *brief, *study.options.get(method, ())]
     given = [word for name in dict.fromkeys(("all", algorithm, method)) for word in extra.get(name, ())]
     return ("--preset", scale.preset, *built_in, *given)
 
@@ -157,8 +159,6 @@ def _split(seeds: tuple[int, ...], size: int) -> list[tuple[int, ...]]:
 
 def _check(job: Job) -> None:
     """Refuse now what deep.train would refuse later."""
-    if job.algorithm not in ALGORITHMS:
-        raise InputError(f"unknown algorithm {job.algorithm!r}: accepted are {', '.join(ALGORITHMS)}")
     if job.episodes < 1:
         raise InputError(f"--episodes {job.episodes}: accepted is a number of at least 1, or 0 for the scale's")
     settings_of(parse(job.words())).check()

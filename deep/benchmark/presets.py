@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from deep.methods.registry import Preset
+from deep.methods import registry
+from deep.methods.spec import Preset
 
 ScaleName = Literal["smoke", "quick", "paper"]
 StudyName = Literal["table", "limits", "schedules", "schedules_printed", "time"]
@@ -12,12 +13,14 @@ StudyName = Literal["table", "limits", "schedules", "schedules_printed", "time"]
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is spent on each method; `options` are words of deep.train's command line, by algorithm or "all"."""
+    """How much is spent on each method; `options` are words of deep.train's command line, for every method."""
 
     preset: Preset
     seeds: tuple[int, ...]
     episodes: int
-    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    brief: bool = False
+    """Whether each method takes its own `deep.methods.spec.MethodSpec.brief` changes."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +37,14 @@ SCALES: dict[ScaleName, Scale] = {
         "quick",
         (0,),
         10,
-        {
-            "all": ("--dynamics.steps", "4000"),
-            "bc_all": ("--steps", "5000"),
-            "bc_safe": ("--steps", "5000"),
-            "bc_best": ("--steps", "5000"),
-            "safe_dql": ("--behaviour-steps", "4000", "--improvement-steps", "1000"),
-        },
+        ("--dynamics.steps", "4000"),
+        brief=True,
     ),
     "quick": Scale("quick", (0, 1, 2), 20),
     "paper": Scale("paper", (0, 1, 2), 20),
 }
 
-METHODS = ("bc_all", "bc_safe", "bc_best", "drcorl", "safe_dql")
+METHODS = tuple(registry.METHODS)
 
 
 def growth(kind: str, c0: float, c1: float, steps_per_epoch: int) -> tuple[str, ...]:

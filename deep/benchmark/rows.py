@@ -9,12 +9,13 @@ from deep.benchmark.jobs import Job, job_from
 from deep.benchmark.running import MARKER, finished, run_folder
 from deep.core.files import read_json
 from deep.evaluate.summary import LAST
+from deep.methods.registry import METHODS, rank_of
 from theory.support.errors import InputError
 from theory.support.tables import Row, read_table
 
 CELL = ("task", "data", "algorithm", "variant", "choice", "seed", "cost_limit")
 """What tells one row from another."""
-TITLES = {"bc_all": "BC-All", "bc_safe": "BC-Safe", "bc_best": "BC-Best", "drcorl": "DRCORL", "safe_dql": "Safe-DQL"}
+TITLES = {name: entry.spec.title for name, entry in METHODS.items()}
 CHOICES = {"": "", "best-of-n": "best of N", "sample": "policy itself", LAST: "last policy"}
 
 
@@ -88,8 +89,7 @@ def rows_of(runs: Iterable[Run], earlier: Iterable[Row] = ()) -> list[Row]:
                 f"the runs {same['run']} and {row['run']} saw different data of {row['task']} under the name "
                 f"{row['data']}: files of different content are accepted under different names"
             )
-    order = list(TITLES)
-    return sorted(rows, key=lambda row: [order.index(row[k]) if k == "algorithm" else row[k] for k in CELL])
+    return sorted(rows, key=lambda row: [rank_of(row[k]) if k == "algorithm" else row[k] for k in CELL])
 
 
 def with_run(rows: Iterable[Row], runs: Iterable[Run]) -> list[Row]:

@@ -7,7 +7,8 @@ limit and those that act most like it (`deep.data.selection`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -18,10 +19,11 @@ from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, check_ranges
 from deep.data.selection import Selection
+from deep.methods.spec import MethodSpec
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 from deep.nn.policies import Policy
-from deep.ope.model_rollouts import DynamicsEnsemble
+from theory.support.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,9 @@ class BCConfig:
 class BC:
     """The learner, for all replicas of a problem at once."""
 
-    def __init__(self, config: BCConfig, problem: Problem, dynamics: DynamicsEnsemble) -> None:
+    def __init__(self, config: BCConfig, problem: Problem) -> None:
         self.config, self.problem = config, problem
-        obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
-        self.policy = Policy(obs, act, "dirac", config.hidden)
+        self.policy = Policy(problem.observation_size, problem.action_size, "dirac", config.hidden)
         initial = initial_parameters(self.policy, problem.replica_seeds, "policy").to(problem.device)
         self.actor = Parameters(initial, Adam(config.learning_rate), ema=True)
         self.rows = config.clone.rows(problem.data, problem.replica_limits, problem.device)
@@ -81,3 +82,25 @@ class BC:
 
     def report(self) -> dict[str, object]:
         return {"cloned_transitions": self.rows.counts.tolist()}
+
+
+def _spec(trajectories: Literal["all", "safe", "best"], title: str) -> MethodSpec:
+    def build(config: BCConfig, problem: Problem) -> BC:
+        if config.clone.trajectories != trajectories:  # the tables would show it under the wrong title
+            given = f"--clone.trajectories {config.clone.trajectories} with --algorithm bc_{trajectories}"
+            raise InputError(f"{given}: accepted is {trajectories}, or --algorithm bc_{config.clone.trajectories}")
+        return BC(config, problem)
+
+    quick = BCConfig(clone=Selection(trajectories))
+    return MethodSpec(
+        title=title,
+        paper="Liu et al. 2023 (DSRL)",
+        build=build,
+        presets={"quick": quick, "paper": replace(quick, steps=100_000)},
+        smoke={"steps": 100, "batch_size": 16, "hidden": (16,)},
+        brief={"steps": 5000},
+        cheap=True,
+    )
+
+
+ALL, SAFE, BEST = _spec("all", "BC-All"), _spec("safe", "BC-Safe"), _spec("best", "BC-Best")

@@ -1,87 +1,64 @@
-"""The methods, by the name that the commands accept; each with the configuration of either preset."""
+"""The methods by the name that commands accept. A method's module is imported when the method is used, not before."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
 
-from deep.core.method import Method
-from deep.core.problem import Problem
-from deep.data.selection import Selection
-from deep.methods.bc import BC, BCConfig
-from deep.methods.drcorl.behaviour_model import BehaviourConfig
-from deep.methods.drcorl.drcorl import DRCORL, DRCORLConfig
-from deep.methods.drcorl.gate import GateConfig
-from deep.methods.parts.critics import CriticConfig
-from deep.methods.safe_dql.safe_dql import SafeDQL, SafeDQLConfig
-from deep.methods.safe_dql.twin_critics import TwinConfig
-from deep.ope.model_rollouts import DynamicsEnsemble
 from theory.support.errors import InputError
 
-Preset = str
-"""quick: minutes on two CPU cores. paper: the sizes and numbers of steps that the papers print, for a GPU."""
+if TYPE_CHECKING:
+    from deep.methods.spec import MethodSpec
 
 
 @dataclass(frozen=True)
-class Algorithm:
-    """How a method is built, and its configurations."""
+class Entry:
+    """Where a method's specification is."""
 
-    build: Callable[[Any, Problem, DynamicsEnsemble], Method]
-    presets: dict[Preset, Any]
+    path: str
+    """MODULE:NAME."""
 
+    @property
+    def module(self) -> str:
+        """The module that holds the method."""
+        return self.path.partition(":")[0]
 
-def _cloning(which: Any) -> Algorithm:
-    quick = BCConfig(clone=Selection(which))
-
-    def build(config: BCConfig, problem: Problem, dynamics: DynamicsEnsemble) -> BC:
-        if config.clone.trajectories != which:  # the tables would call it by a name that it does not deserve
-            found = f"--clone.trajectories {config.clone.trajectories} with --algorithm bc_{which}"
-            raise InputError(f"{found}: accepted is {which}, or --algorithm bc_{config.clone.trajectories}")
-        return BC(config, problem, dynamics)
-
-    return Algorithm(build, {"quick": quick, "paper": replace(quick, steps=100_000)})
+    @property
+    def spec(self) -> "MethodSpec":
+        """The specification; imports the method's module."""
+        return _read(self.path)
 
 
-ALGORITHMS: dict[str, Algorithm] = {
-    "drcorl": Algorithm(
-        DRCORL,
-        {
-            "quick": DRCORLConfig(),
-            "paper": DRCORLConfig(
-                behaviour=BehaviourConfig(
-                    steps=2_000_000,
-                    batch_size=2048,
-                    width=256,
-                    dropout=0.1,
-                    learning_rate=3e-4,
-                    kl_weight="vds",
-                    t_range=(0.02, 0.98),
-                ),
-                critics=CriticConfig(steps=100_000),
-                clone=Selection("all"),
-                policy_states="all",
-                cloning_steps=20_000,
-                adaptation_steps=2050,
-                adaptation_rate=6e-4,
-                gate=GateConfig(kind="ucb", k=2.0, select="last"),
-            ),
-        },
-    ),
-    "safe_dql": Algorithm(
-        SafeDQL,
-        {
-            "quick": SafeDQLConfig(),
-            "paper": SafeDQLConfig(
-                critics=TwinConfig(hidden=(256, 256, 256), activation="mish"),
-                behaviour_steps=0,
-                improvement_steps=1_000_000,
-                hidden=(256, 256, 256),
-                ema_rate=0.001,
-                eta=1.0,
-                candidates=50,
-            ),
-        },
-    ),
-    "bc_all": _cloning("all"),
-    "bc_safe": _cloning("safe"),
-    "bc_best": _cloning("best"),
+@cache
+def _read(path: str) -> "MethodSpec":
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
+
+
+METHODS: dict[str, Entry] = {
+    "bc_all": Entry("deep.methods.bc:ALL"),
+    "bc_safe": Entry("deep.methods.bc:SAFE"),
+    "bc_best": Entry("deep.methods.bc:BEST"),
+    "drcorl": Entry("deep.methods.drcorl.drcorl:SPEC"),
+    "safe_dql": Entry("deep.methods.safe_dql.safe_dql:SPEC"),
 }
+"""In the order of tables and figures."""
+
+if TYPE_CHECKING:
+    Algorithm = str
+else:
+    Algorithm = Literal[tuple(METHODS)]
+"""The type of an option that names a method."""
+
+
+def spec_of(algorithm: str) -> "MethodSpec":
+    """The specification of a method; raises `InputError` for a name that is not registered."""
+    if algorithm not in METHODS:
+        raise InputError(f"unknown algorithm {algorithm!r}: accepted are {', '.join(METHODS)}")
+    return METHODS[algorithm].spec
+
+
+def rank_of(algorithm: str) -> tuple[int, str]:
+    """A sort key: the order of the registry, then the names that are not registered."""
+    names = list(METHODS)
+    return (names.index(algorithm) if algorithm in METHODS else len(names), algorithm)

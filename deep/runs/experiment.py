@@ -16,14 +16,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deep.core.files import read_json, read_tensors
-from deep.core.method import Choosing
+from deep.core.method import Choosing, Method
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.data.custom import CustomData, load_custom, task_of
 from deep.data.dataset import OfflineDataset, load
 from deep.data.replay import Replay
 from deep.envs.counted import CountedSimulator
-from deep.methods.registry import ALGORITHMS
+from deep.methods.registry import Algorithm, spec_of
 from deep.nn.policies import Act
 from deep.ope.dynamics import DynamicsConfig
 from deep.ope.interface import Estimator, HasEstimator
@@ -44,7 +44,7 @@ class Settings(Generic[Config]):
     task: str = "auto"
     """Short name or DSRL id, `python -m deep.tasks` lists them; own: data of your own. auto: the task that the file of
     --dataset was recorded on, own if that is none of the table, and HopperVel where no file is named."""
-    algorithm: Literal["drcorl", "safe_dql", "bc_all", "bc_safe", "bc_best"] = "drcorl"
+    algorithm: Algorithm = "drcorl"
     """The method."""
     preset: Literal["quick", "paper"] = "quick"
     """quick: minutes on two CPU cores. paper: the sizes and steps that the paper prints, for a GPU."""
@@ -112,18 +112,30 @@ class Experiment:
             self.device,
             CountedSimulator(self.task, replicas) if self.task.simulated else None,
         )
-        self.dynamics = DynamicsEnsemble(settings.dynamics, self.problem)
-        self.method = ALGORITHMS[settings.algorithm].build(settings.method, self.problem, self.dynamics)
+        spec = spec_of(settings.algorithm)
+        needed = "dynamics" in spec.needs
+        self._dynamics = None
+        if needed or settings.dynamics.steps > 0:
+            self._dynamics = DynamicsEnsemble(settings.dynamics, self.problem)
+        self.method: Method = spec.build(settings.method, self.problem, *([self._dynamics] if needed else []))
 
     def phases(self) -> list[Phase]:
         """The dynamics models first, so that a method may use them; then the method's own phases."""
-        return [*self.dynamics.phases(), *self.method.phases()]
+        return [*([] if self._dynamics is None else self._dynamics.phases()), *self.method.phases()]
 
     def tensors(self) -> dict[str, Tensor]:
         """All that training changes."""
         simulator = self.problem.simulator
         counted = {} if simulator is None else {"simulator_episodes": simulator.episodes}
-        return self.dynamics.tensors() | self.method.tensors() | counted
+        dynamics = {} if self._dynamics is None else self._dynamics.tensors()
+        return dynamics | self.method.tensors() | counted
+
+    @property
+    def dynamics(self) -> DynamicsEnsemble:
+        """The learned dynamics; raises `InputError` where neither the method nor an offline estimate needs any."""
+        if self._dynamics is None:
+            raise InputError("--dynamics.steps 0: this run has no learned dynamics")
+        return self._dynamics
 
     @property
     def estimator(self) -> Estimator:
@@ -174,7 +186,7 @@ def identity(experiment: Experiment) -> dict[str, Any]:
 
 def settings_from(saved: Mapping[str, Any]) -> Settings[Any]:
     """The settings that `identity` wrote, read back from JSON. Raises `InputError` for names that are unknown here."""
-    method = type(ALGORITHMS[saved["algorithm"]].presets[saved["preset"]])
+    method = type(spec_of(saved["algorithm"]).presets[saved["preset"]])
     plain = {key: value for key, value in saved.items() if key not in ("method", "dataset_sha256")}
     return _build(Settings, {**plain, "method": _build(method, saved["method"])})
 

@@ -8,7 +8,10 @@ machine, which other work may share; ratios were measured by turns, and carry ov
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 import torch
@@ -18,18 +21,15 @@ from torch import Tensor
 from deep.core.memory import keep_freed_memory
 from deep.core.phase import Phase
 from deep.core.randomness import draw_block
+from deep.methods.registry import METHODS, Algorithm
 from deep.runs.experiment import Experiment
-from deep.speed import drcorl, others
 from deep.speed.measure import Work, largest_cost, machine, operations, product, rates
 from deep.train import parse, settings_of
 from theory.support.errors import InputError, exit_on_input_error
 from theory.support.files import write_whole
 
-PLAIN: dict[str, dict[str, Any]] = {
-    "drcorl": drcorl.PHASES,
-    "safe_dql": others.SAFE_DQL,
-    "bc_all": others.CLONING,
-}
+ROOM = "deep.speed.plain"
+"""A method of module NAME has its plain loop in this room's NAME; a method may have none."""
 STEPS = 8
 """Different steps, with draws of their own, over which a measurement goes round and round."""
 
@@ -38,8 +38,8 @@ STEPS = 8
 class Speed:
     """Measure how fast training is on this machine."""
 
-    algorithms: tuple[Literal["drcorl", "safe_dql", "bc_all"], ...] = ("drcorl", "safe_dql", "bc_all")
-    """Whose phases."""
+    algorithms: tuple[Algorithm, ...] = ("drcorl", "safe_dql", "bc_all")
+    """Methods that have a plain loop in deep/speed/plain."""
     phases: tuple[str, ...] = ()
     """Only phases of these names; none: all."""
     replicas: tuple[int, ...] = (1, 4, 16)
@@ -68,7 +68,7 @@ def run(speed: Speed) -> dict[str, Any]:
     """Measure, print, write."""
     if min(speed.replicas, default=0) < 1 or speed.seconds <= 0 or speed.threads < 1:
         raise InputError("--replicas, --seconds and --threads: accepted are numbers above 0, one replica or more")
-    names = sorted({name for algorithm in speed.algorithms for name in PLAIN[algorithm]})
+    names = sorted({name for algorithm in speed.algorithms for name in plain(algorithm).PHASES})
     if unknown := set(speed.phases) - set(names):
         raise InputError(f"--phases {' '.join(sorted(unknown))}: accepted are {', '.join(names)}")
     before = torch.get_num_threads()
@@ -83,6 +83,15 @@ def run(speed: Speed) -> dict[str, Any]:
     return found
 
 
+def plain(algorithm: str) -> ModuleType:
+    """The module with the method's plain loop: PHASES, a learner of one replica by the phase's name; and OPTIONS, words
+    of deep.train's command line, where it needs any. Raises `InputError` where the method has none."""
+    name = f"{ROOM}.{METHODS[algorithm].module.rpartition('.')[2]}"
+    if find_spec(name) is None:
+        raise InputError(f"--algorithms {algorithm}: accepted are methods with a plain loop, and {name} does not exist")
+    return import_module(name)
+
+
 def measure(speed: Speed) -> dict[str, Any]:
     device = torch.device(speed.device)
     large, size = product(1, 2048, 2048, 2048, device)
@@ -94,7 +103,7 @@ def measure(speed: Speed) -> dict[str, Any]:
         for replicas in speed.replicas:
             experiment = build(speed, algorithm, replicas)
             for phase in experiment.phases():
-                wanted = phase.name in PLAIN[algorithm] and phase.name in (speed.phases or (phase.name,))
+                wanted = phase.name in plain(algorithm).PHASES and phase.name in (speed.phases or (phase.name,))
                 if wanted and phase.steps > 0:
                     rows.append({"algorithm": algorithm, "replicas": replicas, **one_phase(speed, experiment, phase)})
                     print(line(rows[-1], largest), flush=True)
@@ -114,7 +123,7 @@ def measure(speed: Speed) -> dict[str, Any]:
 
 def build(speed: Speed, algorithm: str, replicas: int) -> Experiment:
     words = ["--algorithm", algorithm, "--preset", speed.preset, "--device", speed.device, "--cost-limits", "20"]
-    words += ["--gate.kind", "ucb", "--gate.select", "last"] if algorithm == "drcorl" else []
+    words += getattr(plain(algorithm), "OPTIONS", ())
     words += ["--dynamics.steps", "0", "--seeds", *map(str, range(replicas)), *speed.options]
     return Experiment(settings_of(parse(words)))
 
@@ -123,7 +132,8 @@ def one_phase(speed: Speed, experiment: Experiment, phase: Phase) -> dict[str, A
     """Steps per second of one phase, stacked and plain, and what its products alone would take."""
     algorithm, device, replicas = experiment.settings.algorithm, experiment.device, len(phase.seeds)
     phase.on_start()
-    plain = [PLAIN[algorithm][phase.name](experiment.method, replica) for replica in range(replicas)]
+    learner_of = plain(algorithm).PHASES[phase.name]
+    learners = [learner_of(experiment.method, replica) for replica in range(replicas)]
     blocks = draw_block(phase.draws, phase.seeds, phase.name, 0, STEPS, device)
     draws = [{name: block[k] for name, block in blocks.items()} for k in range(STEPS)]
     own = [[{name: block[i] for name, block in step.items()} for i in range(replicas)] for step in draws]
@@ -135,7 +145,7 @@ def one_phase(speed: Speed, experiment: Experiment, phase: Phase) -> dict[str, A
 
     def one_by_one() -> None:
         k = turns["plain"] = (turns["plain"] + 1) % STEPS
-        for learner, mine in zip(plain, own[k], strict=True):
+        for learner, mine in zip(learners, own[k], strict=True):
             learner.update(k, mine)
 
     products, size = common_product(experiment, phase)

@@ -6,15 +6,17 @@ import pytest
 import torch
 
 from deep.core.randomness import draw_block
-from deep.speed.__main__ import PLAIN, main
+from deep.methods.registry import METHODS, Entry
+from deep.speed.__main__ import main, plain
 from tests.methods.test_replicas import double  # noqa: F401 a fixture
+from theory.support.errors import InputError
 
 OPTIONS = {
     "drcorl": ["--gate.kind", "ucb", "--gate.select", "last", "--dynamics.steps", "0", "--behaviour.dropout", "0.1"],
     "safe_dql": ["--algorithm", "safe_dql", "--batch-size", "16", "--critics.hidden", "16", "--hidden", "16", "16"],
     "bc_all": ["--algorithm", "bc_safe", "--batch-size", "16"],
 }
-CASES = [(algorithm, phase) for algorithm, phases in PLAIN.items() for phase in phases]
+CASES = [(algorithm, phase) for algorithm in OPTIONS for phase in plain(algorithm).PHASES]
 
 
 @pytest.mark.parametrize(("algorithm", "name"), CASES)
@@ -23,7 +25,7 @@ def test_the_plain_loop_is_the_same_update(build, double, algorithm, name):  # n
     experiment = build("--seeds", "1", "2", "--cost-limits", "4", *OPTIONS[algorithm])
     phase = next(phase for phase in experiment.phases() if phase.name == name)
     phase.on_start()
-    plain = [PLAIN[algorithm][name](experiment.method, replica) for replica in (0, 1)]
+    learners = [plain(algorithm).PHASES[name](experiment.method, replica) for replica in (0, 1)]
     before = {key: tensor.clone() for key, tensor in experiment.tensors().items()}
     draws = draw_block(phase.draws, phase.seeds, name, 0, 3, experiment.device)
     for step in range(3):
@@ -31,11 +33,11 @@ def test_the_plain_loop_is_the_same_update(build, double, algorithm, name):  # n
         gates = experiment.method.gate.cost.clone() if name == "adaptation" else None
         phase.update(torch.tensor(float(step)), now)
         for replica in (0, 1):
-            plain[replica].update(step, {key: block[replica] for key, block in now.items()})
+            learners[replica].update(step, {key: block[replica] for key, block in now.items()})
         assert gates is None or gates.shape == (2,)
     after = experiment.tensors()
     for replica in (0, 1):
-        for key, row in plain[replica].learned().items():
+        for key, row in learners[replica].learned().items():
             assert not torch.equal(before[key][replica], after[key][replica]), key
             torch.testing.assert_close(row, after[key][replica], rtol=1e-8, atol=1e-10, msg=f"{key} {replica}")
 
@@ -53,6 +55,12 @@ def test_the_command_prints_and_writes_what_it_measured(tmp_path, capsys):
     assert two["flops"] == 2 * one["flops"]
     assert found["machine"]["threads"] == 1
     assert "cloning" in capsys.readouterr().out
+
+
+def test_a_method_without_a_plain_loop_is_rejected(monkeypatch):
+    monkeypatch.setitem(METHODS, "bcq_lag", Entry("deep.methods.bcq_lag:SPEC"))
+    with pytest.raises(InputError, match="--algorithms bcq_lag: accepted are methods with a plain loop"):
+        plain("bcq_lag")
 
 
 @pytest.mark.parametrize("words", [["--replicas", "0"], ["--seconds", "0"], ["--phases", "nonsense"]])

@@ -41,7 +41,7 @@ def build(lattice: Lattice, trial: Trial) -> tuple[Behaviour, Experiment]:
     settings = Settings(
         trial.config,
         task=lattice.name,
-        algorithm=trial.algorithm,  # pyright: ignore[reportArgumentType]
+        algorithm=trial.algorithm,
         seeds=trial.seeds,
         cost_limits=lattice.limits,
         gamma=GAMMA,

@@ -18,15 +18,15 @@ import tyro
 
 from deep.core.files import read_json
 from deep.core.provenance import processor
+from deep.methods.registry import METHODS
 from theory.support.errors import InputError, exit_on_input_error
-from verification.checker.hashing import dependencies, meanings, source
+from verification.checker.hashing import dependencies, meanings
 from verification.lattice import figure
 from verification.lattice.methods import DATA_SEED, TRAJECTORIES, run
 from verification.lattice.tasks import GAMMA, LATTICES
 from verification.lattice.trials import TRIALS, Trial, described
 
 RESULTS = Path(__file__).parent / "results.json"
-ALGORITHMS = {"deep.methods.bc", "deep.methods.drcorl.drcorl", "deep.methods.safe_dql.safe_dql"}
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,10 @@ class Options:
 
 def rests(trial: Trial) -> list[Path]:
     """The files that a trial's rows rest on: its algorithm and what trains, plays and scores any."""
-    algorithm = next(name for name in ALGORITHMS if trial.algorithm.startswith(name.rsplit(".", 1)[-1]))
-    # The trials' settings are hashed as such, and of the registry of all algorithms its own file alone.
-    shared = dependencies(
-        "verification.lattice.methods", {*ALGORITHMS, "deep.methods.registry", "verification.lattice.trials"}
-    )
-    registry = source("deep.methods.registry")
-    return sorted({*dependencies(algorithm), *shared, *([registry] if registry else ())})
+    # The settings of a trial are hashed themselves, and a new line in the registry changes no other method's result.
+    without = {"deep.methods.registry", "verification.lattice.trials", *(entry.module for entry in METHODS.values())}
+    shared = dependencies("verification.lattice.methods", without)
+    return sorted({*dependencies(METHODS[trial.algorithm].module), *shared})
 
 
 def fingerprint(trial: Trial) -> str:

@@ -25,6 +25,7 @@ from deep.methods.drcorl.gate import Gate, GateConfig
 from deep.methods.drcorl.hybrid import OnlineConfig
 from deep.methods.drcorl.safe_adaptation import SafeAdaptation, SafeAdaptationConfig
 from deep.methods.parts.critics import CostCritic, CriticConfig, RewardCritic
+from deep.methods.spec import MethodSpec
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 from deep.nn.policies import Policy, PolicyClass
@@ -280,3 +281,45 @@ class DRCORL:
     def report(self) -> dict[str, object]:
         reward, cost = self.scales.T.tolist()
         return {"gradient_scale_reward": reward, "gradient_scale_cost": cost, **self.gate.report()}
+
+
+SPEC = MethodSpec(
+    title="DRCORL",
+    paper="DRCORL preprint",
+    build=DRCORL,
+    presets={
+        "quick": DRCORLConfig(),
+        "paper": DRCORLConfig(
+            behaviour=BehaviourConfig(
+                steps=2_000_000,
+                batch_size=2048,
+                width=256,
+                dropout=0.1,
+                learning_rate=3e-4,
+                kl_weight="vds",
+                t_range=(0.02, 0.98),
+            ),
+            critics=CriticConfig(steps=100_000),
+            clone=Selection("all"),
+            policy_states="all",
+            cloning_steps=20_000,
+            adaptation_steps=2050,
+            adaptation_rate=6e-4,
+            gate=GateConfig(kind="ucb", k=2.0, select="last"),
+        ),
+    },
+    smoke={
+        "behaviour.steps": 100,
+        "behaviour.width": 16,
+        "behaviour.batch_size": 16,
+        "critics.steps": 100,
+        "critics.regression_steps": 50,
+        "critics.hidden": (16,),
+        "critics.ensemble": 2,
+        "cloning_steps": 100,
+        "adaptation_steps": 100,
+        "batch_size": 16,
+        "hidden": (16,),
+    },
+    needs=frozenset({"dynamics"}),
+)

@@ -29,10 +29,10 @@ from deep.methods.parts.critics import episodic_to_discounted
 from deep.methods.parts.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
 from deep.methods.safe_dql.best_of_n import acting_noise, best_of_n, selection_score
 from deep.methods.safe_dql.twin_critics import TwinConfig, TwinCritics, TwinValues
+from deep.methods.spec import MethodSpec
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 from deep.nn.policies import Act
-from deep.ope.model_rollouts import DynamicsEnsemble
 from theory.support.errors import InputError
 
 Choice = Literal["best-of-n", "sample"]
@@ -126,11 +126,12 @@ class Objective(NamedTuple):
 class SafeDQL:
     """The learner, for all replicas of a problem at once."""
 
-    def __init__(self, config: SafeDQLConfig, problem: Problem, dynamics: DynamicsEnsemble) -> None:
+    def __init__(self, config: SafeDQLConfig, problem: Problem) -> None:
         self.config, self.problem = config, problem
-        obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
         self.chain = Chain(config.chain, config.schedule)
-        self.policy = DiffusionPolicy(obs, act, self.chain, config.hidden, device=problem.device)
+        self.policy = DiffusionPolicy(
+            problem.observation_size, problem.action_size, self.chain, config.hidden, device=problem.device
+        )
         self.behaviour = self._new_policy(problem.seeds, Adam(config.behaviour_rate))
         self.actor = self._new_policy(problem.replica_seeds, Adam(config.learning_rate, clip=config.clip))
         self.behaviour_critics = TwinCritics(config.critics, problem, "behaviour_critics", problem.seeds)
@@ -300,3 +301,32 @@ class SafeDQL:
 
     def report(self) -> dict[str, object]:
         return {"kappa": self.kappa.tolist(), "multiplier": self.multiplier.tolist()}
+
+
+SPEC = MethodSpec(
+    title="Safe-DQL",
+    paper="Kushwaha et al. 2026",
+    build=SafeDQL,
+    presets={
+        "quick": SafeDQLConfig(),
+        "paper": SafeDQLConfig(
+            critics=TwinConfig(hidden=(256, 256, 256), activation="mish"),
+            behaviour_steps=0,
+            improvement_steps=1_000_000,
+            hidden=(256, 256, 256),
+            ema_rate=0.001,
+            eta=1.0,
+            candidates=50,
+        ),
+    },
+    smoke={
+        "behaviour_steps": 100,
+        "improvement_steps": 100,
+        "batch_size": 16,
+        "hidden": (16, 16),
+        "critics.hidden": (16,),
+        "candidates": 3,
+        "dual_rate": 0.1,
+    },
+    brief={"behaviour_steps": 4000, "improvement_steps": 1000},
+)

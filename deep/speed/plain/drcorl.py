@@ -1,7 +1,5 @@
 """DRCORL's updates (dirac policy, unconditioned behaviour model) for one replica, one network after the other."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
@@ -9,10 +7,8 @@ from deep.data.replay import Batch
 from deep.methods.drcorl.drcorl import DRCORL
 from deep.methods.drcorl.score import WEIGHTS
 from deep.nn.parameters import Parameters
-from deep.speed.networks import Learner, Score, flat, linear_decay, members, mlp, q_values, transitions
+from deep.speed.plain.networks import Draws, Learner, Score, flat, linear_decay, members, mlp, q_values, transitions
 from theory.adaptation import gradient_manipulation
-
-Draws = Mapping[str, Tensor]
 
 
 class Plain:
@@ -243,3 +239,6 @@ PHASES: dict[str, type[Plain]] = {
     "cost critics": CostCritics,
     "adaptation": Adaptation,
 }
+
+OPTIONS = ("--gate.kind", "ucb", "--gate.select", "last")
+"""Words of deep.train's command line: without a gate that needs learned dynamics."""

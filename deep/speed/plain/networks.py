@@ -1,7 +1,7 @@
 """Single networks as PyTorch users write them, filled with one row of the stacked parameters."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import pi
 
 import torch
@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from deep.data.replay import Batch, Replay
 from deep.methods.drcorl.score import ScoreNetwork
 from deep.nn.mlp import MLP, Ensemble, unpack
+
+Draws = Mapping[str, Tensor]
+"""The random inputs of one step, by name, for one replica."""
 
 ACTIVATIONS = {"relu": nn.ReLU, "mish": nn.Mish, "tanh": nn.Tanh}
 

@@ -1,4 +1,4 @@
-"""The updates of Safe-DQL and of cloning for one replica, one network after the other."""
+"""Safe-DQL's updates for one replica, one network after the other."""
 
 from math import sqrt
 
@@ -6,33 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from deep.data.replay import Batch
-from deep.methods.bc import BC
 from deep.methods.parts.diffusion_policy import clip
 from deep.methods.safe_dql.safe_dql import SafeDQL
 from deep.methods.safe_dql.twin_critics import TwinCritics
 from deep.nn.parameters import Parameters
-from deep.speed.drcorl import Draws
-from deep.speed.networks import Learner, flat, linear_decay, members, mlp, q_values, transitions
-
-
-class Clone:
-    """Least squares on the data's actions."""
-
-    def __init__(self, method: BC, replica: int) -> None:
-        self.method, self.rows = method, method.rows.table[replica, : int(method.rows.counts[replica])]
-        rows = method.actor.theta[replica], method.actor.ema[replica]
-        theta, ema = (nn.Sequential(mlp(method.policy.network, row), nn.Tanh()) for row in rows)
-        self.actor = Learner(theta, method.config.learning_rate, ema)
-
-    def update(self, step: int, draws: Draws) -> None:
-        chosen = self.rows[(draws["row"].double() * len(self.rows)).long()]
-        replay = self.method.problem.replay
-        loss = nn.functional.mse_loss(self.actor.module(replay.observations[chosen]), replay.actions[chosen])
-        self.actor.adam_step(loss, linear_decay(step, self.method.config.steps))
-        self.actor.update_ema(self.method.config.ema_rate)
-
-    def learned(self) -> dict[str, Tensor]:
-        return {"policy.theta": flat(self.actor.module), "policy.ema": flat(self.actor.ema)}
+from deep.speed.plain.networks import Draws, Learner, flat, linear_decay, members, mlp, q_values, transitions
 
 
 class Diffusion:
@@ -127,5 +105,4 @@ class Improvement(Diffusion):
         self.actor.update_ema(self.config.ema_rate)
 
 
-SAFE_DQL = {"behaviour": Diffusion, "improvement": Improvement}
-CLONING = {"cloning": Clone}
+PHASES = {"behaviour": Diffusion, "improvement": Improvement}
