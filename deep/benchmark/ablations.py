@@ -171,7 +171,7 @@ def train_variant(
             print(line, flush=True)
         train(phases, tensors, folder, experiment.device)
         gate = cast(DRCORL, experiment.method).gate
-        scores = {"": evaluate(experiment, episodes)[1], LAST: evaluate(experiment, episodes, lambda: gate.act)[1]}
+        scores = {"": evaluate(experiment, episodes)[1], LAST: evaluate(experiment, episodes, gate.act)[1]}
         changed = {"changes": dict(changes), "shared": sorted(kept)}
         folder.write_json("summary.json", summary_of(experiment, config, scores, folder.record_elapsed()) | changed)
 

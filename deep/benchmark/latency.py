@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from deep.core.files import read_json
-from deep.nn.policies import Act
 from deep.runs.experiment import Experiment, settings_from
+from deep.runs.player import PolicyPlayer
 
 ACTIONS = 1000
 REPEATS = 3
@@ -38,16 +38,20 @@ def measure(run: Path) -> list[dict[str, Any]]:
 def _times(experiment: Experiment, choice: str, states: np.ndarray) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, size in (("single", 1), ("batched", ACTIONS)):
-        actor = experiment.actor(choice)
-        _act(experiment, actor, states[:, :20], size)
-        seconds = sorted(_act(experiment, actor, states, size) for _ in range(REPEATS))
+        player = experiment.player(experiment.policy(choice))
+        _act(player, states[:, :20], size)
+        seconds = sorted(_act(player, states, size) for _ in range(REPEATS))
         found |= {name: seconds[REPEATS // 2], f"{name}_low": seconds[0], f"{name}_high": seconds[-1]}
     return found
 
 
-def _act(experiment: Experiment, actor: Act, states: np.ndarray, size: int) -> float:
-    """Seconds to act once at each of the states, `size` of them at a time."""
+def _act(player: PolicyPlayer, states: np.ndarray, size: int) -> float:
+    """Seconds to act once at each of the states, `size` of them at a time, as steps of `size` episodes."""
+    lots = [states[:, i : i + size] for i in range(0, states.shape[1], size)]
+    state = player.start(0, lots[0].shape[1])
+    quiet = np.zeros(lots[0].shape[:2], dtype=np.float32)
     began = time.perf_counter()
-    for i in range(0, states.shape[1], size):
-        experiment.act(states[:, i : i + size], actor)
+    for lot in lots:
+        _, state = player.act(state, lot)
+        state = player.observe(state, quiet, quiet, quiet > 0)
     return time.perf_counter() - began

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from deep.envs.vector import SerialVectorEnv, Step, VectorEnv, cores
 from deep.tasks import Task
@@ -23,6 +23,51 @@ class Episodes(NamedTuple):
     returns: Float[np.ndarray, "replica n"]
     costs: Float[np.ndarray, "replica n"]
     lengths: Int[np.ndarray, "replica n"]
+
+
+Act = Callable[[Float[np.ndarray, "replica n observation"]], Float[np.ndarray, "replica n action"]]
+"""The actions of every replica's policy at raw observations."""
+
+
+@runtime_checkable
+class Player(Protocol):
+    """Policies with a state per episode, which `rollout` carries from step to step; see `deep.core.method.Policy`."""
+
+    def start(self, first: int, count: int) -> Any:
+        """The state at the first step of the episodes first ... first + count - 1 of every replica."""
+        ...
+
+    def act(
+        self, state: Any, observations: Float[np.ndarray, "replica n observation"]
+    ) -> tuple[Float[np.ndarray, "replica n action"], Any]:
+        """The actions, and the state after them."""
+        ...
+
+    def observe(
+        self,
+        state: Any,
+        rewards: Float[np.ndarray, "replica n"],
+        costs: Float[np.ndarray, "replica n"],
+        done: Bool[np.ndarray, "replica n"],
+    ) -> Any:
+        """The state after the outcome of the step; an episode that is done stays so, with rewards and costs of 0."""
+        ...
+
+
+class _Function:
+    """A function of the observations as a player without a state."""
+
+    def __init__(self, function: Act) -> None:
+        self.function = function
+
+    def start(self, first: int, count: int) -> Any:
+        return ()
+
+    def act(self, state: Any, observations: np.ndarray) -> tuple[np.ndarray, Any]:
+        return self.function(observations), state
+
+    def observe(self, state: Any, rewards: np.ndarray, costs: np.ndarray, done: np.ndarray) -> Any:
+        return state
 
 
 OnStep = Callable[[Int[np.ndarray, " n"], np.ndarray, np.ndarray, Step], None]
@@ -54,7 +99,7 @@ def simulators(task: Task, count: int, threads: int = 0) -> VectorEnv:
 
 def rollout(
     task: Task,
-    act: Callable[[Float[np.ndarray, "replica n observation"]], Float[np.ndarray, "replica n action"]],
+    act: Player | Act,
     seeds: Sequence[int],
     *,
     replicas: int = 1,
@@ -65,34 +110,41 @@ def rollout(
 
     Args:
         task: a row of the table of tasks.
-        act: maps observations (R, m, o), float32, to actions (R, m, a) for m episodes that run at once: all n of a
-            velocity task, as many as `ENVIRONMENTS` allows of another. Rows of finished episodes keep their last
-            observation, and their actions are ignored.
+        act: the policies, or a function from observations (R, m, o), float32, to actions (R, m, a). The m episodes run
+            at once: all n of a velocity task, as many as `ENVIRONMENTS` allows of another. Rows of finished episodes
+            keep their last observation, and their actions are ignored.
         seeds: the n start seeds, the same for every replica.
         replicas: R.
         threads: number of threads or worker processes to step with; 0 takes all cores of this process.
-        watch: is shown every step of the running episodes.
+        on_step: is called with every step of the running episodes.
     """
     width = len(seeds) if task.family == "velocity" else min(len(seeds), max(1, ENVIRONMENTS // replicas))
     with simulators(task, replicas * width, threads) as envs:
-        parts = [_play(envs, act, seeds[i : i + width], replicas, on_step) for i in range(0, len(seeds), width)]
+        player = act if isinstance(act, Player) else _Function(act)
+        parts = [_play(envs, player, seeds, i, width, replicas, on_step) for i in range(0, len(seeds), width)]
     return Episodes(*(np.concatenate(column, axis=1) for column in zip(*parts, strict=True)))
 
 
 def _play(
     envs: VectorEnv,
-    act: Callable[[np.ndarray], np.ndarray],
+    player: Player,
     seeds: Sequence[int],
+    first: int,
+    width: int,
     replicas: int,
     on_step: OnStep | None,
 ) -> Episodes:
+    """The episodes first ... first + width - 1, or fewer at the end of the seeds."""
+    seeds = seeds[first : first + width]
     shape = (replicas, len(seeds))
     count = replicas * len(seeds)
     returns, costs, lengths = np.zeros(count), np.zeros(count), np.zeros(shape, int)
     running = np.arange(count)
     observations = envs.reset(np.tile(seeds, replicas), running)[:count].astype(np.float32)
+    state = player.start(first, len(seeds))
     while running.size:
-        actions = np.asarray(act(observations.reshape(*shape, -1))).reshape(count, -1)
+        chosen, state = player.act(state, observations.reshape(*shape, -1))
+        actions = np.asarray(chosen).reshape(count, -1)
         step = envs.step(actions[running], running)
         if on_step is not None:
             on_step(running // len(seeds), observations[running], actions[running], step)
@@ -100,5 +152,11 @@ def _play(
         returns[running] += step.rewards
         costs[running] += step.costs
         lengths.flat[running] += 1
+        outcome = np.zeros((2, count), dtype=np.float32)
+        outcome[:, running] = step.rewards, step.costs
         running = running[~(step.terminated | step.truncated)]
+        done = np.ones(count, dtype=bool)
+        done[running] = False
+        rewards, costs_now = outcome.reshape(2, *shape)
+        state = player.observe(state, rewards, costs_now, done.reshape(shape))
     return Episodes(returns.reshape(shape), costs.reshape(shape), lengths)

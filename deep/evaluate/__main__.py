@@ -6,7 +6,6 @@ The policies of a run on data without a simulator are foretold again, from the d
 import io
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -54,8 +53,7 @@ def run(options: Options) -> None:
     if options.video is not None:  # first, for what cannot be filmed is found out at once
         film(experiment, options.video)
     scores = {
-        choice: evaluate(experiment, options.episodes, partial(experiment.actor, choice))[1]
-        for choice in experiment.choices
+        choice: evaluate(experiment, options.episodes, experiment.policy(choice))[1] for choice in experiment.choices
     }
     first, *others = scores
     content = {"results": scores[first], "choice": first, "other_choices": {name: scores[name] for name in others}}
@@ -70,17 +68,24 @@ def film(experiment: Experiment, path: Path, every: int = 4, most: int = 100) ->
     """A GIF of every replica's first evaluation episode, side by side: every 4th step, at most `most` frames."""
     from PIL import Image
 
+    player = experiment.player()
     strips = []
     for i in range(len(experiment.problem.replicas)):
         env = make(experiment.task, render_mode="rgb_array")
         observation, _ = env.reset(seed=FIRST_EVALUATION_SEED)
+        state = player.start(0, 1)
         frames: list[np.ndarray] = []
         for step in range(every * most):
             if step % every == 0:
                 frames.append(np.asarray(env.render())[::2, ::2])
             observations = np.zeros((len(experiment.problem.replicas), 1, len(observation)), dtype=np.float32)
             observations[i, 0] = observation
-            observation, _, terminated, truncated, _ = env.step(experiment.act(observations)[i, 0])
+            actions, state = player.act(state, observations)
+            observation, reward, terminated, truncated, info = env.step(actions[i, 0])
+            outcome = np.zeros((2, len(actions), 1), dtype=np.float32)
+            outcome[:, i] = [[float(reward)], [float(info["cost"])]]
+            done = np.full(outcome.shape[1:], terminated or truncated)
+            state = player.observe(state, outcome[0], outcome[1], done)
             if terminated or truncated:
                 break
         env.close()

@@ -1,21 +1,22 @@
 """Scores of trained policies: roll-outs in the simulator, DSRL's normalisation, intervals, the table."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import bootstrap
 
+from deep.core.method import Act, Policy, as_policy
 from deep.envs.rollout import Episodes, rollout
 from deep.methods.drcorl.gate import GateConfig
-from deep.nn.policies import Act
 from deep.ope.baselines import baseline_estimators
 from deep.ope.paired_rollouts import PairedRollouts
 from deep.runs.experiment import Experiment
 
 FIRST_EVALUATION_SEED = 100_000
+
+UNDEFINED = "not defined for a policy with a memory"
+"""In the place of an estimate that would need actions at isolated states."""
 
 RESTS_ON_CLONE = (
     "The forecast is what the cloned trajectories cost and what the policy changes of that. Whether their clone costs",
@@ -25,22 +26,21 @@ RESTS_ON_CLONE = (
 
 
 def evaluate(
-    experiment: Experiment, episodes: int, actor: Callable[[], Act] | None = None
+    experiment: Experiment, episodes: int, policy: Policy | Act | None = None
 ) -> tuple[Episodes | None, list[dict[str, Any]]]:
     """Run every replica for that many seeded episodes; the episodes, and one result per replica.
 
     Where the task has no simulator there are no episodes, and the results hold only what is foretold from the data.
-    `actor` begins a way to act anew, for what is foretold and for the simulator; None takes the configured one.
+    `policy` is one of the method's policies; None takes the configured one.
     """
-    actor = actor or experiment.actor
-    offline = offline_costs(experiment, actor())
+    policy = experiment.policy() if policy is None else policy
+    offline = offline_costs(experiment, policy)
     if not experiment.task.simulated:
         named = [replica._asdict() for replica in experiment.problem.replicas]
         return None, [replica | found for replica, found in zip(named, offline, strict=True)]
     seeds = range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + episodes)
     replicas = experiment.problem.replicas
-    act = partial(experiment.act, actor=actor())
-    played = rollout(experiment.task, act, seeds, replicas=len(replicas))
+    played = rollout(experiment.task, experiment.player(policy), seeds, replicas=len(replicas))
     results = []
     for i, replica in enumerate(replicas):
         reward = experiment.task.normalised_reward(played.returns[i])
@@ -64,7 +64,7 @@ def evaluate(
     return played, results
 
 
-def offline_costs(experiment: Experiment, act: Act) -> list[dict[str, Any]]:
+def offline_costs(experiment: Experiment, policy: Policy | Act) -> list[dict[str, Any]]:
     """What is foretold of every replica's episodes from the data alone, in the unit of an episode's cost.
 
     The estimate is that of the learned dynamics' judging half, by the method's own way to ask it where it has one; None
@@ -72,9 +72,11 @@ def offline_costs(experiment: Experiment, act: Act) -> list[dict[str, Any]]:
     they contradict the estimate, look twice.
     """
     problem = experiment.problem
-    others = {name: estimator.estimate(act) for name, estimator in baseline_estimators(problem).items()}
+    markov = as_policy(policy).markov
+    baselines = baseline_estimators(problem)
+    others = {name: estimator.estimate(policy) if markov else None for name, estimator in baselines.items()}
     trained = experiment.settings.dynamics.steps > 0
-    estimate = experiment.estimator.estimate(act) if trained else None
+    estimate = experiment.estimator.estimate(policy) if trained else None
     results = []
     for i in range(len(problem.replicas)):
         found: dict[str, Any] = {"offline_cost_estimate": None}
@@ -88,7 +90,7 @@ def offline_costs(experiment: Experiment, act: Act) -> list[dict[str, Any]]:
                 "offline_ood_score": float(estimate.ood_score[i]),
                 "offline_doubt": _doubt(experiment, i, float(estimate.length[i])),
             }
-        opinions = {name: float(other.cost[i]) for name, other in others.items()}
+        opinions = {name: None if other is None else float(other.cost[i]) for name, other in others.items()}
         results.append({**found, "offline_baselines": opinions})
     return results
 
@@ -141,7 +143,8 @@ def _foretold(results: list[dict[str, Any]]) -> str:
         f"{'departure':>9}  other estimates of the cost"
     ]
     for r in results:
-        others = ", ".join(f"{name} {cost:.3g}" for name, cost in r["offline_baselines"].items())
+        costs = r["offline_baselines"]
+        others = ", ".join(f"{name} {UNDEFINED if cost is None else f'{cost:.3g}'}" for name, cost in costs.items())
         if r["offline_cost_estimate"] is None:
             estimate = f"{'none':<30} {'unknown':<9} {'':>9} {'':>6} {'':>9}"
         else:
@@ -158,35 +161,14 @@ def _foretold(results: list[dict[str, Any]]) -> str:
 
 def remarks(experiment: Experiment) -> list[str]:
     """What the reader of the table must know, line by line."""
-    return [*explanation(experiment), *kept(experiment), *doubts(experiment)]
-
-
-def kept(experiment: Experiment) -> list[str]:
-    """How often the offline choice has left the clone, where a method has chosen."""
-    steps = experiment.method.report().get("chosen_step")
-    if not isinstance(steps, list):
-        return []
-    adapted = sum(step > 0 for step in steps)
-    return [
-        f"Of {len(steps)} replicas, {len(steps) - adapted} kept the clone that training starts from and {adapted} a "
-        "policy adapted from it (chosen_step in summary.json)."
-    ]
-
-
-def doubts(experiment: Experiment) -> list[str]:
-    """What the user must know of replicas whose learned dynamics contradicted the data, a line for each."""
-    return [
-        f"seed {replica.seed}, limit {replica.cost_limit:g}: the learned dynamics contradict the data about the clone "
-        "that training starts from. The clone was kept, and the offline estimate is not to be believed."
-        for replica, fine in zip(experiment.problem.replicas, _trusted(experiment), strict=True)
-        if not fine
-    ]
+    return [*explanation(experiment), *experiment.method.remarks()]
 
 
 def explanation(experiment: Experiment) -> list[str]:
     """What the columns of the table mean, and what they rest on, line by line."""
     task = experiment.task
-    dependencies = RESTS_ON_CLONE if isinstance(experiment.estimator, PairedRollouts) else ()
+    paired = isinstance(experiment.method.estimator, PairedRollouts)
+    dependencies = RESTS_ON_CLONE if paired else ()
     if not task.simulated and experiment.settings.dynamics.steps == 0:
         return ["Nothing was simulated and no dynamics were learned (--dynamics.steps 0): the other estimates are all."]
     if not task.simulated:

@@ -29,7 +29,7 @@ import torch
 import tyro
 
 from deep.core.files import read_json
-from deep.export.portable import Portable, portable
+from deep.export.inference_graph import InferenceGraph, inference_graph
 from deep.runs.experiment import Experiment, finished
 from theory.support.errors import InputError, exit_on_input_error
 from theory.support.files import write_whole
@@ -68,7 +68,7 @@ def run(options: Options) -> Path:
         raise InputError(f"--out {options.out}: a name that ends in {suffix} is accepted for {options.format}")
     experiment, _ = finished(options.directory)
     index = choose(experiment, options.seed, options.cost_limit)
-    replica, policy = experiment.problem.replicas[index], portable(experiment, index)
+    replica, policy = experiment.problem.replicas[index], inference_graph(experiment, index)
     about = metadata(experiment, policy, index, options.directory)
     content = (to_onnx if options.format == "onnx" else to_torchscript)(policy, about)
     path = options.out or options.directory / f"policy-{replica.seed}-{replica.cost_limit:g}{suffix}"
@@ -92,13 +92,13 @@ def choose(experiment: Experiment, seed: int | None, cost_limit: float | None) -
     raise InputError(f"{given or 'no choice'}: {found}; accepted are --seed {seeds} and --cost-limit {limits}")
 
 
-def inputs_of(policy: Portable) -> dict[str, tuple[int, ...]]:
+def inputs_of(policy: InferenceGraph) -> dict[str, tuple[int, ...]]:
     """Name and shape of each input, without the batch."""
     observation = {"observation": tuple(policy.mean.shape)}
     return observation | ({"noise": policy.noise} if policy.noise else {})
 
 
-def metadata(experiment: Experiment, policy: Portable, index: int, run: Path) -> dict[str, Any]:
+def metadata(experiment: Experiment, policy: InferenceGraph, index: int, run: Path) -> dict[str, Any]:
     """What the file says of itself."""
     task, settings, replica = experiment.task, experiment.settings, experiment.problem.replicas[index]
     if not (run / "summary.json").exists():
@@ -126,7 +126,7 @@ def metadata(experiment: Experiment, policy: Portable, index: int, run: Path) ->
     }
 
 
-def to_torchscript(policy: Portable, about: dict[str, Any]) -> bytes:
+def to_torchscript(policy: InferenceGraph, about: dict[str, Any]) -> bytes:
     """The policy as TorchScript; raw float32 tensors in and out."""
     examples = tuple(torch.zeros(2, *shape) for shape in inputs_of(policy).values())
     buffer = io.BytesIO()
@@ -148,7 +148,7 @@ def without_source_paths(archive: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def to_onnx(policy: Portable, about: dict[str, Any]) -> bytes:
+def to_onnx(policy: InferenceGraph, about: dict[str, Any]) -> bytes:
     """The policy as an ONNX model; raises `InputError` where the package onnx is missing."""
     try:
         from onnx import helper
@@ -166,7 +166,7 @@ def to_onnx(policy: Portable, about: dict[str, Any]) -> bytes:
 
 
 class _Module(torch.nn.Module):
-    def __init__(self, policy: Portable) -> None:
+    def __init__(self, policy: InferenceGraph) -> None:
         super().__init__()
         self.policy = policy
 

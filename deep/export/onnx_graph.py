@@ -1,7 +1,7 @@
 """An ONNX graph, written by running a function on its inputs: each operation adds a node.
 
 A `Value` stands for a tensor that the graph will compute, and has those operators and methods of a torch tensor that
-`deep.export.portable` uses. Needs the package onnx; torch's own exporter would need another, and knows no such plain
+`deep.nn.inference` uses. Needs the package onnx; torch's own exporter would need another, and knows no such plain
 graph.
 """
 
@@ -67,7 +67,7 @@ class Graph:
 
 
 class Value:
-    """What a tensor is in `deep.export.portable`; each method does what torch's of that name does."""
+    """What a tensor is in `deep.nn.inference`; each method does what torch's of that name does."""
 
     def __init__(self, graph: Graph, name: str) -> None:
         self.graph, self.name = graph, name

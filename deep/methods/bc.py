@@ -14,12 +14,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from deep.core.method import Inference, Memoryless, Method
+from deep.core.method import Policy as ActingPolicy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, check_ranges
 from deep.data.selection import Selection
 from deep.methods.spec import MethodSpec
+from deep.nn.inference import mean_action
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 from deep.nn.policies import Policy
@@ -49,7 +52,7 @@ class BCConfig:
         check_ranges(self, learning_rate=ABOVE_0, ema_rate=RATE)
 
 
-class BC:
+class BC(Method):
     """The learner, for all replicas of a problem at once."""
 
     def __init__(self, config: BCConfig, problem: Problem) -> None:
@@ -79,6 +82,12 @@ class BC:
     def act(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
         """The averaged policy's action."""
         return self.policy.distribution(self.actor.ema, observations)[0]
+
+    def policies(self) -> dict[str, ActingPolicy]:
+        return {"": Memoryless(self.act)}
+
+    def exportable(self, replica: int) -> Inference:
+        return Inference(mean_action(self.policy, self.actor.ema[replica]), (), "mean action")
 
     def report(self) -> dict[str, object]:
         return {"cloned_transitions": self.rows.counts.tolist()}

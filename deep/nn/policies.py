@@ -1,6 +1,5 @@
 """The policy classes of the DRCORL preprint, appendix D.1."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
 from typing import Literal
@@ -10,12 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from deep.core.method import Act as Act
 from deep.nn.mlp import MLP
 
 PolicyClass = Literal["dirac", "gaussian", "constant"]
-
-Act = Callable[[Float[Tensor, "replicas batch obs"]], Float[Tensor, "replicas batch act"]]
-"""What a policy does, for every replica, at normalised observations."""
 
 
 @dataclass(frozen=True)

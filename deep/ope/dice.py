@@ -18,8 +18,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from deep.core.method import Act, Policy
 from deep.core.problem import Problem
-from deep.nn.policies import Act
 from deep.ope.features import Featured, Features, Sample, fourier_features
 from deep.ope.interface import Estimate, prediction_interval
 from theory.support.errors import InputError
@@ -94,7 +94,7 @@ class Dice:
         dealt = member.unique().tolist()  # fewer where there are fewer trajectories
         self.shares = [torch.nonzero(member == m).squeeze(1).to(problem.device) for m in dealt]
 
-    def estimate(self, act: Act) -> Estimate:
+    def estimate(self, act: Policy | Act) -> Estimate:
         """L E_D[w c], each member by its own share of the trajectories."""
         found = self.sample.features(act, self.features)
         answers = [self._member(found, share) for share in self.shares]

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
+from deep.core.method import Act, Policy, at_states
 from deep.core.problem import Problem
 from deep.core.randomness import generator
-from deep.nn.policies import Act
 
 Features = Callable[[Tensor, Tensor], Tensor]
 """(normalised observations (..., o), actions (..., a)) -> features (..., D)."""
@@ -74,9 +74,9 @@ class Sample:
         return torch.stack([replay.costs[rows], reward, torch.ones_like(reward)], -1).double()
 
     @torch.no_grad()
-    def features(self, act: Act, features: Features) -> Featured:
+    def features(self, act: Policy | Act, features: Features) -> Featured:
         """The features of the sample under every replica's policy."""
-        problem, rows = self.problem, self.rows
+        problem, rows, act = self.problem, self.rows, at_states(act)
         replay, replicas = problem.replay, len(problem.replicas)
 
         def chosen(observations: Tensor) -> Tensor:

@@ -16,9 +16,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from deep.core.method import Act, Policy
 from deep.core.problem import Problem
 from deep.core.randomness import generator
-from deep.nn.policies import Act
 from deep.ope.features import Features, Sample, fourier_features
 from deep.ope.interface import Estimate, prediction_interval
 from theory.support.errors import InputError
@@ -84,7 +84,7 @@ class FittedQ:
         drawn[0] = 1
         return drawn[:, torch.from_numpy(self.sample.trajectory)].double().to(self.problem.device)
 
-    def estimate(self, act: Act) -> Estimate:
+    def estimate(self, act: Policy | Act) -> Estimate:
         """Values at the chosen states, as an episode's."""
         found = self.sample.features(act, self.features)
         theta = fixed_point(found.data, found.onward, self.sample.payoffs, self.weights, self.gamma, self.config.ridge)

@@ -8,7 +8,7 @@ from scipy.stats import norm as normal
 from scipy.stats import t as student
 from torch import Tensor
 
-from deep.nn.policies import Act
+from deep.core.method import Act, Policy
 
 
 class Estimate(NamedTuple):
@@ -34,18 +34,9 @@ class Estimate(NamedTuple):
 class Estimator(Protocol):
     """Estimates for all replicas of a problem at once; it has seen the data and nothing else."""
 
-    def estimate(self, act: Act) -> Estimate:
-        """What an episode of every replica's policy will be."""
-        ...
-
-
-@runtime_checkable
-class HasEstimator(Protocol):
-    """A method that knows more of its own policies than the learned dynamics do by themselves."""
-
-    @property
-    def estimator(self) -> Estimator:
-        """What foretells these policies' episodes; it serves where dynamics were trained."""
+    def estimate(self, act: Policy | Act) -> Estimate:
+        """An episode of every replica's policy. Raises `InputError` where the estimator queries isolated states and the
+        policy has a memory."""
         ...
 
 

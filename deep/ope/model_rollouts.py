@@ -25,10 +25,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from deep.core.method import Act, Policy, act_in_parts, as_policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import generator
-from deep.nn.policies import Act
 from deep.ope.dynamics import DynamicsConfig, DynamicsModels
 from deep.ope.interface import Estimate, prediction_interval
 
@@ -67,7 +67,7 @@ class DynamicsEnsemble:
     def phases(self) -> list[Phase]:
         return self.models.phases()
 
-    def estimate(self, act: Act) -> Estimate:
+    def estimate(self, act: Policy | Act) -> Estimate:
         """The judging half's estimate."""
         return self.read(self.rollout(act), "held_out")
 
@@ -87,7 +87,7 @@ class DynamicsEnsemble:
 
     @torch.no_grad()
     def rollout(
-        self, act: Act, starts: Float[Tensor, "replicas n obs"] | None = None, steps: int | None = None
+        self, act: Policy | Act, starts: Float[Tensor, "replicas n obs"] | None = None, steps: int | None = None
     ) -> Outcomes:
         """Play every replica's policy in every member: whole episodes, or `steps` from these normalised states."""
         problem, members = self.problem, self.config.members
@@ -98,8 +98,11 @@ class DynamicsEnsemble:
         total = {name: torch.zeros_like(not_terminal) for name in ("cost", "reward", "length", "ood_score")}
         compared = torch.zeros_like(not_terminal)
         usual = self._data_disagreement()
+        policy = as_policy(act)
+        memory = policy.start(state.shape[1])
         for step in range(problem.task.episode_length if steps is None else steps):
-            actions = act(state).clamp(-1, 1)
+            actions, memory = act_in_parts(policy, memory, state)
+            actions = actions.clamp(-1, 1)
             if step % self.config.disagreement_every == 0:
                 total["ood_score"] += not_terminal * self._disagreement(state, actions) / usual
                 compared += not_terminal
@@ -109,6 +112,9 @@ class DynamicsEnsemble:
             total["cost"] += not_terminal * cost
             total["length"] += not_terminal
             not_terminal = not_terminal * (1 - end) * (1 - problem.task.timeout_rate)
+            # An episode goes on with its weight: the policy never observes an end.
+            outcome = (x.flatten(1) for x in (reward, cost, torch.zeros_like(cost, dtype=torch.bool)))
+            memory = policy.observe(memory, *outcome)
             state = torch.clamp(state + self._by_replica(change), self.low, self.high)
         total["ood_score"] /= compared
         return Outcomes(**{name: values.mean(2) for name, values in total.items()}, not_terminal=not_terminal.mean(2))

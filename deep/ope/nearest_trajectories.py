@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from deep.core.method import Act, Policy, at_states
 from deep.core.problem import Problem
-from deep.nn.policies import Act
 from deep.ope.interface import Estimate
 
 
@@ -55,11 +55,11 @@ class NearestBehaviour:
         self.effective = min(config.effective, 0.9 * len(lengths))
 
     @torch.no_grad()
-    def estimate(self, act: Act) -> Estimate:
+    def estimate(self, act: Policy | Act) -> Estimate:
         """The weighted averages; the interval is two standard errors of the weighted mean to either side."""
         replay, replicas = self.problem.replay, len(self.problem.replicas)
         rows = self.rows.flatten()
-        chosen = act(replay.observations[rows].expand(replicas, -1, -1)).clamp(-1, 1)
+        chosen = at_states(act)(replay.observations[rows].expand(replicas, -1, -1)).clamp(-1, 1)
         distance = (chosen - replay.actions[rows]).square().mean(-1).unflatten(1, self.rows.shape).mean(2).double()
         weights = sharpened(distance, self.effective)
         cost, reward, length = (weights @ self.totals).unbind(1)

@@ -16,8 +16,8 @@ mean.
 
 import torch
 
+from deep.core.method import Act, Policy, require_markov
 from deep.data.selection import TrajectoryStats
-from deep.nn.policies import Act
 from deep.ope.interface import Estimate
 from deep.ope.model_rollouts import DynamicsEnsemble, Members, Outcomes
 from deep.ope.short_rollouts import ShortConfig, ShortRollouts
@@ -38,7 +38,7 @@ class PairedRollouts:
         self.clone.copy_(torch.stack([found.cost, found.reward, found.length], -1))
         return found
 
-    def rollout(self, act: Act) -> Outcomes:
+    def rollout(self, act: Policy | Act) -> Outcomes:
         """Every member's word on the policy, as in the module's equations."""
         found, known = self._alone(act), self.known
         cost, reward, length = self.clone.unbind(-1)
@@ -50,9 +50,9 @@ class PairedRollouts:
             cost=known.costs.unsqueeze(1) + (found.cost - cost), reward=earned * lasting / usual, length=lasting
         )
 
-    def _alone(self, act: Act) -> Outcomes:
+    def _alone(self, act: Policy | Act) -> Outcomes:
         """L c, L r and l of the policy in every member, and its departure along the short roll-outs."""
-        steps = self.ensemble.rollout(act, self.starts, self.config.steps)
+        steps = self.ensemble.rollout(require_markov(act), self.starts, self.config.steps)
         scale = self.known.lengths.unsqueeze(1) / steps.length
         whole = self.ensemble.rollout(act)
         return steps._replace(cost=steps.cost * scale, reward=steps.reward * scale, length=whole.length)
@@ -61,6 +61,6 @@ class PairedRollouts:
         """What these members say."""
         return self.ensemble.read(outcomes, members, self.known.spread)
 
-    def estimate(self, act: Act) -> Estimate:
+    def estimate(self, act: Policy | Act) -> Estimate:
         """The judging half's estimate."""
         return self.read(self.rollout(act), "held_out")

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deep.core.method import Act, Policy, require_markov
 from deep.core.randomness import generator
 from deep.core.validation import AT_LEAST_1, check_ranges
 from deep.data.selection import Selection, rows_of
-from deep.nn.policies import Act
 from deep.ope.interface import Estimate
 from deep.ope.model_rollouts import DynamicsEnsemble, Outcomes
 
@@ -49,14 +49,14 @@ class ShortRollouts:
         ]
         self.starts = problem.replay.observations[torch.from_numpy(np.stack(picks)).to(problem.device)]
 
-    def rollout(self, act: Act) -> Outcomes:
+    def rollout(self, act: Policy | Act) -> Outcomes:
         """An episode in every member: its rates of cost and reward times the length that its rate of falls allows."""
-        found = self.ensemble.rollout(act, self.starts, self.config.steps)
+        found = self.ensemble.rollout(require_markov(act), self.starts, self.config.steps)
         length = expected_length(found.not_terminal, self.config.steps, self.ensemble.problem.task.episode_length)
         scale = length / found.length
         return found._replace(cost=found.cost * scale, reward=found.reward * scale, length=length)
 
-    def estimate(self, act: Act) -> Estimate:
+    def estimate(self, act: Policy | Act) -> Estimate:
         return self.ensemble.read(self.rollout(act), "all")
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deep.core.files import read_json, read_tensors
-from deep.core.method import Choosing, Method
+from deep.core.method import Act, Method, Policy, at_states
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.data.custom import CustomData, load_custom, task_of
@@ -24,11 +24,11 @@ from deep.data.dataset import OfflineDataset, load
 from deep.data.replay import Replay
 from deep.envs.counted import CountedSimulator
 from deep.methods.registry import Algorithm, spec_of
-from deep.nn.policies import Act
 from deep.ope.dynamics import DynamicsConfig
-from deep.ope.interface import Estimator, HasEstimator
+from deep.ope.interface import Estimator
 from deep.ope.model_rollouts import DynamicsEnsemble
 from deep.runs.folder import RunFolder
+from deep.runs.player import PolicyPlayer
 from deep.tasks import Task, find_task
 from theory.support.errors import InputError
 
@@ -139,25 +139,32 @@ class Experiment:
 
     @property
     def estimator(self) -> Estimator:
-        """What foretells the method's policies where dynamics were trained: by the method's own way to ask, if any."""
-        return self.method.estimator if isinstance(self.method, HasEstimator) else self.dynamics
+        """What estimates the method's policies offline: the method's own estimator where it has one, else whole
+        episodes in the learned dynamics. Raises `InputError` where the run has no learned dynamics."""
+        dynamics = self.dynamics
+        return self.method.estimator or dynamics
 
     @property
     def choices(self) -> tuple[str, ...]:
         """The ways to act, the configured one first; methods with a single way have one without a name."""
-        return tuple(self.method.actors()) if isinstance(self.method, Choosing) else ("",)
+        return tuple(self.method.policies())
 
-    def actor(self, choice: str | None = None) -> Act:
-        """One of these ways, for one evaluation; None: the first."""
-        choice = self.choices[0] if choice is None else choice
-        return self.method.actors()[choice] if isinstance(self.method, Choosing) else self.method.act
+    def policy(self, choice: str | None = None) -> Policy:
+        """One of these ways to act; None: the first."""
+        policies = self.method.policies()
+        return policies[next(iter(policies)) if choice is None else choice]
+
+    def player(self, policy: Policy | Act | None = None) -> PolicyPlayer:
+        """What a rollout in the simulator plays; None: the configured way to act."""
+        return PolicyPlayer(self.policy() if policy is None else policy, self.replay)
 
     def act(
-        self, observations: Float[np.ndarray, "replica n obs"], actor: Act | None = None
+        self, observations: Float[np.ndarray, "replica n obs"], policy: Policy | Act | None = None
     ) -> Float[np.ndarray, "replica n act"]:
-        """Every replica's actions at raw observations."""
+        """Every replica's actions at raw observations, each taken for the first of an episode. Raises `InputError` for
+        a policy with a memory."""
         normalised = self.replay.normalise(torch.from_numpy(observations).to(self.device))
-        return (actor or self.method.act)(normalised).cpu().numpy()
+        return at_states(self.policy() if policy is None else policy)(normalised).cpu().numpy()
 
 
 def resolve(settings: Settings[Any]) -> tuple[Settings[Any], Task, OfflineDataset]:

@@ -19,6 +19,7 @@ import tyro
 from torch import Tensor
 
 from deep.core.memory import keep_freed_memory
+from deep.core.method import act_in_parts
 from deep.core.phase import Phase
 from deep.core.randomness import draw_block
 from deep.methods.registry import METHODS, Algorithm
@@ -194,9 +195,11 @@ def line(row: dict[str, Any], largest: float) -> str:
 def acting(speed: Speed, experiment: Experiment) -> dict[str, float]:
     """Microseconds per action and replica."""
     replicas, observations = len(experiment.problem.replicas), experiment.replay.observations[:1000]
+    policy = experiment.policy()
 
     def act(states: Tensor) -> Work:
-        return lambda: experiment.method.act(states.expand(replicas, -1, -1))
+        state = policy.start(len(states))
+        return lambda: act_in_parts(policy, state, states.expand(replicas, -1, -1))
 
     one, many = rates([act(observations[:1]), act(observations)], speed.seconds, experiment.device)
     return {"single": 1e6 / (one * replicas), "batched": 1e6 / (many * replicas * len(observations))}

@@ -17,8 +17,8 @@ import torch
 
 import deep.export.__main__ as export
 from deep import train
-from deep.export.portable import portable
-from deep.methods.safe_dql.best_of_n import acting_noise
+from deep.export.inference_graph import inference_graph
+from deep.methods.safe_dql.acting import acting_noise
 from deep.runs.experiment import finished
 from tests.data.test_custom import SETTINGS
 from tests.support import custom_lab as custom_lab
@@ -76,12 +76,13 @@ def test_the_file_acts_as_the_run_does(run, format, seed, limit, tmp_path):
     for batch in (1, 7):
         # Wide enough that the normalisation matters and tanh bends.
         observations = np.random.default_rng(batch).normal(0.2, 0.5, (batch, 2)).astype(np.float32)
-        actions = experiment.act(np.stack([observations] * 4), experiment.actor(experiment.choices[0]))[index]
+        actions = experiment.act(np.stack([observations] * 4))[index]
         expected = experiment.task.in_own_units(actions)
         inputs = [observations]
         if experiment.settings.algorithm == "safe_dql":
             count = 1 if experiment.choices[0] == "sample" else 5
-            z = acting_noise(problem.replica_seeds, 0, batch, count, 5, 1, torch.device("cpu"))[index]
+            state = experiment.policy().start(batch)
+            z = acting_noise(problem.replica_seeds, state, (count, 5, 1), torch.device("cpu"))[index]
             inputs.append(z.permute(1, 0, 2).unflatten(0, (batch, count)).contiguous().numpy())
         found = outputs(out, inputs)
         assert found.shape == (batch, 1)
@@ -184,9 +185,9 @@ def test_the_choice_among_candidates_is_the_methods_whatever_the_critics_say(bui
     method, generator = experiment.method, torch.Generator().manual_seed(0)
     method.critics.q.ema.normal_(generator=generator)
     observations = torch.randn(40, 11, generator=generator)
-    z = torch.randn(40, *portable(experiment, 0).noise, generator=generator)
+    z = torch.randn(40, *inference_graph(experiment, 0).noise, generator=generator)
     everywhere, noise = observations.expand(4, -1, -1), z.permute(2, 0, 1, 3).flatten(1, 2).expand(4, -1, -1, -1)
     method.kappa.copy_(method.predict(everywhere, method.best(everywhere, noise)).greatest_cost.median(1).values)
     expected = method.best(everywhere, noise)
     for replica in range(4):
-        torch.testing.assert_close(portable(experiment, replica).act(observations, z), expected[replica])
+        torch.testing.assert_close(inference_graph(experiment, replica).act(observations, z), expected[replica])

@@ -19,7 +19,6 @@ from deep.envs import rollout as batched
 from deep.envs.custom import interface
 from deep.evaluate import __main__ as evaluate
 from deep.evaluate.scores import RESTS_ON_CLONE, explanation, offline_costs, table
-from deep.ope.interface import HasEstimator
 from deep.runs.experiment import Experiment, finished
 from deep.tasks import TASKS, make
 from tests.conftest import TINY, small_dataset
@@ -145,15 +144,14 @@ def test_a_forecast_in_doubt_gives_no_verdict(recorded, tmp_path, monkeypatch):
     for doubt in ("short", "contradicted"):
         assert " unclear " in table([sure | {"offline_doubt": doubt}])
     experiment, _ = finished(tmp_path / "run")
-    assert isinstance(experiment.method, HasEstimator)
     estimator = experiment.method.estimator
-    outcome = estimator.estimate(experiment.method.act)
+    outcome = estimator.estimate(experiment.policy())
     for trusted in (True, False):
         for length, doubt in ((26.9, "short"), (27.1, None)):
             predicted = outcome._replace(length=torch.full_like(outcome.length, length))
             monkeypatch.setattr(estimator, "estimate", lambda act, predicted=predicted: predicted)
             monkeypatch.setattr(experiment.method, "report", lambda trusted=trusted: {"dynamics_trusted": [trusted]})
-            (found,) = offline_costs(experiment, experiment.method.act)
+            (found,) = offline_costs(experiment, experiment.policy())
             assert found["offline_doubt"] == (doubt if trusted else "contradicted")
     required = replace(experiment.settings.method.gate, min_length=0.8)
     method = replace(experiment.settings.method, gate=required)
@@ -161,7 +159,7 @@ def test_a_forecast_in_doubt_gives_no_verdict(recorded, tmp_path, monkeypatch):
     monkeypatch.setattr(experiment.method, "report", lambda: {"dynamics_trusted": [True]})
     predicted = outcome._replace(length=torch.full_like(outcome.length, 26.9))
     monkeypatch.setattr(estimator, "estimate", lambda act: predicted)
-    assert offline_costs(experiment, experiment.method.act)[0]["offline_doubt"] is None
+    assert offline_costs(experiment, experiment.policy())[0]["offline_doubt"] is None
 
 
 @pytest.mark.parametrize(("steps", "said"), [("0", "no dynamics were learned"), ("4", "by roll-outs in learned")])

@@ -6,7 +6,6 @@ import torch
 
 from deep.core.randomness import draw_block
 from deep.data.selection import Selection
-from deep.evaluate.scores import doubts
 from deep.methods.drcorl.gate import GateConfig, gate_cost, selection_score
 from deep.ope.interface import Estimate
 from deep.ope.model_rollouts import Outcomes
@@ -264,7 +263,7 @@ def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
     assert torch.equal(starts[0], began.repeat(episodes, 1)[:episodes])
     assert method.gate.chosen.unique().tolist() == [50.0 if trusted else 0.0]
     assert torch.equal(method.tensors()["trusted"], torch.tensor([trusted]))
-    assert [line[:16] for line in doubts(experiment)] == ([] if trusted else ["seed 0, limit 10"])
+    assert [line[:16] for line in method.remarks()[1:]] == ([] if trusted else ["seed 0, limit 10"])
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_the_ucb_gate_asks_the_critics_about_the_policys_actions(build):
 @pytest.mark.parametrize("average", [True, False])
 def test_a_checkpoint_holds_the_average_where_there_is_one(average):
     parameters = Parameters(torch.zeros(2, 3), Adam(), average)
-    assert set(parameters.tensors) == {"theta", "step", "exp_avg", "exp_avg_sq"} | ({"average"} if average else set())
+    assert set(parameters.tensors) == {"theta", "step", "exp_avg", "exp_avg_sq"} | ({"ema"} if average else set())
 
 
 def test_a_budget_enters_as_the_root_of_its_share_of_the_largest_cost(build):
@@ -110,7 +110,7 @@ def test_rewards_to_go_are_in_the_unit_of_the_rewards(dataset):
 
 def test_a_checkpoint_holds_what_was_played_online(build):
     played = build("--online.episodes", "1", "--online.update-critics").tensors()
-    assert {"online.written", "online.observations", "online.alive"} <= played.keys()
+    assert {"online.written", "online.observations", "online.not_terminal"} <= played.keys()
     assert not any(name.startswith("online") for name in build().tensors())
 
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from deep import train
-from deep.core.method import Choosing
+from deep.core.method import act_in_parts, at_states
 from deep.core.randomness import draw_block
 from deep.data.dataset import OfflineDataset, save
 from deep.evaluate import __main__ as evaluate
 from deep.methods.parts.critics import episodic_to_discounted
-from deep.methods.safe_dql import safe_dql
+from deep.methods.safe_dql.acting import SafeDQLPolicy, acting_noise
 from deep.methods.safe_dql.best_of_n import selection_score
 from deep.nn.parameters import gradient
 from deep.runs import trainer
@@ -191,7 +191,7 @@ def test_improvement_starts_from_the_seeds_behaviour(build):
     for parameters in (method.behaviour, method.behaviour_critics.q):
         with torch.no_grad():
             parameters.theta.add_(torch.randn(parameters.theta.shape, generator=torch.Generator().manual_seed(3)))
-    method.phases()[-1].begin()
+    method.phases()[-1].on_start()
     assert torch.equal(method.actor.theta, method.behaviour.theta[[0, 0, 1, 1]])
     assert torch.equal(method.critics.q.theta, method.behaviour_critics.q.theta[[0, 0, 1, 1]])
 
@@ -204,17 +204,16 @@ def test_the_best_candidate_is_the_safe_one_of_most_reward_or_the_cheapest():
 
 def test_acting_chooses_among_its_own_samples_and_can_be_repeated(build):
     experiment = build(*TINY, "--seeds", "1", "2", "--cost-limits", "4", "9", "--candidates", "6")
-    assert isinstance(experiment.method, Choosing)
     method: Any = experiment.method
-    assert tuple(method.actors()) == ("best-of-n", "sample")
+    assert tuple(method.policies()) == ("best-of-n", "sample")
     observations = experiment.replay.observations[:5].expand(4, -1, -1)
-    act, again, few = (method.acting("best-of-n") for _ in range(3))
-    first, second = act(observations), act(observations)
-    assert torch.equal(first, again(observations))
-    assert torch.equal(second, again(observations))
+    policy = method.policies()["best-of-n"]
+    start = policy.start(5)
+    first, state = policy.act(start, observations)
+    second, _ = policy.act(state, observations)
+    assert torch.equal(first, policy.act(start, observations)[0]), "acting changes nothing but what it returns"
+    assert torch.equal(second, policy.act(state, observations)[0])
     assert not torch.equal(first, second)
-    # The first rows of a longer batch are the shorter batch's.
-    torch.testing.assert_close(few(observations[:, :2]), first[:, :2])
     # Every chosen action is one of that observation's candidates, and none of them has a better merit.
     z = draw_block(method.objective_draws(30), method.problem.replica_seeds, "t", 0, 1, torch.device("cpu"))["z"][0]
     candidates = method.sample(observations.repeat_interleave(6, 1), z).unflatten(1, (5, 6))
@@ -229,26 +228,57 @@ def test_acting_chooses_among_its_own_samples_and_can_be_repeated(build):
         assert (safe_best | ~safe).all()
         assert (~safe | (reward_best >= reward - 1e-4)).all()
         assert (safe_best | (cost_best <= cost + 1e-4)).all()
-    assert tuple(build(*TINY, "--action-selection", "sample").method.actors()) == ("sample", "best-of-n")
+    assert tuple(build(*TINY, "--action-selection", "sample").method.policies()) == ("sample", "best-of-n")
 
 
 @pytest.mark.parametrize("choice", ["best-of-n", "sample"])
-def test_many_states_are_acted_at_in_parts_of_bounded_size(build, monkeypatch, choice):
-    """The estimators ask for actions at 25 000 states; 50 samples at each of them for 9 replicas took 24 GB."""
+def test_a_split_of_the_batch_changes_no_bit_of_the_noise(build, monkeypatch, choice):
+    """Estimators query 25 000 states; 50 samples at each of them for 9 replicas took 24 GB."""
     method: Any = build(*TINY, "--seeds", "1", "2", "--cost-limits", "4").method
     observations = method.problem.replay.observations[:7].expand(2, -1, -1)
-    whole = method.acting(choice)(observations)
-    sizes = []
-    inner = getattr(method, choice)
-    monkeypatch.setattr(method, choice, lambda states, z: sizes.append(states.shape[1]) or inner(states, z))
-    monkeypatch.setattr(safe_dql, "STATES_AT_ONCE", 3)
-    act = method.acting(choice)
-    parts = act(observations)
-    assert sizes == [3, 3, 1]
-    torch.testing.assert_close(parts[:, :3], whole[:, :3])
-    same = act(observations[:, :1].expand(-1, 6, -1))
-    assert not torch.equal(same[:, :3], same[:, 3:]), "the parts of a step have noise of their own"
-    assert torch.equal(parts, method.acting(choice)(observations))
+    policy = method.policies()[choice]
+    whole, state = act_in_parts(policy, policy.start(7), observations)
+    inner, sizes, noise = getattr(method, "best" if choice == "best-of-n" else "sample"), [], []
+    count = 3 if choice == "best-of-n" else 1
+
+    def seen(states, z):
+        sizes.append(states.shape[1])
+        noise.append(z)
+        return inner(states, z)
+
+    monkeypatch.setattr(method, "best" if choice == "best-of-n" else "sample", seen)
+    policy.act(policy.start(7), observations)
+    monkeypatch.setattr(SafeDQLPolicy, "max_batch", 3)
+    parts, state_of_parts = act_in_parts(policy, policy.start(7), observations)
+    assert sizes == [7, 3, 3, 1]
+    assert torch.equal(torch.cat(noise[1:], 2), noise[0])
+    assert noise[0].shape[2] == 7 * count
+    torch.testing.assert_close(parts, whole)
+    assert all(map(torch.equal, state, state_of_parts))
+    torch.testing.assert_close(at_states(policy)(observations), whole)
+
+
+def test_acting_noise_follows_from_seed_episode_and_step_alone(build):
+    method: Any = build(*TINY, "--seeds", "1", "2", "--cost-limits", "4", "9").method
+    policy, shape, cpu = SafeDQLPolicy(method, "sample"), (2, 5, 3), torch.device("cpu")
+    start = policy.start(600)
+
+    def noise(seeds, state):  # (replicas, episodes, samples, steps, entries)
+        return acting_noise(seeds, state, shape, cpu).transpose(1, 2).unflatten(1, (-1, 2))
+
+    whole = noise((1, 1, 2, 2), start)
+    assert torch.equal(whole[0], whole[1])
+    assert not torch.equal(whole[0], whole[2])
+    alone = noise((2,), type(start)(*(x[2:3] for x in start)))
+    assert torch.equal(alone[0], whole[2]), "the other replicas do not matter"
+    picked = torch.tensor([599, 3, 511, 512])
+    some = noise((1, 1, 2, 2), type(start)(*(x[:, picked] for x in start)))
+    assert torch.equal(some, whole[:, picked]), "the other episodes in flight do not matter"
+    ahead = start._replace(step=(torch.arange(600) % 2).expand(4, -1))  # rows may be at different steps
+    mixed = noise((1, 1, 2, 2), ahead)
+    assert torch.equal(mixed[:, ::2], whole[:, ::2])
+    assert not torch.equal(mixed[:, 1::2], whole[:, 1::2])
+    assert len(whole[0].flatten(1).unique(dim=0)) == 600, "every episode has noise of its own"
 
 
 # Thresholds -----------------------------------------------------------------------------------------------------------
@@ -293,7 +323,7 @@ def bandit(build, tmp_path):
 
 def shares(method, choice):
     """How often each replica pulls each arm."""
-    first = method.acting(choice)(torch.zeros(2, 500, 11))[..., 0]
+    first = at_states(method.policies()[choice])(torch.zeros(2, 500, 11))[..., 0]
     return [
         {name: ((row - place).abs() < 0.35).float().mean().item() for name, (place, *_) in ARMS.items()}
         for row in first
@@ -304,7 +334,7 @@ def test_the_policy_finds_the_best_safe_arm_and_with_the_hinge_off_the_better_un
     method = bandit.method
     behaviour, improvement = method.phases()
     run_phase(behaviour)
-    improvement.begin()
+    improvement.on_start()
     # The behaviour policy pulls every arm; the choice among its samples is safe where the limit asks for it.
     cloned, chosen = shares(method, "sample"), shares(method, "best-of-n")
     assert min(cloned[0].values()) > 0.1

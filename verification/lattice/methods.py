@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from deep.methods.drcorl.drcorl import DRCORL
-from deep.methods.safe_dql.safe_dql import Choice, SafeDQL
+from deep.core.method import ExactParts, Policy
 from deep.runs.experiment import Experiment, Settings
 from deep.runs.folder import RunFolder
 from deep.runs.trainer import train
 from theory.cmdp.shapes import PerStateAction
 from verification.lattice.data import Behaviour, collect
 from verification.lattice.exact import (
+    Act,
     critic_error,
     deterministic,
     exact_values,
@@ -73,46 +73,43 @@ def measure(behaviour: Behaviour, experiment: Experiment) -> list[dict[str, Any]
     """The rows: the scores of the policy that acts, and where the method has them, of its parts."""
     lattice, method = behaviour.lattice, experiment.method
     replicas = experiment.problem.replicas
-    if isinstance(method, SafeDQL):
-        columns = _parts_of_safe_dql(behaviour, experiment, method)
+    parts = method.exact_parts()
+    if parts is not None and parts.distribution is None:
+        columns = _sampled_parts(behaviour, experiment, parts)
     else:
         actions = experiment.act(_observations(lattice, len(replicas)))
         columns = _columns(score(behaviour, deterministic(lattice, actions), experiment.problem.limits))
-    if isinstance(method, DRCORL):
-        columns |= _parts_of_drcorl(behaviour, experiment, method)
+        if parts is not None:
+            columns |= _closed_form_parts(behaviour, experiment, parts)
     if experiment.settings.dynamics.steps > 0:
-        columns["offline_cost_estimate"] = experiment.dynamics.estimate(method.act).cost.double()
+        columns["offline_cost_estimate"] = experiment.dynamics.estimate(experiment.policy()).cost.double()
     rows = [{name: float(values[i]) for name, values in columns.items()} for i in range(len(replicas))]
     return [{"seed": r.seed, "cost_limit": r.cost_limit, **row} for r, row in zip(replicas, rows, strict=True)]
 
 
-def _parts_of_drcorl(behaviour: Behaviour, experiment: Experiment, method: DRCORL) -> dict[str, torch.Tensor]:
+def _closed_form_parts(behaviour: Behaviour, experiment: Experiment, parts: ExactParts) -> dict[str, torch.Tensor]:
     """The critics against the policy that they follow, the gate against its cost, and a Gaussian's samples."""
     lattice, problem = behaviour.lattice, experiment.problem
     replicas = len(problem.replicas)
-    observations = experiment.replay.normalise(torch.from_numpy(_observations(lattice, replicas)))
-    with torch.no_grad():
-        mean, log_std = method.policy.distribution(method.actor.ema, observations)
+    assert parts.distribution is not None
+    normalised = experiment.replay.normalise(torch.from_numpy(_observations(lattice, replicas)))
+    mean, log_std = parts.distribution(normalised)
     policy = induced(lattice, mean, log_std)
     exact = exact_values(lattice, policy)
-
-    def cost(states: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        return method.costs[-1].upper_confidence(states, actions, 0.0)
-
-    estimate = read_critic(lattice, cost, experiment.replay.normalise, replicas)
+    estimate = read_critic(lattice, parts.cost_critic, experiment.replay.normalise, replicas)
     columns = _columns(critic_error(behaviour, estimate, exact.Q_c, policy), "cost_critic_")
-    columns |= {"gate": method.gate.cost, "gate_error": method.gate.cost - exact.J_c}
+    if parts.gate is not None:
+        columns |= {"gate": parts.gate, "gate_error": parts.gate - exact.J_c}
     return columns | ({} if log_std is None else _sampling(behaviour, policy, problem.limits))
 
 
-def _parts_of_safe_dql(behaviour: Behaviour, experiment: Experiment, method: SafeDQL) -> dict[str, torch.Tensor]:
-    """The choice among candidates that acts, the diffusion policy itself with Theorem 9, and the cost critic."""
+def _sampled_parts(behaviour: Behaviour, experiment: Experiment, parts: ExactParts) -> dict[str, torch.Tensor]:
+    """The choice among samples that acts, the policy that is sampled, its cost critic, and Theorem 9."""
     lattice, problem = behaviour.lattice, experiment.problem
     replicas = len(problem.replicas)
 
-    def lots(choice: Choice) -> list[PerStateAction]:
-        actor = method.acting(choice)
-        return sampled(lattice, lambda observations: experiment.act(observations, actor), replicas, SAMPLES, GROUPS)
+    def lots(choice: str) -> list[PerStateAction]:
+        return sampled(lattice, stepping(experiment, experiment.policy(choice)), replicas, SAMPLES, GROUPS)
 
     best, own = lots("best-of-n"), lots("sample")
     policy = torch.stack(own).mean(0)
@@ -120,13 +117,24 @@ def _parts_of_safe_dql(behaviour: Behaviour, experiment: Experiment, method: Saf
     columns |= {f"{name}_error": error for name, error in spread(lattice, best).items()}
     columns |= _sampling(behaviour, policy, problem.limits)
     columns |= {f"sampling_{name}_error": error for name, error in spread(lattice, own).items()}
-
-    def cost(states: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        return method.predict(states, actions).greatest_cost
-
-    estimate = read_critic(lattice, cost, experiment.replay.normalise, replicas)
+    estimate = read_critic(lattice, parts.cost_critic, experiment.replay.normalise, replicas)
     columns |= _columns(critic_error(behaviour, estimate, exact_values(lattice, policy).Q_c, policy), "cost_critic_")
-    return columns | _columns(theorem_9(behaviour, experiment, method, policy), "theorem9_")
+    if parts.hinge_learner is not None:
+        columns |= _columns(theorem_9(behaviour, experiment, parts.hinge_learner, policy), "theorem9_")
+    return columns
+
+
+def stepping(experiment: Experiment, policy: Policy) -> Act:
+    """The policy as a function of raw observations, each call one more step: fresh random numbers every time."""
+    player, state = experiment.player(policy), None
+
+    def act(observations: np.ndarray) -> np.ndarray:
+        nonlocal state
+        state = player.start(0, observations.shape[1]) if state is None else state
+        actions, state = player.act(state, observations)
+        return actions
+
+    return act
 
 
 def _sampling(behaviour: Behaviour, policy: PerStateAction, limits: torch.Tensor) -> dict[str, torch.Tensor]:

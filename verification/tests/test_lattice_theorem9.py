@@ -13,7 +13,7 @@ from deep.runs.experiment import Experiment
 from theory.cmdp.shapes import PerStateAction
 from verification.lattice.data import Behaviour
 from verification.lattice.exact import deterministic, exact_values, on_nodes, state_frequencies
-from verification.lattice.methods import build
+from verification.lattice.methods import build, stepping
 from verification.lattice.study import RESULTS, rows_of
 from verification.lattice.tasks import LATTICES
 from verification.lattice.theorem9 import FINE, Terms, _on_fine_actions, theorem_9
@@ -54,8 +54,8 @@ def learner(trained: Learner) -> Iterator[Learner]:
 
 
 def induced(experiment: Experiment, method: SafeDQL) -> PerStateAction:
-    act = method.acting("sample")
-    return torch.stack([deterministic(LATTICE, experiment.act(on_nodes(LATTICE, 2), act)) for _ in range(200)]).mean(0)
+    act = stepping(experiment, method.policies()["sample"])
+    return torch.stack([deterministic(LATTICE, act(on_nodes(LATTICE, 2))) for _ in range(200)]).mean(0)
 
 
 def links(terms: Terms) -> dict[str, torch.Tensor]:

@@ -1,7 +1,6 @@
 """The rows of the study: what every estimator says of a policy, beside what the simulator says."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,7 +62,7 @@ def truth(experiment: Experiment, act: Act, episodes: int) -> list[dict[str, flo
     """The simulator's answer for each policy; it is used here, to judge the estimates, and in no training."""
     replicas = len(experiment.problem.replicas)
     seeds = range(FIRST_TRUTH_SEED, FIRST_TRUTH_SEED + episodes)
-    played = rollout(experiment.task, partial(experiment.act, actor=act), seeds, replicas=replicas, threads=1)
+    played = rollout(experiment.task, experiment.player(act), seeds, replicas=replicas, threads=1)
     error = played.costs.std(1, ddof=1) / episodes**0.5
     return [
         {

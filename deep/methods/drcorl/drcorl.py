@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from deep.core.method import ExactParts, Inference, Memoryless, Method
+from deep.core.method import Policy as ActingPolicy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
@@ -26,6 +28,7 @@ from deep.methods.drcorl.hybrid import OnlineConfig
 from deep.methods.drcorl.safe_adaptation import SafeAdaptation, SafeAdaptationConfig
 from deep.methods.parts.critics import CostCritic, CriticConfig, RewardCritic
 from deep.methods.spec import MethodSpec
+from deep.nn.inference import mean_action
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 from deep.nn.policies import Policy, PolicyClass
@@ -101,7 +104,7 @@ class DRCORLConfig:
         return self.anchor == "diffusion" or self.reverse_kl_steps > 0
 
 
-class DRCORL:
+class DRCORL(Method):
     """The learner, for all replicas of a problem at once."""
 
     def __init__(self, config: DRCORLConfig, problem: Problem, dynamics: DynamicsEnsemble) -> None:
@@ -273,10 +276,43 @@ class DRCORL:
         """The mean action of the policy that is kept: the averaged one, last or chosen offline."""
         return self.gate.act_kept(observations)
 
+    def policies(self) -> dict[str, ActingPolicy]:
+        return {"": Memoryless(self.act)}
+
     @property
     def estimator(self) -> Estimator:
-        """What the gate asks."""
+        """The estimator of the gate."""
         return self.gate.estimator
+
+    def exportable(self, replica: int) -> Inference:
+        return Inference(mean_action(self.policy, self.gate.kept[replica]), (), "mean action")
+
+    def exact_parts(self) -> ExactParts:
+        @torch.no_grad()
+        def distribution(observations: Tensor) -> tuple[Tensor, Tensor | None]:
+            return self.policy.distribution(self.actor.ema, observations)
+
+        def cost(observations: Tensor, actions: Tensor) -> Tensor:
+            return self.costs[-1].upper_confidence(observations, actions, 0.0)
+
+        return ExactParts(cost, distribution, self.gate.cost)
+
+    def remarks(self) -> list[str]:
+        """How many replicas selected an adapted policy, and for which the learned dynamics contradict the data."""
+        if self.config.gate.select != "best":
+            return []
+        steps, trusted = self.gate.score[:, 1].tolist(), self.gate.trusted.tolist()
+        adapted = sum(step > 0 for step in steps)
+        lines = [
+            f"Of {len(steps)} replicas, {len(steps) - adapted} kept the clone that training starts from and {adapted} "
+            "a policy adapted from it (chosen_step in summary.json)."
+        ]
+        return lines + [
+            f"seed {replica.seed}, limit {replica.cost_limit:g}: the learned dynamics contradict the data about the "
+            "clone that training starts from. The clone was kept, and the offline estimate is not to be believed."
+            for replica, agree in zip(self.problem.replicas, trusted, strict=True)
+            if not agree
+        ]
 
     def report(self) -> dict[str, object]:
         reward, cost = self.scales.T.tolist()

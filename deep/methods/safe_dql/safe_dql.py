@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from deep.core.method import ExactParts, Inference, Method, Policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
@@ -27,19 +28,14 @@ from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, check_ra
 from deep.data.replay import Batch
 from deep.methods.parts.critics import episodic_to_discounted
 from deep.methods.parts.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
-from deep.methods.safe_dql.best_of_n import acting_noise, best_of_n, selection_score
+from deep.methods.safe_dql.acting import Choice, SafeDQLPolicy
+from deep.methods.safe_dql.best_of_n import best_of_n, selection_score
+from deep.methods.safe_dql.inference import inference
 from deep.methods.safe_dql.twin_critics import TwinConfig, TwinCritics, TwinValues
 from deep.methods.spec import MethodSpec
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
-from deep.nn.policies import Act
 from theory.support.errors import InputError
-
-Choice = Literal["best-of-n", "sample"]
-
-STATES_AT_ONCE = 512
-"""Acting takes more states than these in parts: `candidates` samples at each of them, for every replica, take memory
-(the nearest-behaviour estimate asks for actions at 25 000 states)."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +119,7 @@ class Objective(NamedTuple):
         return self.cloning - self.eta * self.reward + self.penalty * self.hinge
 
 
-class SafeDQL:
+class SafeDQL(Method):
     """The learner, for all replicas of a problem at once."""
 
     def __init__(self, config: SafeDQLConfig, problem: Problem) -> None:
@@ -142,7 +138,6 @@ class SafeDQL:
         """The threshold on Q_c, a discounted sum of costs."""
         self.multiplier = torch.full_like(self.kappa, config.penalty)
         """lambda times max(kappa, 1)."""
-        self._own_actor = self.acting(config.action_selection)
 
     def _new_policy(self, policy_seeds: tuple[int, ...], optimiser: Adam) -> Parameters:
         return Parameters(
@@ -272,32 +267,18 @@ class SafeDQL:
         values = self.predict(repeated, candidates)
         return best_of_n(candidates, selection_score(values.least_reward, values.greatest_cost, self.kappa), count)
 
-    def actors(self) -> dict[str, Act]:
-        """The configured choice first."""
+    def policies(self) -> dict[str, Policy]:
         other: Choice = "sample" if self.config.action_selection == "best-of-n" else "best-of-n"
-        return {choice: self.acting(choice) for choice in (self.config.action_selection, other)}
+        return {choice: SafeDQLPolicy(self, choice) for choice in (self.config.action_selection, other)}
 
-    def acting(self, choice: Choice) -> Act:
-        """A way to act whose randomness is numbered from its first call on, see `acting_noise`."""
-        call, count = 0, self.config.candidates if choice == "best-of-n" else 1
-        steps, size = self.chain.steps, self.policy.action_size
+    def exportable(self, replica: int) -> Inference:
+        return inference(self, replica)
 
-        def act(observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
-            nonlocal call
-            parts = [one_part(states, part) for part, states in enumerate(observations.split(STATES_AT_ONCE, dim=1))]
-            call += 1
-            return torch.cat(parts, 1)
+    def exact_parts(self) -> ExactParts:
+        def cost(observations: Tensor, actions: Tensor) -> Tensor:
+            return self.predict(observations, actions).greatest_cost
 
-        def one_part(states: Float[Tensor, "replicas batch obs"], part: int) -> Float[Tensor, "replicas batch act"]:
-            seeds, device = self.problem.replica_seeds, self.problem.device
-            z = acting_noise(seeds, call, states.shape[1], count, steps, size, device, part)
-            return self.best(states, z) if choice == "best-of-n" else self.sample(states, z)
-
-        return act
-
-    def act(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
-        """The configured choice, with this learner's own actor."""
-        return self._own_actor(observations)
+        return ExactParts(cost, hinge_learner=self)
 
     def report(self) -> dict[str, object]:
         return {"kappa": self.kappa.tolist(), "multiplier": self.multiplier.tolist()}

@@ -1,0 +1,243 @@
+"""Every registered method: titles, training, resuming, the replica rule, export; and the registry itself."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from deep.benchmark.rows import rows_of
+from deep.core.method import Inference, Method
+from deep.core.randomness import draw_block
+from deep.methods.registry import METHODS, Entry, rank_of, spec_of
+from deep.methods.spec import words
+from deep.runs import trainer
+from deep.runs.experiment import Experiment
+from deep.runs.folder import RunFolder
+from deep.train import parse, settings_of
+from tests.conftest import small_dataset
+from theory.support.errors import InputError
+from verification.lattice.study import rests
+from verification.lattice.trials import TRIALS
+
+DYNAMICS = {"members": 2, "hidden": (16,), "episodes": 2, "batch_size": 16}
+SEEDS, LIMITS = (3, 5), (4.0, 60.0)
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def build(algorithm: str, seeds=SEEDS, limits=LIMITS, dynamics_steps: int | None = None) -> Experiment:
+    """The method's smoke configuration on the small data, as a task of 40 steps."""
+    from dataclasses import replace
+
+    from deep.tasks import find_task
+
+    steps = (100 if "dynamics" in spec_of(algorithm).needs else 0) if dynamics_steps is None else dynamics_steps
+    sizes = {f"dynamics.{name}": value for name, value in DYNAMICS.items()} | {"dynamics.steps": steps}
+    options = ["--algorithm", algorithm, *words(spec_of(algorithm).smoke), *words(sizes), "--device", "cpu"]
+    options += ["--seeds", *map(str, seeds), "--cost-limits", *map(str, limits)]
+    return Experiment(settings_of(parse(options)), replace(find_task("HopperVel"), episode_length=40), small_dataset())
+
+
+def train(experiment: Experiment, folder: Path, resume: bool = False) -> None:
+    run = RunFolder(folder)
+    run.open({"identity": {}}, resume)
+    try:
+        trainer.train(experiment.phases(), experiment.tensors(), run, experiment.device)
+    finally:
+        run.release()
+
+
+def stop_after(experiment: Experiment, updates: int, monkeypatch) -> None:
+    """Interrupt the training as it begins the block after this many updates."""
+    count = 0
+    draw = trainer.draw_block
+
+    def counted(draws, seeds, phase, block, steps, device):
+        nonlocal count
+        if count >= updates:
+            raise KeyboardInterrupt
+        count += steps
+        return draw(draws, seeds, phase, block, steps, device)
+
+    monkeypatch.setattr(trainer, "draw_block", counted)
+
+
+@pytest.mark.parametrize("algorithm", METHODS)
+def test_a_stopped_run_resumes_to_the_same_bits(algorithm, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    whole = build(algorithm)
+    before = {name: tensor.clone() for name, tensor in whole.tensors().items()}
+    train(whole, tmp_path / "whole")
+    assert any(not torch.equal(before[name], tensor) for name, tensor in whole.tensors().items())
+    total = sum(phase.steps for phase in whole.phases())
+    stopped = build(algorithm)
+    with monkeypatch.context() as patch:
+        stop_after(stopped, total - 50, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(stopped, tmp_path / "stopped")
+    resumed = build(algorithm)
+    train(resumed, tmp_path / "stopped", resume=True)
+    for name, tensor in whole.tensors().items():
+        assert torch.equal(resumed.tensors()[name], tensor), name
+    metrics = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "stopped")]
+    assert metrics[0] == metrics[1]
+    json.dumps(whole.method.report())
+    assert all(isinstance(line, str) for line in whole.method.remarks())
+
+
+def run_phases(experiment: Experiment, steps: int) -> None:
+    for phase in experiment.phases():
+        phase.on_start()
+        block = draw_block(phase.draws, phase.seeds, phase.name, 0, steps, experiment.device)
+        for hook in phase.hooks:
+            hook.call(0)
+        for step in range(steps):
+            phase.update(torch.tensor(float(step)), {name: draws[step] for name, draws in block.items()})
+
+
+def rows_of_replica(experiment: Experiment, tensor: torch.Tensor, seed: int, replica: int) -> torch.Tensor:
+    """The part of a tensor that belongs to one replica: a row of its own, its seed's, or its seed's ensemble."""
+    seeds, replicas = len(experiment.settings.seeds), len(experiment.problem.replicas)
+    if len(tensor) == replicas:
+        return tensor[replica : replica + 1]
+    assert len(tensor) % seeds == 0
+    share = len(tensor) // seeds
+    return tensor[seed * share : (seed + 1) * share]
+
+
+def compare(algorithm: str, steps: int, tolerance: float) -> None:
+    together = build(algorithm, dynamics_steps=100)
+    run_phases(together, steps)
+    differ = 0
+    for replica, (seed, limit) in enumerate(together.problem.replicas):
+        alone = build(algorithm, (seed,), (limit,), dynamics_steps=100)
+        run_phases(alone, steps)
+        for name, tensor in alone.tensors().items():
+            shared = together.tensors()[name]
+            if tensor.dim() == 0:
+                continue
+            if name.startswith("dynamics"):
+                part = shared[SEEDS.index(seed) * len(tensor) :][: len(tensor)]
+            else:
+                part = rows_of_replica(together, shared, SEEDS.index(seed), replica)
+                other = rows_of_replica(together, shared, 1 - SEEDS.index(seed), (replica + 2) % 4)
+                differ += not torch.allclose(other, tensor, atol=tolerance, rtol=tolerance)
+            where = f"{name} of replica {replica}"
+            torch.testing.assert_close(part, tensor, atol=tolerance, rtol=tolerance, msg=lambda m, w=where: f"{w}: {m}")
+    assert differ >= 4, "negative control: the other seed's replica is another run"
+
+
+@pytest.mark.parametrize("algorithm", METHODS)
+def test_every_replica_equals_a_run_of_it_alone_after_one_update(algorithm):
+    compare(algorithm, 1, 1e-5)
+
+
+@pytest.mark.parametrize("algorithm", METHODS)
+def test_every_replica_equals_a_run_of_it_alone_after_a_hundred_updates(algorithm, double):
+    compare(algorithm, 100, 1e-9)
+
+
+@pytest.mark.parametrize("algorithm", METHODS)
+def test_a_method_exports_its_policy_or_says_in_one_sentence_that_it_cannot(algorithm):
+    experiment = build(algorithm)
+    try:
+        graph = experiment.method.exportable(1)
+    except InputError as error:
+        assert "cannot be exported" in str(error)
+        assert "\n" not in str(error)
+        return
+    assert isinstance(graph, Inference)
+    observations = experiment.replay.observations[:5]
+    if graph.noise:
+        return  # compared with the policy in tests/commands/test_export.py, for the same noise
+    policy = experiment.policy()
+    expected, _ = policy.act(policy.start(5), observations.expand(4, -1, -1))
+    torch.testing.assert_close(graph.act(observations), expected[1])
+
+
+def test_a_method_without_an_inference_graph_says_so():
+    class Bare(Method): ...
+
+    with pytest.raises(InputError, match="a policy of Bare cannot be exported: it has no inference graph"):
+        Bare().exportable(0)
+    assert Bare().remarks() == []
+    assert Bare().exact_parts() is None
+    assert Bare().estimator is None
+
+
+def test_titles_papers_and_presets_are_there():
+    titles = [entry.spec.title for entry in METHODS.values()]
+    assert len(set(titles)) == len(METHODS)
+    for entry in METHODS.values():
+        assert entry.spec.paper
+        assert set(entry.spec.presets) == {"quick", "paper"}
+
+
+@pytest.mark.parametrize("algorithm", METHODS)
+def test_only_a_method_that_needs_learned_dynamics_gets_any(algorithm):
+    needs = "dynamics" in spec_of(algorithm).needs
+    if needs:
+        assert build(algorithm).phases()[0].name == "dynamics"
+        return
+    without = build(algorithm, dynamics_steps=0)
+    assert not any(name.startswith("dynamics") for name in without.tensors())
+    with pytest.raises(InputError, match="this run has no learned dynamics"):
+        _ = without.dynamics
+    estimated = build(algorithm, dynamics_steps=100)
+    assert estimated.phases()[0].name == "dynamics", "the offline estimate is the run's choice"
+
+
+def test_the_registry_imports_no_method():
+    code = (
+        "import sys, deep.methods.registry; assert 'torch' not in sys.modules; print(deep.methods.registry.Algorithm)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert all(repr(name) in shown for name in METHODS)
+
+
+def test_an_unknown_name_is_rejected_in_one_sentence():
+    with pytest.raises(InputError, match="unknown algorithm 'cql': accepted are bc_all, bc_safe"):
+        spec_of("cql")
+
+
+def test_no_method_is_taken_for_another_by_its_first_letters(monkeypatch):
+    """bcq_lag begins as bc does."""
+    monkeypatch.setitem(METHODS, "bcq_lag", Entry("deep.methods.drcorl.drcorl:SPEC"))
+    from dataclasses import replace
+
+    dependencies = {path.name for path in rests(replace(TRIALS["BC-All"], algorithm="bcq_lag"))}
+    assert "drcorl.py" in dependencies
+    assert "bc.py" not in dependencies
+    assert "drcorl.py" not in {path.name for path in rests(TRIALS["BC-All"])}
+
+
+def test_a_table_with_an_unregistered_method_sorts_it_last():
+    assert sorted(["zzz", "safe_dql", "aaa", "bc_all"], key=rank_of) == ["bc_all", "safe_dql", "aaa", "zzz"]
+    cell = {
+        "task": "t",
+        "data": "d",
+        "variant": "",
+        "choice": "",
+        "seed": 0,
+        "cost_limit": 1.0,
+        "sha256": "",
+        "run": "",
+    }
+    rows = rows_of([], [cell | {"algorithm": "cpq", "seed": s} for s in (1, 0)] + [cell | {"algorithm": "bc_all"}])
+    assert [(row["algorithm"], row["seed"]) for row in rows] == [("bc_all", 0), ("cpq", 0), ("cpq", 1)]
+
+
+def test_changes_become_options():
+    assert words({"a_b.c_d": (1, 2), "e": True, "f.g_h": False, "i": "x"}) == (
+        "--a-b.c-d", "1", "2", "--e", "--f.no-g-h", "--i", "x")  # fmt: skip
+    assert np.array_equal(words({}), ())
