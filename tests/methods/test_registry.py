@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from deep.methods.spec import words
 from deep.runs import trainer
 from deep.runs.experiment import Experiment
 from deep.runs.folder import RunFolder
+from deep.tasks import find_task
 from deep.train import parse, settings_of
 from tests.conftest import small_dataset
 from theory.support.errors import InputError
@@ -37,10 +39,6 @@ def double() -> Iterator[None]:
 
 def build(algorithm: str, seeds=SEEDS, limits=LIMITS, dynamics_steps: int | None = None) -> Experiment:
     """The method's smoke configuration on the small data, as a task of 40 steps."""
-    from dataclasses import replace
-
-    from deep.tasks import find_task
-
     steps = (100 if "dynamics" in spec_of(algorithm).needs else 0) if dynamics_steps is None else dynamics_steps
     sizes = {f"dynamics.{name}": value for name, value in DYNAMICS.items()} | {"dynamics.steps": steps}
     options = ["--algorithm", algorithm, *words(spec_of(algorithm).smoke), *words(sizes), "--device", "cpu"]
@@ -116,11 +114,11 @@ def rows_of_replica(experiment: Experiment, tensor: torch.Tensor, seed: int, rep
 
 
 def compare(algorithm: str, steps: int, tolerance: float) -> None:
-    together = build(algorithm, dynamics_steps=100)
+    together = build(algorithm)
     run_phases(together, steps)
     differ = 0
     for replica, (seed, limit) in enumerate(together.problem.replicas):
-        alone = build(algorithm, (seed,), (limit,), dynamics_steps=100)
+        alone = build(algorithm, (seed,), (limit,))
         run_phases(alone, steps)
         for name, tensor in alone.tensors().items():
             shared = together.tensors()[name]
@@ -153,8 +151,8 @@ def test_a_method_exports_its_policy_or_says_in_one_sentence_that_it_cannot(algo
     try:
         graph = experiment.method.exportable(1)
     except InputError as error:
-        assert "cannot be exported" in str(error)
-        assert "\n" not in str(error)
+        sentence = str(error)
+        assert sentence.startswith("a policy of ")
         return
     assert isinstance(graph, Inference)
     observations = experiment.replay.observations[:5]
@@ -166,7 +164,18 @@ def test_a_method_exports_its_policy_or_says_in_one_sentence_that_it_cannot(algo
 
 
 def test_a_method_without_an_inference_graph_says_so():
-    class Bare(Method): ...
+    class Bare(Method):
+        def phases(self):
+            return []
+
+        def tensors(self):
+            return {}
+
+        def policies(self):
+            return {}
+
+        def report(self):
+            return {}
 
     with pytest.raises(InputError, match="a policy of Bare cannot be exported: it has no inference graph"):
         Bare().exportable(0)
@@ -213,8 +222,6 @@ def test_an_unknown_name_is_rejected_in_one_sentence():
 def test_no_method_is_taken_for_another_by_its_first_letters(monkeypatch):
     """bcq_lag begins as bc does."""
     monkeypatch.setitem(METHODS, "bcq_lag", Entry("deep.methods.drcorl.drcorl:SPEC"))
-    from dataclasses import replace
-
     dependencies = {path.name for path in rests(replace(TRIALS["BC-All"], algorithm="bcq_lag"))}
     assert "drcorl.py" in dependencies
     assert "bc.py" not in dependencies
