@@ -11,8 +11,8 @@
 # %% [markdown]
 # # 05 Learners against the exact optimum
 #
-# On a benchmark nobody knows how much reward the limit allows, so a score says which method is better and never how
-# good. The **lattice tasks** look continuous to a learner (real-valued observations and actions, offline trajectories
+# On a benchmark nobody knows how much reward the limit allows: a score shows which method is better and never how good
+# it is. The **lattice tasks** look continuous to a learner (real-valued observations and actions, offline trajectories
 # in DSRL's form) and are finite constrained MDPs: the best reward within the limit, and the value and cost of any
 # trained policy, are computed exactly. So one can say *regret* and mean it.
 #
@@ -263,7 +263,7 @@ show(
 # %% [markdown]
 # ## Regret and violation
 #
-# Regret: the optimum's reward within the limit minus the policy's. It is negative where a policy breaks the limit and
+# Regret: the optimum's reward within the limit minus the policy's. It is negative where a policy violates the limit and
 # earns more than is allowed. Bars are means over three seeds, dots the seeds.
 
 # %%
