@@ -201,11 +201,11 @@ show(figure, "Losses of the learned dynamics, the behaviour model, the clones an
 # %% [markdown]
 # ## Adaptation, step by step
 #
-# Every 50 steps the policy is evaluated in an ensemble of learned dynamics. Short rollouts from the same states give the
-# difference in cost between the policy and the clone. The estimate is the mean cost of the cloned trajectories plus this
-# difference; the gate adds one standard deviation. The ensemble has two halves. The *training* half sets the gate's
-# cost. The *held-out* half plays no part in the gradient and helps to select the policy that is kept. Top row: the
-# branch that Algorithm 3 took, as shares over seeds and steps.
+# Every 50 steps the policy is evaluated in an ensemble of learned dynamics. Short rollouts from the same states give
+# the difference in cost between the policy and the clone. The estimate is the mean cost of the cloned trajectories plus
+# this difference; the gate adds one standard deviation. The ensemble has two halves. The *training* half sets the
+# gate's cost. The *held-out* half plays no part in the gradient and helps to select the policy that is kept. Top row:
+# the branch that Algorithm 3 took, as shares over seeds and steps.
 
 # %%
 metrics = [record for record in recorded if record["phase"] == "adaptation"]
@@ -265,13 +265,13 @@ say(
 # %% [markdown]
 # ## Is the estimate right?
 #
-# Each dot is one policy of the off-policy evaluation study of this run (`notebooks/results/paired/study/hopper`). It has
-# 360 policies: 240 that were evaluated during adaptation, the others around clones and last policies. True costs are
-# means of 10 simulator episodes. Left: the preprint's kind of gate, an upper confidence bound (mean plus two deviations)
-# of cost critics, which fitted-Q evaluation at $\gamma=.99$ fitted to each policy. Middle and right: the held-out half of
-# the learned dynamics, mean plus one deviation, by rollouts of whole episodes (the earlier default) and by paired
-# rollouts. All are offline estimates, so all can be wrong. Line: bound = truth. Shaded: what would pass the gate at the
-# limit 20. Orange: that limit.
+# Each dot is one policy of the off-policy evaluation study of this run (`notebooks/results/paired/study/hopper`). It
+# has 360 policies: 240 that were evaluated during adaptation, the others around clones and last policies. True costs
+# are means of 10 simulator episodes. Left: the preprint's kind of gate, an upper confidence bound (mean plus two
+# deviations) of cost critics, which fitted-Q evaluation at $\gamma=.99$ fitted to each policy. Middle and right: the
+# held-out half of the learned dynamics, mean plus one deviation, by rollouts of whole episodes (the earlier default)
+# and by paired rollouts. All are offline estimates, so all can be wrong. Line: bound = truth. Shaded: what would pass
+# the gate at the limit 20. Orange: that limit.
 
 # %%
 studied = read_table(RESULTS / "study" / "hopper" / "results.csv")
@@ -361,8 +361,8 @@ table(
 say(
     f"In the simulator the shortest of these {len(during)} policies' episodes last "
     f"{column_of('true length', during).min():.0f} steps on average: the models predict falls that do not happen, and "
-    "this removes the gain in return that short rollouts show. It keeps the selected policies near the clone, where the "
-    "estimated rise of the cost is accurate; further away it is too small. Without the length the return rises more, "
+    "this removes the gain in return that short rollouts show. It keeps the selected policies near the clone, where "
+    "the estimated rise of the cost is accurate; further away it is too small. Without the length the return rises more, "
     "and one of the twelve kept policies violates its limit (`notebooks/results/paired`)."
 )
 
@@ -461,8 +461,8 @@ table(["method", "within the limit", *(f"limit {limit:g}: R, cost" for limit in 
 # ## What this shows, and what it does not
 #
 # - On these data DRCORL satisfies every cost limit, and its policies earn on average a little more than a clone of the
-#   same trajectories (BC-Best). There is little more to earn, because these trajectories run at the speed limit. In five
-#   of twelve replicas the clone is kept.
+#   same trajectories (BC-Best). There is little more to earn, because these trajectories run at the speed limit. In
+#   five of twelve replicas the clone is kept.
 # - The estimated costs are too high here: the cloned trajectories explore and cost more than their clones. So the limit
 #   is not used up.
 # - Cloning everything (BC-All) falls, cloning what is safe (BC-Safe) is slower: choosing consistent trajectories is

@@ -321,9 +321,9 @@ table(["method", "within the limit", "median regret of those", "as a share of th
 # %% [markdown]
 # ## Why a gate fails
 #
-# DRCORL decides by an estimate of its own cost: the preprint's gate reads an upper confidence bound off its critics,
-# the project's own rolls the policy out in learned dynamics. Where the estimate is too low the policy may break the
-# limit and not know it; the exact cost says by how much. Each estimate is that of the policy that was kept.
+# DRCORL's gate compares an estimate of the policy's cost with the limit. The preprint's estimate is an upper confidence
+# bound of the cost critics; this project's comes from rollouts in learned dynamics. Where the estimate is too low the
+# policy may violate the limit unnoticed; the exact cost shows by how much. Each estimate is that of the kept policy.
 
 # %%
 figure, axes = new(5.6, 4.2)

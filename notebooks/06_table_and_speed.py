@@ -51,9 +51,9 @@ say(
 # %% [markdown]
 # ## The table
 #
-# R is the return on DSRL's scale from 0 to 1, cost that of an episode; means over seeds, bold where every seed is within
-# the limit; 100 episodes a policy. DRCORL in this table estimates costs by rollouts of whole episodes, which was its
-# default when the table was made (`--gate.estimator episode --adaptation-rate 5e-5 --adaptation-steps 1500`).
+# R is the return on DSRL's scale from 0 to 1, cost that of an episode; means over seeds, bold where every seed is
+# within the limit; 100 episodes a policy. DRCORL in this table estimates costs by rollouts of whole episodes, which was
+# its default when the table was made (`--gate.estimator episode --adaptation-rate 5e-5 --adaptation-steps 1500`).
 
 
 # %%
@@ -130,8 +130,8 @@ show(figure, "Return and cost of every replica by cost limit, method and data se
 # ## DRCORL as it is by default
 #
 # Its gate estimates the difference to the clone by paired rollouts (`notebooks/results/paired`); "whole" is the earlier
-# default, rollouts of whole episodes. The collections other than the embedded one come from the same commands on another processor, which collects
-# other data.
+# default, rollouts of whole episodes. The collections other than the embedded one come from the same commands on
+# another processor, which collects other data.
 
 # %%
 default = rows_in(PAIRED / "results.csv")
@@ -351,14 +351,15 @@ table(
 #   rollouts DRCORL gains a little over them on the hopper. On HalfCheetah, where ascent along the critics ruins the
 #   policies, it keeps its clone. The last policies of adaptation cost more than the clone, most of all with the PID
 #   rule, with one cost critic, or without an anchor.
-# - From a poor start adaptation helps: a clone of all trajectories falls, and the policy kept after adaptation does not.
+# - From a poor start adaptation helps: a clone of all trajectories falls, and the policy kept after adaptation does
+#   not.
 # - Safe-DQL depends on the data. Best of N is within the limit in 24 of 27 replicas, the policy itself in 20 of 27, but
 #   on one Hopper collection only where it falls early: there its critics mislead (see the README of the results). On
 #   HalfCheetah best of N earns more than cloning everything or everything safe, which are of four collecting runs, and
 #   a third of what cloning the best trajectories earns, which are of a single run. The quick preset trains for 10 000
 #   steps, Diffusion-QL for a million.
-# - Estimates of the cost from whole episodes are off by tens on the Hopper: an alarm, not a number. Paired estimates are
-#   closer, and too high where clones cost less than the cloned trajectories.
+# - Estimates of the cost from whole episodes are off by tens on the Hopper: an alarm, not a number. Paired estimates
+#   are closer, and too high where clones cost less than the cloned trajectories.
 # - Data sets that this project collected with one algorithm are easier than DSRL's: their best trajectories are
 #   consistent. Where cloning is not enough, this table says nothing.
 # - Three seeds are few, and the seeds of one data set share its data.
