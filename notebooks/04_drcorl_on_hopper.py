@@ -362,8 +362,8 @@ say(
     f"In the simulator the shortest of these {len(during)} policies' episodes last "
     f"{column_of('true length', during).min():.0f} steps on average: the models predict falls that do not happen, and "
     "this removes the gain in return that short rollouts show. It keeps the selected policies near the clone, where "
-    "the estimated rise of the cost is accurate; further away it is too small. Without the length the return rises more, "
-    "and one of the twelve kept policies violates its limit (`notebooks/results/paired`)."
+    "the estimated rise of the cost is accurate; further away it is too small. Without the length the return rises "
+    "more, and one of the twelve kept policies violates its limit (`notebooks/results/paired`)."
 )
 
 # %% [markdown]
