@@ -314,7 +314,7 @@ say(
 # A user names a limit per episode of $L$ steps; the hinge needs a threshold on $Q_c$, a discounted sum. Safe-DQL does
 # not say how to convert; DRCORL's appendix B.1 takes $(1-\gamma)L\,V_c$ for the cost of an episode.
 # `deep.methods.parts.critics.episodic_to_discounted` has three conversions, each right for a constant cost rate:
-# **data** (that of appendix B.1, for critics that bootstrap through time-outs), **start** (start states of episodes cut
+# **data** (that of appendix B.1, for critics that bootstrap through timeouts), **start** (start states of episodes cut
 # at $L$), **cut** (states spread over such episodes).
 
 # %%

@@ -14,8 +14,8 @@
 # One method on one task, from the data to the film. A one-legged robot is paid for hopping forward; every step faster
 # than .7402 costs 1, and an episode of 1000 steps may cost 20, 40 or 80. DRCORL (i) learns a diffusion model of the
 # behaviour in the data, (ii) clones a fast policy, and (iii) adapts it: up the reward, down the cost, or up a common
-# direction of both, as a gate on the expected cost says, while the model's *score* holds it to the data. Nothing is
-# tried out on the way: the simulator appears at the very end, to score.
+# direction of both. A gate on the estimated cost decides which, and the model's *score* holds the policy to the data.
+# Training uses no simulator; it only scores the result at the very end.
 #
 # The data were **collected by this project** (`deep/data/embedded/README.md`); they are not DSRL's, and no number here
 # can be compared with a published one.
@@ -45,7 +45,7 @@ from theory.support.tables import read_table
 
 RESULTS = Path(deep.__file__ or "").parents[1] / "notebooks" / "results" / "paired"
 LIMITS = {20.0: BLUE, 40.0: ORANGE, 80.0: GREEN}
-SEED, LIMIT = 0, 20.0  # the replica that is looked at closely
+SEED, LIMIT = 0, 20.0  # the replica that is shown in detail
 
 task = find_task("HopperVel")
 brief = DRCORLConfig(behaviour=BehaviourConfig(steps=1500))
@@ -67,8 +67,8 @@ say(
 # ## The data
 #
 # Each dot is an episode of one of many policies that PPO went through. DRCORL starts from a clone of the *best
-# consistent* trajectories: the one with the largest return among those that keep the limit, and the nine that act most
-# like it. Ringed: those for the limit of 20.
+# consistent* trajectories: the one with the largest return among those that satisfy the cost limit, and the nine whose
+# actions are most like it. Ringed: those for the limit of 20.
 
 # %%
 figure, panels = new(10.6, 4.0, 1, 2)
@@ -125,7 +125,7 @@ for block in range(phase.steps // 50):
         (first_losses if block < 2 else last_losses).append(float(loss["denoising_loss"]))
 say(
     f"Mean squared error of the predicted noise: {np.mean(first_losses):.2f} in the first 100 steps, "
-    f"{np.mean(last_losses[-100:]):.2f} in the last (1 for a model that knows nothing)."
+    f"{np.mean(last_losses[-100:]):.2f} in the last (1 for a model that has learned nothing)."
 )
 
 # %%
@@ -201,16 +201,17 @@ show(figure, "Losses of the learned dynamics, the behaviour model, the clones an
 # %% [markdown]
 # ## Adaptation, step by step
 #
-# Every 50 steps two halves of an ensemble of learned dynamics are asked how much the policy differs from the clone, in
-# short roll-outs from the same states; to that comes what the cloned trajectories have cost (mean plus one deviation).
-# The *steering* half sets the gate's cost; the *judging* half, which the policy has never been steered by, helps to
-# choose the policy that is kept. Top row: the branch that Algorithm 3 took, as shares over seeds and steps.
+# Every 50 steps the policy is evaluated in an ensemble of learned dynamics. Short rollouts from the same states give
+# the difference in cost between the policy and the clone. The estimate is the mean cost of the cloned trajectories plus
+# this difference; the gate adds one standard deviation. The ensemble has two halves. The *training* half sets the
+# gate's cost. The *held-out* half plays no part in the gradient and helps to select the policy that is kept. Top row:
+# the branch that Algorithm 3 took, as shares over seeds and steps.
 
 # %%
 metrics = [record for record in recorded if record["phase"] == "adaptation"]
 place = json.loads((RESULTS / "hopper" / "replicas.json").read_text())
 steps = [record["step"] for record in metrics]
-looks = [block_start(step) for step in steps]  # the gate's costs are those of the policy at a block's begin
+evaluated = [block_start(step) for step in steps]  # the gate's costs belong to the policy at the start of a block
 BRANCHES = {
     "safe": ("reward alone", REGION_COLOURS["safe"]),
     "align": ("sum of both", REGION_COLOURS["aligned"]),
@@ -227,9 +228,9 @@ for column, limit in zip(panels.T, LIMITS, strict=True):
     column[0].stackplot(steps, shares.T, colors=colours, labels=[n for n, _ in BRANCHES.values()])
     column[0].set(title=f"limit {limit:g}", ylim=(0, 1))
     for i in mine:
-        column[1].plot(looks, [record["gate"][i] for record in metrics], color=BLUE, linewidth=1)
-        column[1].plot(looks, [record["predicted_cost"][i] for record in metrics], "--", color=ORANGE, linewidth=1)
-        column[2].plot(looks, [record["predicted_reward"][i] for record in metrics], color=GREEN, linewidth=1)
+        column[1].plot(evaluated, [record["gate"][i] for record in metrics], color=BLUE, linewidth=1)
+        column[1].plot(evaluated, [record["predicted_cost"][i] for record in metrics], "--", color=ORANGE, linewidth=1)
+        column[2].plot(evaluated, [record["predicted_reward"][i] for record in metrics], color=GREEN, linewidth=1)
         kept = place[i]["chosen_step"]
         column[1].axvline(kept, color=PINK, linewidth=0.8)
         column[2].axvline(kept, color=PINK, linewidth=0.8)
@@ -238,17 +239,17 @@ for column, limit in zip(panels.T, LIMITS, strict=True):
     column[1].set_yticks([0, 10, 20, 50, 100, 200], ["0", "10", "20", "50", "100", "200"])
     column[2].set(xlabel="step of adaptation")
 panels[0, 0].set_ylabel("share of the branch")
-panels[1, 0].set_ylabel("cost of an episode,\nforetold")
-panels[2, 0].set_ylabel("return of an episode,\nforetold")
+panels[1, 0].set_ylabel("estimated cost\nof an episode")
+panels[2, 0].set_ylabel("estimated return\nof an episode")
 styles: list[tuple[str, Any]] = [(BLUE, "-"), (ORANGE, "--"), (PINK, "-"), (BLACK, "-")]
 lines = [Line2D([], [], color=colour, linestyle=style) for colour, style in styles]
 figure.legend(
     [*panels[0, 0].collections, *lines],
-    [*names, "the gate's cost (steering half)", "the judging half's cost", "the policy that is kept", "the limit"],
+    [*names, "the gate's cost (training half)", "cost by the held-out half", "the policy that is kept", "the limit"],
     loc="outside lower center",
     ncols=4,
 )
-show(figure, "The branch of the rule, the gate's cost and the foretold return over the steps of adaptation, by limit.")
+show(figure, "The branch of the rule, the gate's cost and the estimated return over the steps of adaptation, by limit.")
 
 overall = {
     label: np.mean([np.mean(record[f"share_{name}"]) for record in metrics]) for name, (label, _) in BRANCHES.items()
@@ -257,20 +258,20 @@ kept = sum(replica["chosen_step"] == 0 for replica in place)
 say(
     "Over all replicas and steps: "
     + ", ".join(f"{label} {share:.0%}" for label, share in overall.items())
-    + f". The clone is kept in {kept} of {len(place)} replicas: it gives way only where both halves foretell that an "
-    "adapted policy earns more and keeps the limit."
+    + f". The clone is kept in {kept} of {len(place)} replicas: an adapted policy replaces it only where both halves "
+    "estimate a larger return and a cost within the limit."
 )
 
 # %% [markdown]
 # ## Is the estimate right?
 #
-# Each dot is one policy of the study of this run (`notebooks/results/paired/study/hopper`: 360 policies, 240 of them
-# those that the gate looked at, the others around clones and last policies; true costs from 10 simulator episodes
-# each). The preprint's gate reads an upper confidence bound, mean plus two deviations, off an ensemble of cost critics;
-# here critics were fitted to each policy by fitted-Q evaluation at $\gamma=.99$. Beside it learned dynamics, the half
-# that judges, mean plus one deviation: asked for whole episodes, which was the default once, and in pairs. All are
-# offline, so all can be wrong. Line: bound = truth; shaded: what would be let through at the limit 20; orange: that
-# limit.
+# Each dot is one policy of the off-policy evaluation study of this run (`notebooks/results/paired/study/hopper`). It
+# has 360 policies: 240 that were evaluated during adaptation, the others around clones and last policies. True costs
+# are means of 10 simulator episodes. Left: the preprint's kind of gate, an upper confidence bound (mean plus two
+# deviations) of cost critics, which fitted-Q evaluation at $\gamma=.99$ fitted to each policy. Middle and right: the
+# held-out half of the learned dynamics, mean plus one deviation, by rollouts of whole episodes (the earlier default)
+# and by paired rollouts. All are offline estimates, so all can be wrong. Line: bound = truth. Shaded: what would pass
+# the gate at the limit 20. Orange: that limit.
 
 # %%
 studied = read_table(RESULTS / "study" / "hopper" / "results.csv")
@@ -285,7 +286,7 @@ figure, panels = new(10.6, 4.0, 1, 3, sharex=True, sharey=True)
 ESTIMATES = {
     "fitted_q": (2, "critics of fitted-Q: mean + 2 deviations"),
     "held_out": (1, "whole episodes: mean + 1 deviation"),
-    "paired, held_out": (1, "in pairs: mean + 1 deviation"),
+    "paired, held_out": (1, "paired rollouts: mean + 1 deviation"),
 }
 verdict = []
 for axes, (name, (k, title)) in zip(panels, ESTIMATES.items(), strict=True):
@@ -303,41 +304,41 @@ for axes, (name, (k, title)) in zip(panels, ESTIMATES.items(), strict=True):
     verdict.append([title, f"{below:.0%}", f"{passed} of {unsafe}", f"{refused} of {safe}"])
 panels[0].set_ylabel("upper bound on its cost, from the data")
 show(figure, "Upper bounds of three estimators against the true cost of the study's policies.")
-table(["bound", "below the truth", "policies above 20 let through at 20", "policies within 20 refused"], verdict)
+table(["bound", "below the truth", "policies above 20 that pass at 20", "policies within 20 that do not"], verdict)
 say(
-    "Fitted-Q and whole episodes are alarms that are nearly always on: they let through hardly any policy that breaks "
-    "the limit, and refuse nearly all that keep it. In pairs more is let through of either kind; the gate asks both "
-    "halves. Of the policies that it kept, here and in the earlier default's run:"
+    "Fitted-Q and whole episodes are alarms that are nearly always on: hardly any policy that violates the limit "
+    "passes, and hardly any that satisfies it. With paired rollouts more policies of either kind pass; the selection "
+    "needs both halves. Errors for the policies that were kept, here and in the run with the earlier default:"
 )
-forms = {"in pairs": own, "whole episodes": [r for r in scores if r["algorithm"] == "drcorl" and r["variant"]]}
+forms = {"paired rollouts": own, "whole episodes": [r for r in scores if r["algorithm"] == "drcorl" and r["variant"]]}
 lines = []
 for form, mine in forms.items():
     errors = np.array([row["offline_cost"] - row["cost"] for row in mine])
     inside = sum(row["offline_cost_low"] <= row["cost"] <= row["offline_cost_high"] for row in mine)
     lines.append([form, f"{np.median(np.abs(errors)):.0f}", f"{errors.mean():+.0f}", f"{inside} of {len(mine)}"])
-table(["asked", "cost foretold, off by (median)", "mean error", "true cost in the 95 % interval"], lines)
+table(["estimator", "error of the estimated cost (median size)", "mean error", "true cost in the 95 % interval"], lines)
 
 # %% [markdown]
-# What adaptation has changed since its clone, foretold in pairs (the judging half) against the simulator's word, for
-# every policy that the gate looked at. Return: with the length that whole episodes in the models foretell (orange), as
-# the gate has it, and without (blue).
+# The change of cost and return from the clone to each policy that was evaluated during adaptation: the paired estimate
+# of the held-out half against the simulator. Return: with the change of episode length that rollouts of whole episodes
+# predict (orange), as the gate has it, and without it (blue).
 
 # %%
-looked = [row for row in studied if row["kind"] == "looked at"]
-first = {(row["seed"], row["limit"]): row for row in looked if row["degree"] == 0}
-clones = [first[row["seed"], row["limit"]] for row in looked]
+during = [row for row in studied if row["kind"] == "evaluated"]
+first = {(row["seed"], row["limit"]): row for row in during if row["degree"] == 0}
+clones = [first[row["seed"], row["limit"]] for row in during]
 
 
 def change(name: str) -> np.ndarray:
-    return column_of(name, looked) - column_of(name, clones)
+    return column_of(name, during) - column_of(name, clones)
 
 
 half = "paired, held_out"
-lasting = column_of(f"{half}: length", looked) / column_of(f"{half}: length", clones)
-by_step = column_of(f"{half}: reward", looked) / lasting - column_of(f"{half}: reward", clones)
+lasting = column_of(f"{half}: length", during) / column_of(f"{half}: length", clones)
+by_step = column_of(f"{half}: reward", during) / lasting - column_of(f"{half}: reward", clones)
 figure, (left, right) = new(10.6, 3.8, 1, 2)
 left.plot(change("true cost"), change(f"{half}: cost"), ".", color=BLUE, markersize=5)
-left.set(xlabel="true change of cost", ylabel="foretold change", title="cost")
+left.set(xlabel="true change of cost", ylabel="estimated change", title="cost")
 right.plot(change("true return"), change(f"{half}: reward"), ".", color=ORANGE, markersize=5)
 right.plot(change("true return"), by_step, ".", color=BLUE, markersize=5)
 right.set(xlabel="true change of return", title="return", ylim=(-80, 45))
@@ -345,24 +346,24 @@ for axes, ends in ((left, (-20, 130)), (right, (-5, 40))):
     axes.plot(ends, ends, color=BLACK, linewidth=1)
     axes.axhline(0, color=BLACK, linewidth=0.5)
 show(figure, "Changes of cost and return since the clone, one dot per policy; some of the orange ones lie below.")
-moved = column_of("degree", looked) > 0
+moved = column_of("degree", during) > 0
 changes = {
     "cost, in the simulator": change("true cost"),
-    "cost, foretold": change(f"{half}: cost"),
+    "cost, estimated": change(f"{half}: cost"),
     "return, in the simulator": change("true return"),
-    "return, foretold": change(f"{half}: reward"),
-    "return, foretold without the length": by_step,
+    "return, estimated": change(f"{half}: reward"),
+    "return, estimated without the length": by_step,
 }
 table(
     ["change since the clone", "mean", "share of policies in which it rises"],
     [[name, f"{found[moved].mean():+.0f}", f"{(found[moved] > 0).mean():.0%}"] for name, found in changes.items()],
 )
 say(
-    f"In the simulator the shortest of these {len(looked)} policies' episodes last "
-    f"{column_of('true length', looked).min():.0f} steps on average: the models foretell falls that do not happen, and "
-    "so take away the return that short roll-outs see. That holds the gate near its clone, where the rise of the cost, "
-    "which is understated further away, is told rightly. Without the length more is won and one of the twelve kept "
-    "policies breaks its limit (`notebooks/results/paired`)."
+    f"In the simulator the shortest of these {len(during)} policies' episodes last "
+    f"{column_of('true length', during).min():.0f} steps on average: the models predict falls that do not happen, and "
+    "this removes the gain in return that short rollouts show. It keeps the selected policies near the clone, where "
+    "the estimated rise of the cost is accurate; further away it is too small. Without the length the return rises "
+    "more, and one of the twelve kept policies violates its limit (`notebooks/results/paired`)."
 )
 
 # %% [markdown]
@@ -420,7 +421,7 @@ say(
 # ## Reward and cost against the limit
 #
 # All seeds, with the clone of the same trajectories (BC-Best) and the clones of everything (BC-All) and of all
-# episodes that keep the limit (BC-Safe) beside it.
+# episodes within the limit (BC-Safe) beside it.
 
 # %%
 METHODS = {name: (TITLES[name], METHOD_COLOURS[TITLES[name]]) for name in ("bc_all", "bc_safe", "bc_best", "drcorl")}
@@ -459,13 +460,13 @@ table(["method", "within the limit", *(f"limit {limit:g}: R, cost" for limit in 
 # %% [markdown]
 # ## What this shows, and what it does not
 #
-# - On these data DRCORL keeps every limit, and what it keeps earns on average a little more than cloning the same
-#   trajectories (BC-Best): there is little above them, because they run at the speed limit. In five of twelve replicas
-#   the clone stays.
-# - The costs are foretold too high here, because the cloned trajectories, which explore, cost more than their clones:
-#   the limit is not used up.
+# - On these data DRCORL satisfies every cost limit, and its policies earn on average a little more than a clone of the
+#   same trajectories (BC-Best). There is little more to earn, because these trajectories run at the speed limit. In
+#   five of twelve replicas the clone is kept.
+# - The estimated costs are too high here: the cloned trajectories explore and cost more than their clones. So the limit
+#   is not used up.
 # - Cloning everything (BC-All) falls, cloning what is safe (BC-Safe) is slower: choosing consistent trajectories is
 #   what carries the result.
-# - One task, one data set collected by one algorithm, three seeds; length and number of the short roll-outs and the
+# - One task, one data set collected by one algorithm, three seeds; length and number of the short rollouts and the
 #   step size were chosen on it. `06_table_and_speed` has two more data sets. It says nothing about data whose best
 #   trajectories are few or contradict each other.

@@ -11,8 +11,8 @@
 # %% [markdown]
 # # 05 Learners against the exact optimum
 #
-# On a benchmark nobody knows how much reward the limit allows, so a score says which method is better and never how
-# good. The **lattice tasks** look continuous to a learner (real-valued observations and actions, offline trajectories
+# On a benchmark nobody knows how much reward the limit allows: a score shows which method is better and never how good
+# it is. The **lattice tasks** look continuous to a learner (real-valued observations and actions, offline trajectories
 # in DSRL's form) and are finite constrained MDPs: the best reward within the limit, and the value and cost of any
 # trained policy, are computed exactly. So one can say *regret* and mean it.
 #
@@ -263,7 +263,7 @@ show(
 # %% [markdown]
 # ## Regret and violation
 #
-# Regret: the optimum's reward within the limit minus the policy's. It is negative where a policy breaks the limit and
+# Regret: the optimum's reward within the limit minus the policy's. It is negative where a policy violates the limit and
 # earns more than is allowed. Bars are means over three seeds, dots the seeds.
 
 # %%
@@ -321,9 +321,9 @@ table(["method", "within the limit", "median regret of those", "as a share of th
 # %% [markdown]
 # ## Why a gate fails
 #
-# DRCORL decides by an estimate of its own cost: the preprint's gate reads an upper confidence bound off its critics,
-# the project's own rolls the policy out in learned dynamics. Where the estimate is too low the policy may break the
-# limit and not know it; the exact cost says by how much. Each estimate is that of the policy that was kept.
+# DRCORL's gate compares an estimate of the policy's cost with the limit. The preprint's estimate is an upper confidence
+# bound of the cost critics; this project's comes from rollouts in learned dynamics. Where the estimate is too low the
+# policy may violate the limit unnoticed; the exact cost shows by how much. Each estimate is that of the kept policy.
 
 # %%
 figure, axes = new(5.6, 4.2)

@@ -12,8 +12,8 @@
 # # 06 The table, what carries it, and what it costs
 #
 # Five methods on data sets of two tasks, several cost limits, three seeds, everything trained anew for each seed and no
-# simulator before the score. Then: how well the cost was foretold, how long a policy thinks, which parts of DRCORL the
-# result hangs on, and how fast training is.
+# simulator before the score. Then: how well the cost was estimated, how long an action takes, which parts of DRCORL
+# carry the result, and how fast training is.
 #
 # All data were **collected by this project**; nothing here can be compared with a published score. Safe-DQL stands
 # twice: acting by the best of N = 16 samples, and by one sample of the policy itself.
@@ -51,9 +51,9 @@ say(
 # %% [markdown]
 # ## The table
 #
-# R is the return on DSRL's scale from 0 to 1, cost that of an episode; means over seeds, bold where every seed keeps
-# the limit; 100 episodes a policy. DRCORL in this table asks its learned dynamics for whole episodes, which was its
-# default when the table was made (`--gate.estimator whole --adaptation-rate 5e-5 --adaptation-steps 1500`).
+# R is the return on DSRL's scale from 0 to 1, cost that of an episode; means over seeds, bold where every seed is
+# within the limit; 100 episodes a policy. DRCORL in this table estimates costs by rollouts of whole episodes, which was
+# its default when the table was made (`--gate.estimator episode --adaptation-rate 5e-5 --adaptation-steps 1500`).
 
 
 # %%
@@ -129,9 +129,9 @@ show(figure, "Return and cost of every replica by cost limit, method and data se
 # %% [markdown]
 # ## DRCORL as it is by default
 #
-# Its gate asks the learned dynamics for differences to the clone (`notebooks/results/paired`); "whole" is the earlier
-# default. The collections other than the embedded one come from the same commands on another processor, which collects
-# other data.
+# Its gate estimates the difference to the clone by paired rollouts (`notebooks/results/paired`); "whole" is the earlier
+# default, rollouts of whole episodes. The collections other than the embedded one come from the same commands on
+# another processor, which collects other data.
 
 # %%
 default = rows_in(PAIRED / "results.csv")
@@ -140,7 +140,7 @@ of_default = json.loads((PAIRED / "summary.json").read_text(encoding="utf-8"))
 differences(of_default)
 
 # %% [markdown]
-# ## Who is better, and is it sure?
+# ## Which method is better, and how sure is it?
 #
 # Over all data sets that a method was run on: the share of replicas within the limit with Wilson's 95 % interval, and
 # the interquartile mean of R with a bootstrap over seeds. With three seeds such intervals are too narrow. Below it the
@@ -165,14 +165,14 @@ table(
 differences(summary)
 
 # %% [markdown]
-# ## Was the cost foretold?
+# ## Was the cost estimated well?
 #
-# The cost as foretold from the data alone (learned dynamics, with its 95 % interval) against the simulator's, for all
-# policies whose run had learned dynamics. Points on the line are right; above it the forecast is too high.
+# The cost as estimated from the data alone (learned dynamics, with its 95 % interval) against the simulator's, for all
+# policies whose run had learned dynamics. Points on the line are right; above it the estimate is too high.
 
 # %%
-known = [row for row in rows if row["offline_cost"] is not None]
-predicted = grouped(known, "task", "data")
+estimated = [row for row in rows if row["offline_cost"] is not None]
+predicted = grouped(estimated, "task", "data")
 figure, panels = new(10.6, 3.9, 1, len(predicted), sharex=True, sharey=True, squeeze=False)
 lines = []
 for axes, ((task, data), here) in zip(panels[0], predicted.items(), strict=True):
@@ -196,9 +196,9 @@ for axes, ((task, data), here) in zip(panels[0], predicted.items(), strict=True)
             f"{inside:.0%}",
         ]
     )
-panels[0][0].set_ylabel("foretold from the data")
-legend(figure, methods_of(known))
-show(figure, "The foretold cost with its interval against the true cost, by data set.")
+panels[0][0].set_ylabel("estimated from the data")
+legend(figure, methods_of(estimated))
+show(figure, "The estimated cost with its interval against the true cost, by data set.")
 table(["data set", "policies", "median size of the error", "mean error", "true cost in the 95 % interval"], lines)
 
 # %% [markdown]
@@ -206,8 +206,8 @@ table(["data set", "policies", "median size of the error", "mean error", "true c
 #
 # The comparison of the preprint's Fig. 2 at the sizes of the quick preset: milliseconds for 1000 actions on one core,
 # one state after the other (circle) and 1000 states at once (triangle), against R on the second Hopper collection.
-# Hollow: some replica breaks its limit. What the preprint saves is clear: a cloned or adapted policy is one small
-# network, a diffusion policy runs its network T = 5 times for each candidate and asks four critics which is best.
+# Hollow: some replica violates its limit. What the preprint saves is clear: a cloned or adapted policy is one small
+# network, a diffusion policy runs its network T = 5 times for each candidate and ranks the candidates by four critics.
 
 # %%
 there = places["HopperVel", "HopperVel1"]
@@ -237,9 +237,9 @@ say("The clones and DRCORL are the same kind of network: what separates their ti
 #
 # One thing changed at a time, on the embedded data at the limit 20, the same three seeds; stages that the change does
 # not touch are shared, so that differences are paired (`notebooks/results/paired/README.md` has the command; those of
-# the earlier default, whose gate asks for whole episodes and whose steps are ten times as long, are in
-# `notebooks/results/whole`). Hollow: the policy that is kept. Filled: the one with which adaptation ended, whatever was
-# kept, which shows what the change does where the choice among policies hides it.
+# the earlier default, whose gate uses whole episodes and whose steps are ten times as long, are in
+# `notebooks/results/whole`). Hollow: the policy that is kept. Filled: the last policy of adaptation, whatever was kept;
+# it shows what the change does where the selection hides it.
 
 
 # %%
@@ -282,7 +282,7 @@ ablated(PAIRED / "ablations.json")
 # ## Three growths of the temperature
 #
 # The comparison of the preprint's Fig. 4. Its weights do not carry over, because value gradients have unit size here;
-# these growths have its shapes and a mean of 1. Lines are what the learned dynamics foretell of the policy in training,
+# these growths have its shapes and a mean of 1. Lines are estimates by the learned dynamics for the policy in training,
 # from the data alone (the preprint shows simulator returns); dots at the right are the last policies in the simulator.
 # Read from `notebooks/results/benchmark/schedules`: of the earlier default, as in `notebooks/results/whole`.
 
@@ -301,7 +301,10 @@ left.legend()
 middle.set(xlabel="step of adaptation", ylabel="R, normalised return", ylim=(-0.03, 1.05))
 right.axhline(1, color=BLACK, linewidth=1)
 right.set(xlabel="step of adaptation", ylabel="C, cost / limit (20)", ylim=(-0.1, None))
-show(figure, "Three growths of the temperature; what is foretold of return and cost during adaptation, and what came.")
+show(
+    figure,
+    "Three growths of the temperature; estimated return and cost during adaptation, and the simulator at the end.",
+)
 
 # %% [markdown]
 # ## Speed
@@ -344,18 +347,19 @@ table(
 # %% [markdown]
 # ## What this shows, and what it does not
 #
-# - On these data clones of the best trajectories that keep the limit are as good as the speed limit allows. Asked in
-#   pairs, learned dynamics let DRCORL win a little over them on the hopper; on HalfCheetah, where following the critics
-#   ruins the policies, it keeps its clone. What adaptation ends with (the last policies above) costs more than its
-#   clone, most of all by the PID rule, with one cost critic, or without an anchor.
-# - From a poor start adaptation helps: a clone of all trajectories falls, and what is kept after adapting it does not.
-# - Safe-DQL depends on the data. Best of N keeps the limit in 24 of 27 replicas, the policy itself in 20 of 27, but on
-#   one Hopper collection only where it falls early: there its critics mislead (the results' README takes it apart). On
+# - On these data clones of the best trajectories within the limit are as good as the speed limit allows. With paired
+#   rollouts DRCORL gains a little over them on the hopper. On HalfCheetah, where ascent along the critics ruins the
+#   policies, it keeps its clone. The last policies of adaptation cost more than the clone, most of all with the PID
+#   rule, with one cost critic, or without an anchor.
+# - From a poor start adaptation helps: a clone of all trajectories falls, and the policy kept after adaptation does
+#   not.
+# - Safe-DQL depends on the data. Best of N is within the limit in 24 of 27 replicas, the policy itself in 20 of 27, but
+#   on one Hopper collection only where it falls early: there its critics mislead (see the README of the results). On
 #   HalfCheetah best of N earns more than cloning everything or everything safe, which are of four collecting runs, and
 #   a third of what cloning the best trajectories earns, which are of a single run. The quick preset trains for 10 000
 #   steps, Diffusion-QL for a million.
-# - Forecasts of the cost from whole episodes are off by tens on the Hopper: an alarm, not a number. In pairs they are
-#   closer, and too high where clones cost less than the trajectories that they are of.
+# - Estimates of the cost from whole episodes are off by tens on the Hopper: an alarm, not a number. Paired estimates
+#   are closer, and too high where clones cost less than the cloned trajectories.
 # - Data sets that this project collected with one algorithm are easier than DSRL's: their best trajectories are
 #   consistent. Where cloning is not enough, this table says nothing.
 # - Three seeds are few, and the seeds of one data set share its data.

@@ -57,13 +57,13 @@ def runs(dataset_file, tmp_path_factory):
 def test_the_policies_of_a_run_and_those_around_them(runs):
     run = FinishedRun.read(runs / "drcorl")
     found = {candidates.name: candidates.theta for candidates in run.candidates()}
-    expected = ["clone 0", "kept 1", "last 1", "looked at 0", "looked at 100"]
+    expected = ["clone 0", "kept 1", "last 1", "evaluated 0", "evaluated 100"]
     expected += [f"stretched {s:g}" for s in STRETCHES] + [f"shaken {s:g}" for s in SHAKES]
     assert list(found) == expected
     clone, last = found["clone 0"], found["last 1"]
     assert torch.equal(clone, run.stored["clone.ema"])
-    assert torch.equal(found["looked at 0"], clone)
-    assert not torch.equal(found["looked at 100"], clone)
+    assert torch.equal(found["evaluated 0"], clone)
+    assert not torch.equal(found["evaluated 100"], clone)
     torch.testing.assert_close(found["stretched 2"] - last, last - clone, atol=1e-6, rtol=0)
     first = slice(0, 11 * 16)  # the first layer's weights
     noise = (found["shaken 0.2"] - clone)[:, first]

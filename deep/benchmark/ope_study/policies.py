@@ -104,7 +104,7 @@ class FinishedRun:
             yield Candidates("kept", 1, self.stored["chosen"])
         yield Candidates("last", 1, last)
         for evaluate_policy, theta in enumerate(self.stored.get("evaluated", ())):
-            yield Candidates("looked at", evaluate_policy * self.experiment.settings.method.gate.eval_every, theta)
+            yield Candidates("evaluated", evaluate_policy * self.experiment.settings.method.gate.eval_every, theta)
         for stretch in STRETCHES:
             yield Candidates("stretched", stretch, clone + stretch * (last - clone))
         yield from self._shaken(clone)
