@@ -24,7 +24,10 @@ def generator(seed: int, *names: str | int) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class RandomInput:
-    """One random input of an update, of this shape per replica and step: standard normals, uniforms on [0, 1), or keys."""
+    """One random input of an update, of this shape per replica and step.
+
+    Standard normals, uniforms on [0, 1), or keys for `uniforms`.
+    """
 
     kind: Literal["normal", "uniform", "key"]
     shape: tuple[int, ...] = ()
