@@ -3,9 +3,12 @@
 The plain loop is what PyTorch users write: torch.nn modules, torch.optim.Adam, an average moved one parameter after the
 other, one replica after the other. tests/commands/test_speed.py shows that it is the same update. Seconds belong to the
 machine, which other work may share; ratios were measured by turns, and carry over better.
+
+`python -m deep.speed --gpu-check --out DIR` is another command: all that only a GPU can show (`deep.speed.gpu_check`).
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -24,7 +27,8 @@ from deep.core.phase import Phase
 from deep.core.randomness import draw_block
 from deep.methods.registry import METHODS, Algorithm
 from deep.runs.experiment import Experiment
-from deep.speed.measure import Work, largest_cost, machine, operations, product, rates
+from deep.speed import gpu_check
+from deep.speed.measure import Work, common_product, largest_cost, machine, operations, product, rates
 from deep.train import parse, settings_of
 from theory.support.errors import InputError, exit_on_input_error
 from theory.support.files import write_whole
@@ -61,8 +65,13 @@ class Speed:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command; wrong input ends in one sentence and exit code 2."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     with exit_on_input_error():
-        run(tyro.cli(Speed, args=arguments, prog="python -m deep.speed"))
+        if "--gpu-check" in words:
+            words.remove("--gpu-check")
+            gpu_check.main(words)
+        else:
+            run(tyro.cli(Speed, args=words, prog="python -m deep.speed"))
 
 
 def run(speed: Speed) -> dict[str, Any]:
@@ -163,15 +172,6 @@ def one_phase(speed: Speed, experiment: Experiment, phase: Phase) -> dict[str, A
         "largest_cost": cost,
         "largest_share": share,
     }
-
-
-def common_product(experiment: Experiment, phase: Phase) -> tuple[Work, int]:
-    """The product that the phase's networks mostly consist of: batch x width x width, for all replicas at once."""
-    config, copies = experiment.settings.method, len(phase.seeds)
-    rows = next(draw.shape[0] for name, draw in phase.draws.items() if name == "row")
-    if phase.name == "behaviour" and experiment.settings.algorithm == "drcorl":
-        return product(copies, rows, config.behaviour.width, 4 * config.behaviour.width, experiment.device)
-    return product(copies, rows, config.hidden[0], config.hidden[-1], experiment.device)
 
 
 HEADER = (

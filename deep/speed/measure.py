@@ -11,7 +11,9 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from deep.core.phase import Phase
 from deep.core.provenance import processor
+from deep.runs.experiment import Experiment
 
 Work = Callable[[], Any]
 
@@ -89,3 +91,12 @@ def machine(device: torch.device) -> dict[str, Any]:
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
+
+
+def common_product(experiment: Experiment, phase: Phase) -> tuple[Work, int]:
+    """The product that the phase's networks mostly consist of: batch x width x width, for all replicas at once."""
+    config, copies = experiment.settings.method, len(phase.seeds)
+    rows = next(draw.shape[0] for name, draw in phase.draws.items() if name == "row")
+    if phase.name == "behaviour" and experiment.settings.algorithm == "drcorl":
+        return product(copies, rows, config.behaviour.width, 4 * config.behaviour.width, experiment.device)
+    return product(copies, rows, config.hidden[0], config.hidden[-1], experiment.device)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deep.core.phase import Phase
 from deep.core.problem import Problem
-from deep.core.randomness import RandomInput
+from deep.core.randomness import RandomInput, uniforms
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BELOW_1, BETWEEN_0_AND_1, RATE, SHARE, check_ranges
 from deep.methods.drcorl.score import Predictor, Schedule, ScoreNetwork, denoising_loss, reverse_kl, reverse_kl_limit
 from deep.nn.mlp import initial_parameters
@@ -91,7 +91,7 @@ class BehaviourModel:
         if config.condition == "cost":
             draws |= {"budget": batch, "known": batch}
         if config.dropout > 0:
-            draws |= {"dropout": RandomInput("uniform", (config.blocks, batch_size, config.width))}
+            draws |= {"dropout": RandomInput("key")}
         return draws
 
     def _update(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -109,8 +109,12 @@ class BehaviourModel:
             budget = cost + (replay.episode_cost.max() - cost) * draws["budget"].square()
             observations = self._with_budget(observations, budget, draws["known"] >= self.config.unconditional)
 
+        dropout = None
+        if "dropout" in draws:  # made here, on the device: on the host they would take longer than the update
+            dropout = uniforms(draws["dropout"], self.network.blocks, rows.shape[1], self.network.width)
+
         def predict(noisy: Tensor, t: Tensor) -> Tensor:
-            return self.network.apply(self.parameters.theta, noisy, t, observations, draws.get("dropout"))
+            return self.network.apply(self.parameters.theta, noisy, t, observations, dropout)
 
         loss = denoising_loss(predict, self.schedule, replay.actions[rows], draws["t"], draws["noise"])
         self.parameters.adam_step(gradient(loss, self.parameters), rate_factor)

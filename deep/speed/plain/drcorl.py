@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from deep.core.randomness import uniforms
 from deep.data.replay import Batch
 from deep.methods.drcorl.drcorl import DRCORL
 from deep.methods.drcorl.score import WEIGHTS
@@ -54,7 +55,11 @@ class Behaviour(Plain):
         batch, t = self.batch(draws), draws["t"]
         alpha, sigma = schedule.alpha(t).unsqueeze(-1), schedule.sigma(t).unsqueeze(-1)
         noisy = alpha * batch.actions + sigma * draws["noise"]
-        kept = (draws["dropout"] >= config.dropout) if "dropout" in draws else None
+        kept = None
+        if "dropout" in draws:
+            network = self.method.behaviour.network
+            chances = uniforms(draws["dropout"].unsqueeze(0), network.blocks, config.batch_size, network.width)[0]
+            kept = chances >= config.dropout
         loss = nn.functional.mse_loss(self.score.module(noisy, t, batch.observations, kept), draws["noise"])
         self.score.adam_step(loss, linear_decay(step, config.steps))
         self.score.update_ema(config.ema_rate)
