@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from verification.ledger import LEDGER, load, stale
-from verification.report.__main__ import headline
+from verification.report.entries import headline
 
 HERE = Path(__file__).parent
 torch.set_num_threads(1)

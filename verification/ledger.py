@@ -14,8 +14,9 @@ from verification.checker.certified import holds_on
 from verification.checker.certify import read
 from verification.checker.hashing import fingerprint
 from verification.checker.instances import SEED
-from verification.claims import CLAIMS, TOPICS, topic_of
 from verification.claims.claim import HOLDS, Check, Claim, verdict
+from verification.claims.topics import CLAIMS, TOPICS, topic_of
+from verification.command import Parser, ends_cleanly
 
 LEDGER = Path(__file__).parent / "ledger.json"
 RATIOS = Path(__file__).parent / "best_ratios.json"
@@ -73,7 +74,7 @@ def refuted(claim: Claim) -> bool:
 
 
 def same_statement(claim: Claim, content: dict[str, Any]) -> bool:
-    """The certificate's formulas are those of the claim, and it says that they fail."""
+    """Whether the certificate names the claim, has its statement and formulas, and refutes it."""
     formal = claim.formal
     return (
         formal is not None
@@ -82,6 +83,7 @@ def same_statement(claim: Claim, content: dict[str, Any]) -> bool:
         and content["conclusion"] == formal.conclusion
         and content["verdict"] == "fails"
         and content["statement"] == claim.statement
+        and content["claim"] == claim.id
     )
 
 
@@ -173,7 +175,9 @@ def stale(entry: dict[str, Any]) -> bool:
     return entry["hash"] != fingerprint(TOPICS[topic_of(claim.id)].__name__, claim.counterexamples)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    description = "Judge every claim and write the verdicts to verification/ledger.json."
+    Parser("verification.ledger", description).parse_args(arguments)
     torch.set_num_threads(1)
     entries = []
     for claim in CLAIMS.values():
@@ -184,4 +188,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with ends_cleanly("the ledger is as it was"):
+        main()

@@ -64,8 +64,9 @@ CLAIMS = [
         id="D9",
         source="Safe-DQL, Theorem 9",
         statement="J_c(pi) <= kappa + eps_c + L_d(pi_0)/lambda + 2 eta B_r/lambda + Delta_occ.",
-        assumptions="pi minimises Eq. (1) globally over a class that contains pi_0; fixed critics; |Q_r| <= B_r; "
-        "lambda > 0; L_d >= 0; pi_0 has zero hinge under the data's states",
+        assumptions="pi minimises Eq. (1) globally over a class that contains pi_0; fixed critics; one critic is "
+        "nowhere below Q_c^pi by more than eps_c (Assumption 4); c in [0, C_max]; |Q_r| <= B_r; eta >= 0; lambda > 0; "
+        "L_d >= 0; pi_0 has zero hinge under the data's states",
         printed=Check(theorem, "without eps_c, where the critics are too low"),
         formal=THEOREM_9,
         proof="L(pi) <= L(pi_0): lambda E hinge(pi) <= L_d(pi_0) - L_d(pi) + eta E Q_r(pi) - eta E Q_r(pi_0) <= "

@@ -25,6 +25,12 @@ T15 = Statement(
     [*ABOVE, "sum(rho*value(P,c,gamma,pi_star)) <= limit"],
     "sum(rho*value(P,r,gamma,pi_star)) <= sum(rho*v)-multiplier*limit",
 )
+PRINTED_H_PLUS = "2*sqrt(S*A/((1-gamma)**3*T))*(eps+4*M**2+6*M)"
+T2 = Statement(
+    {"S": "len(rho)", "A": "len(c[0])", "h_plus": PRINTED_H_PLUS, "others": "T*sum(rho*v)/(limit-h_minus)"},
+    ["T > 0", "max(c) <= M", "h_minus == 0", "h_plus > 0", "limit > h_minus", "c+gamma*expect(P,v)-v <= 0"],
+    "others >= T/2",
+)
 S1 = Statement(
     ADVANTAGES | FISHER | WEIGHTS | {"u": "x*A_r-y*A_c"},
     [*BAND, "u == 0", "sum(rho*value(P,c,gamma,pi_star)) <= limit"],
@@ -50,7 +56,7 @@ CLAIMS = [
         id="T2",
         source="DRCORL, text below Eq. (45)",
         statement="With h- = 0 and the printed h+, |S_unsafe| + |S_align| + |S_conflict| >= T/2.",
-        formal=Statement({}, ["c+gamma*expect(P,v)-v <= 0"], "sum(rho*v) > limit-h_minus"),
+        formal=T2,
         counterexamples=("T2",),
         repair=Repair(
             "replacement",
@@ -58,8 +64,10 @@ CLAIMS = [
             Check(dichotomy, "a slack of a thousandth of 2R/T"),
             proof="In the proof of TC.",
         ),
-        notes="It should count the safe set. The instance has no cost: v bounds the cost of every policy (v >= c + "
-        "gamma P v), which is within l - h-, so that every iteration is safe and the three sets are empty.",
+        notes="It should count the safe set. v >= c + gamma P v bounds the cost of every policy. An iteration is in "
+        "one of the three sets only if V_c >= l - h-, so at most T <rho, v>/(l - h-) iterations are, which the formal "
+        "statement calls `others`. The instance has no cost, and at most T/10 iterations are in the three sets. The "
+        "printed h+ is positive, so that the four sets do not overlap.",
     ),
     Claim(
         id="W1",
@@ -179,7 +187,7 @@ CLAIMS = [
         id="H1",
         source="DRCORL, h+ below Eq. (45)",
         statement="The printed slack h+ is below the range M/(1-gamma) of V_c, so that a policy can be unsafe.",
-        formal=Statement({"h_plus": "2*sqrt(S*A/((1-gamma)**3*T))*(eps+4*M**2+6*M)"}, [], "h_plus <= M/(1-gamma)"),
+        formal=Statement({"h_plus": PRINTED_H_PLUS}, [], "h_plus <= M/(1-gamma)"),
         counterexamples=("H1",),
         repair=Repair(
             "assumption",

@@ -5,8 +5,8 @@ from html import escape
 from pathlib import Path
 
 from verification.claims.claim import VERDICTS
-from verification.report import __main__ as report
-from verification.report.__main__ import Entry
+from verification.report import entries as report
+from verification.report.entries import Entry
 
 PAGE = Path(__file__).parent / "page"
 WIDTH, ROW, LABEL = 560, 18, 60

@@ -16,10 +16,10 @@ from verification.checker.certified import holds_on
 from verification.checker.certify import CERTIFICATES, Statement, read
 from verification.checker.instances import cases
 from verification.checker.optima import OPTIMUM
-from verification.claims import CLAIMS
 from verification.claims.checks import critics
 from verification.claims.checks.runs import STEPS, runs
 from verification.claims.claim import CORRECTED, DEPENDS, FALSE, HOLDS, Check, Repair, Sides, sides, verdict
+from verification.claims.topics import CLAIMS
 from verification.ledger import LEDGER, certified, judge, load, outcome, same_statement, stale
 
 IDS = list(CLAIMS)
