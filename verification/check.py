@@ -236,7 +236,7 @@ def instance(given):
         if len(axes) != len(lengths) or any(
             sizes.setdefault(axis, n) != n for axis, n in zip(axes, lengths, strict=True)
         ):
-            raise Refused(f"{name} has the shape {lengths}, where its name asks for ({', '.join(axes)}).")
+            raise Refused(f"{name} has the shape {lengths}, where its name requires ({', '.join(axes)}).")
         least = min(flat(x))
         if stem in DISTRIBUTIONS and not (least >= 0 and all(s == 1 for s in flat(last_axis(total)(x)))):
             raise Refused(f"{name} is not a probability distribution.")
@@ -306,8 +306,8 @@ def verify(certificate):
     if set(stated) != set(values) or set(stated["let"]) != set(values["let"]):
         raise Refused("the values stated are not those defined.")
     everything = [(part, stated[part], values[part]) for part in ("assume", "conclusion")]
-    for name, found, x in everything + [(name, stated["let"][name], x) for name, x in values["let"].items()]:
-        if not agrees(found, x):
+    for name, given_value, x in everything + [(name, stated["let"][name], x) for name, x in values["let"].items()]:
+        if not agrees(given_value, x):
             raise Refused(f"a stated value of {name} is not what the instance gives.")
     if not assumed:
         raise Refused("a condition is not certain.")

@@ -1,4 +1,4 @@
-"""`pytest verification`: exhaustive tests are left out unless asked for; verdicts and stale results end it."""
+"""`pytest verification`: exhaustive tests run with `-m exhaustive` alone; the ledger's verdicts end the output."""
 
 from pathlib import Path
 

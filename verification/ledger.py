@@ -24,7 +24,7 @@ RATIOS = Path(__file__).parent / "best_ratios.json"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found: did it pass, did its broken version fail, on how many instances, how tight."""
+    """The result of a check: whether it passes and its broken version fails, the instances, the ratios left/right."""
 
     holds: bool
     control_fails: bool
@@ -50,14 +50,14 @@ def outcome(claim_id: str, which: str) -> Outcome:
     examined = chosen if isinstance(chosen, Check) else chosen.check if chosen else None
     if examined is None:
         raise ValueError(f"{claim_id} has no {which} check")
-    found, broken = examined.measure(False), examined.measure(True)
-    ratios = found.ratios
+    correct, broken = examined.measure(False), examined.measure(True)
+    ratios = correct.ratios
     some = len(ratios) > 0
     return Outcome(
-        holds=found.holds,
+        holds=correct.holds,
         control_fails=not broken.holds,
-        instances=len(found.left),
-        tolerance=float(found.tolerance.abs().max()),
+        instances=len(correct.left),
+        tolerance=float(correct.tolerance.abs().max()),
         median=float(ratios.median()) if some else None,
         largest=float(ratios.max()) if some else None,
     )
@@ -98,7 +98,7 @@ def certified(claim_id: str) -> int:
 
 
 def positive_grade(claim: Claim, result: Outcome) -> str:
-    """Of a claim that holds: the strongest evidence first."""
+    """The grade of a claim that holds, the strongest evidence first."""
     rigorous = certified(claim.id)
     parts = ["proved"] if claim.proof else []
     parts += [f"certified on {rigorous} instances"] if rigorous else []
@@ -109,12 +109,12 @@ def judge(claim: Claim) -> dict[str, Any]:
     """The ledger's object for a claim; every part of it is computed here."""
     printed = outcome(claim.id, "printed") if claim.printed else None
     repaired = outcome(claim.id, "repair") if claim.repair else None
-    found = refuted(claim)
-    answer = verdict(printed.holds if printed else None, found, claim.repair, repaired.holds if repaired else None)
+    is_refuted = refuted(claim)
+    answer = verdict(printed.holds if printed else None, is_refuted, claim.repair, repaired.holds if repaired else None)
     if answer == HOLDS and printed:
         grade = positive_grade(claim, printed)
     else:
-        grade = "refuted exactly" if found else "not refuted exactly"
+        grade = "refuted exactly" if is_refuted else "not refuted exactly"
     tight = printed or repaired
     repair = None
     if claim.repair and repaired:
@@ -149,7 +149,7 @@ def judge(claim: Claim) -> dict[str, Any]:
 
 
 def tightness(claim_id: str, result: Outcome | None) -> dict[str, Any] | None:
-    """Median and largest left/right over the instances, and the best that the search reached."""
+    """Median and largest left/right over the instances, and the best ratio that the search reached."""
     searched = json.loads(RATIOS.read_text()).get(claim_id) if RATIOS.exists() else None
     if (result is None or result.largest is None) and searched is None:
         return None
@@ -170,7 +170,7 @@ def load(path: Path = LEDGER) -> list[dict[str, Any]]:
 
 
 def stale(entry: dict[str, Any]) -> bool:
-    """Whether the code or a certificate that the entry rests on has changed since."""
+    """Whether the code or a certificate that the entry depends on has changed since it was judged."""
     claim = CLAIMS[entry["id"]]
     return entry["hash"] != fingerprint(TOPICS[topic_of(claim.id)].__name__, claim.counterexamples)
 

@@ -74,7 +74,7 @@ def decimal(x: arb) -> str:
             text = f"{'-' if mantissa < 0 else ''}{digits[0]}.{digits[1:]}e{exponent}"
             if agrees(text, x):
                 return text
-    raise Refused(f"{x} is not known to {DIGITS} digits.")
+    raise Refused(f"{x} is not determined to {DIGITS} digits.")
 
 
 def certificate(

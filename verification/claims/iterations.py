@@ -92,12 +92,13 @@ CLAIMS = [
             proof="Both grad V(s, .) = d(s) pi (A)/(1-gamma) and the block d(s) (diag pi - pi pi^T) carry d(s), which "
             "cancels; (diag pi - pi pi^T) A = pi A because E_pi A = 0.",
         ),
-        notes="rho = delta(s0), s0 -> s1, the only choice is at s1: with rho it never learns. The certificate gives "
-        "w = F^+ grad V by its normal equations (w = F z lies in F's range, and F(F w - grad V) = 0).",
+        notes="rho = delta(s0), s0 -> s1, and the only choice is at s1: with the weights rho it never learns. The "
+        "certificate gives w = F^+ grad V by its normal equations (w = F z lies in F's range, and F(F w - grad V) = "
+        "0).",
     ),
     Claim(
         id="I0",
-        source="ours: the identity on which DRCORL's appendix A.2 rests",
+        source="ours: the identity that DRCORL's appendix A.2 uses",
         statement="x (V_r* - V_r^t) + y (V_c^t - V_c*) = (1/eta) E_{d*}[KL_t - KL_{t+1}] + E_{d*}[(1/eta) log E_{pi_t} "
         "exp(eta u/(1-gamma))], u = x A_r - y A_c, for every comparator pi* whose actions pi_t takes.",
         assumptions="exact critics; pi_{t+1} proportional to pi_t exp(eta u/(1-gamma)); pi_t(a|s) > 0 where "
@@ -195,7 +196,7 @@ CLAIMS = [
         reading="Inner products in the Fisher metric, that of the natural gradient; in A- or Q-space |u| is bounded "
         "and the printed remainder cannot fail at gamma=1/2.",
         notes="Found by the search at gamma=1/2. There V_c* < V_c^t: the cost term is negative, and the failure does "
-        "not rest on its sign.",
+        "not depend on its sign.",
     ),
     Claim(
         id="L44",

@@ -219,6 +219,6 @@ CLAIMS = [
             proof="KL(pi || pi_b) = E_pi log(pi/pi_b) <= max |log(pi/pi_b)|; the other alike.",
         ),
         notes="pi_b = (.98, .02), pi = (.99, .01): both divergences are below 1/100, the log ratio is log 2. The "
-        "papers say so nowhere in these words; Eq. (27) and the proposition use the two as one assumption.",
+        "papers do not state the equivalence in these words; Eq. (27) and the proposition use both as one assumption.",
     ),
 ]

@@ -44,12 +44,14 @@ h+ (V_c* <= l); safe ones x = 1, y = 0; in the band V_c^t > l >= V_c* as h- = 0,
 Let N be the number of unsafe iterations. Then sum_t x_t (V_r* - V_r^t) <= R - N h+. With h+ = 2R/T: if N >= T/2 the
 right side is <= 0 and the gap of the mixture, a mean with weights x_t, is not positive. Otherwise more than T/2
 iterations have x_t >= 1/2 (1, 1/2, or 1/2 - rc/(2 rr) with rc < 0), so that sum x_t >= T/4 and the gap is at most
-R/(T/4) = 4R/T. (Where N = T there is no mixture; then R >= N h+ = 2R, impossible for R > 0.) Violation: every iteration
-with positive weight has V_c^t <= l + h+, and the mixture's cost is their weighted mean.
+R/(T/4) = 4R/T. (Where N = T there is no mixture. Then R >= N h+ = 2R, which is impossible for R > 0; for R = 0 it is
+impossible because unsafe means V_c^t > l + h+, strictly, so that the sum over t is above N h+.) Violation: every
+iteration with positive weight has V_c^t <= l + h+, and the mixture's cost is their weighted mean.
 The last term: in A- or Q-space g = (g_r^+ + g_c^+)/2 or the mean of the gradients, hence |u|_2 <= (|g_r| + |g_c|)/2
 <= sqrt(S A) M/(1-gamma), the span of u over actions is at most 2 |u|_inf <= 2 |u|_2, and Hoeffding's lemma gives K =
 S A M^2/ (2 (1-gamma)^4). With weights clipped at X each, u has span 2 X M/(1-gamma) and K = X^2 M^2/(2 (1-gamma)^4);
-x >= 1/2 survives. R is least at eta = sqrt(KL_0/(T K)), where it is 2 sqrt(KL_0 K T)."""
+x >= 1/2 survives. Safe and unsafe iterations have u = A_r or -A_c, and their last term is at most eta M^2/(8
+(1-gamma)^4), within eta K because 1/8 <= S A/2. R is least at eta = sqrt(KL_0/(T K)), where it is 2 sqrt(KL_0 K T)."""
 
 CLAIMS = [
     Claim(
@@ -99,7 +101,8 @@ CLAIMS = [
             Check(total_weight, "the printed weights, without cost: their sum is 0"),
             proof="In the proof of TC.",
         ),
-        notes="0 on unsafe, none on safe: where every iterate is safe (c = 0, say) the output is 0/0. The conflict "
+        notes="The printed weights are 0 on the unsafe set and undefined on the safe set: where every iterate is safe "
+        "(as at c = 0) the output is 0/0. The conflict "
         "weight lacks the 1/2 of Eq. (43). Eq. (49) gives the safe set weight 1 and divides by the norm of g_c where "
         "Eq. (46) uses g_r.",
     ),
@@ -151,8 +154,8 @@ CLAIMS = [
             Check(violation, "the gate underestimates the cost by four times the slack that is claimed"),
             proof="Every iteration with weight has V_c^t <= l + h+, by the definition of the regions.",
         ),
-        notes="With the trajectory mixture the check cannot fail by itself; its controls are the state-wise mixture "
-        "(the certificate) and an error of the gate.",
+        notes="With the trajectory mixture the check cannot fail by itself. Its negative controls are the state-wise "
+        "mixture (the certificate) and an error of the gate.",
     ),
     Claim(
         id="TC",
@@ -163,8 +166,9 @@ CLAIMS = [
         "projection in A- or Q-space, X^2 M^2/(2 (1-gamma)^4) with weights clipped at X >= 1/2 each in any metric",
         printed=Check(both, "the printed weights, and an erring gate"),
         proof=PROOF_THEOREM,
-        notes="Ratios mix both inequalities; the violation comes close to its bound (see T16), the gap does not "
-        "(T15b).",
+        notes="The ratios are of both inequalities. The violation comes close to its bound (see T16), the gap does not "
+        "(T15b). The constants are not the best. A sharper analysis, which is not written out here, needs a slack "
+        "h+ >= R/T only, gives gap <= 2R/T, and has K = S A M^2/(4 (1-gamma)^4).",
     ),
     Claim(
         id="E48",

@@ -14,26 +14,28 @@ Entry = dict[str, Any]
 INTRODUCTION = """\
 Two papers on safe offline reinforcement learning make about fifty statements that can be checked: the DRCORL preprint
 (*Reward-Safety Balance in Offline Safe RL via Diffusion Regularization*, with its slides) and *Safe Offline
-Reinforcement Learning using Diffusion Policies* (Safe-DQL). This page says of each whether it is true, and how we know.
-A few statements of our own, which sharpen or repair theirs, are judged alike. V is an unnormalised sum of gamma^t;
-x and y are the weights that an iteration puts on the reward's and on minus the cost's advantage, rr, rc and cc the
-inner products of the two ascent directions; M bounds r and c; S and A count states and actions."""
+Reinforcement Learning using Diffusion Policies* (Safe-DQL). This page gives a verdict on each statement, with the
+evidence. It also judges a few statements of our own, which sharpen or repair theirs. V is an unnormalised sum of
+gamma^t. An iteration weighs the reward's advantage by x and minus the cost's advantage by y. rr, rc and cc are the
+inner products of the two ascent directions. M bounds r and c. S and A are the numbers of states and actions."""
 
 GRADES = """\
 - **proved**: a proof is written out below, and its statement was checked in floating point on the instances counted.
-- **refuted exactly**: a counterexample in exact rational numbers, or with rigorous enclosures where exp, log or a root
-  enter, which a checker of about 220 lines of code accepts that shares nothing with the rest of the project.
+- **refuted exactly**: there is a counterexample in exact rational numbers, with rigorous enclosures where exp, log or a
+root enter. A separate checker of about 260 lines accepts it; the checker shares no code with the rest of the project.
 - **certified on N instances**: the same checker encloses both sides rigorously on N seeded random rational instances.
-- **float-checked on N instances**: no counterexample among N seeded instances in double precision. Never a proof."""
+- **float-checked on N instances**: none of N seeded instances in double precision is a counterexample. Never a
+proof."""
 
 LIMITS = """\
-Checking instances can refute a statement, never prove one: *holds* without *proved* means that nothing was found
-against it. A counterexample refutes what is written, often not what was meant; the correction says what we think was
-meant, where we found it. Asymptotic statements are judged through a consequence at one instance, named in the notes.
-Small finite problems are all that is looked at: nothing here says how a deep learner behaves. The search reports the
-best ratio of left to right side that it reached; where that stays far below 1 the inequality may be loose or the
-search weak, and we cannot tell which. The proofs were read by their authors only. The trusted base is the checker,
-python-flint, and the reader's own comparison of a formula with the paper's."""
+Checking instances can refute a statement and never prove one. *Holds* without *proved* means that no counterexample was
+found. A counterexample refutes what is written, which is often not what was meant; where we could reconstruct the
+intended statement, the correction gives it. An asymptotic statement is judged through a consequence at one instance,
+which the notes name. All instances are small finite problems, so nothing here predicts how a deep learner behaves. The
+search reports the best ratio of left to right side that it reached. A best ratio far below 1 means a loose inequality
+or a weak search, and we cannot tell which. Only the authors have read the proofs. The trusted base is the checker,
+the statements in verification/statements.json, python-flint, and the reader's own comparison of a formula with the
+paper's."""
 
 
 def paper(entry: Entry) -> str:
@@ -42,7 +44,7 @@ def paper(entry: Entry) -> str:
 
 
 def approximate(text: str) -> str:
-    """A number as a reader wants it: short rationals as they are, others to six digits."""
+    """A number for the reader: a short rational exactly, any other to six digits."""
     exact = "e" not in text and "." not in text
     return text if exact and len(text) <= 12 else f"{float(Fraction(text)):.6g}"
 
@@ -53,7 +55,7 @@ def written(entry: Any) -> str:
 
 
 def counterexample(name: str) -> list[str]:
-    """The lines that write a certificate out."""
+    """A certificate as lines of text."""
     content = read(name)
     lines = [f"{key} = {written(x)}" for key, x in content["given"].items()]
     lines += [f"{key} := {formula}" for key, formula in content["let"].items()]
@@ -68,19 +70,19 @@ def counterexample(name: str) -> list[str]:
 
 
 def tightness(entry: Entry) -> str:
-    found = entry["tightness"]
-    if not found:
+    ratios = entry["tightness"]
+    if not ratios:
         return ""
-    parts = [] if found["median"] is None else [f"median {found['median']:.3g}, largest {found['largest']:.3g}"]
-    if found["searched"] is not None:
+    parts = [] if ratios["median"] is None else [f"median {ratios['median']:.3g}, largest {ratios['largest']:.3g}"]
+    if ratios["searched"] is not None:
         remark = " (a counterexample)" if entry["evidence"]["certificates"] else ""
-        weak = " (not near 1: a loose bound or a weak search)" if found["searched"] < 0.9 else ""
-        parts.append(f"the search reached {found['searched']:.3g}{remark or weak}")
+        weak = " (not near 1: a loose bound or a weak search)" if ratios["searched"] < 0.9 else ""
+        parts.append(f"the search reached {ratios['searched']:.3g}{remark or weak}")
     return "; ".join(parts)
 
 
 def facts(entry: Entry) -> Iterator[tuple[str, str]]:
-    """What is said of a claim, as pairs of a label and a text; empty texts are left out."""
+    """The facts about a claim, as pairs of a label and a text; empty texts are left out."""
     correction, evidence = entry["correction"], entry["evidence"]
     check = evidence["check"] or (correction["check"] if correction else None)
     control = evidence["control"] or (correction["control"] if correction else "")
@@ -129,8 +131,9 @@ def markdown(entries: list[Entry]) -> str:
             for name in entry["evidence"]["certificates"]:
                 lines += ["", f"Counterexample `{name}`:", "", *(f"    {line}" for line in counterexample(name))]
             lines += ["", "Check again: " + ", ".join(f"`{command}`" for command in again(entry))]
-    lines += ["", "## Deep learners with exact regret"] if (found := lattice()) else []
-    for table in found:
+    tables = lattice()
+    lines += ["", "## Deep learners with exact regret"] if tables else []
+    for table in tables:
         lines += ["", table.text, "", f"| {' | '.join(table.header)} |", "|---" * len(table.header) + "|"]
         lines += [f"| {' | '.join(row)} |" for row in table.rows]
     return "\n".join([*lines, "", "## How to check everything again", "", *HOW, ""])
@@ -139,6 +142,6 @@ def markdown(entries: list[Entry]) -> str:
 HOW = [
     "    python -m pytest verification                     # every check, control and certificate, against the ledger",
     "    python -m verification.check verification/certificates/*.json",
-    "    python -m verification.search --claim L43         # find a counterexample anew",
+    "    python -m verification.search --claim L43         # search for a counterexample",
     "    python -m verification.ledger; python -m verification.report      # judge again, write this page",
 ]

@@ -31,7 +31,7 @@ DIGITS = (1, 2, 3, 4, 6, 9)
 
 
 def hunt(claim_id: str, seed: int, seconds: float) -> tuple[float, dict | None]:
-    """The best ratio that was reached, and the smallest certified counterexample that was found."""
+    """The best ratio, and the smallest certified counterexample or None."""
     target = TARGETS[claim_id]
     if target.complete is None:
         best = -float("inf")
@@ -97,7 +97,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 unless a claim that is known to be false was not refuted."""
+    """0 if every false claim that was searched is refuted, else 1."""
     chosen = options(arguments)
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", message="Converting a tensor with requires_grad=True")

@@ -50,24 +50,24 @@ def accepted(content: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_certificate_holds_and_each_changed_digit_is_refused(name: str) -> None:
+def test_every_certificate_holds_and_each_changed_digit_is_rejected(name: str) -> None:
     """Numbers by the arithmetic alone, with a digest that fits; formulas and prose by the digest (see test_forged)."""
     content = read(name)
     check(content)
     every = digits(content)
     for i in np.random.default_rng(0).permutation(len(every))[:SAMPLE]:
-        refuse_changed(content, *every[i])
+        reject_changed(content, *every[i])
 
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", NAMES)
-def test_every_single_changed_digit_is_refused(name: str) -> None:
+def test_every_single_changed_digit_is_rejected(name: str) -> None:
     content = read(name)
     for change in digits(content):
-        refuse_changed(content, *change)
+        reject_changed(content, *change)
 
 
-def refuse_changed(content: dict[str, Any], trail: tuple, position: int, digit: str) -> None:
+def reject_changed(content: dict[str, Any], trail: tuple, position: int, digit: str) -> None:
     other = changed(content, trail, position, digit)
     if trail[0] in NUMBERS:
         other["digest"] = digest(other)
@@ -110,7 +110,7 @@ def test_conditions_have_to_be_certain() -> None:
         ({"r": [["1", "2"], "3"]}, "sum(r) <= 0", "empty or ragged"),
         ({"pistar": ["3", "4"]}, "sum(pistar) <= 1", "'pistar' has a stem that"),
         ({"_pi": ["3", "4"]}, "sum(_pi) <= 1", "'_pi' has a stem that"),
-        ({"pi": ["1/2", "1/2"]}, "max(pi) <= 0", r"pi has the shape \(2,\), where its name asks for \(S, A\)"),
+        ({"pi": ["1/2", "1/2"]}, "max(pi) <= 0", r"pi has the shape \(2,\), where its name requires \(S, A\)"),
         ({"gamma": ["0", "1/2"]}, "max(gamma) <= 0", "gamma has the shape"),
         ({"eta": ["1", "2"]}, "max(eta) <= 0", "eta has the shape"),
         ({"v": "1", "rho": ["1"]}, "sum(rho*v) <= 0", "v has the shape"),
@@ -119,7 +119,7 @@ def test_conditions_have_to_be_certain() -> None:
         ({"r": [["1", "2"]], "rho": ["1", "0"]}, "sum(rho)+sum(r) <= 0", "rho has the shape"),
     ],
 )
-def test_wrong_instances_are_refused(given: dict[str, Any], conclusion: str, reason: str) -> None:
+def test_wrong_instances_are_rejected(given: dict[str, Any], conclusion: str, reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         checker.measure(given, {}, [], conclusion)
 
@@ -159,7 +159,7 @@ FORGED = {
 
 
 @pytest.mark.parametrize("name", FORGED)
-def test_forged_instances_are_refused(name: str) -> None:
+def test_forged_instances_are_rejected(name: str) -> None:
     """What a checker would certify that broadcasts whatever it is given, sums over nothing or drops uncertain terms."""
     formal, given, outcome = FORGED[name]
     assert formal

@@ -74,7 +74,7 @@ def test_the_terms_of_theorem_9_add_up_to_its_bound_in_the_committed_results() -
 
 
 def requests(driver: Any) -> list[str]:
-    """What pages from files have asked for since the last call; the browser's own start page is none of ours."""
+    """The requests of pages from files since the last call; the browser's own start page does not count."""
     log = [json.loads(line["message"])["message"] for line in driver.get_log("performance")]
     sent = [x["params"] for x in log if x["method"] == "Network.requestWillBeSent"]
     return [x["request"]["url"] for x in sent if x["documentURL"].startswith("file:")]
