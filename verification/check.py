@@ -2,18 +2,21 @@
 
     python -m verification.check verification/certificates/*.json
 
-A certificate names an instance (`given`), abbreviations (`let`), conditions (`assume`) and a `conclusion`, all written
-in the little language below, the value of every abbreviation and of both sides of every comparison (`values`), and a
-`verdict`: "fails" where the instance meets the conditions and certainly violates the conclusion (a counterexample),
-"holds" where it certainly obeys it. Numbers are exact rationals, "p/q"; where exp, log or sqrt enter they are balls of
-256 bits, and the stated decimals must be their correct rounding. Only `fractions`-like rationals and balls of
-python-flint are used: no floating point, nothing of the rest of the project.
+A certificate holds an instance (`given`), abbreviations (`let`), conditions (`assume`) and a `conclusion`, the value of
+every abbreviation and of both sides of every comparison (`values`), and a `verdict`. "fails" means a counterexample:
+the instance meets the conditions and certainly violates the conclusion. "holds" means that the instance certainly
+satisfies the conclusion. `claim` names an entry of statements.json, and the statement, let, assume and conclusion have
+to be those of that entry: a reader compares that file with the paper, the checker does the rest.
 
-The language is Python's expressions with + - * / ** (whole powers), one comparison, indices, and FUNCTIONS. Arrays are
-nested lists, and operations act entry by entry with the leading axes aligned: (S,) times (S, A) scales the rows.
-The stem of a given name, what stands before its first "_" or digit, says which axes it has (AXES). P, rho, pi, mu and D
+Numbers are exact rationals, "p/q". Where exp, log or sqrt enter, numbers are balls of 256 bits, and a stated decimal
+must be the correct rounding of its ball. There is no floating point, and nothing of the rest of the project is used.
+
+The language of formulas is Python's expressions with + - * / ** (whole powers), one comparison, indices, and FUNCTIONS.
+Arrays are nested lists. Operations act entry by entry with the leading axes aligned: (S,) times (S, A) scales the rows.
+The stem of a given name, which is the part before its first "_" or digit, fixes its axes (AXES). P, rho, pi, mu and D
 are probability distributions over their last axis, gamma lies in [0, 1), c is not negative, eta and beta are positive.
-An instance that breaks this is refused, as is one with an unknown stem, an unused name, an empty or a ragged array.
+An instance that violates this is rejected, and no abbreviation may have one of these stems (BOUND). An unknown stem, an
+unused name, an empty or ragged array, and a JSON key that occurs twice are rejected, too.
 """
 
 import ast
@@ -39,10 +42,24 @@ STEMS = {
     "h k m q x y C F L M S A T",
 }
 AXES = {stem: axes for axes, stems in STEMS.items() for stem in stems.split()}
+DISTRIBUTIONS = ("P", "rho", "pi", "mu", "D")
+BOUND = (*DISTRIBUTIONS, "c", "eta", "beta", "gamma")
 
 
 class Refused(Exception):
-    """A certificate does not hold; one sentence says why."""
+    """A certificate is rejected; one sentence gives the reason."""
+
+
+def unique(pairs):
+    """A JSON object whose keys differ: of two equal ones a reader sees the first and Python takes the last."""
+    if len(dict(pairs)) < len(pairs):
+        raise Refused("a key occurs twice in one object.")
+    return dict(pairs)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file, object_pairs_hook=unique)
 
 
 def each(f, *args):
@@ -152,10 +169,17 @@ COMPARISONS = {
 }
 
 
+def parse(text):
+    """The expression of a formula. Comments and letters beyond ASCII, which Python reads otherwise, are rejected."""
+    if not re.fullmatch(r"[\w+*/()\[\],.<>=! -]+", text, re.ASCII):
+        raise Refused(f"{text!r} is not in the checker's language.")
+    return ast.parse(text.strip(), mode="eval").body
+
+
 def evaluate(node, names, used):
     """The value of an expression; the names it reads are added to `used`."""
     match node:
-        case ast.Constant(value=int(n)):
+        case ast.Constant(value=n) if type(n) is int:
             return fmpq(n)
         case ast.Name(id=name) if name in names:
             used.add(name)
@@ -175,7 +199,7 @@ def evaluate(node, names, used):
 
 def sides(text, names, used):
     """Both sides of a comparison, and whether it is certainly true and certainly false."""
-    node = ast.parse(text, mode="eval").body
+    node = parse(text)
     if not (isinstance(node, ast.Compare) and len(node.ops) == 1):
         raise Refused(f"{text!r} is not one comparison.")
     left, right = (evaluate(x, names, used) for x in (node.left, node.comparators[0]))
@@ -186,13 +210,13 @@ def sides(text, names, used):
 
 def rational(text):
     """An entry of an instance: "3", "-3/4"."""
-    if not (isinstance(text, str) and re.fullmatch(r"-?\d+(/[1-9]\d*)?", text)):
+    if not (isinstance(text, str) and re.fullmatch(r"-?[0-9]+(/[1-9][0-9]*)?", text)):
         raise Refused(f"{text!r} is not a rational number.")
     return fmpq(*map(int, text.split("/")))
 
 
 def shape(x):
-    """The lengths of an array's axes, () of a number; refused where it is empty or ragged."""
+    """The lengths of an array's axes, () of a number; Refused where it is empty or ragged."""
     if not isinstance(x, list):
         return ()
     inner = {shape(y) for y in x}
@@ -202,7 +226,7 @@ def shape(x):
 
 
 def instance(given):
-    """The instance's numbers, refused where they break what their names promise."""
+    """The instance's numbers; Refused where they violate what their names promise."""
     names, sizes = {name: each(rational, entry) for name, entry in given.items()}, {}
     for name, x in names.items():
         stem, lengths = re.split(r"[_0-9]", name)[0], shape(x)
@@ -212,11 +236,9 @@ def instance(given):
         if len(axes) != len(lengths) or any(
             sizes.setdefault(axis, n) != n for axis, n in zip(axes, lengths, strict=True)
         ):
-            raise Refused(f"{name} has the shape {lengths}, where its name asks for ({', '.join(axes)}).")
+            raise Refused(f"{name} has the shape {lengths}, where its name requires ({', '.join(axes)}).")
         least = min(flat(x))
-        if stem in ("P", "rho", "pi", "mu", "D") and not (
-            least >= 0 and all(s == 1 for s in flat(last_axis(total)(x)))
-        ):
+        if stem in DISTRIBUTIONS and not (least >= 0 and all(s == 1 for s in flat(last_axis(total)(x)))):
             raise Refused(f"{name} is not a probability distribution.")
         if (stem == "c" and least < 0) or (stem in ("eta", "beta") and least <= 0):
             raise Refused(f"{name} is out of range.")
@@ -226,13 +248,15 @@ def instance(given):
 
 
 def agrees(stated, x):
-    """Whether the stated value is x: exactly, or to the last of at least 20 stated digits."""
+    """Whether the stated value is x: exactly, or to the last of at least 20 digits, the first of which is not 0."""
     if isinstance(x, list):
         return isinstance(stated, list) and len(stated) == len(x) and all(map(agrees, stated, x))
     if isinstance(x, fmpq):
         return rational(stated) == x
-    if not (isinstance(stated, str) and (parts := re.fullmatch(r"(-?\d)\.(\d{19,})e(-?\d+)", stated))):
+    if not (isinstance(stated, str) and (parts := re.fullmatch(r"(-?[0-9])\.([0-9]{19,})e(-?[0-9]{1,6})", stated))):
         return False
+    if parts[1] in ("0", "-0"):
+        return bool(re.fullmatch(r"0\.0+e0", stated) and x == 0)
     unit = fmpq(10) ** (int(parts[3]) - len(parts[2]))
     return bool(abs(x - int(parts[1] + parts[2]) * unit) <= unit / 2)
 
@@ -249,7 +273,9 @@ def measure(given, let, assume, conclusion):
     for name, text in let.items():
         if name in names or name in FUNCTIONS:
             raise Refused(f"{name} is defined twice.")
-        names[name] = evaluate(ast.parse(text, mode="eval").body, names, used)
+        if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or re.split(r"[_0-9]", name)[0] in BOUND:
+            raise Refused(f"{name!r} is no name for an abbreviation.")
+        names[name] = evaluate(parse(text), names, used)
     conditions = [sides(text, names, used) for text in assume]
     ends, true, false = sides(conclusion, names, used)
     if unused := set(given) - used:
@@ -258,8 +284,18 @@ def measure(given, let, assume, conclusion):
     return values, all(x[1] for x in conditions), true, false
 
 
-def check(certificate):
-    """Raise Refused unless the certificate holds."""
+def bind(certificate):
+    """Raise Refused unless the words and formulas are those of the claim that the certificate names."""
+    entry = read(__file__.removesuffix("check.py") + "statements.json").get(certificate["claim"])
+    if entry is None:
+        raise Refused(f"{certificate['claim']!r} is not a claim of statements.json.")
+    for field, text in entry.items():
+        if certificate[field] != text:
+            raise Refused(f"its {field} is not that of {certificate['claim']} in statements.json.")
+
+
+def verify(certificate):
+    """Raise Refused unless the instance gives the stated values and the verdict, whatever the claim's name is."""
     fields = {"claim", "statement", "given", "let", "assume", "conclusion", "verdict", "values", "digest"}
     if set(certificate) != fields or certificate["verdict"] not in ("holds", "fails"):
         raise Refused(f"a certificate has the fields {', '.join(sorted(fields))}, and holds or fails.")
@@ -270,8 +306,8 @@ def check(certificate):
     if set(stated) != set(values) or set(stated["let"]) != set(values["let"]):
         raise Refused("the values stated are not those defined.")
     everything = [(part, stated[part], values[part]) for part in ("assume", "conclusion")]
-    for name, found, x in everything + [(name, stated["let"][name], x) for name, x in values["let"].items()]:
-        if not agrees(found, x):
+    for name, given_value, x in everything + [(name, stated["let"][name], x) for name, x in values["let"].items()]:
+        if not agrees(given_value, x):
             raise Refused(f"a stated value of {name} is not what the instance gives.")
     if not assumed:
         raise Refused("a condition is not certain.")
@@ -279,19 +315,33 @@ def check(certificate):
         raise Refused(f"its conclusion does not certainly {certificate['verdict'][:-1]}.")
 
 
+def check(certificate):
+    """Raise Refused unless the certificate holds and is about the claim that it names."""
+    verify(certificate)
+    bind(certificate)
+
+
 def main(paths):
-    """0 where every certificate holds, 1 with a sentence otherwise."""
+    """0 where every certificate holds, 1 with a sentence otherwise, 2 for an option, 130 for an interruption."""
+    if not paths or {"-h", "--help"} & set(paths):
+        print("usage: python -m verification.check FILE...\n\nCheck certificates, exactly or by enclosure.")
+        return 0 if paths else 1
+    if options := [path for path in paths if path.startswith("-")]:
+        print(f"error: {options[0]} is not an option; see python -m verification.check --help.", file=sys.stderr)
+        return 2
     path = ""
     try:
         for path in paths:
-            with open(path, encoding="utf-8") as file:
-                check(json.load(file))
+            check(read(path))
     except Exception as reason:
         kind = "" if isinstance(reason, Refused) else f"it cannot be read as a certificate, {type(reason).__name__}: "
         print(f"{path}: {kind}{reason}")
         return 1
-    print(f"{len(paths)} certificates hold." if paths else "usage: python -m verification.check FILE...")
-    return 0 if paths else 1
+    except KeyboardInterrupt:
+        print(f"interrupted at {path}.", file=sys.stderr)
+        return 130
+    print(f"{len(paths)} certificates hold.")
+    return 0
 
 
 if __name__ == "__main__":

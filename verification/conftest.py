@@ -1,4 +1,4 @@
-"""`pytest verification`: exhaustive tests are left out unless asked for; verdicts and stale results end it."""
+"""`pytest verification`: exhaustive tests run with `-m exhaustive` alone; the ledger's verdicts end the output."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from verification.ledger import LEDGER, load, stale
-from verification.report.__main__ import headline
+from verification.report.entries import headline
 
 HERE = Path(__file__).parent
 torch.set_num_threads(1)

@@ -14,8 +14,9 @@ from verification.checker.certified import holds_on
 from verification.checker.certify import read
 from verification.checker.hashing import fingerprint
 from verification.checker.instances import SEED
-from verification.claims import CLAIMS, TOPICS, topic_of
 from verification.claims.claim import HOLDS, Check, Claim, verdict
+from verification.claims.topics import CLAIMS, TOPICS, topic_of
+from verification.command import Parser, ends_cleanly
 
 LEDGER = Path(__file__).parent / "ledger.json"
 RATIOS = Path(__file__).parent / "best_ratios.json"
@@ -23,7 +24,7 @@ RATIOS = Path(__file__).parent / "best_ratios.json"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found: did it pass, did its broken version fail, on how many instances, how tight."""
+    """The result of a check: whether it passes and its broken version fails, the instances, the ratios left/right."""
 
     holds: bool
     control_fails: bool
@@ -49,14 +50,14 @@ def outcome(claim_id: str, which: str) -> Outcome:
     examined = chosen if isinstance(chosen, Check) else chosen.check if chosen else None
     if examined is None:
         raise ValueError(f"{claim_id} has no {which} check")
-    found, broken = examined.measure(False), examined.measure(True)
-    ratios = found.ratios
+    correct, broken = examined.measure(False), examined.measure(True)
+    ratios = correct.ratios
     some = len(ratios) > 0
     return Outcome(
-        holds=found.holds,
+        holds=correct.holds,
         control_fails=not broken.holds,
-        instances=len(found.left),
-        tolerance=float(found.tolerance.abs().max()),
+        instances=len(correct.left),
+        tolerance=float(correct.tolerance.abs().max()),
         median=float(ratios.median()) if some else None,
         largest=float(ratios.max()) if some else None,
     )
@@ -73,7 +74,7 @@ def refuted(claim: Claim) -> bool:
 
 
 def same_statement(claim: Claim, content: dict[str, Any]) -> bool:
-    """The certificate's formulas are those of the claim, and it says that they fail."""
+    """Whether the certificate names the claim, has its statement and formulas, and refutes it."""
     formal = claim.formal
     return (
         formal is not None
@@ -82,6 +83,7 @@ def same_statement(claim: Claim, content: dict[str, Any]) -> bool:
         and content["conclusion"] == formal.conclusion
         and content["verdict"] == "fails"
         and content["statement"] == claim.statement
+        and content["claim"] == claim.id
     )
 
 
@@ -96,7 +98,7 @@ def certified(claim_id: str) -> int:
 
 
 def positive_grade(claim: Claim, result: Outcome) -> str:
-    """Of a claim that holds: the strongest evidence first."""
+    """The grade of a claim that holds, the strongest evidence first."""
     rigorous = certified(claim.id)
     parts = ["proved"] if claim.proof else []
     parts += [f"certified on {rigorous} instances"] if rigorous else []
@@ -107,12 +109,12 @@ def judge(claim: Claim) -> dict[str, Any]:
     """The ledger's object for a claim; every part of it is computed here."""
     printed = outcome(claim.id, "printed") if claim.printed else None
     repaired = outcome(claim.id, "repair") if claim.repair else None
-    found = refuted(claim)
-    answer = verdict(printed.holds if printed else None, found, claim.repair, repaired.holds if repaired else None)
+    is_refuted = refuted(claim)
+    answer = verdict(printed.holds if printed else None, is_refuted, claim.repair, repaired.holds if repaired else None)
     if answer == HOLDS and printed:
         grade = positive_grade(claim, printed)
     else:
-        grade = "refuted exactly" if found else "not refuted exactly"
+        grade = "refuted exactly" if is_refuted else "not refuted exactly"
     tight = printed or repaired
     repair = None
     if claim.repair and repaired:
@@ -147,7 +149,7 @@ def judge(claim: Claim) -> dict[str, Any]:
 
 
 def tightness(claim_id: str, result: Outcome | None) -> dict[str, Any] | None:
-    """Median and largest left/right over the instances, and the best that the search reached."""
+    """Median and largest left/right over the instances, and the best ratio that the search reached."""
     searched = json.loads(RATIOS.read_text()).get(claim_id) if RATIOS.exists() else None
     if (result is None or result.largest is None) and searched is None:
         return None
@@ -168,12 +170,14 @@ def load(path: Path = LEDGER) -> list[dict[str, Any]]:
 
 
 def stale(entry: dict[str, Any]) -> bool:
-    """Whether the code or a certificate that the entry rests on has changed since."""
+    """Whether the code or a certificate that the entry depends on has changed since it was judged."""
     claim = CLAIMS[entry["id"]]
     return entry["hash"] != fingerprint(TOPICS[topic_of(claim.id)].__name__, claim.counterexamples)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    description = "Judge every claim and write the verdicts to verification/ledger.json."
+    Parser("verification.ledger", description).parse_args(arguments)
     torch.set_num_threads(1)
     entries = []
     for claim in CLAIMS.values():
@@ -184,4 +188,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with ends_cleanly("the ledger is as it was"):
+        main()

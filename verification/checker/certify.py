@@ -1,6 +1,6 @@
-"""Writing certificates: an instance and a statement become a JSON file with the values that the checker demands.
+"""Writing certificates: an instance and a statement become a JSON file with the values that the checker recomputes.
 
-Nothing here is trusted: whatever it writes has to pass `verification.check`.
+Nothing here is trusted: every certificate has to pass `verification.check`.
 """
 
 import json
@@ -14,7 +14,8 @@ from typing import Any
 
 from flint import arb, fmpq
 
-from verification.check import Refused, agrees, check, digest, measure
+from verification import check
+from verification.check import Refused, agrees, digest, measure, verify
 
 CERTIFICATES = Path(__file__).parents[1] / "certificates"
 DIGITS = 24
@@ -29,7 +30,7 @@ class Statement:
     conclusion: str
 
     def needs(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The part of an instance that the formulas name; what they define themselves is left out."""
+        """The part of an instance that the formulas name, without what they define themselves."""
         formulas = [*self.let.values(), *self.assume, self.conclusion]
         named = {name for name in given if any(re.search(rf"\b{name}\b", text) for text in formulas)}
         return {name: x for name, x in given.items() if name in named and name not in self.let}
@@ -45,7 +46,7 @@ class Statement:
 
 
 def texts(entry: Any) -> Any:
-    """Numbers as the exact rationals "p/q"; Python floats are refused, for they are seldom what was meant."""
+    """Numbers as exact rationals "p/q"; TypeError for a Python float, which is seldom the number that was meant."""
     if isinstance(entry, Mapping):
         return {name: texts(x) for name, x in entry.items()}
     if isinstance(entry, (list, tuple)):
@@ -56,7 +57,7 @@ def texts(entry: Any) -> Any:
 
 
 def stated(x: Any) -> Any:
-    """A value as the checker wants it: exact, or correctly rounded to `DIGITS` decimals."""
+    """A value in the checker's form: exact, or correctly rounded to `DIGITS` decimals."""
     if isinstance(x, list):
         return [stated(y) for y in x]
     return str(x) if isinstance(x, fmpq) else decimal(x)
@@ -73,13 +74,13 @@ def decimal(x: arb) -> str:
             text = f"{'-' if mantissa < 0 else ''}{digits[0]}.{digits[1:]}e{exponent}"
             if agrees(text, x):
                 return text
-    raise Refused(f"{x} is not known to {DIGITS} digits.")
+    raise Refused(f"{x} is not determined to {DIGITS} digits.")
 
 
 def certificate(
     claim: str, statement: str, formal: Statement, given: Mapping[str, Any], verdict: str
 ) -> dict[str, Any]:
-    """A certificate; Refused where the checker would not accept it."""
+    """A certificate of any statement; Refused where the checker does not confirm its values and verdict."""
     values = formal.measure(given)[0]
     answer = {
         "claim": claim,
@@ -96,7 +97,7 @@ def certificate(
         },
     }
     answer["digest"] = digest(answer)
-    check(answer)
+    verify(answer)
     return answer
 
 
@@ -110,4 +111,4 @@ def write(name: str, content: Mapping[str, Any], folder: Path = CERTIFICATES) ->
 
 
 def read(name: str, folder: Path = CERTIFICATES) -> dict[str, Any]:
-    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    return check.read(folder / f"{name}.json")

@@ -1,15 +1,17 @@
 """The refuting instances that were found by hand, as exact rationals.
 
-`python -m verification.checker.counterexamples` writes the certificates of all claims anew, as after a changed
-statement. Those of L40, L41, L43, W1 (and T15b, T16) and S2 come from `verification.search` and stay at their
-instances.
+`python -m verification.checker.counterexamples` writes verification/statements.json and the certificates of all claims
+again, as after a changed statement. Those of L40, L41, L43, W1 (and T15b, T16) and S2 come from `verification.search`
+and keep their instances.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from verification.checker.certify import certificate, read, write
-from verification.claims import CLAIMS
+from verification.checker.statements import write_statements
+from verification.claims.topics import CLAIMS
+from verification.command import Parser, ends_cleanly
 
 HALF = ["1/2", "1/2"]
 THIRD = ["1/3", "1/3", "1/3"]
@@ -63,7 +65,7 @@ INSTANCES: dict[str, Mapping[str, Any]] = {
     },
     "L44": STALL | {"v": [0], "multiplier": 1, "eta": "1/1000", "T": 1000},
     "S1": STALL,
-    "T2": bandit(2) | {"c": [[0, 0]], "v": ["1/10"], "limit": 1, "h_minus": 0},
+    "T2": bandit(2) | {"c": [[0, 0]], "M": 1, "v": ["1/10"], "limit": 1, "h_minus": 0, "eps": 1, "T": 1000},
     "W2": {"g_r": [2, 1], "g_c": [-3, 1]},
     "T15": bandit(3)
     | {
@@ -127,12 +129,16 @@ def build(claim_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return certificate(claim_id, claim.statement, claim.formal, claim.formal.needs(given), "fails")
 
 
-def main() -> None:
-    """Write every claim's certificates, those that the search found at the instance that they have."""
+def main(arguments: list[str] | None = None) -> None:
+    """Write every claim's certificates; those that the search found keep their instance."""
+    description = "Write the certificates of all counterexamples again, as after a changed statement."
+    Parser("verification.checker.counterexamples", description).parse_args(arguments)
+    print(write_statements())
     for claim in CLAIMS.values():
         for name in claim.counterexamples:
             print(write(name, build(name, INSTANCES.get(name) or read(name)["given"])))
 
 
 if __name__ == "__main__":
-    main()
+    with ends_cleanly("the certificates named above are written, the others are as they were"):
+        main()

@@ -41,18 +41,18 @@ def imports(module: str) -> frozenset[str]:
 
 def dependencies(module: str, without: Collection[str] = ()) -> list[Path]:
     """The files that a module imports, itself included, transitively, but for those `without` and through them."""
-    known, waiting = set(without), [module]
+    visited, waiting = set(without), [module]
     while waiting:
         name = waiting.pop()
-        if name not in known:
-            known.add(name)
+        if name not in visited:
+            visited.add(name)
             waiting += imports(name)
-    return sorted({path for name in known - set(without) if (path := source(name))})
+    return sorted({path for name in visited - set(without) if (path := source(name))})
 
 
 @cache
 def meaning(code: str) -> str:
-    """A hash of a file's code; an import from a project module is hashed with what that module itself says."""
+    """A hash of a file's code; an import from a project module is hashed with that module's own code."""
     tree = _stripped(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and source(node.module):
@@ -73,7 +73,7 @@ def _text(module: str) -> str:
 
 @cache
 def _own(code: str) -> str:
-    """The same without a look at what is imported from the project: what ends the recursion."""
+    """The same hash without the content of imported project modules, which ends the recursion."""
     tree = _stripped(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and source(node.module):

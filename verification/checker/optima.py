@@ -19,6 +19,7 @@ from theory.cmdp.sparse import to_sparse
 from theory.optimum.linear_program import occupancy_program, run_simplex
 from verification.check import value
 from verification.checker.certify import Statement, certificate, texts, write
+from verification.command import Parser, ends_cleanly
 
 Given = Mapping[str, Any]
 
@@ -33,6 +34,10 @@ OPTIMUM = Statement(
     ["reduced <= 0", "multiplier >= 0", "sum(rho*V_c) <= limit"],
     "sum(rho*V_r) == sum(rho*v)+multiplier*limit",
 )
+
+
+OPTIMUM_CLAIM = "optimum"
+OPTIMUM_TEXT = "pi_star has the largest reward value of all policies whose cost value is at most the limit."
 
 
 def fractions(entry: Any) -> Any:
@@ -124,16 +129,18 @@ FAMILIES = (
 )
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    description = "Write the certificates of exact constrained optima, verification/certificates/optimum_*.json."
+    Parser("verification.checker.optima", description).parse_args(arguments)
     for family, states, actions, gamma, tightness in FAMILIES:
         given = snapped_family(family, states, actions, gamma, tightness)
         optimum = exact_optimum(given, Fraction(given["limit"]))
         if optimum is None:
             raise RuntimeError(f"the rounded budget of {family} is infeasible")
-        title = f"The constrained optimum of a rounded {family} CMDP with {states} states and {actions} actions."
-        name = f"optimum_{family}"
-        print(write(name, certificate(name, title, OPTIMUM, {**given, **texts(optimum)}, "holds")))
+        content = certificate(OPTIMUM_CLAIM, OPTIMUM_TEXT, OPTIMUM, {**given, **texts(optimum)}, "holds")
+        print(write(f"optimum_{family}", content))
 
 
 if __name__ == "__main__":
-    main()
+    with ends_cleanly("the certificates named above are written, the others are as they were"):
+        main()

@@ -61,7 +61,7 @@ class Check:
     """A predicate on seeded instances, in float64 and through the project's own code where it has the formula.
 
     `measure(broken)` returns the two sides at every instance; with `broken`, those of the version that `control`
-    describes, which is false and must be found out.
+    describes, which is false and has to fail.
     """
 
     measure: Callable[[bool], Sides]
@@ -88,10 +88,10 @@ REPAIRED = {"correction": CORRECTED, "assumption": DEPENDS, "replacement": FALSE
 class Claim:
     """One statement of a paper.
 
-    `printed` checks it as printed; `formal` is it in the checker's language, and `counterexamples` are the names of
-    certificates that refute it; `sound` is the true version, which must certainly hold at the same instances, so that
-    they refute the claim and not the checker. `reading` says which of two readings is judged; `notes` what the numbers
-    do not say.
+    `printed` checks the statement as printed. `formal` is the statement in the checker's language, and
+    `counterexamples` are the names of certificates that refute it. `sound` is the true version. It must certainly hold
+    at the same instances, which shows that the refutation is not an error of the checker. `reading` names the reading
+    that is judged where there are two; `notes` adds what the numbers do not show.
     """
 
     id: str

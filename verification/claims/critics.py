@@ -48,7 +48,7 @@ CLAIMS = [
         counterexamples=("O1",),
         repair=Repair(
             "replacement",
-            "They do where the reward is constant; Eq. (11) is the Lagrangian objective of Eq. (22).",
+            "They order policies alike where the reward is constant. Eq. (11) is the Lagrangian objective of Eq. (22).",
             Check(objectives, "the term V_r of Eq. (11)"),
         ),
         notes="(11) contains V_r, (21) and slide 7 do not. lambda = beta = 1 in the certificate.",
@@ -80,14 +80,15 @@ CLAIMS = [
         counterexamples=("C2",),
         repair=Repair(
             "replacement",
-            "Pessimism alpha (E_pi Q_c - E_data Q_c), targets clamped; gate and estimates with alpha = 0. It adds "
-            "nothing where pi is the data's policy.",
+            "Pessimism alpha (E_pi Q_c - E_data Q_c) with clamped targets; alpha = 0 for the gate and the estimates. "
+            "It adds nothing where pi is the data's policy.",
             Check(pessimism, "the printed form, with alpha E_pi Q_c alone"),
             proof="It moves the minimiser by (alpha/2) (pi/pi_b - 1), which vanishes at pi = pi_b.",
         ),
-        notes="Besides it writes r for c and minimises over pi in the place of Q. Its minimiser is biased by "
-        "(alpha/2) pi/pi_b per sweep: on the data alpha/(2 (1-gamma)) = 10 at alpha = .2, gamma = .99, ten times the "
-        "discounted limit kappa = 1 of 10 per 1000 steps. The instance never costs, and counts as unsafe for ever.",
+        notes="Eq. (19) also writes r for c, and minimises over pi where Q is meant. Its minimiser is biased by "
+        "(alpha/2) pi/pi_b per sweep. On the data's policy the bias is alpha/(2 (1-gamma)) = 10 at alpha = .2, gamma = "
+        ".99. That is ten times the discounted limit kappa = 1 of 10 per 1000 steps. The instance has no cost, and its "
+        "policy counts as unsafe for ever.",
     ),
     Claim(
         id="C4",
@@ -113,8 +114,8 @@ CLAIMS = [
             Check(coverage, "a common bias of minus one standard deviation"),
             proof="mean/(std/sqrt(E-1)) is Student's t with E-1 degrees of freedom; P(t_3 >= -2 sqrt(3)) = .9797.",
         ),
-        notes="A common bias is not seen by the spread: at -1 sigma about 75 % are covered. 98.6 % and 82 % with the "
-        "sample's Std: the convention matters. The check asks for .97 in blocks of 5000.",
+        notes="The spread does not show a common bias: at -1 sigma about 75 % are covered. With the sample's Std the "
+        "numbers are 98.6 % and 82 %, so the convention matters. The check requires .97 in blocks of 5000.",
     ),
     Claim(
         id="C6",
@@ -151,7 +152,7 @@ CLAIMS = [
         notes="Two models whose values differ by more than 2 eps; all N samples fall on the pair that tells them "
         "apart. Whatever the estimator, it errs by more than eps with probability at least exp(-N KL)/4 in one of them "
         "(Bretagnolle and Huber), and KL is of order eps^2: 1/eps^2 samples are needed. Here C = 100 and eps = 10^-5; "
-        "for other C scale eps as 1/C. The certificate rests on that inequality.",
+        "for other C scale eps as 1/C. The certificate depends on that inequality.",
     ),
     Claim(
         id="B3",
@@ -172,8 +173,8 @@ CLAIMS = [
             "range c_max/(1-gamma); this holds for every policy at once, so that no union bound over iterates is "
             "needed.",
         ),
-        notes="Two models that agree wherever the data put mass are one to any critic; it is off by half their "
-        "difference in one of them.",
+        notes="No critic can distinguish two models that agree wherever the data have mass. In one of them its error "
+        "is at least half of their difference.",
     ),
     Claim(
         id="E1",

@@ -183,9 +183,14 @@ DERIVATIVE = {
 REGULARISED = "((up-kl_up/beta)-(down-kl_down/beta))/(2*h)"
 PRINTED_23 = Statement(DERIVATIVE, [], f"(2-m)+m/beta == {REGULARISED}")
 PRINTED_54 = Statement(
-    {"w": "mu*exp(beta*Q)", "pi": "w/rows(w)", "at_pi": "sum(mu*Q)-sum(KL(pi,mu))/beta", "at_mu": "sum(mu*Q)"},
+    {
+        "w": "mu*exp(beta*Q)",
+        "tilted": "w/rows(w)",
+        "at_tilted": "sum(mu*Q)-sum(KL(tilted,mu))/beta",
+        "at_mu": "sum(mu*Q)",
+    },
     [],
-    "at_pi >= at_mu",
+    "at_tilted >= at_mu",
 )
 
 CLAIMS = [

@@ -17,8 +17,8 @@ from verification.claims.terms import ADVANTAGES, BAND, FISHER, OPTIMAL, PAYOFFS
 
 STEP = {
     "w": "pi*exp(eta*u/(1-gamma))",
-    "pi_next": "w/rows(w)",
-    "drop": "sum(d_star*(KL(pi_star,pi)-KL(pi_star,pi_next)))",
+    "updated": "w/rows(w)",
+    "drop": "sum(d_star*(KL(pi_star,pi)-KL(pi_star,updated)))",
     "remainder": "2*eta*S*A*M**2/(1-gamma)**3",
 }
 L40 = Statement(
@@ -44,7 +44,7 @@ L43 = Statement(
 HOEFFDING = "drop/eta+eta*(x+y)**2*M**2/(8*(1-gamma)**4)"
 L44 = Statement(
     ADVANTAGES | FISHER | WEIGHTS | {"u": "x*A_r-y*A_c", "KL0": "sum(d_star*KL(pi_star,pi))"},
-    [*PAYOFFS, *OPTIMAL, *BAND, "rc < 0", "u == 0"],
+    [*PAYOFFS, *OPTIMAL, "h_minus > 0", *BAND, "rc < 0", "u == 0"],
     "T*y*cost <= KL0/eta+2*eta*S*A*M**2*T/(1-gamma)**3",
 )
 I1 = Statement(
@@ -92,15 +92,17 @@ CLAIMS = [
             proof="Both grad V(s, .) = d(s) pi (A)/(1-gamma) and the block d(s) (diag pi - pi pi^T) carry d(s), which "
             "cancels; (diag pi - pi pi^T) A = pi A because E_pi A = 0.",
         ),
-        notes="rho = delta(s0), s0 -> s1, the only choice is at s1: with rho it never learns. The certificate gives "
-        "w = F^+ grad V by its normal equations (w = F z lies in F's range, and F(F w - grad V) = 0).",
+        notes="rho = delta(s0), s0 -> s1, and the only choice is at s1: with the weights rho it never learns. The "
+        "certificate gives w = F^+ grad V by its normal equations (w = F z lies in F's range, and F(F w - grad V) = "
+        "0).",
     ),
     Claim(
         id="I0",
-        source="ours: the identity on which DRCORL's appendix A.2 rests",
+        source="ours: the identity that DRCORL's appendix A.2 uses",
         statement="x (V_r* - V_r^t) + y (V_c^t - V_c*) = (1/eta) E_{d*}[KL_t - KL_{t+1}] + E_{d*}[(1/eta) log E_{pi_t} "
-        "exp(eta u/(1-gamma))], u = x A_r - y A_c, for every comparator.",
-        assumptions="exact critics; pi_{t+1} proportional to pi_t exp(eta u/(1-gamma))",
+        "exp(eta u/(1-gamma))], u = x A_r - y A_c, for every comparator pi* whose actions pi_t takes.",
+        assumptions="exact critics; pi_{t+1} proportional to pi_t exp(eta u/(1-gamma)); pi_t(a|s) > 0 where "
+        "pi*(a|s) > 0 and d*(s) > 0 (a softmax policy satisfies it), or KL_t is infinite; eta > 0",
         printed=Check(identity, "a factor 1/(1-gamma) is dropped"),
         proof=PROOF_IDENTITY,
         notes="d* is normalised. Eqs. (40) to (43) are claims about the last term only.",
@@ -194,14 +196,14 @@ CLAIMS = [
         reading="Inner products in the Fisher metric, that of the natural gradient; in A- or Q-space |u| is bounded "
         "and the printed remainder cannot fail at gamma=1/2.",
         notes="Found by the search at gamma=1/2. There V_c* < V_c^t: the cost term is negative, and the failure does "
-        "not rest on its sign.",
+        "not depend on its sign.",
     ),
     Claim(
         id="L44",
         source="DRCORL, Eq. (44)",
-        statement="The sum over t: the cost terms of the unsafe, aligned and conflict sets alone are at most KL_0/eta "
-        "+ 2 eta S A M^2 T/(1-gamma)^3.",
-        assumptions="exact critics; r, c in [0, M]",
+        statement="Sum over t: the cost terms of the unsafe, aligned and conflict sets alone are at most KL_0/eta "
+        "+ 2 eta S A M^2 T/(1-gamma)^3, where h- > 0.",
+        assumptions="exact critics; r, c in [0, M]; h- > 0",
         formal=L44,
         counterexamples=("L44",),
         sound=Statement(L44.let, L44.assume, "T*(x*reward-y*cost) <= KL0/eta+2*eta*S*A*M**2*T/(1-gamma)**3"),
@@ -213,7 +215,8 @@ CLAIMS = [
             proof="Sum I0 over t: the divergences telescope to at most KL_0, and I1 bounds each last term.",
         ),
         notes="It drops the reward terms. In the stall S1 every iterate is the same (u = 0), so that the sum over T "
-        "iterations is T times one term. At h- = 0 every cost term is below h+ by definition and it says little. The "
-        "repair is checked on runs of 300 iterations that meet every region.",
+        "iterations is T times one term. The refutation needs h- > 0. At h- = 0 every iterate of the three sets has "
+        "V_c^t >= l >= V_c*, no printed cost term V_c* - V_c^t is positive, and the statement is true and empty. The "
+        "repair is checked on runs of 300 iterations that visit every region.",
     ),
 ]

@@ -159,14 +159,16 @@ CLAIMS = [
         id="P1",
         source="DRCORL, Proposition 3.1, Eq. (13)",
         statement="V_c^pi <= V_c^b + (c_max + gamma eps_adv) sqrt(2 eps_dist)/(1-gamma)^2.",
-        assumptions="c in [0, c_max]; KL(pi || pi_b) and KL(pi_b || pi) at most eps_dist in every state; eps_adv = "
-        "max_s E_{pi_b} A_c^pi, of either sign",
+        assumptions="c in [0, c_max]; KL(pi || pi_b) and KL(pi_b || pi) at most eps_dist in every state; pi absolutely "
+        "continuous with respect to pi_b, else KL(pi || pi_b) is infinite; eps_adv = max_s E_{pi_b} A_c^pi, of either "
+        "sign",
         printed=Check(proposition, "eps_dist^2 in the place of eps_dist"),
         formal=FORMAL_13,
         proof="From P1t: (c_max - gamma delta) sqrt(eps_dist/2) is at most half of (c_max + gamma eps_adv) "
         "sqrt(2 eps_dist). For eps_adv >= 0 delta = 0; else eps_adv = -delta, and the two differ by the factor 2 alone "
         "(c_max >= gamma delta, for spans are not negative).",
-        notes="The printed proof is broken (P2), the statement is true even for negative eps_adv, and never tight.",
+        notes="The printed proof is wrong (P2). The statement is true also for negative eps_adv, and never tight. The "
+        "proof uses the bound on KL(pi || pi_b) alone, and any upper bound of max_s E_{pi_b} A_c^pi serves as eps_adv.",
     ),
     Claim(
         id="P1t",
@@ -217,6 +219,6 @@ CLAIMS = [
             proof="KL(pi || pi_b) = E_pi log(pi/pi_b) <= max |log(pi/pi_b)|; the other alike.",
         ),
         notes="pi_b = (.98, .02), pi = (.99, .01): both divergences are below 1/100, the log ratio is log 2. The "
-        "papers say so nowhere in these words; Eq. (27) and the proposition use the two as one assumption.",
+        "papers do not state the equivalence in these words; Eq. (27) and the proposition use both as one assumption.",
     ),
 ]

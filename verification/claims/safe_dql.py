@@ -64,8 +64,9 @@ CLAIMS = [
         id="D9",
         source="Safe-DQL, Theorem 9",
         statement="J_c(pi) <= kappa + eps_c + L_d(pi_0)/lambda + 2 eta B_r/lambda + Delta_occ.",
-        assumptions="pi minimises Eq. (1) globally over a class that contains pi_0; fixed critics; |Q_r| <= B_r; "
-        "lambda > 0; L_d >= 0; pi_0 has zero hinge under the data's states",
+        assumptions="pi minimises Eq. (1) globally over a class that contains pi_0; fixed critics; one critic is "
+        "nowhere below Q_c^pi by more than eps_c (Assumption 4); c in [0, C_max]; |Q_r| <= B_r; eta >= 0; lambda > 0; "
+        "L_d >= 0; pi_0 has zero hinge under the data's states",
         printed=Check(theorem, "without eps_c, where the critics are too low"),
         formal=THEOREM_9,
         proof="L(pi) <= L(pi_0): lambda E hinge(pi) <= L_d(pi_0) - L_d(pi) + eta E Q_r(pi) - eta E Q_r(pi_0) <= "
@@ -99,13 +100,13 @@ CLAIMS = [
         assumptions="those of D9",
         printed=Check(without_coverage, "without Delta_occ"),
         formal=THEOREM_9,
-        notes="The paper states it under Assumptions 1 to 6; its proof uses neither of the two. The data sit in one "
-        "state, and the behaviour is almost deterministic.",
+        notes="The paper states it under Assumptions 1 to 6; its proof uses neither of the two. In the check all data "
+        "are in one state, and the behaviour policy is almost deterministic.",
     ),
     Claim(
         id="D12",
         source="Safe-DQL, Assumption 6",
-        statement="Where some policy keeps J_c <= kappa, there is one with E_D ReLU(Q_max - kappa) = 0.",
+        statement="Where some policy satisfies J_c <= kappa, there is one with E_D ReLU(Q_max - kappa) = 0.",
         assumptions="the critics are the exact Q_c of a safe policy",
         formal=REFERENCE,
         counterexamples=("D12",),
@@ -114,7 +115,7 @@ CLAIMS = [
             "It needs an action with Q_max <= kappa in every state of the data: a state-wise condition.",
             Check(reference, "instances without such an action"),
         ),
-        notes="A state whose cost cannot be avoided breaks it, however rarely it is met. The condition "
-        "is checked to be what the reference of theory.npg.safe_dql needs.",
+        notes="A state whose cost cannot be avoided violates it, however rarely it is visited. The check "
+        "shows that the condition is what the reference of theory.npg.safe_dql needs.",
     ),
 ]

@@ -25,6 +25,12 @@ T15 = Statement(
     [*ABOVE, "sum(rho*value(P,c,gamma,pi_star)) <= limit"],
     "sum(rho*value(P,r,gamma,pi_star)) <= sum(rho*v)-multiplier*limit",
 )
+PRINTED_H_PLUS = "2*sqrt(S*A/((1-gamma)**3*T))*(eps+4*M**2+6*M)"
+T2 = Statement(
+    {"S": "len(rho)", "A": "len(c[0])", "h_plus": PRINTED_H_PLUS, "others": "T*sum(rho*v)/(limit-h_minus)"},
+    ["T > 0", "max(c) <= M", "h_minus == 0", "h_plus > 0", "limit > h_minus", "c+gamma*expect(P,v)-v <= 0"],
+    "others >= T/2",
+)
 S1 = Statement(
     ADVANTAGES | FISHER | WEIGHTS | {"u": "x*A_r-y*A_c"},
     [*BAND, "u == 0", "sum(rho*value(P,c,gamma,pi_star)) <= limit"],
@@ -38,19 +44,21 @@ h+ (V_c* <= l); safe ones x = 1, y = 0; in the band V_c^t > l >= V_c* as h- = 0,
 Let N be the number of unsafe iterations. Then sum_t x_t (V_r* - V_r^t) <= R - N h+. With h+ = 2R/T: if N >= T/2 the
 right side is <= 0 and the gap of the mixture, a mean with weights x_t, is not positive. Otherwise more than T/2
 iterations have x_t >= 1/2 (1, 1/2, or 1/2 - rc/(2 rr) with rc < 0), so that sum x_t >= T/4 and the gap is at most
-R/(T/4) = 4R/T. (Where N = T there is no mixture; then R >= N h+ = 2R, impossible for R > 0.) Violation: every iteration
-with positive weight has V_c^t <= l + h+, and the mixture's cost is their weighted mean.
+R/(T/4) = 4R/T. (Where N = T there is no mixture. Then R >= N h+ = 2R, which is impossible for R > 0; for R = 0 it is
+impossible because unsafe means V_c^t > l + h+, strictly, so that the sum over t is above N h+.) Violation: every
+iteration with positive weight has V_c^t <= l + h+, and the mixture's cost is their weighted mean.
 The last term: in A- or Q-space g = (g_r^+ + g_c^+)/2 or the mean of the gradients, hence |u|_2 <= (|g_r| + |g_c|)/2
 <= sqrt(S A) M/(1-gamma), the span of u over actions is at most 2 |u|_inf <= 2 |u|_2, and Hoeffding's lemma gives K =
 S A M^2/ (2 (1-gamma)^4). With weights clipped at X each, u has span 2 X M/(1-gamma) and K = X^2 M^2/(2 (1-gamma)^4);
-x >= 1/2 survives. R is least at eta = sqrt(KL_0/(T K)), where it is 2 sqrt(KL_0 K T)."""
+x >= 1/2 survives. Safe and unsafe iterations have u = A_r or -A_c, and their last term is at most eta M^2/(8
+(1-gamma)^4), within eta K because 1/8 <= S A/2. R is least at eta = sqrt(KL_0/(T K)), where it is 2 sqrt(KL_0 K T)."""
 
 CLAIMS = [
     Claim(
         id="T2",
         source="DRCORL, text below Eq. (45)",
         statement="With h- = 0 and the printed h+, |S_unsafe| + |S_align| + |S_conflict| >= T/2.",
-        formal=Statement({}, ["c+gamma*expect(P,v)-v <= 0"], "sum(rho*v) > limit-h_minus"),
+        formal=T2,
         counterexamples=("T2",),
         repair=Repair(
             "replacement",
@@ -58,8 +66,10 @@ CLAIMS = [
             Check(dichotomy, "a slack of a thousandth of 2R/T"),
             proof="In the proof of TC.",
         ),
-        notes="It should count the safe set. The instance has no cost: v bounds the cost of every policy (v >= c + "
-        "gamma P v), which is within l - h-, so that every iteration is safe and the three sets are empty.",
+        notes="It should count the safe set. v >= c + gamma P v bounds the cost of every policy. An iteration is in "
+        "one of the three sets only if V_c >= l - h-, so at most T <rho, v>/(l - h-) iterations are, which the formal "
+        "statement calls `others`. The instance has no cost, and at most T/10 iterations are in the three sets. The "
+        "printed h+ is positive, so that the four sets do not overlap.",
     ),
     Claim(
         id="W1",
@@ -91,7 +101,8 @@ CLAIMS = [
             Check(total_weight, "the printed weights, without cost: their sum is 0"),
             proof="In the proof of TC.",
         ),
-        notes="0 on unsafe, none on safe: where every iterate is safe (c = 0, say) the output is 0/0. The conflict "
+        notes="The printed weights are 0 on the unsafe set and undefined on the safe set: where every iterate is safe "
+        "(as at c = 0) the output is 0/0. The conflict "
         "weight lacks the 1/2 of Eq. (43). Eq. (49) gives the safe set weight 1 and divides by the norm of g_c where "
         "Eq. (46) uses g_r.",
     ),
@@ -143,8 +154,8 @@ CLAIMS = [
             Check(violation, "the gate underestimates the cost by four times the slack that is claimed"),
             proof="Every iteration with weight has V_c^t <= l + h+, by the definition of the regions.",
         ),
-        notes="With the trajectory mixture the check cannot fail by itself; its controls are the state-wise mixture "
-        "(the certificate) and an error of the gate.",
+        notes="With the trajectory mixture the check cannot fail by itself. Its negative controls are the state-wise "
+        "mixture (the certificate) and an error of the gate.",
     ),
     Claim(
         id="TC",
@@ -155,8 +166,9 @@ CLAIMS = [
         "projection in A- or Q-space, X^2 M^2/(2 (1-gamma)^4) with weights clipped at X >= 1/2 each in any metric",
         printed=Check(both, "the printed weights, and an erring gate"),
         proof=PROOF_THEOREM,
-        notes="Ratios mix both inequalities; the violation comes close to its bound (see T16), the gap does not "
-        "(T15b).",
+        notes="The ratios are of both inequalities. The violation comes close to its bound (see T16), the gap does not "
+        "(T15b). The constants are not the best. A sharper analysis, which is not written out here, needs a slack "
+        "h+ >= R/T only, gives gap <= 2R/T, and has K = S A M^2/(4 (1-gamma)^4).",
     ),
     Claim(
         id="E48",
@@ -179,7 +191,7 @@ CLAIMS = [
         id="H1",
         source="DRCORL, h+ below Eq. (45)",
         statement="The printed slack h+ is below the range M/(1-gamma) of V_c, so that a policy can be unsafe.",
-        formal=Statement({"h_plus": "2*sqrt(S*A/((1-gamma)**3*T))*(eps+4*M**2+6*M)"}, [], "h_plus <= M/(1-gamma)"),
+        formal=Statement({"h_plus": PRINTED_H_PLUS}, [], "h_plus <= M/(1-gamma)"),
         counterexamples=("H1",),
         repair=Repair(
             "assumption",

@@ -20,6 +20,7 @@ from torch import Tensor
 from deep.methods.drcorl.score import ScoreNetwork, denoising_loss
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
+from verification.command import Parser, ends_cleanly
 from verification.lattice.mixtures import SCHEDULE, Mixture, at_level, kl_gradient
 
 MIXTURE = Mixture(
@@ -104,8 +105,10 @@ def _rms(x: Tensor) -> float:
     return float(x.square().mean().sqrt())
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Train, measure, write the table and the figure."""
+    description = "Train a score network, measure its errors, write lattice/score_error.json and .png."
+    Parser("verification.lattice.score_error", description).parse_args(arguments)
     torch.set_num_threads(1)
     steps, folder = 6000, Path(__file__).parent
     trained = TrainedScore(MIXTURE, steps)
@@ -134,4 +137,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with ends_cleanly():
+        main()

@@ -1,4 +1,4 @@
-r"""Three tasks with a continuous look that are finite constrained MDPs.
+r"""Three tasks with continuous observations and actions that are finite constrained MDPs.
 
 States are the nodes of a grid, observations their coordinates (an angle shows its cosine and sine). A continuous action
 a in [-1, 1]^k is a mixture of the neighbouring grid actions g_j with the weights w_j(a) of `grid`, and the point that
@@ -11,9 +11,9 @@ grid actions: nothing is approximated. Rewards pay a little for small thrust, WE
 actions, so that optima are not extreme everywhere.
 
 An episode and the discounted sum: every step is an episode's last one with probability 1 - gamma, whatever state and
-action, and this counts as a time-out. Step t is then played with probability gamma^t, so the *expected undiscounted sum
+action, and this counts as a timeout. Step t is then played with probability gamma^t, so the *expected undiscounted sum
 of an episode is the discounted value*, the states of the data are distributed as the discounted occupancy of the
-behaviour policy, and critics that bootstrap through time-outs and discount by the same gamma estimate that same value.
+behaviour policy, and critics that bootstrap through timeouts and discount by the same gamma estimate that same value.
 A limit on an episode's cost is thus the theory's budget. Episodes are also cut after CUT steps, which changes a sum by
 a share of about gamma^CUT = 1e-4.
 """
@@ -87,7 +87,7 @@ class Lattice:
 
     @cached_property
     def task(self) -> Task:
-        """What a learner is told. The reference returns are the least and the largest discounted return, exactly."""
+        """The task as a learner sees it. The reference returns are exactly the least and largest discounted return."""
         (low, high) = (
             float((self.cmdp.rho * best_response(self.cmdp, sign * self.cmdp.r)[1]).sum()) * sign for sign in (-1, 1)
         )

@@ -75,7 +75,7 @@ def test_one_gaussian_by_closed_form_and_by_quadrature(weight: str, t: float, lo
     for kl in (closed_form, by_quadrature):
         expected = omega(t, weight) * exact_gradient(kl, GAUSSIAN, [0.3], log_std, t)
         torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9)
-        assert (found + expected).abs().max() > found.abs().max()  # the sign that Eq. (23) prints is refused
+        assert (found + expected).abs().max() > found.abs().max()  # the sign that Eq. (23) prints fails
 
 
 @pytest.mark.parametrize("t", [0.1, 0.3, 0.8])

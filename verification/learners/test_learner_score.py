@@ -22,7 +22,7 @@ def trained() -> TrainedScore:
 def test_the_network_learns_the_score_and_gives_the_kl_gradient(
     trained: TrainedScore, t: float, noise: float, relative: float
 ):
-    """At the noise levels that the learners average over; another behaviour's score is refused."""
+    """At the noise levels that the learners average over; another behaviour's score fails."""
     row = errors(trained, MIXTURE, t)
     assert row.noise < noise
     assert max(row.dirac_relative, row.gaussian_relative) < relative

@@ -1,11 +1,12 @@
-"""python -m verification.mutation: how many small mistakes in the formulas do the tests notice?
+"""Mutation testing: which share of small mistakes in the formulas do the tests catch?
 
-A seeded sample of mutants, as many of each file, is run in temporary copies of the tree: first the tests that belong to
-the file, in a second pass, for what they let through, the wider ones. A test that fails catches the mutant; so does the
-time limit. A run that ends in any other way (a usage error, a crash) is no verdict. At the end every test that caught
-one is run on the tree as it is. verification/mutation/seedN.json holds every verdict; a run that was stopped goes on
-with the same command. verification/mutation/reasons.json gives, by name, the reason why a survivor is no gap
-("equivalent: ...").
+The command draws a seeded sample of mutants, the same number from each file, and tests each in a temporary copy of the
+tree. The first pass runs the tests nearest to the file; the second pass runs wider tests on the survivors. A failing
+test catches the mutant, and so does the time limit. Any other end of pytest (a usage error, a crash) gives no verdict.
+At the end every test that caught a mutant runs on the unchanged tree and has to pass.
+
+verification/mutation/seedN.json stores the verdicts; the same command continues an interrupted run.
+verification/mutation/reasons.json gives the reason why a survivor is no gap in the tests ("equivalent: ...").
 """
 
 import argparse
@@ -18,11 +19,15 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from verification.mutation.child import Run
+from theory.support.errors import InputError, check_seeds
+from verification.command import Parser, ends_cleanly
 from verification.mutation.mutants import Mutant, mutants, mutated
 from verification.mutation.targets import NEAR, WIDE
+
+if TYPE_CHECKING:
+    from verification.mutation.child import Run  # imports the heavy packages: only where tests are run
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "verification/mutation"
@@ -49,7 +54,7 @@ class Job:
     mutant: Mutant
     stage: str
     copy: Path
-    run: Run
+    run: "Run"
 
     def verdict(self) -> dict[str, Any]:
         m = self.mutant
@@ -67,7 +72,7 @@ def tests_of(file: str, stage: str) -> list[str]:
 
 
 def waiting(verdict: dict[str, Any] | None, stage: str) -> bool:
-    """Whether a mutant still has this stage before it."""
+    """Whether this stage is a mutant's next one."""
     before = {"near": "none", "wide": "near"}[stage]
     if verdict is None:
         return before == "none"
@@ -77,36 +82,47 @@ def waiting(verdict: dict[str, Any] | None, stage: str) -> bool:
 
 
 def work(pairs: list[tuple[Mutant, str]], known: dict[str, Any], stage: str, options: argparse.Namespace) -> None:
-    """Run one stage of every mutant that has it before it, and write each verdict as it comes."""
+    """Run one stage of every mutant whose next stage it is; each verdict is written at once."""
+    from verification.mutation.child import Run
+
     queue = [pair for pair in pairs if waiting(known.get(pair[0].name), stage)]
     deadline = monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory() as folder:
         copies = [fresh_copy(Path(folder) / str(i)) for i in range(options.workers)]
         jobs: list[Job] = []
-        while jobs or (queue and monotonic() < deadline):
-            while copies and queue and monotonic() < deadline:
-                mutant, source = queue.pop(0)
-                copy = copies.pop()
-                (copy / mutant.file).write_text(source, encoding="utf-8")
-                jobs.append(Job(mutant, stage, copy, Run(copy, tests_of(mutant.file, stage), options.limit)))
-            for job in [job for job in jobs if job.run.over()]:
-                jobs.remove(job)
-                shutil.copyfile(ROOT / job.mutant.file, job.copy / job.mutant.file)
-                copies.append(job.copy)
-                known[job.mutant.name] = verdict = job.verdict()
-                write(known, options)
-                result = verdict.get("by", "SURVIVED")
-                print(f"{len(queue):4} {verdict['seconds']:6} s  {job.mutant.name}: {result}", flush=True)
-            sleep(0.05)
+        try:
+            while jobs or (queue and monotonic() < deadline):
+                while copies and queue and monotonic() < deadline:
+                    mutant, source = queue.pop(0)
+                    copy = copies.pop()
+                    (copy / mutant.file).write_text(source, encoding="utf-8")
+                    jobs.append(Job(mutant, stage, copy, Run(copy, tests_of(mutant.file, stage), options.limit)))
+                for job in [job for job in jobs if job.run.over()]:
+                    jobs.remove(job)
+                    shutil.copyfile(ROOT / job.mutant.file, job.copy / job.mutant.file)
+                    copies.append(job.copy)
+                    known[job.mutant.name] = verdict = job.verdict()
+                    write(known, options)
+                    result = verdict.get("by", "SURVIVED")
+                    print(f"{len(queue):4} {verdict['seconds']:6} s  {job.mutant.name}: {result}", flush=True)
+                sleep(0.05)
+        finally:
+            for job in jobs:
+                job.run.stop()
 
 
 def control(known: dict[str, Any], limit: int) -> str:
-    """Every test that caught a mutant, on the tree as it is: the first that fails, or "". It would catch anything."""
+    """Run every test that caught a mutant on the unchanged tree; the name of the first that fails, or ""."""
+    from verification.mutation.child import Run
+
     tests = sorted({v["by"] for v in known.values() if v["verdict"] == "caught" and "::" in v["by"]})
     with tempfile.TemporaryDirectory() as folder:
         run = Run(fresh_copy(Path(folder) / "tree"), tests, limit)
-        while not run.over():
-            sleep(0.05)
+        try:
+            while not run.over():
+                sleep(0.05)
+        finally:
+            run.stop()
     return run.failed or run.stopped
 
 
@@ -154,17 +170,27 @@ def summary(known: dict[str, Any], reasons: dict[str, str], current: int) -> str
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m verification.mutation", description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
+def options_of(arguments: list[str] | None) -> argparse.Namespace:
+    """The command's options; InputError for a wrong one."""
+    parser = Parser("verification.mutation", __doc__ or "")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample, from 0 on")
     parser.add_argument("--per-file", type=int, default=5, help="mutants drawn from each file")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2, help="mutants tested at the same time")
     parser.add_argument("--limit", type=int, default=200, help="processor seconds that a mutant's tests may take")
     parser.add_argument("--minutes", type=float, default=600, help="start no mutant of a pass after this time")
     parser.add_argument("--stages", nargs="+", default=["near", "wide"], choices=["near", "wide"])
-    parser.add_argument("--again", action="store_true", help="ask the tests again about those that survived")
-    parser.add_argument("--report", action="store_true", help="run nothing")
-    options = parser.parse_args()
+    parser.add_argument("--again", action="store_true", help="test the survivors again")
+    parser.add_argument("--report", action="store_true", help="run nothing, print the stored verdicts")
+    options = parser.parse_args(arguments)
+    check_seeds([options.seed])
+    for name in ("per_file", "workers", "limit", "minutes"):
+        if not getattr(options, name) > 0:
+            raise InputError(f"--{name.replace('_', '-')} must be positive, not {getattr(options, name)}.")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = options_of(arguments)
     results = results_of(options.seed)
     stored = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {"mutants": {}}
     known = stored["mutants"]
@@ -176,10 +202,11 @@ def main() -> None:
         for stage in options.stages:
             work(pairs, known, stage, options)
         if failed := control(known, 10 * options.limit):
-            raise SystemExit(f"{failed} fails without any mutant: the verdicts mean nothing")
+            raise SystemExit(f"{failed} fails on the unchanged tree, so the verdicts mean nothing.")
     reasons = json.loads(REASONS.read_text(encoding="utf-8")) if REASONS.is_file() else {}
     print(summary(known, reasons, in_the_code(known)))
 
 
 if __name__ == "__main__":
-    main()
+    with ends_cleanly("the verdicts so far are stored, and the same command continues"):
+        main()

@@ -66,10 +66,9 @@ def child(copy: Path, tests: list[str], answer: Path, limit: int) -> None:
 class Run:
     """Pytest at work in a process group of its own; `failed` names what caught the mutant once it is over.
 
-    Only exit code 1, "tests failed", is a catch (and the time limit). Any other but 0, say of a test file that there is
-    not, judges nothing: `stopped` names it.
-    The limit is in seconds of the processor, which a busy machine does not use up; ten times as much on the clock ends
-    what waits for ever.
+    Only exit code 1, "tests failed", and the time limit count as a catch. Any other exit code but 0, for example where
+    a test file does not exist, gives no verdict: `stopped` names it. The limit is in processor seconds, which do not
+    depend on the machine's load; ten times as many seconds on the clock end a run that waits for ever.
     """
 
     def __init__(self, copy: Path, tests: list[str], limit: int) -> None:
@@ -80,15 +79,21 @@ class Run:
         self.process = multiprocessing.get_context("fork").Process(target=child, args=arguments)
         self.process.start()
 
+    def stop(self) -> None:
+        """End the process and what it has started."""
+        assert self.process.pid is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()  # where it has no group of its own yet
+        self.process.join()
+
     def over(self) -> bool:
+        """Whether the run has ended; it is ended after the time limit."""
         self.seconds = monotonic() - self.start
         late = self.seconds > self.longest
         if self.process.is_alive() and not late:
             return False
-        assert self.process.pid is not None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)  # what it has started, too
-        self.process.join()
+        self.stop()
         if late or self.process.exitcode == -signal.SIGXCPU:
             self.failed = "time limit"
             return True

@@ -1,4 +1,4 @@
-"""What is mutated, and which tests are asked first."""
+"""Which files are mutated, and which tests run first."""
 
 THEORY = {
     "adaptation": "adaptation algorithms",
@@ -70,7 +70,7 @@ WIDE = {
         "verification/tests/test_lattice_theorem9.py",
     ],
 }
-"""Asked where the nearest tests notice nothing."""
+"""Run where the nearest tests notice nothing."""
 
 LEFT_OUT = ["verification/tests/test_claims.py::test_the_ledger_is_not_stale"]
 """It compares hashes of the sources and would notice any change of the code."""

@@ -1,155 +1,18 @@
-"""The report, from the ledger: `python -m verification.report` writes verification/report.md and report.html."""
+"""`python -m verification.report` writes verification/report.md and verification/report.html from the ledger."""
 
-from collections import Counter
-from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-from verification.checker.certify import CERTIFICATES, read
-from verification.claims.claim import VERDICTS
+from verification.checker.certify import CERTIFICATES
+from verification.command import Parser, ends_cleanly
 from verification.ledger import LEDGER, load
-from verification.report.lattice import tables as lattice
+from verification.report.entries import markdown
+from verification.report.html import html
 
 HERE = Path(__file__).parents[1]
-Entry = dict[str, Any]
-
-INTRODUCTION = """\
-Two papers on safe offline reinforcement learning make about fifty statements that can be checked: the DRCORL preprint
-(*Reward-Safety Balance in Offline Safe RL via Diffusion Regularization*, with its slides) and *Safe Offline
-Reinforcement Learning using Diffusion Policies* (Safe-DQL). This page says of each whether it is true, and how we know.
-A few statements of our own, which sharpen or repair theirs, are judged alike. V is an unnormalised sum of gamma^t;
-x and y are the weights that an iteration puts on the reward's and on minus the cost's advantage, rr, rc and cc the
-inner products of the two ascent directions; M bounds r and c; S and A count states and actions."""
-
-GRADES = """\
-- **proved**: a proof is written out below, and its statement was checked in floating point on the instances counted.
-- **refuted exactly**: a counterexample in exact rational numbers, or with rigorous enclosures where exp, log or a root
-  enter, which a checker of about 220 lines of code accepts that shares nothing with the rest of the project.
-- **certified on N instances**: the same checker encloses both sides rigorously on N seeded random rational instances.
-- **float-checked on N instances**: no counterexample among N seeded instances in double precision. Never a proof."""
-
-LIMITS = """\
-Checking instances can refute a statement, never prove one: *holds* without *proved* means that nothing was found
-against it. A counterexample refutes what is written, often not what was meant; the correction says what we think was
-meant, where we found it. Asymptotic statements are judged through a consequence at one instance, named in the notes.
-Small finite problems are all that is looked at: nothing here says how a deep learner behaves. The search reports the
-best ratio of left to right side that it reached; where that stays far below 1 the inequality may be loose or the
-search weak, and we cannot tell which. The proofs were read by their authors only. The trusted base is the checker,
-python-flint, and the reader's own comparison of a formula with the paper's."""
 
 
-def paper(entry: Entry) -> str:
-    """Which paper a claim is about."""
-    return "Safe-DQL" if "Safe-DQL" in entry["source"] else "DRCORL"
-
-
-def approximate(text: str) -> str:
-    """A number as a reader wants it: short rationals as they are, others to six digits."""
-    exact = "e" not in text and "." not in text
-    return text if exact and len(text) <= 12 else f"{float(Fraction(text)):.6g}"
-
-
-def written(entry: Any) -> str:
-    """A nested list of numbers on one line."""
-    return f"[{', '.join(map(written, entry))}]" if isinstance(entry, list) else str(entry)
-
-
-def counterexample(name: str) -> list[str]:
-    """The lines that write a certificate out."""
-    content = read(name)
-    lines = [f"{key} = {written(x)}" for key, x in content["given"].items()]
-    lines += [f"{key} := {formula}" for key, formula in content["let"].items()]
-    lines += [f"given that {condition}" for condition in content["assume"]]
-    lines.append(f"the claim {content['conclusion']}")
-    left, right = content["values"]["conclusion"]
-    if not isinstance(left, list) and not isinstance(right, list):
-        lines.append(f"reads {approximate(left)} against {approximate(right)}")
-    else:
-        lines.append(f"reads {written(left)} against {written(right)}")
-    return lines
-
-
-def tightness(entry: Entry) -> str:
-    found = entry["tightness"]
-    if not found:
-        return ""
-    parts = [] if found["median"] is None else [f"median {found['median']:.3g}, largest {found['largest']:.3g}"]
-    if found["searched"] is not None:
-        remark = " (a counterexample)" if entry["evidence"]["certificates"] else ""
-        weak = " (not near 1: a loose bound or a weak search)" if found["searched"] < 0.9 else ""
-        parts.append(f"the search reached {found['searched']:.3g}{remark or weak}")
-    return "; ".join(parts)
-
-
-def facts(entry: Entry) -> Iterator[tuple[str, str]]:
-    """What is said of a claim, as pairs of a label and a text; empty texts are left out."""
-    correction, evidence = entry["correction"], entry["evidence"]
-    check = evidence["check"] or (correction["check"] if correction else None)
-    control = evidence["control"] or (correction["control"] if correction else "")
-    titles = {"correction": "Corrected", "assumption": "Holds if", "replacement": "True instead"}
-    pairs = [
-        ("Assumptions", entry["assumptions"]),
-        ("Reading", entry["reading"]),
-        (titles[correction["kind"]] if correction else "", f"{correction['statement']}" if correction else ""),
-        ("Grade of that", correction["grade"] if correction else ""),
-        ("Proof", evidence["proof"] or (correction["proof"] if correction else "")),
-        ("Ratio left/right", tightness(entry)),
-        ("Notes", entry["notes"]),
-        ("Negative control", control),
-        ("Seed and tolerance", f"{check['seed']}; at most {check['largest_tolerance']:g}" if check else ""),
-    ]
-    return ((label, text) for label, text in pairs if text)
-
-
-def again(entry: Entry) -> list[str]:
-    """The commands that check a claim again."""
-    files = " ".join(f"verification/certificates/{name}.json" for name in entry["evidence"]["certificates"])
-    commands = [f"python -m verification.check {files}"] if files else []
-    return [*commands, f'python -m pytest verification -k "[{entry["id"]}]"']
-
-
-def headline(entries: list[Entry]) -> str:
-    """How many claims got each verdict, and how many of those rigorously."""
-    counts = Counter(entry["verdict"] for entry in entries)
-    exact = sum(entry["grade"] == "refuted exactly" for entry in entries)
-    proved = sum(entry["grade"].startswith("proved") for entry in entries)
-    verdicts = ", ".join(f"{meaning}: {counts[verdict]}" for verdict, meaning in VERDICTS.items())
-    return f"{len(entries)} claims; {verdicts}. {exact} are refuted exactly as printed, {proved} are proved."
-
-
-def markdown(entries: list[Entry]) -> str:
-    lines = ["# What is true in the papers", "", INTRODUCTION, "", headline(entries), ""]
-    lines += ["| claim | source | verdict | grade |", "|---|---|---|---|"]
-    lines += [f"| {e['id']} | {e['source']} | {VERDICTS[e['verdict']]} | {e['grade']} |" for e in entries]
-    lines += ["", "## Grades", "", GRADES, "", "## What this can and cannot show", "", LIMITS]
-    for topic in dict.fromkeys(entry["topic"] for entry in entries):
-        lines += ["", f"## {topic}"]
-        for entry in (e for e in entries if e["topic"] == topic):
-            lines += ["", f"### {entry['id']}: {VERDICTS[entry['verdict']]}", ""]
-            lines += [f"*{entry['source']}*. {entry['statement']}", "", f"- Grade: {entry['grade']}"]
-            lines += [f"- {label}: {' '.join(text.split())}" for label, text in facts(entry)]
-            for name in entry["evidence"]["certificates"]:
-                lines += ["", f"Counterexample `{name}`:", "", *(f"    {line}" for line in counterexample(name))]
-            lines += ["", "Check again: " + ", ".join(f"`{command}`" for command in again(entry))]
-    lines += ["", "## Deep learners with exact regret"] if (found := lattice()) else []
-    for table in found:
-        lines += ["", table.text, "", f"| {' | '.join(table.header)} |", "|---" * len(table.header) + "|"]
-        lines += [f"| {' | '.join(row)} |" for row in table.rows]
-    return "\n".join([*lines, "", "## How to check everything again", "", *HOW, ""])
-
-
-HOW = [
-    "    python -m pytest verification                     # every check, control and certificate, against the ledger",
-    "    python -m verification.check verification/certificates/*.json",
-    "    python -m verification.search --claim L43         # find a counterexample anew",
-    "    python -m verification.ledger; python -m verification.report      # judge again, write this page",
-]
-
-
-def main() -> None:
-    from verification.report.html import html
-
+def main(arguments: list[str] | None = None) -> None:
+    Parser("verification.report", "Write report.md and report.html from the ledger.").parse_args(arguments)
     entries = load(LEDGER)
     for name, text in (("report.md", markdown(entries)), ("report.html", html(entries))):
         (HERE / name).write_text(text, encoding="utf-8")
@@ -158,4 +21,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with ends_cleanly():
+        main()

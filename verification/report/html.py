@@ -5,8 +5,9 @@ from html import escape
 from pathlib import Path
 
 from verification.claims.claim import VERDICTS
-from verification.report import __main__ as report
-from verification.report.__main__ import Entry
+from verification.report import entries as report
+from verification.report.entries import Entry
+from verification.report.lattice import tables as lattice_tables
 
 PAGE = Path(__file__).parent / "page"
 WIDTH, ROW, LABEL = 560, 18, 60
@@ -26,13 +27,13 @@ def chart(entries: list[Entry]) -> str:
     chosen = [e for e in entries if e["tightness"] and not e["evidence"]["certificates"]]
     rows = []
     for i, entry in enumerate(chosen):
-        y, found = i * ROW + 12, entry["tightness"]
-        largest, median = (min(max(found[name] or 0.0, 0.0), 1.0) for name in ("largest", "median"))
+        y, ratios = i * ROW + 12, entry["tightness"]
+        largest, median = (min(max(ratios[name] or 0.0, 0.0), 1.0) for name in ("largest", "median"))
         rows.append(f'<text x="0" y="{y + 4}">{entry["id"]}</text>')
         rows.append(f'<rect x="{LABEL}" y="{y - 2}" width="{largest * WIDTH:.1f}" height="4" fill="#8888"/>')
         rows.append(f'<rect x="{LABEL}" y="{y - 5}" width="{median * WIDTH:.1f}" height="10" fill="#1a7f37"/>')
-        if found["searched"] is not None:
-            x = LABEL + min(found["searched"], 1.0) * WIDTH
+        if ratios["searched"] is not None:
+            x = LABEL + min(ratios["searched"], 1.0) * WIDTH
             rows.append(f'<circle cx="{x:.1f}" cy="{y}" r="5" fill="none" stroke="#b42318" stroke-width="2"/>')
     height = len(chosen) * ROW + 30
     end = LABEL + WIDTH
@@ -95,13 +96,13 @@ def html(entries: list[Entry]) -> str:
         + "</section>"
         for topic in dict.fromkeys(entry["topic"] for entry in entries)
     )
-    found = [prose(part.text) + table(part.header, part.rows) for part in report.lattice()]
-    lattice = f"<h2>Deep learners with exact regret</h2>{''.join(found)}" if found else ""
+    tables = [prose(part.text) + table(part.header, part.rows) for part in lattice_tables()]
+    lattice = f"<h2>Deep learners with exact regret</h2>{''.join(tables)}" if tables else ""
     style, script = ((PAGE / name).read_text(encoding="utf-8") for name in ("style.css", "filter.js"))
     ratios = (
         "<h2>How tight the true inequalities are</h2><p>Left side over right side: the median over the instances "
-        "(thick), the largest (thin), the best that the adversarial search reached (ring). At 1 a bound is "
-        "attained.</p>"
+        "(thick), the largest ratio (thin), the best ratio that the adversarial search reached (ring). At 1 a bound "
+        "is attained.</p>"
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

@@ -1,4 +1,4 @@
-"""The report's section on the lattice tasks: what deep learners reach where the optimum is known exactly."""
+"""The report's section on the lattice tasks: deep learners compared with the exact optimum."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -19,17 +19,19 @@ class Table(NamedTuple):
 
 
 SCORES = """\
-These tasks look continuous and are finite CMDPs, so the optimum within the limit and every trained policy's value and
-cost are exact (for diffusion policies, of what 128 draws per state induce). Gap: the optimum's value minus the
-policy's, median over seeds; it is negative where a policy earns more by breaking the limit. Slack: the least by which
-Proposition 3.1, sharpened, overestimates the cost; no episode can cost more than 20. Safe-DQL's rows are its choice
-among ten samples. Budgets are small: these rows test the theory and rank no method. Training takes minutes, so a row
-may be older than the learner's code; `pytest verification` ends with a line that says so."""
+Lattice tasks have continuous observations and actions and are finite CMDPs. So the optimum within the cost limit is
+exact, and so are every trained policy's value and cost; a diffusion policy is represented by 128 samples per state.
+Gap: the optimum's value minus the policy's, median over seeds. A gap is negative where a policy violates the cost
+limit and earns more. Slack: the smallest difference between the sharpened bound of Proposition 3.1 and the cost; no
+episode can cost more than 20. Safe-DQL's rows are for best-of-N with ten samples. Training budgets are small: these
+rows test the theory and do not rank the methods. A row may have been trained with older code of the method;
+`pytest verification` ends with a notice where that is so."""
 
 THEOREM_9 = """\
-Safe-DQL's Theorem 9 speaks of the diffusion policy itself. Every term is measured on the trained networks, medians over
-seeds; the bound is the sum of the columns between cost and bound. The hinge of the behaviour policy pi_0 and the
-policy's own suboptimality stand where the theorem assumes zero."""
+Safe-DQL's Theorem 9 is about the diffusion policy itself, without best-of-N. Every term is measured on the trained
+networks; the table has medians over seeds. The bound is the sum of the columns between cost and bound. The theorem
+assumes that the behaviour policy pi_0 has zero hinge and that the policy is optimal; the table has the measured hinge
+and suboptimality instead."""
 
 
 def tables(results: Path = RESULTS) -> list[Table]:

@@ -68,9 +68,15 @@ def mixture(at: Point) -> Tensor:
 
 
 def common_ascent(at: Point) -> Tensor:
-    """1 minus the cosine (in the Fisher metric) of g_r with the direction manipulated on advantage vectors."""
+    """S2: the least 1 - cosine (in the Fisher metric) of g_r with the direction manipulated in the three metrics."""
+    parts = [ascent_in(at, metric) for metric in ("euclidean", "advantage", "q_vector")]
+    return torch.stack(parts).amin(0)
+
+
+def ascent_in(at: Point, metric: str) -> Tensor:
+    """1 - cosine of g_r with the direction manipulated in one metric; below 0 where the gradients are aligned."""
     now, pi = evaluate(at.cmdp, at.policies[0]), at.policies[0]
-    rr, rc, cc = inner_products(now, pi, at.cmdp.gamma, metric_codes(["advantage"] * at.cmdp.batch))
+    rr, rc, cc = inner_products(now, pi, at.cmdp.gamma, metric_codes([metric] * at.cmdp.batch))
     x, y = manipulation_weights(rr, rc, cc)
     u = x[:, None, None] * now.A_r - y[:, None, None] * now.A_c
     visits = now.d[..., None] * pi
@@ -80,7 +86,7 @@ def common_ascent(at: Point) -> Tensor:
 
     u = u - (pi * u).sum(-1, keepdim=True)
     cosine = inner(u, now.A_r) / (inner(u, u) * inner(now.A_r, now.A_r)).sqrt().clamp(min=1e-12)
-    return torch.where(rc < 0, 1 - cosine, 0 * rc)
+    return torch.where(rc < 0, 1 - cosine, -rc.clamp(max=1.0))
 
 
 def proposition(at: Point, tight: bool = False) -> Tensor:

@@ -16,10 +16,10 @@ from verification.checker.certified import holds_on
 from verification.checker.certify import CERTIFICATES, Statement, read
 from verification.checker.instances import cases
 from verification.checker.optima import OPTIMUM
-from verification.claims import CLAIMS
 from verification.claims.checks import critics
 from verification.claims.checks.runs import STEPS, runs
 from verification.claims.claim import CORRECTED, DEPENDS, FALSE, HOLDS, Check, Repair, Sides, sides, verdict
+from verification.claims.topics import CLAIMS
 from verification.ledger import LEDGER, certified, judge, load, outcome, same_statement, stale
 
 IDS = list(CLAIMS)
@@ -132,8 +132,8 @@ def test_the_runs_that_are_summed_meet_every_region() -> None:
     "score",
     [lambda cost, limit: 2 * cost / (limit or 1), lambda cost, limit: cost / (limit or 1), lambda cost, _: 0 * cost],
 )
-def test_a_score_that_misjudges_some_cost_is_found_out(score: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of C6: refusing what keeps the limit, letting pass what exceeds a limit of 0, letting everything pass."""
+def test_a_score_that_misjudges_some_cost_fails(score: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """C6 with a score that rejects a cost within the limit, accepts one above a limit of 0, or accepts every cost."""
     monkeypatch.setattr(critics, "TASKS", {"HopperVel": SimpleNamespace(normalised_cost=score)})
     assert not critics.normalised(False).holds
 

@@ -45,7 +45,7 @@ def disagreement(played: Lattice, true: Lattice, steps: int = 1500) -> tuple[flo
             counts[info["state"]] += 1
             costs += info["cost"]
         reward_error = max(reward_error, abs(reward - float(interpolated(true, cmdp.r[0].numpy(), state, action))))
-        # Rare nodes are counted together, as the test needs; visits to impossible ones are refused outright.
+        # Rare nodes are counted together, as the test needs; a visit to an impossible one fails at once.
         common = expected >= 5
         observed = [*counts[common], counts[~common].sum()]
         expected = [*expected[common], expected[~common].sum()]

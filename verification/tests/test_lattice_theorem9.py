@@ -11,6 +11,7 @@ from deep.core.randomness import draw_block
 from deep.methods.safe_dql.safe_dql import SafeDQL
 from deep.runs.experiment import Experiment
 from theory.cmdp.shapes import PerStateAction
+from verification.lattice import theorem9
 from verification.lattice.data import Behaviour
 from verification.lattice.exact import deterministic, exact_values, on_nodes, state_frequencies
 from verification.lattice.methods import build, stepping
@@ -89,7 +90,7 @@ def test_a_policy_far_from_the_minimum_needs_the_suboptimality_term(learner):
     behaviour, experiment, method, _ = learner
     method.multiplier.fill_(1e6)
     last = method.actor.ema[:, -1:]
-    last.add_(-20.0)  # the noise that is foretold shifts, and with it every action, to full thrust
+    last.add_(-20.0)  # the predicted noise shifts, and with it every action, to full thrust
     terms = theorem_9(behaviour, experiment, method, induced(experiment, method))
     assert (terms.suboptimality > 0).all()
     assert (links(terms)["hinge"] > -1e-3).all()
@@ -110,6 +111,18 @@ def test_critics_that_know_nothing_are_charged_in_full(learner):
     assert (terms.hinge == 0).all()
     assert (links(replace(terms, eps_c=0.0 * terms.eps_c))["lemma 8"] < -0.1).all()
     assert terms.B_c.tolist() == pytest.approx([20, 20])
+
+
+@pytest.mark.parametrize("conservative", [0, 1])
+def test_eps_c_is_that_of_the_best_critic(learner, conservative: int, monkeypatch: pytest.MonkeyPatch):
+    """Assumption 4 is about one critic. The largest error over critics would charge for the other one."""
+    behaviour, experiment, method, policy = learner
+    fine = _on_fine_actions(behaviour, exact_values(LATTICE, policy).Q_c)
+    twins = torch.zeros(len(fine), 2, *fine.shape[1:], dtype=torch.float64)
+    shortfall = torch.tensor([0.25, 0.5], dtype=torch.float64)  # of each replica
+    twins[:, conservative] = fine - shortfall[:, None, None]
+    monkeypatch.setattr(theorem9, "_critics", lambda *_: (torch.zeros_like(twins), twins))
+    torch.testing.assert_close(theorem_9(behaviour, experiment, method, policy).eps_c, shortfall)
 
 
 def test_start_states_are_those_of_the_task_and_not_of_the_data(learner):

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from verification.ledger import LEDGER, load
-from verification.report import __main__ as report
+from verification.report import entries as report
 from verification.report import lattice as report_lattice
+from verification.report.__main__ import HERE
 from verification.report.html import html
 
 BROWSER = next(
@@ -25,7 +26,7 @@ FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run -
 def test_the_committed_reports_are_those_of_the_ledger() -> None:
     entries = load(LEDGER)
     for name, text in (("report.md", report.markdown(entries)), ("report.html", html(entries))):
-        assert (report.HERE / name).read_text(encoding="utf-8") == text, "run python -m verification.report"
+        assert (HERE / name).read_text(encoding="utf-8") == text, "run python -m verification.report"
 
 
 def test_every_claim_and_counterexample_is_written_out() -> None:
@@ -73,7 +74,7 @@ def test_the_terms_of_theorem_9_add_up_to_its_bound_in_the_committed_results() -
 
 
 def requests(driver: Any) -> list[str]:
-    """What pages from files have asked for since the last call; the browser's own start page is none of ours."""
+    """The requests of pages from files since the last call; the browser's own start page does not count."""
     log = [json.loads(line["message"])["message"] for line in driver.get_log("performance")]
     sent = [x["params"] for x in log if x["method"] == "Network.requestWillBeSent"]
     return [x["request"]["url"] for x in sent if x["documentURL"].startswith("file:")]
@@ -95,7 +96,7 @@ def test_in_a_browser_it_renders_filters_and_asks_for_nothing(tmp_path: Path) ->
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
     try:
-        driver.get((report.HERE / "report.html").as_uri())
+        driver.get((HERE / "report.html").as_uri())
         entries = load(LEDGER)
 
         def shown() -> int:

@@ -10,7 +10,7 @@ import torch
 
 from verification import check
 from verification.checker.certify import Statement, read
-from verification.claims import CLAIMS
+from verification.claims.topics import CLAIMS
 from verification.search.__main__ import main
 from verification.search.ascent import ascend
 from verification.search.snap import payoff, refutes, rounded, row, shrink, snapped, without

@@ -1,0 +1,40 @@
+"""What the commands of this package share: one sentence for a wrong argument, one line for an interruption."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from theory.support.errors import InputError, exit_on_input_error
+
+INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser for `python -m NAME`; a wrong argument raises InputError. Options have to be written in full."""
+
+    def __init__(self, name: str, description: str) -> None:
+        kind = argparse.RawDescriptionHelpFormatter
+        super().__init__(f"python -m {name}", description=description, formatter_class=kind, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see {self.prog} --help.")
+
+
+@contextmanager
+def ends_cleanly(saved: str = "nothing was written") -> Iterator[None]:
+    """Wrap a command: an InputError becomes one sentence and exit code 2, Ctrl-C one line and exit code 130.
+
+    `saved` says what an interrupted command leaves behind.
+    """
+    try:
+        with exit_on_input_error():
+            yield
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(f"interrupted: {saved}.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

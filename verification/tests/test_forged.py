@@ -1,0 +1,190 @@
+"""Forged certificates. The trusted checker accepted each one once, or would after the small mistake that is named."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from verification import check as checker
+from verification.check import Refused, check, digest
+from verification.checker.certify import CERTIFICATES, Statement, certificate, read
+from verification.checker.statements import STATEMENTS, statements
+from verification.tests.support import at, leaves
+
+DECIMAL = re.compile(r"-?[0-9]\.[0-9]{19,}e-?[0-9]+")
+NAMES = sorted(path.stem for path in CERTIFICATES.glob("*.json"))
+
+
+def signed(content: dict[str, Any]) -> dict[str, Any]:
+    """The certificate with the digest that fits it, as a forger would write it."""
+    return content | {"digest": digest(content)}
+
+
+def decimals(content: dict[str, Any]) -> list[tuple]:
+    return [trail for trail in leaves(content["values"]) if DECIMAL.fullmatch(at(content["values"], trail))]
+
+
+WITH_DECIMALS = [name for name in NAMES if decimals(read(name))]
+
+
+def restated(name: str, change: Any) -> list[dict[str, Any]]:
+    """The certificate once for each decimal, with that decimal changed."""
+    copies = []
+    for trail in decimals(read(name)):
+        content = read(name)
+        inner = at(content["values"], trail[:-1])
+        inner[trail[-1]] = change(inner[trail[-1]])
+        copies.append(signed(content))
+    return copies
+
+
+def nothing(exponent: int, first: str = "0") -> Any:
+    return lambda _: f"{first}.{'0' * 24}e{exponent}"
+
+
+def test_some_certificates_have_decimals() -> None:
+    assert len(WITH_DECIMALS) >= 5
+
+
+@pytest.mark.parametrize("name", WITH_DECIMALS)
+@pytest.mark.parametrize("change", [nothing(30), nothing(999), nothing(30, "-0"), nothing(0)])
+def test_a_decimal_of_zeros_matches_no_other_number(name: str, change: Any) -> None:
+    for content in restated(name, change):
+        if content["values"] != read(name)["values"]:
+            with pytest.raises(Refused, match="is not what the instance gives"):
+                check(content)
+
+
+@pytest.mark.parametrize("stated", ["0.5" + "0" * 23 + "e0", "-0." + "0" * 24 + "e0", "0." + "0" * 24 + "e5", "0"])
+def test_a_ball_that_is_zero_is_stated_in_one_way(stated: str) -> None:
+    value = checker.measure({"x": "1"}, {"k": "log(x)"}, [], "x <= 1")[0]["let"]["k"]
+    assert checker.agrees("0." + "0" * 24 + "e0", value)
+    assert not checker.agrees(stated, value)
+
+
+@pytest.mark.parametrize("name", WITH_DECIMALS)
+def test_the_sign_of_a_decimal_counts(name: str) -> None:
+    for content in restated(name, lambda text: text[1:] if text.startswith("-") else f"-{text}"):
+        if any(DECIMAL.fullmatch(at(content["values"], trail)) is None for trail in decimals(content)):
+            continue
+        with pytest.raises(Refused, match="is not what the instance gives"):
+            check(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "given"),
+    [
+        ("gamma", "2", {}),
+        ("gamma_next", "x+1", {"x": 1}),
+        ("P", "2*P_0", {"P_0": [[[1]]]}),
+        ("pi", "2*pi_b", {"pi_b": [[1]]}),
+        ("rho_2", "-rho", {"rho": [1]}),
+        ("mu", "pi+1", {"pi": [[1]]}),
+        ("D", "3", {}),
+        ("c", "-1", {}),
+        ("c_1", "-r", {"r": [[1]]}),
+        ("eta", "-1", {}),
+        ("beta0", "0", {}),
+    ],
+)
+def test_no_abbreviation_takes_a_name_that_binds(name: str, text: str, given: dict[str, Any]) -> None:
+    """In `given` these names promise a discount, a distribution, a cost or a step size; in `let` they did not."""
+    formal = Statement({name: text}, [], f"max({name}) <= -100")
+    with pytest.raises(Refused, match="no name for an abbreviation"):
+        certificate("none", "none", formal, given, "fails")
+    other = Statement({f"k{name}": text}, [], f"max(k{name}) <= -100")
+    certificate("none", "none", other, given, "fails")
+
+
+@pytest.mark.parametrize("name", ["", "k m", "1", "k-1", "_gamma", "\uff4b", "value"])
+def test_abbreviations_have_plain_names(name: str) -> None:
+    with pytest.raises(Refused, match=r"no name for an abbreviation|defined twice"):
+        checker.measure({"x": "1"}, {name: "x"}, [], "x <= 1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x <= 0 # only for x below 0", "\uff58 <= 0", "x <= 0\n", "x <= True", "x <= 'a'", "(x := 0) <= 0", "x\t<= 0"],
+)
+def test_a_formula_reads_alike_for_a_person_and_for_python(text: str) -> None:
+    with pytest.raises(Refused, match="not in the checker's language"):
+        checker.measure({"x": "1"}, {}, [], text)
+
+
+@pytest.mark.parametrize("key", ["conclusion", "statement", "gamma", "V_c"])
+def test_a_key_that_occurs_twice_is_rejected(key: str, tmp_path: Path) -> None:
+    """A reader sees the first entry; Python's json takes the last."""
+    text = json.dumps(read("S1"), indent=1)
+    assert text.count(f'"{key}": ') >= 1
+    forged = tmp_path / "S1.json"
+    forged.write_text(text.replace(f'"{key}": ', f'"{key}": "0 <= 1",\n"{key}": ', 1))
+    with pytest.raises(Refused, match="a key occurs twice"):
+        checker.read(forged)
+    with pytest.raises(Refused, match="a key occurs twice"):
+        read("S1", tmp_path)
+    done = subprocess.run([sys.executable, "-m", "verification.check", forged], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, f"{forged}: a key occurs twice in one object.\n")
+
+
+OTHER = Statement({}, [], "x <= 0")
+
+
+def true_of_something_else(claim: str, statement: str) -> dict[str, Any]:
+    return certificate(claim, statement, OTHER, {"x": "1"}, "fails")
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda: true_of_something_else("TC", "gap <= 4R/T"),
+        lambda: true_of_something_else("L42", read("L42")["statement"]),
+        lambda: signed(read("L42") | {"claim": "L43"}),
+        lambda: signed(read("L42") | {"statement": "Theorem 3.1 is false."}),
+        lambda: signed(read("T16") | {"claim": "TC"}),
+        lambda: signed(read("optimum_chain") | {"claim": "D9"}),
+        lambda: signed(read("optimum_chain") | {"statement": "The optimum is unconstrained."}),
+        lambda: signed(read("L42") | {"claim": ["L42"]}),
+    ],
+)
+def test_words_are_bound_to_what_is_checked(forge: Any) -> None:
+    content = forge()
+    checker.verify(signed({**content, "claim": "none"}))  # the arithmetic alone is right
+    with pytest.raises((Refused, TypeError)):
+        check(content)
+
+
+def test_a_weaker_formula_is_not_the_claims_own() -> None:
+    """M**2 for M**3 where M = 1, or a condition less: the arithmetic cannot tell, the statements can."""
+    content = read("L42")
+    formal = Statement(content["let"], content["assume"][:-1], content["conclusion"])
+    forged = certificate("L42", content["statement"], formal, content["given"], "fails")
+    with pytest.raises(Refused, match="its assume is not that of L42"):
+        check(forged)
+
+
+def test_the_stored_statements_are_those_of_the_claims() -> None:
+    stored = checker.read(STATEMENTS)
+    assert stored == json.loads(json.dumps(statements())), "run python -m verification.checker.counterexamples"
+    assert {read(name)["claim"] for name in NAMES} <= set(stored)
+
+
+@pytest.mark.parametrize("condition", ["exp(log(x)) <= x", "exp(log(x)) >= x", "exp(log(x)) == x"])
+def test_a_condition_that_the_balls_cannot_decide_is_not_met(condition: str) -> None:
+    """Not false with certainty is not enough: an instance has to meet the conditions certainly."""
+    _, assumed, _, _ = checker.measure({"x": "1/3"}, {}, [condition], "x <= 0")
+    assert not assumed
+    formal = Statement({}, [condition], "x <= 0")
+    with pytest.raises(Refused):
+        certificate("none", "none", formal, {"x": "1/3"}, "fails")
+    assert not formal.negated_by({"x": "1/3"})
+
+
+@pytest.mark.parametrize("conclusion", ["exp(log(x)) <= x", "exp(log(x)) == x", "sqrt(x)**2 >= x"])
+@pytest.mark.parametrize("outcome", ["holds", "fails"])
+def test_a_conclusion_that_the_balls_cannot_decide_has_no_certificate(conclusion: str, outcome: str) -> None:
+    with pytest.raises(Refused, match="conclusion does not certainly"):
+        certificate("none", "none", Statement({}, [], conclusion), {"x": "1/3"}, outcome)
