@@ -1,9 +1,9 @@
 """Costs far above the budget, such as 1e12 for a forbidden action, replaced by smaller ones with the same optimum.
 
-With c' = min(c, cap) every policy costs at most as much as before. So the optimum for c' is an upper bound, and a budget
-that is infeasible for c' is infeasible for c. If the solution for c' gives no mass to the pairs with c > cap, its cost is
-the same for c, and v, lambda stay dual feasible (r - lambda c <= r - lambda c'): it is the optimum for c as well.
-Otherwise the cap is raised. The solver then sees numbers of similar size, and the certificate is that of c itself.
+With c' = min(c, cap) no policy costs more than with c. So the optimum for c' is an upper bound, and a budget that is
+infeasible for c' is infeasible for c. If the solution for c' gives no mass to the pairs with c > cap, its cost is the
+same for c, and v and lambda stay dual feasible (r - lambda c <= r - lambda c'): it is the optimum for c as well.
+Otherwise the cap is raised. The solver receives numbers of similar size, and the certificate is that of c itself.
 """
 
 from collections.abc import Callable

@@ -43,7 +43,7 @@ class Certificate:
     where float64 cannot decide, no certificate holds.
     Where the budget is infeasible v satisfies v <= c + gamma P v up to delta instead, so that every policy costs at
     least <rho, v> - delta/(1-gamma). `margin` = <rho, v> - l - delta/(1-gamma) > 0 is the proof (NaN where feasible).
-    The unit is then u = min(cost, c_max/(1-gamma)): `dual` is delta/(1-gamma), `gap` is cost - <rho, v>, and `budget`
+    The unit is then u = min(max(cost, |l|), c_max/(1-gamma)): `dual` is delta/(1-gamma), `gap` is cost - <rho, v>, and `budget`
     is max(0, V_c^pi - cost).
     """
 
@@ -113,7 +113,7 @@ def certify(
     cost = (occupancy * cmdp.c).sum((1, 2)) / (1 - gamma)
     policy_cost = corner(cmdp, policy).cost
     reward_unit = positive(cmdp.r.abs().amax((1, 2)) / (1 - gamma))
-    smallest = torch.where(cost > 0, cost, torch.inf).minimum(positive(cmdp.c.amax((1, 2)) / (1 - gamma)))
+    smallest = positive(cost.maximum(cmdp.budget.abs()).minimum(positive(cmdp.c.amax((1, 2)) / (1 - gamma))))
     unit = torch.where(feasible, reward_unit, smallest)
     beyond = torch.where(feasible, cost.maximum(policy_cost) - cmdp.budget, policy_cost - cost).clamp(min=0)
     inflow = (1 - gamma)[:, None] * cmdp.rho + gamma[:, None] * cmdp.arrival(occupancy)
@@ -135,14 +135,14 @@ def certify(
 def dual_defect(cmdp: AnyCMDP, v: PerState, weight: PerCMDP, feasible: Mask) -> PerCMDP:
     """The largest violation of v >= r - lambda c + gamma P v, or of v <= c + gamma P v where infeasible.
 
-    Each pair (s, a) adds the rounding of its own terms only: the terms of a pair with lambda c = 1e15 say nothing about
-    the other pairs.
+    The rounding of each pair (s, a) is that of its own terms: a pair with lambda c = 1e15 must not hide the others.
     """
     gamma = cmdp.gamma[:, None, None]
     next_v = gamma * cmdp.next_value(v)
     lagrangian = cmdp.r - weight[:, None, None] * cmdp.c
-    violation = torch.where(feasible[:, None, None], lagrangian + next_v - v[..., None], v[..., None] - cmdp.c - next_v)
-    own = torch.where(feasible[:, None, None], lagrangian, cmdp.c).abs()
+    mask = feasible[:, None, None]
+    violation = torch.where(mask, lagrangian + next_v - v[..., None], v[..., None] - cmdp.c - next_v)
+    own = torch.where(mask, lagrangian, cmdp.c).abs()
     terms = own + v.abs()[..., None] + gamma * cmdp.next_value(v.abs())
     return (violation + ROUNDING / 2 * terms).amax((1, 2)).clamp(min=0)
 

@@ -1,5 +1,7 @@
 """The constrained optimum by an interior-point method: the same linear program written in cvxpy, solved by Clarabel."""
 
+import warnings
+
 import cvxpy as cp
 import numpy as np
 import torch
@@ -64,17 +66,23 @@ def _solve_one(cmdp: SparseCMDP) -> tuple[np.ndarray, np.ndarray, float, bool]:
     if not feasible:
         if status not in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
             raise RuntimeError(f"Clarabel stopped with status {status}, neither solved nor infeasible.")
-        status = _run(cp.Problem(cp.Minimize((c / c_max) @ x), [flow]))
+        status = _run(cp.Problem(cp.Minimize((c / (c_max * row)) @ x), [flow]))
         if status not in SOLVED:
             raise RuntimeError(f"Clarabel found no smallest cost, which every CMDP has: status {status}.")
     assert x.value is not None
     # cvxpy's multipliers of equalities belong to the minimisation it hands to the solver.
-    v = np.asarray(flow.dual_value) * (r_max if feasible else -c_max)
+    v = np.asarray(flow.dual_value) * (r_max if feasible else -c_max * row)
     active = feasible and limit < 1
     multiplier = float(np.asarray(budget.dual_value).item()) * r_max / (c_max * row) if active else 0.0
     return np.maximum(x.value, 0), v, multiplier, feasible
 
 
 def _run(problem: cp.Problem) -> str:
-    problem.solve(solver=cp.CLARABEL, **TOLERANCES)
+    """The status that Clarabel ends with; "failed" where it raises."""
+    try:
+        with warnings.catch_warnings():  # an inaccurate solution is judged by its certificate
+            warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+            problem.solve(solver=cp.CLARABEL, **TOLERANCES)
+    except cp.SolverError:
+        return "failed"
     return problem.status

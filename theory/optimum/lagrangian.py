@@ -74,8 +74,10 @@ def solve_lagrangian(cmdp: AnyCMDP) -> Solution:
     if not bool(settled.all()):
         raise RuntimeError(f"the multiplier's search did not settle in {lines} lines, as it does unless {NEAR_ONE}.")
     excess = torch.where(inactive | ~feasible, 1.0, beyond.cost - within.cost)
+    # Both shares come from differences of costs: 1 - share would lose the digits of a share of 1e-12.
     share = torch.where(inactive | ~feasible, 1.0, ((beyond.cost - cmdp.budget) / excess).clamp(0, 1))
-    mixing = torch.stack([share, 1 - share], dim=-1)
+    rest = torch.where(inactive | ~feasible, 0.0, ((cmdp.budget - within.cost) / excess).clamp(0, 1))
+    mixing = torch.stack([share, rest], dim=-1)
     occupancies = [visits(cmdp, x.policy) for x in (within, beyond)]
     return assemble(
         cmdp,

@@ -54,9 +54,9 @@ def occupancy_program(cmdp: SparseCMDP, constrained: bool = True) -> Program:
 def scaled(program: Program) -> Program:
     """The same program in units that suit a solver's absolute tolerances; its bases are those of `program`.
 
-    The objective is divided by its largest entry, x by the sum of the flow rows' right-hand side, 1-gamma (x is then the
-    unnormalised occupancy), and the budget row by its right-hand side or its largest entry, whichever is smaller. All
-    factors are powers of two. A budget beyond twice what the row can attain is cut to that.
+    The objective is divided by its largest entry. x is divided by 1-gamma, the sum of the flow rows' right-hand side,
+    which makes it the unnormalised occupancy. The budget row is divided by its right-hand side or its largest entry,
+    whichever is smaller. All factors are powers of two. A budget beyond twice what the row can attain is cut to that.
     """
     flows = len(program.rhs) - program.inequalities
     inflow = program.rhs[:flows].sum()
@@ -100,8 +100,8 @@ def run_simplex(program: Program) -> np.ndarray | None:
             return np.flatnonzero(basic)
         statuses.append(solver.modelStatusToString(status))
     raise RuntimeError(
-        f"HiGHS ends with status {', '.join(dict.fromkeys(statuses))} for this linear program, whose numbers differ too "
-        "much in size or whose gamma is too near 1; method lagrangian may solve it."
+        f"HiGHS ends with status {', '.join(dict.fromkeys(statuses))}: the numbers of this linear program differ too much "
+        "in size, or gamma is too near 1; method lagrangian may solve it."
     )
 
 
@@ -120,7 +120,7 @@ def _simplex(program: Program, attempt: Mapping[str, int]) -> highspy.Highs:
     solver = highspy.Highs()
     options = {"output_flag": False, "presolve": "off", "solver": "simplex", "threads": 1}
     options |= {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
-    for name, value in (options | {"small_matrix_value": 1e-12} | attempt).items():
+    for name, value in {**options, "small_matrix_value": 1e-12, **attempt}.items():
         solver.setOptionValue(name, value)
     solver.passModel(lp)
     solver.run()
