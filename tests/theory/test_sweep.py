@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from theory import InputError, npg_sweep
+from theory.support.cluster import connect
 from theory.support.tables import write_table
 from theory.sweep import schedule
 from theory.sweep.grid import Grid, expand, jobs
@@ -225,7 +226,7 @@ def test_a_missing_scheduler_leaves_no_client_behind(monkeypatch) -> None:
 
     monkeypatch.setattr(distributed, "Client", begun)
     with pytest.raises(InputError, match="no Dask scheduler answers at nonsense"):
-        schedule.connect("nonsense")
+        connect("nonsense")
 
 
 def test_statistics_on_known_curves() -> None:

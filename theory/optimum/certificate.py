@@ -43,8 +43,8 @@ class Certificate:
     where float64 cannot decide, no certificate holds.
     Where the budget is infeasible v satisfies v <= c + gamma P v up to delta instead, so that every policy costs at
     least <rho, v> - delta/(1-gamma). `margin` = <rho, v> - l - delta/(1-gamma) > 0 is the proof (NaN where feasible).
-    The unit is then u = min(max(cost, |l|), c_max/(1-gamma)): `dual` is delta/(1-gamma), `gap` is cost - <rho, v>, and `budget`
-    is max(0, V_c^pi - cost).
+    The unit is then u = min(max(cost, |l|), c_max/(1-gamma)): `dual` is delta/(1-gamma), `gap` is cost - <rho, v>, and
+    `budget` is max(0, V_c^pi - cost).
     """
 
     flow: PerCMDP

@@ -100,8 +100,8 @@ def run_simplex(program: Program) -> np.ndarray | None:
             return np.flatnonzero(basic)
         statuses.append(solver.modelStatusToString(status))
     raise RuntimeError(
-        f"HiGHS ends with status {', '.join(dict.fromkeys(statuses))}: the numbers of this linear program differ too much "
-        "in size, or gamma is too near 1; method lagrangian may solve it."
+        f"HiGHS ends with status {', '.join(dict.fromkeys(statuses))}: the numbers of this program differ too much in "
+        "size, or gamma is too near 1; method lagrangian may solve it."
     )
 
 
