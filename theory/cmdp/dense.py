@@ -1,4 +1,4 @@
-"""Batches of finite constrained Markov decision processes: the objects that everything in `theory` acts on.
+"""Batches of finite constrained Markov decision processes, the input of everything in `theory`.
 
     maximise V_r^pi(rho)   subject to   V_c^pi(rho) <= budget,        V(rho) = E sum_t gamma^t (r or c)(s_t, a_t)
 
@@ -145,7 +145,7 @@ def concatenate(cmdps: Sequence[FiniteCMDP]) -> FiniteCMDP:
 
 
 def check_values(cmdp: Any, P: Float64[Tensor, "..."], row_sums: Float64[Tensor, "..."]) -> None:
-    """Refuse the values that `FiniteCMDP` lists; P holds the stored transition probabilities."""
+    """Raise the InputErrors that `FiniteCMDP` lists; P holds the stored transition probabilities."""
     for name, value in (("P", P), *((name, getattr(cmdp, name)) for name in ("r", "c", "rho", "gamma", "budget"))):
         if not bool(torch.isfinite(value).all()):
             raise InputError(f"{name} contains a NaN or an infinity; every entry must be finite.")

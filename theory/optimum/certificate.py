@@ -1,4 +1,4 @@
-"""A solution of a constrained MDP is judged by its residuals, not by agreement with another solver.
+"""The certificate of a constrained optimum: residuals of the optimality conditions, not agreement with another solver.
 
 primal   max  <x, r>/(1-gamma)   s.t.  x >= 0,  <x, c>/(1-gamma) <= l,
                                        sum_a x(s, a) = (1-gamma) rho(s) + gamma (P^T x)(s)

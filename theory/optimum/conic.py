@@ -42,7 +42,7 @@ def solve_clarabel(cmdp: AnyCMDP, over: Bool[Tensor, "batch state action"]) -> S
         feasible=mask,
     )
     if bool((answer.certificate.margin <= 0).any()):
-        raise RuntimeError("Clarabel calls a budget infeasible without a proof; method lagrangian can decide.")
+        raise RuntimeError("Clarabel returns infeasible without a proof; method lagrangian can decide.")
     return answer
 
 
@@ -68,7 +68,7 @@ def _solve_one(cmdp: SparseCMDP) -> tuple[np.ndarray, np.ndarray, float, bool]:
             raise RuntimeError(f"Clarabel stopped with status {status}, neither solved nor infeasible.")
         status = _run(cp.Problem(cp.Minimize((c / (c_max * row)) @ x), [flow]))
         if status not in SOLVED:
-            raise RuntimeError(f"Clarabel found no smallest cost, which every CMDP has: status {status}.")
+            raise RuntimeError(f"Clarabel ends with status {status} for the smallest cost, which every CMDP has.")
     assert x.value is not None
     # cvxpy's multipliers of equalities belong to the minimisation it hands to the solver.
     v = np.asarray(flow.dual_value) * (r_max if feasible else -c_max * row)

@@ -166,7 +166,9 @@ def solve_highs(cmdp: AnyCMDP, over: Bool[Tensor, "batch state action"]) -> Solu
             program = occupancy_program(one, constrained=False)
             basis = run_simplex(program)
             if basis is None:
-                raise RuntimeError("HiGHS found no occupancy at all, which no CMDP allows")
+                raise RuntimeError(
+                    "HiGHS returns infeasible for a program without a budget, which every CMDP satisfies"
+                )
         vertices.append(refine(program, basis))
     mask = torch.tensor(feasible)
     x = torch.from_numpy(np.stack([v.x for v in vertices])).reshape(cmdp.r.shape)

@@ -7,7 +7,7 @@ from numbers import Integral
 
 
 class InputError(ValueError):
-    """A user's input cannot be used; the message is one sentence: which input, what was found, what is accepted."""
+    """A user's input cannot be used; the message is one sentence: which input, its value, what is accepted."""
 
 
 def check_seeds(seeds: Iterable[object]) -> None:

@@ -53,10 +53,10 @@ def compare(config: Path, grid: Grid) -> None:
             f"{config.parent} holds a sweep with another grid; resume it with that one, or choose another --out."
         )
     for name, version in versions().items():
-        found = kept["versions"].get(name)
-        if found != version:
+        other = kept["versions"].get(name)
+        if other != version:
             raise InputError(
-                f"{config.parent} holds a sweep with {name} {found}, and this is {name} {version}; resume it with that "
+                f"{config.parent} holds a sweep with {name} {other}, and this is {name} {version}; resume it with that "
                 "one, or choose another --out."
             )
 
