@@ -1,11 +1,11 @@
-r"""Safe adaptation: which mixture of the reward and the cost gradient a policy update follows.
+r"""Safe adaptation: the weights of the reward and the cost gradient in a policy update.
 
-One rule serves tabular natural policy gradient and deep networks alike, because it sees only scalars: the inner
-products of the two ascent directions in whatever metric they live in,
+One rule serves tabular natural policy gradient and deep networks alike, because its inputs are scalars: the inner
+products of the two ascent directions, in any metric,
 
     rr = <g_r, g_r>,   rc = <g_r, g_c>,   cc = <g_c, g_c>,
 
-and the current cost value. It answers with weights (x, y) of the update direction  g = x g_r + y g_c.
+and the current cost value. It returns the weights (x, y) of the update direction  g = x g_r + y g_c.
 
 Sign convention: both gradients *ascend* something good. g_r ascends the reward value, g_c ascends **minus** the cost
 value. Everything has a leading batch shape, is float64, and has no data-dependent branch: a region is a mask.
@@ -23,7 +23,7 @@ from torch import Tensor
 
 
 class Region(IntEnum):
-    """Where Algorithm 3 found the policy; the gradients' angle splits the band at the limit in ALIGN and CONFLICT."""
+    """The region of a policy in Algorithm 3; within the slacks the gradients' angle decides: ALIGN or CONFLICT."""
 
     SAFE = 0
     ALIGN = 1
@@ -32,7 +32,7 @@ class Region(IntEnum):
 
 
 class Weights(NamedTuple):
-    """The update direction g = x g_r + y g_c, and the region that decided it (a `Region` code)."""
+    """The weights of g = x g_r + y g_c, and the region that decided them (a `Region` code)."""
 
     x: Float[Tensor, "*batch"]
     y: Float[Tensor, "*batch"]
@@ -41,7 +41,7 @@ class Weights(NamedTuple):
 
 @dataclass(frozen=True)
 class Slack:
-    """A slack h_t around the limit, in the limit's own unit, from `initial` towards `final`.
+    """A slack h_t around the limit, in the unit of the limit, from `initial` towards `final`.
 
     constant: h_t = initial;  linear: h_t = final + (initial - final) (1 - t/T);
     inverse_sqrt: h_t = final + (initial - final) / sqrt(1 + t).
@@ -80,7 +80,7 @@ def manipulation_weights(
 
     so that <g, g_r> and <g, g_c> are both >= 0. At 180 degrees g = 0. The printed cases leave out the angle 0 and a
     vanishing gradient; both are taken as aligned here. (The text below Eq. (12) swaps the labels: g_r^+ is g_r
-    projected, and what it is orthogonal to is g_c.)
+    projected, and it is orthogonal to g_c.)
 
     `max_weight` clips x and y, each by itself: x + y is unbounded as the angle nears 180 degrees between gradients of
     very different length, and the corrected Theorem 3.1 needs it bounded while x stays at or above 1/2.
@@ -143,7 +143,8 @@ class PIDLagrangian:
         lambda = clip(k_p e + k_i I + k_d D, 0, multiplier_max).
 
     The update direction is g_r + lambda g_c, divided by 1 + lambda where `normalised`, so that a large multiplier does
-    not also mean a large step. The integral is clamped: an unbounded one keeps punishing long after the policy is safe.
+    not also mean a large step. The integral is clamped: an unbounded one keeps the multiplier large long after the
+    policy is safe.
     """
 
     k_p: float = 0.1
@@ -160,7 +161,7 @@ class PIDLagrangian:
     def step(
         self, state: PIDState, cost: Float[Tensor, "*batch"], limit: Float[Tensor, "*batch"]
     ) -> tuple[PIDState, Float[Tensor, "*batch"], Weights]:
-        """The next state, the multiplier lambda, and the weights it means."""
+        """The next state, the multiplier lambda, and the weights that follow from it."""
         error = cost - limit
         integral = (state.integral + error).clamp(0, self.integral_max)
         derivative = (cost - state.previous_cost).clamp(min=0)

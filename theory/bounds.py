@@ -4,7 +4,7 @@ All arguments may be floats or tensors that broadcast. Common symbols: S, A numb
 in [0, M]; `kl` stands for E_{d*} KL(pi* || pi), d* the comparator's normalised occupancy; `kl_drop` for
 E_{d*}[KL(pi*||pi_t) - KL(pi*||pi_{t+1})]; eps_offline bounds the critic error; values are unnormalised.
 Equation numbers are those of the DRCORL preprint unless said otherwise. A name ending in `_printed` is the paper's
-statement, whether true or not; the corrected ones say what they correct.
+statement, whether true or not; the docstring of a corrected one states the correction.
 """
 
 import torch

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import tyro
 
-from theory.support.errors import InputError, exit_on_input_error
+from theory.support.cluster import connect
+from theory.support.errors import InputError, exit_on_input_error, exit_on_interrupt
 from theory.support.files import write_whole
 from theory.support.tables import write_table
-from theory.sweep.grid import Grid, expand, jobs
-from theory.sweep.schedule import prepare, run_all
+from theory.sweep.grid import Grid, Job, expand, jobs
+from theory.sweep.schedule import prepare, progress, run_all
 from theory.sweep.summary import report
 
 QUICK = Grid(
@@ -45,22 +46,31 @@ class Sweep:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command; wrong input ends in one sentence and exit code 2."""
+    """The command; wrong input ends in one sentence and exit code 2, Ctrl-C in one line and exit code 130."""
     with exit_on_input_error():
         sweep = tyro.cli(Sweep, args=arguments, description=__doc__)
         if sweep.workers < 1:
             raise InputError(f"--workers must be at least 1, not {sweep.workers}.")
         grid = QUICK if sweep.quick else sweep.grid
-        prepare(sweep.out, grid, sweep.resume)
-        rows = run_all(jobs(expand(grid)), sweep.out, sweep.workers, sweep.dask)
-        write_table(sweep.out / "runs.csv", rows)
-        text = report(rows)
-        write_whole(sweep.out / "summary.txt", (text + "\n").encode())
-        print(text)
-        from theory.sweep.figures import draw_all
+        todo = jobs(expand(grid))
+        with exit_on_interrupt(lambda: progress(sweep.out, todo)):
+            run(sweep, grid, todo)
 
-        for path in draw_all(rows, sweep.out):
-            print(path)
+
+def run(sweep: Sweep, grid: Grid, todo: Sequence[Job]) -> None:
+    """Run the jobs that are missing in the folder, then write the table, the summary and the figures."""
+    if sweep.dask is not None:
+        connect(sweep.dask).close()  # an address that does not answer leaves no folder behind
+    prepare(sweep.out, grid, sweep.resume)
+    rows = run_all(todo, sweep.out, sweep.workers, sweep.dask)
+    write_table(sweep.out / "runs.csv", rows)
+    text = report(rows)
+    write_whole(sweep.out / "summary.txt", (text + "\n").encode())
+    print(text)
+    from theory.sweep.figures import draw_all
+
+    for path in draw_all(rows, sweep.out):
+        print(path)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from theory.evaluation import evaluate
 from theory.npg import reference
 from theory.npg.algorithms import configure, init, step
 from theory.optimum import solve
-from theory.support.errors import InputError, exit_on_input_error
+from theory.support.errors import InputError, exit_on_input_error, exit_on_interrupt
 
 GAMMA, ETA = 0.95, 0.01
 
@@ -38,7 +38,7 @@ class Speed:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command; wrong input ends in one sentence and exit code 2."""
+    """The command; wrong input ends in one sentence and exit code 2, Ctrl-C in one line and exit code 130."""
     with exit_on_input_error():
         speed = tyro.cli(Speed, args=arguments, description=__doc__)
         numbers = (speed.states, speed.actions, speed.batch, speed.iterations, speed.repeats, *speed.sizes)
@@ -47,8 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            for line in (*iterations_table(speed), "", *optimum_table(speed)):
-                print(line, flush=True)
+            with exit_on_interrupt(lambda: "nothing is saved; the same command measures again"):
+                print("processor time on one core", flush=True)
+                for table in (iterations_table, optimum_table):
+                    print(*table(speed), "", sep="\n", flush=True)
         finally:
             torch.set_num_threads(threads)
 

@@ -22,10 +22,10 @@ from deep.benchmark.running import MARKER, Outcome, run_all
 from deep.core.files import read_json
 from deep.core.provenance import commit, processor, versions
 from deep.envs.vector import cores
+from theory.support.cluster import connect
 from theory.support.errors import InputError, exit_on_input_error
 from theory.support.files import write_whole
 from theory.support.tables import write_table
-from theory.sweep.schedule import connect
 
 
 @dataclass(frozen=True)

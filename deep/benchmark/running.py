@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deep.benchmark.jobs import Job
-from theory.sweep.schedule import connect
+from theory.support.cluster import connect
 
 ROOT = Path(__file__).parents[2]
 MARKER = "benchmark.json"

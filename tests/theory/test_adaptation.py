@@ -82,8 +82,8 @@ def test_max_weight_clips_each_weight_by_itself():
 def test_regions_of_algorithm_3_at_their_boundaries(cost, region, weights):
     rr, rc, cc = (torch.tensor([v], dtype=torch.float64) for v in (2.0, -1.0, 1.0))
     cost, limit = torch.tensor([cost], dtype=torch.float64), torch.tensor([10.0], dtype=torch.float64)
-    x, y, found = gradient_manipulation(cost, limit, 2.0, 3.0, rr, rc, cc)
-    assert found.item() == region
+    x, y, code = gradient_manipulation(cost, limit, 2.0, 3.0, rr, rc, cc)
+    assert code.item() == region
     assert (x.item(), y.item()) == weights
 
 
@@ -122,6 +122,6 @@ def test_slack_schedules(decay, values):
     assert slack.at(35, 70) == pytest.approx(values[1])
 
 
-def test_negative_slack_is_refused():
+def test_negative_slack_is_rejected():
     with pytest.raises(ValueError, match="cannot be negative"):
         Slack(-0.1)

@@ -200,17 +200,17 @@ def test_the_first_derivative_of_the_pid_multiplier_is_zero() -> None:
     cmdp = one_state([0, 1], [0, 1], budget=0.9)
     config = configure(1, 10, 0.1, algorithm=Algorithm.PID)
     state, info = step(cmdp, config, init(cmdp, config))
-    found = [info.weights.y / info.weights.x]
+    ratios = [info.weights.y / info.weights.x]
     second, info = step(cmdp, config, state)
-    found.append(info.weights.y / info.weights.x)
+    ratios.append(info.weights.y / info.weights.x)
     error = [
         (evaluate(cmdp, policy.exp()).J_c - 0.9).item() for policy in (init(cmdp, config).log_policy, state.log_policy)
     ]
     pid = config.pid
     assert error[1] > error[0] > 0
-    assert found[0].item() == pytest.approx((pid.k_p + pid.k_i) * error[0])
+    assert ratios[0].item() == pytest.approx((pid.k_p + pid.k_i) * error[0])
     integral, rise = sum(error), error[1] - error[0]
-    assert found[1].item() == pytest.approx(pid.k_p * error[1] + pid.k_i * integral + pid.k_d * rise)
+    assert ratios[1].item() == pytest.approx(pid.k_p * error[1] + pid.k_i * integral + pid.k_d * rise)
     assert second.pid.previous_cost.item() == pytest.approx(error[1] + 0.9)
 
 

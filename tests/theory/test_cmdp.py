@@ -1,4 +1,4 @@
-"""Construction: what is accepted, what is refused and in which words, and what seeds reproduce."""
+"""Construction: what is accepted, what is rejected and with which sentence, and what seeds reproduce."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_input_is_refused_in_one_sentence(case: str) -> None:
+def test_wrong_input_is_rejected_in_one_sentence(case: str) -> None:
     name, change, words = WRONG[case]
     with pytest.raises(InputError, match=words) as caught:
         FiniteCMDP(**spoiled(name, change))
@@ -86,7 +86,7 @@ SPARSE = {
 
 
 @pytest.mark.parametrize("case", SPARSE)
-def test_the_sparse_class_refuses_what_the_dense_one_does(case: str) -> None:
+def test_the_sparse_class_rejects_what_the_dense_one_does(case: str) -> None:
     name, change, words = SPARSE[case]
     given = vars(to_sparse(make("dirichlet", 3, 2, 0.9, 0.5, [0]))).copy()
     given[name] = change(given[name])
@@ -94,7 +94,7 @@ def test_the_sparse_class_refuses_what_the_dense_one_does(case: str) -> None:
         SparseCMDP(**given)
 
 
-def test_families_refuse_what_they_cannot_make() -> None:
+def test_families_reject_what_they_cannot_make() -> None:
     for arguments in (("nowhere", 3, 2, 0.9), ("gridworld", 8, 4, 0.9), ("gridworld", 9, 3, 0.9), ("chain", 0, 2, 0.9)):
         with pytest.raises(InputError):
             make(*arguments, tightness=0.5, seeds=[0])
@@ -125,7 +125,7 @@ def test_unreachable_states_are_unreachable_and_deterministic_rows_deterministic
     assert torch.equal(sure.P.amax(-1), torch.ones(5, 5, 3, dtype=torch.float64))
 
 
-def test_sparse_agrees_with_dense_and_refuses_bad_rows() -> None:
+def test_sparse_agrees_with_dense_and_rejects_bad_rows() -> None:
     dense = make("garnet", 40, 3, 0.97, 0.5, [4])
     sparse = to_sparse(dense)
     policy = torch.softmax(dense.r * 5, -1)

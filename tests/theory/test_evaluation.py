@@ -1,4 +1,4 @@
-"""Exact evaluation against the Bellman equation, the flow equation, value iteration, roll-outs and a closed form."""
+"""Exact evaluation against the Bellman equation, the flow equation, value iteration, rollouts and a closed form."""
 
 import pytest
 import torch
@@ -123,7 +123,7 @@ def test_rollouts_agree_within_their_error_and_disagree_with_another_policy() ->
     assert float(((mean - other) / error).abs().max()) > 6, "negative control"
 
 
-def test_policy_of_the_wrong_shape_is_refused() -> None:
+def test_policy_of_the_wrong_shape_is_rejected() -> None:
     cmdp = make("garnet", 3, 2, 0.5, 0.5, [0])
     with pytest.raises(InputError, match="policy must have shape"):
         evaluate(cmdp, torch.full((1, 3, 3), 1 / 3, dtype=torch.float64))

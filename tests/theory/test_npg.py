@@ -103,8 +103,8 @@ def test_inner_products_in_the_fisher_and_euclidean_metric_are_those_of_the_grad
         ],
     }
     for name, expected in pairs.items():
-        found = inner_products(values, policy, cmdp.gamma, metric_codes([name] * cmdp.batch))
-        for one, other in zip(found, expected, strict=True):
+        products = inner_products(values, policy, cmdp.gamma, metric_codes([name] * cmdp.batch))
+        for one, other in zip(products, expected, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
 
 

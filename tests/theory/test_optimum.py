@@ -137,7 +137,7 @@ def test_sparse_route_agrees_with_the_simplex_method() -> None:
     assert len(second.basis[0]) == 301, "one basic column per flow row and one for the budget"
 
 
-def test_unknown_method_is_refused() -> None:
+def test_unknown_method_is_rejected() -> None:
     with pytest.raises(InputError, match="method must be one of"):
         solve(make("garnet", 3, 2, 0.5, 0.5, [0]), "guess")
 

@@ -66,12 +66,12 @@ def test_the_dual_residual_bounds_the_value_that_is_missed(distance: float) -> N
     cmdp = cycle(1 - distance, 2e-3)
     policy = torch.tensor([[[1.0, 0], [1, 0], [1, 0]]], dtype=torch.float64)
     v = cmdp.solve(policy, (policy * cmdp.r).sum(-1, keepdim=True)).squeeze(-1)
-    found = certify(
+    certificate = certify(
         cmdp, lagrangian.visits(cmdp, policy), v, torch.zeros_like(cmdp.budget), torch.ones_like(cmdp.budget) > 0
     )
     missed = (cycle_value(1 - distance, 2e-3) - v[0, 0].item()) * distance / cmdp.bound.item()
-    assert missed <= (found.gap + found.dual).item()
-    assert found.dual.item() == pytest.approx(2e-3 * (1 - distance) / 0.5, rel=0.1)
+    assert missed <= (certificate.gap + certificate.dual).item()
+    assert certificate.dual.item() == pytest.approx(2e-3 * (1 - distance) / 0.5, rel=0.1)
 
 
 def test_where_float64_cannot_tell_no_certificate_holds() -> None:

@@ -85,7 +85,7 @@ def test_reference_policy() -> None:
     assert bool(torch.isinf(cloning_loss(forward, reference)[restricted]).all())
 
 
-def test_wrong_weights_are_refused() -> None:
+def test_wrong_weights_are_rejected() -> None:
     problem = problem_for(make("dirichlet", 3, 3, 0.6, 0.5, [0]))
     with pytest.raises(InputError, match="cloning must be one of"):
         replace(problem, cloning="sideways")

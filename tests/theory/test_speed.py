@@ -1,4 +1,4 @@
-"""The speed command on small sizes: it runs, compares and refuses."""
+"""The speed command on small sizes: it runs, compares and rejects wrong input."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_speed_prints_ratios(capsys) -> None:
         assert words in printed
 
 
-def test_speed_refuses_nonsense(capsys) -> None:
+def test_speed_rejects_nonsense(capsys) -> None:
     with pytest.raises(SystemExit) as caught:
         speed.main(["--batch", "0"])
     assert caught.value.code == 2

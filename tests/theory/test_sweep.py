@@ -1,4 +1,4 @@
-"""The sweep as its user runs it: whole, interrupted and resumed, on processes and on a cluster; and what it refuses."""
+"""The sweep as its user runs it: whole, interrupted and resumed, on processes and on a cluster; and what it rejects."""
 
 import csv
 import json
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from theory import InputError, npg_sweep
+from theory.support.cluster import connect
 from theory.support.tables import write_table
 from theory.sweep import schedule
 from theory.sweep.grid import Grid, expand, jobs
@@ -132,7 +133,7 @@ def test_the_command_prints_a_table_and_writes_its_folder(tmp_path: Path, capsys
         assert "Traceback" not in error
 
 
-REFUSED = {
+REJECTED = {
     "a negative seed": ({"first_seed": -1}, "seeds must be non-negative integers, not -1"),
     "a bias of NaN": ({"biases": (np.nan,)}, "biases must be finite, not nan"),
     "an infinite penalty": ({"penalties": (np.inf,)}, "penalties must be non-negative and finite, not inf"),
@@ -143,21 +144,21 @@ REFUSED = {
     "no gamma": ({"gammas": ()}, "gammas is empty, although there are instances"),
     "no algorithm": ({"algorithms": ()}, "algorithms is empty"),
     "no steps": ({"steps": ()}, "steps is empty"),
-    "an instance twice": ({"instances": ("bandit:1:3", "bandit:01:3")}, "stands twice.*family bandit"),
-    "steps twice": ({"steps": (20, 60, 20)}, "stands twice.*steps 20"),
-    "a data size twice": ({"data": (100, 100)}, "stands twice.*N 100"),
+    "an instance twice": ({"instances": ("bandit:1:3", "bandit:01:3")}, "the same run twice.*family bandit"),
+    "steps twice": ({"steps": (20, 60, 20)}, "the same run twice.*steps 20"),
+    "a data size twice": ({"data": (100, 100)}, "the same run twice.*N 100"),
     "one instance small and large": (
         {"large_instances": ("bandit:1:3",), "large_gammas": (0.3,)},
-        "stands twice.*family bandit",
+        "the same run twice.*family bandit",
     ),
     "no metric for estimated critics": ({"metrics": ("fisher",)}, "runs in the metric advantage"),
     "no schedule for estimated critics": ({"schedules": ("printed",)}, "on the schedule corrected"),
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_a_grid_without_sense_is_refused(case: str) -> None:
-    changes, words = REFUSED[case]
+@pytest.mark.parametrize("case", REJECTED)
+def test_a_grid_without_sense_is_rejected(case: str) -> None:
+    changes, words = REJECTED[case]
     with pytest.raises(InputError, match=words):
         replace(TINY, **changes)
 
@@ -198,13 +199,13 @@ def test_other_libraries_do_not_go_on_with_a_sweep(tmp_path: Path, monkeypatch) 
 
 
 @pytest.mark.parametrize("text", ['{"grid": {"inst', "{}", "[]"])
-def test_a_damaged_config_is_refused(text: str, tmp_path: Path) -> None:
+def test_a_damaged_config_is_rejected(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(InputError, match=r"config\.json is damaged"):
         prepare(tmp_path, TINY, resume=True)
 
 
-def test_a_folder_that_cannot_be_made_is_refused() -> None:
+def test_a_folder_that_cannot_be_made_is_rejected() -> None:
     with pytest.raises(InputError, match="/dev/null/x cannot be written"):
         prepare(Path("/dev/null/x"), TINY, resume=False)
 
@@ -225,7 +226,7 @@ def test_a_missing_scheduler_leaves_no_client_behind(monkeypatch) -> None:
 
     monkeypatch.setattr(distributed, "Client", begun)
     with pytest.raises(InputError, match="no Dask scheduler answers at nonsense"):
-        schedule.connect("nonsense")
+        connect("nonsense")
 
 
 def test_statistics_on_known_curves() -> None:

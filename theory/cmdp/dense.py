@@ -1,10 +1,10 @@
-"""Batches of finite constrained Markov decision processes: the objects that everything in `theory` acts on.
+"""Batches of finite constrained Markov decision processes, the input of everything in `theory`.
 
     maximise V_r^pi(rho)   subject to   V_c^pi(rho) <= budget,        V(rho) = E sum_t gamma^t (r or c)(s_t, a_t)
 
-Values are unnormalised discounted sums. Algorithms touch a CMDP through four operations only (`next_value`, `arrival`,
-`solve`, `solve_adjoint`), so that `FiniteCMDP` (dense, batched) and `SparseCMDP` (one large CMDP)
-are interchangeable.
+Values are unnormalised discounted sums. Algorithms use five operations of a CMDP only (`next_value`, `arrival`,
+`solve`, `solve_adjoint`, `reachable`), so that `FiniteCMDP` (dense, batched) and `SparseCMDP` (one large CMDP) are
+interchangeable.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from theory.cmdp.shapes import PerCMDP, PerState, PerStateAction, Transitions
@@ -116,6 +116,16 @@ class FiniteCMDP:
         """(I - gamma P_pi^T)^{-1} rhs."""
         return torch.linalg.solve(self.resolvent_inverse(policy).mT, rhs.unsqueeze(-1)).squeeze(-1)
 
+    def reachable(self, policy: PerStateAction) -> Bool[Tensor, "batch state"]:
+        """True for the states that the policy visits from rho with positive probability."""
+        edges = (self.transition_matrix(policy) > 0).to(torch.float64)
+        reached = self.rho > 0
+        while True:
+            wider = reached | ((reached.to(torch.float64).unsqueeze(1) @ edges).squeeze(1) > 0)
+            if torch.equal(wider, reached):
+                return reached
+            reached = wider
+
     def resolvent_inverse(self, policy: PerStateAction) -> Float64[Tensor, "batch state state"]:
         """I - gamma P_pi."""
         identity = torch.eye(self.states, dtype=self.P.dtype, device=self.P.device)
@@ -135,7 +145,7 @@ def concatenate(cmdps: Sequence[FiniteCMDP]) -> FiniteCMDP:
 
 
 def check_values(cmdp: Any, P: Float64[Tensor, "..."], row_sums: Float64[Tensor, "..."]) -> None:
-    """Refuse the values that `FiniteCMDP` lists; P holds the stored transition probabilities."""
+    """Raise the InputErrors that `FiniteCMDP` lists; P holds the stored transition probabilities."""
     for name, value in (("P", P), *((name, getattr(cmdp, name)) for name in ("r", "c", "rho", "gamma", "budget"))):
         if not bool(torch.isfinite(value).all()):
             raise InputError(f"{name} contains a NaN or an infinity; every entry must be finite.")

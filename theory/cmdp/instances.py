@@ -1,4 +1,4 @@
-"""The named hard instances and counterexamples: small CMDPs on which a printed statement can be watched failing."""
+"""The named hard instances and counterexamples: small CMDPs on which a printed statement fails."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

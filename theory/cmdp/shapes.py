@@ -1,4 +1,4 @@
-"""The shapes that the whole package speaks in; the axis names are checked in the test run.
+"""The tensor shapes of the package; the axis names are checked in the test run.
 
 Every tensor is float64 and its first axis counts CMDPs; `batch` may be 1.
 """

@@ -1,4 +1,4 @@
-"""One large CMDP with sparse transitions: the four operations of `FiniteCMDP`, by iterative solves.
+"""One large CMDP with sparse transitions: the five operations of `FiniteCMDP`, by iterative solves.
 
 Factorising I - gamma P_pi of a random sparse CMDP fills in; Krylov iterations need a few dozen products instead.
 """
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from scipy.sparse.linalg import LinearOperator, bicgstab
 from torch import Tensor
 
@@ -84,6 +84,17 @@ class SparseCMDP:
 
     def solve_adjoint(self, policy: PerStateAction, rhs: PerState) -> PerState:
         return torch.from_numpy(self._krylov(self._transition_matrix(policy).T.tocsr(), rhs[0].numpy()))[None]
+
+    def reachable(self, policy: PerStateAction) -> Bool[Tensor, "batch state"]:
+        """True for the states that the policy visits from rho with positive probability."""
+        arrivals = self._transition_matrix(policy).T.tocsr()
+        arrivals.data = (arrivals.data > 0).astype(np.float64)
+        reached = self.rho[0].numpy() > 0
+        while True:
+            wider = reached | (arrivals @ reached.astype(np.float64) > 0)
+            if (wider == reached).all():
+                return torch.from_numpy(reached)[None]
+            reached = wider
 
     def _transition_matrix(self, policy: PerStateAction) -> Any:
         """P_pi = Pi P, with Pi the (state, state * action) matrix of the policy."""

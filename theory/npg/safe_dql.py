@@ -91,7 +91,7 @@ def minimise(problem: Problem) -> PerStateAction:
 def reference_policy(problem: Problem) -> tuple[PerStateAction, Tensor]:
     """pi_0 of Assumption 6 with the smallest reverse cloning loss: mu restricted to actions with zero hinge.
 
-    Also says where it exists: in every state of the data some action must have Q_max <= kappa (state-wise, claim D12).
+    Also returns where it exists: in every state of the data some action must have Q_max <= kappa (claim D12).
     """
     safe = problem.excess == 0
     mass = (problem.mu * safe).sum(-1, keepdim=True)

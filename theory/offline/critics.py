@@ -1,7 +1,7 @@
 """Critics estimated from a data set: model-based, fitted-Q, an ensemble with an upper confidence bound.
 
-Each is a function from a policy to an `Evaluation`, whose J_c decides the region; none of them sees the CMDP itself.
-Reward and cost are known at the pairs that occur; elsewhere the critics assume reward 0 and the largest cost.
+Each is a function from a policy to an `Evaluation`, whose J_c decides the region; none of them uses the CMDP itself.
+Reward and cost come from the data at the pairs that occur; elsewhere the reward is 0 and the cost the largest.
 """
 
 from dataclasses import dataclass

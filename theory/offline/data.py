@@ -1,4 +1,4 @@
-"""The offline setting on finite CMDPs: behaviour policies, sampled data sets, and what the data cover.
+"""The offline setting on finite CMDPs: behaviour policies, sampled data sets, and their coverage.
 
 Critics estimated from such data are in `theory.offline.critics`.
 """
@@ -18,7 +18,7 @@ from theory.support.errors import InputError, check_seeds
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """The transitions of every CMDP by their counts (batch, S, A, S), which tabular critics need nothing beyond."""
+    """The transitions of every CMDP by their counts (batch, S, A, S), all that tabular critics need."""
 
     counts: Transitions
 
@@ -37,8 +37,8 @@ def sample(cmdp: FiniteCMDP, behaviour: PerStateAction, sizes: Sequence[int], se
     """Draw N independent transitions s ~ d^pi_b, a ~ pi_b, s' ~ P from each CMDP: a multinomial count.
 
     Every CMDP has its own size and seed, and its data do not depend on the rest of the batch. Rewards and costs are
-    deterministic, hence known wherever (s, a) occurs. Raises InputError unless there is one positive size and one
-    non-negative seed per CMDP.
+    deterministic, so one occurrence of (s, a) determines them.
+    Raises InputError unless there is one positive size and one non-negative seed per CMDP.
     """
     if len(seeds) != cmdp.batch or len(sizes) != cmdp.batch or min(sizes) < 1:
         raise InputError(f"each of the {cmdp.batch} CMDPs needs a positive size and a seed, not {sizes} and {seeds}.")

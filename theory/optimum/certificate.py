@@ -1,4 +1,4 @@
-"""A solution of a constrained MDP is judged by its residuals, not by agreement with another solver.
+"""The certificate of a constrained optimum: residuals of the optimality conditions, not agreement with another solver.
 
 primal   max  <x, r>/(1-gamma)   s.t.  x >= 0,  <x, c>/(1-gamma) <= l,
                                        sum_a x(s, a) = (1-gamma) rho(s) + gamma (P^T x)(s)
@@ -13,34 +13,38 @@ from torch import Tensor
 
 from theory.cmdp.shapes import Mask, PerCMDP, PerState, PerStateAction
 from theory.cmdp.sparse import AnyCMDP
+from theory.optimum.policies import budget_unit, corner, greedy_policy, policy_of, positive
 
 ROUNDING = 4 * torch.finfo(torch.float64).eps
 
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What the residuals of the optimality conditions can do to the value (all (batch,)), and the evidence.
+    """How far the residuals of the optimality conditions can move the value (all (batch,)), and the evidence.
+
+    The unit of the value is R/(1-gamma), R the largest |r|. The unit of the cost is u = min(|l|, c_max/(1-gamma)), with
+    the least positive cost for |l| where l = 0: in units of c_max alone, ten times the budget can be a rounding error.
 
     flow: |sum_a x - (1-gamma) rho - gamma P^T x|_1 / (1-gamma);   negativity: |min(x, 0)|_1 / (1-gamma);
-    budget: max(0, cost - l), in units of c_max/(1-gamma);
-    dual: delta/(1-gamma), delta the largest violation of v >= r - lambda c + gamma P v, in units of M/(1-gamma);
-    gap: <rho, v> + lambda l - value, and complementarity: lambda (l - cost), in units of M/(1-gamma).
+    budget: max(0, cost - l) in units of u, cost the larger of <x, c>/(1-gamma) and V_c^pi of the returned policy;
+    dual: delta/(1-gamma), delta the largest violation of v >= r - lambda c + gamma P v, in units of R/(1-gamma);
+    gap: <rho, v> + lambda l - value, and complementarity: lambda (l - cost), in units of R/(1-gamma).
     An occupancy x' sums to 1, so weak duality gives, for every policy within the budget,
 
         V_r = <x', r>/(1-gamma) <= <x', v - gamma P v + delta>/(1-gamma) + lambda l = <rho, v> + lambda l
-              + delta/(1-gamma) = value + (gap + dual) M/(1-gamma).
+              + delta/(1-gamma) = value + (gap + dual) R/(1-gamma).
 
     (I - gamma P_pi^T)^{-1} is at most 1/(1-gamma) in the 1-norm, so x lies within flow + 3 negativity of the occupancy
-    of its own policy pi (proportional to max(x, 0)), which thus keeps
+    of its own policy pi (proportional to max(x, 0)). Hence
 
-        |V_r^pi - value| <= (flow + 3 negativity) M/(1-gamma),   V_c^pi - l <= (budget + flow + 3 negativity)
-        c_max/(1-gamma).
+        |V_r^pi - value| <= (flow + 3 negativity) R/(1-gamma),   V_c^pi - l <= budget u.
 
     flow and delta contain what rounding can hide in them, about 4 eps of what they subtract, so that near gamma = 1,
-    where float64 cannot tell, no certificate holds.
+    where float64 cannot decide, no certificate holds.
     Where the budget is infeasible v satisfies v <= c + gamma P v up to delta instead, so that every policy costs at
-    least <rho, v> - delta/(1-gamma), in units of c_max/(1-gamma); `margin` = <rho, v> - l - delta/(1-gamma) > 0 is the
-    proof (NaN where feasible), and gap compares <rho, v> with the cost of the returned policy.
+    least <rho, v> - delta/(1-gamma). `margin` = <rho, v> - l - delta/(1-gamma) > 0 is the proof (NaN where feasible).
+    The unit is then u = min(max(cost, |l|), c_max/(1-gamma)): `dual` is delta/(1-gamma), `gap` is cost - <rho, v>, and
+    `budget` is max(0, V_c^pi - cost).
     """
 
     flow: PerCMDP
@@ -66,10 +70,12 @@ class Certificate:
 class Solution:
     """The constrained optimum of every CMDP of a batch.
 
-    value V_r*(rho) (NaN where infeasible), cost V_c of `policy` (the smallest attainable where infeasible), multiplier
-    lambda >= 0 (infinite where infeasible), feasible: (batch,); policy and occupancy (normalised to 1):
-    (batch, state, action); dual_value v: (batch, state), of the certificate. `basis` (HiGHS only): per CMDP the indices
-    of the basic columns (state * action, then one slack per row).
+    `feasible` (batch,), bool: whether some policy satisfies V_c(rho) <= l, for each CMDP by itself. Where it is False
+    there is no constrained optimum: `value` is NaN, `multiplier` infinite, `cost` the smallest attainable V_c(rho),
+    `policy` one that attains it, and `certificate.margin` > 0 proves that no policy satisfies the budget.
+    `value` V_r*(rho), `cost` V_c(rho) of `policy`, `multiplier` lambda >= 0: (batch,); `policy` and `occupancy`
+    (normalised to 1): (batch, state, action); `dual_value` v of the certificate: (batch, state).
+    `basis` (HiGHS only): per CMDP the indices of the basic columns (state * action, then one slack per row).
     `extremes`, `mixing` (Lagrangian only): two deterministic policies (batch, 2, state, action) and the weights
     (batch, 2) with which a trajectory-wise mixture of them attains the optimum.
     """
@@ -87,37 +93,58 @@ class Solution:
     basis: list | None = None
 
 
-def certify(cmdp: AnyCMDP, occupancy: PerStateAction, v: PerState, multiplier: PerCMDP, feasible: Mask) -> Certificate:
-    """The residuals of a primal-dual pair (occupancy normalised to 1, v unnormalised), computed from the CMDP alone."""
+def certify(
+    cmdp: AnyCMDP,
+    occupancy: PerStateAction,
+    v: PerState,
+    multiplier: PerCMDP,
+    feasible: Mask,
+    policy: PerStateAction | None = None,
+) -> Certificate:
+    """The residuals of a primal-dual pair (occupancy normalised to 1, v unnormalised), computed from the CMDP alone.
+
+    `policy` is the one that is returned; by default it follows from the occupancy, greedy against v where x is zero.
+    """
     gamma = cmdp.gamma
-    cost_scale = positive(cmdp.c.amax((1, 2)) / (1 - gamma))
     weight = torch.where(feasible, multiplier, 0.0)
-    lagrangian = cmdp.r - weight[:, None, None] * cmdp.c
-    scale = torch.where(feasible, positive(cmdp.bound / (1 - gamma)), cost_scale)
+    if policy is None:
+        policy = policy_of(occupancy, greedy_policy(cmdp, v, weight, feasible))
     reward = (occupancy * cmdp.r).sum((1, 2)) / (1 - gamma)
     cost = (occupancy * cmdp.c).sum((1, 2)) / (1 - gamma)
+    policy_cost = corner(cmdp, policy).cost
+    reward_unit = positive(cmdp.r.abs().amax((1, 2)) / (1 - gamma))
+    smallest = positive(cost.maximum(cmdp.budget.abs()).minimum(positive(cmdp.c.amax((1, 2)) / (1 - gamma))))
+    unit = torch.where(feasible, reward_unit, smallest)
+    beyond = torch.where(feasible, cost.maximum(policy_cost) - cmdp.budget, policy_cost - cost).clamp(min=0)
     inflow = (1 - gamma)[:, None] * cmdp.rho + gamma[:, None] * cmdp.arrival(occupancy)
-    next_v = gamma[:, None, None] * cmdp.next_value(v)
-    advantage = lagrangian + next_v - v[..., None]
-    defect = torch.where(feasible, advantage.amax((1, 2)), (v[..., None] - cmdp.c - next_v).amax((1, 2))).clamp(min=0)
-    defect = defect + ROUNDING * (v.abs().amax(-1) + torch.where(feasible, lagrangian.abs().amax((1, 2)), 0.0))
     flow = (occupancy.sum(-1) - inflow).abs().sum(-1) + ROUNDING * occupancy.abs().sum((1, 2))
+    defect = dual_defect(cmdp, v, weight, feasible)
     dual_objective = (cmdp.rho * v).sum(-1)
     slack = cmdp.budget - cost
     return Certificate(
         flow=flow / (1 - gamma),
         negativity=(-occupancy).clamp(min=0).sum((1, 2)) / (1 - gamma),
-        budget=torch.where(feasible, (-slack).clamp(min=0) / cost_scale, 0.0),
-        dual=defect / (1 - gamma) / scale,
-        gap=torch.where(feasible, dual_objective + weight * cmdp.budget - reward, cost - dual_objective) / scale,
-        complementarity=weight * slack / scale,
+        budget=beyond / torch.where(feasible, budget_unit(cmdp), smallest),
+        dual=defect / (1 - gamma) / unit,
+        gap=torch.where(feasible, dual_objective + weight * cmdp.budget - reward, cost - dual_objective) / unit,
+        complementarity=weight * slack / unit,
         margin=torch.where(feasible, torch.nan, dual_objective - cmdp.budget - defect / (1 - gamma)),
     )
 
 
-def positive(scale: PerCMDP) -> PerCMDP:
-    """The scale, or 1 where it is zero (a CMDP without reward or without cost)."""
-    return torch.where(scale > 0, scale, 1.0)
+def dual_defect(cmdp: AnyCMDP, v: PerState, weight: PerCMDP, feasible: Mask) -> PerCMDP:
+    """The largest violation of v >= r - lambda c + gamma P v, or of v <= c + gamma P v where infeasible.
+
+    The rounding of each pair (s, a) is that of its own terms: a pair with lambda c = 1e15 must not hide the others.
+    """
+    gamma = cmdp.gamma[:, None, None]
+    next_v = gamma * cmdp.next_value(v)
+    lagrangian = cmdp.r - weight[:, None, None] * cmdp.c
+    mask = feasible[:, None, None]
+    violation = torch.where(mask, lagrangian + next_v - v[..., None], v[..., None] - cmdp.c - next_v)
+    own = torch.where(mask, lagrangian, cmdp.c).abs()
+    terms = own + v.abs()[..., None] + gamma * cmdp.next_value(v.abs())
+    return (violation + ROUNDING / 2 * terms).amax((1, 2)).clamp(min=0)
 
 
 def assemble(
@@ -130,9 +157,7 @@ def assemble(
     **extras: object,
 ) -> Solution:
     """The Solution of an occupancy; its policy is that of `fallback` in states that are never visited."""
-    mass = occupancy.sum(-1, keepdim=True)
-    visited = mass > 1e-13
-    policy = torch.where(visited, occupancy / torch.where(visited, mass, 1.0), fallback)
+    policy = policy_of(occupancy, fallback)
     scaled = occupancy / (1 - cmdp.gamma)[:, None, None]
     return Solution(
         value=torch.where(feasible, (scaled * cmdp.r).sum((1, 2)), torch.nan),
@@ -142,6 +167,6 @@ def assemble(
         multiplier=torch.where(feasible, multiplier, torch.inf),
         dual_value=v,
         feasible=feasible,
-        certificate=certify(cmdp, occupancy, v, multiplier, feasible),
+        certificate=certify(cmdp, occupancy, v, multiplier, feasible, policy),
         **extras,  # pyright: ignore[reportArgumentType]
     )

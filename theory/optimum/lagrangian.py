@@ -5,27 +5,17 @@ and one beyond it define a line; the best response to the line's slope either li
 mixture of the two that spends the budget exactly, or replaces one of them. Every replacement is a new corner.
 """
 
-from typing import NamedTuple
-
 import torch
-from jaxtyping import Float64
 from torch import Tensor
 
-from theory.cmdp.shapes import PerCMDP, PerState, PerStateAction
+from theory.cmdp.shapes import PerState, PerStateAction
 from theory.cmdp.sparse import AnyCMDP
 from theory.optimum.certificate import Solution, assemble
+from theory.optimum.policies import Corner, budget_unit, corner, one_hot_argmax, visits
 
 ROUNDING = 8 * torch.finfo(torch.float64).eps
 """What comparisons of values ignore, relative to the values' own size."""
 NEAR_ONE = "gamma is too near 1 for float64"
-
-
-class Corner(NamedTuple):
-    """A deterministic policy (one-hot) with its reward V_r(rho) and cost V_c(rho)."""
-
-    policy: PerStateAction
-    reward: PerCMDP
-    cost: PerCMDP
 
 
 def best_response(
@@ -51,11 +41,12 @@ def best_response(
 
 def solve_lagrangian(cmdp: AnyCMDP) -> Solution:
     """See `theory.optimum.solve`; the returned policy mixes at most two deterministic ones."""
-    reward_scale, cost_scale = (x.abs().amax((1, 2)) / (1 - cmdp.gamma) for x in (cmdp.r, cmdp.c))
+    reward_scale = cmdp.r.abs().amax((1, 2)) / (1 - cmdp.gamma)
     cheap_policy, cheap_value = best_response(cmdp, -cmdp.c)
     within = corner(cmdp, cheap_policy)
     # Costs that differ by rounding alone are equal: at the smallest cost anything else would mean an infinite slope.
-    limit = cmdp.budget + 1e-13 * cost_scale
+    # What rounding is follows from the budget: a part of the largest cost may be many times the budget.
+    limit = cmdp.budget + 1e-13 * budget_unit(cmdp)
     feasible = within.cost <= limit
     rich_policy, rich_value = best_response(cmdp, cmdp.r)
     beyond = corner(cmdp, rich_policy)
@@ -63,7 +54,7 @@ def solve_lagrangian(cmdp: AnyCMDP) -> Solution:
     inactive = feasible & (beyond.cost <= limit)
     within = choose(inactive, beyond, within)
     settled = inactive | ~feasible
-    multiplier, v = torch.zeros_like(cost_scale), rich_value
+    multiplier, v = torch.zeros_like(cmdp.budget), rich_value
     lines = 200 + cmdp.states * cmdp.actions
     for _ in range(lines):
         if bool(settled.all()):
@@ -73,7 +64,7 @@ def solve_lagrangian(cmdp: AnyCMDP) -> Solution:
         policy, value = best_response(cmdp, cmdp.r - slope[:, None, None] * cmdp.c, beyond.policy)
         new = corner(cmdp, policy)
         gain = (new.reward - slope * new.cost) - (beyond.reward - slope * beyond.cost)
-        rounding = ROUNDING * (reward_scale + slope * cost_scale)
+        rounding = ROUNDING * (reward_scale + slope * (new.cost + beyond.cost))
         multiplier, v = slope, torch.where(settled[:, None], v, value)
         on_line = gain <= rounding
         affordable = new.cost <= limit
@@ -83,8 +74,10 @@ def solve_lagrangian(cmdp: AnyCMDP) -> Solution:
     if not bool(settled.all()):
         raise RuntimeError(f"the multiplier's search did not settle in {lines} lines, as it does unless {NEAR_ONE}.")
     excess = torch.where(inactive | ~feasible, 1.0, beyond.cost - within.cost)
+    # Both shares come from differences of costs: 1 - share would lose the digits of a share of 1e-12.
     share = torch.where(inactive | ~feasible, 1.0, ((beyond.cost - cmdp.budget) / excess).clamp(0, 1))
-    mixing = torch.stack([share, 1 - share], dim=-1)
+    rest = torch.where(inactive | ~feasible, 0.0, ((cmdp.budget - within.cost) / excess).clamp(0, 1))
+    mixing = torch.stack([share, rest], dim=-1)
     occupancies = [visits(cmdp, x.policy) for x in (within, beyond)]
     return assemble(
         cmdp,
@@ -98,25 +91,9 @@ def solve_lagrangian(cmdp: AnyCMDP) -> Solution:
     )
 
 
-def corner(cmdp: AnyCMDP, policy: PerStateAction) -> Corner:
-    payoffs = torch.stack([(policy * cmdp.r).sum(-1), (policy * cmdp.c).sum(-1)], dim=-1)
-    reward, cost = (cmdp.rho[..., None] * cmdp.solve(policy, payoffs)).sum(1).unbind(-1)
-    return Corner(policy, reward, cost)
-
-
 def choose(mask: Tensor, yes: Corner, no: Corner) -> Corner:
     return Corner(
         torch.where(mask[:, None, None], yes.policy, no.policy),
         torch.where(mask, yes.reward, no.reward),
         torch.where(mask, yes.cost, no.cost),
     )
-
-
-def visits(cmdp: AnyCMDP, policy: PerStateAction) -> PerStateAction:
-    """The normalised state-action occupancy d(s) pi(a|s)."""
-    mass = cmdp.solve_adjoint(policy, cmdp.rho) * (1 - cmdp.gamma)[:, None]
-    return mass.unsqueeze(-1) * policy
-
-
-def one_hot_argmax(Q: Float64[Tensor, "batch state action"]) -> PerStateAction:
-    return torch.nn.functional.one_hot(Q.argmax(-1), Q.shape[-1]).to(Q.dtype)

@@ -4,20 +4,21 @@ Presolve is off, so that the final basis belongs to the program as written; the 
 with a residual in extended precision, which takes the solution from the simplex tolerance to rounding error.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import highspy
 import numpy as np
 import scipy.sparse as sp
 import torch
+from jaxtyping import Bool
 from scipy.sparse.linalg import splu
+from torch import Tensor
 
 from theory.cmdp.dense import FiniteCMDP
-from theory.cmdp.shapes import Mask, PerCMDP, PerState, PerStateAction
 from theory.cmdp.sparse import AnyCMDP, SparseCMDP, to_sparse
 from theory.optimum.certificate import Solution, assemble
-from theory.optimum.lagrangian import one_hot_argmax
+from theory.optimum.policies import greedy_policy
 
 
 class Program(NamedTuple):
@@ -50,8 +51,62 @@ def occupancy_program(cmdp: SparseCMDP, constrained: bool = True) -> Program:
     return Program(r, sp.csc_array(matrix), np.append(rhs, float(cmdp.budget[0])), 1)
 
 
+def scaled(program: Program) -> Program:
+    """The same program in units that suit a solver's absolute tolerances; its bases are those of `program`.
+
+    The objective is divided by its largest entry. x is divided by 1-gamma, the sum of the flow rows' right-hand side,
+    which makes it the unnormalised occupancy. The budget row is divided by its right-hand side or its largest entry,
+    whichever is smaller. All factors are powers of two. A budget beyond twice what the row can attain is cut to that.
+    """
+    flows = len(program.rhs) - program.inequalities
+    inflow = program.rhs[:flows].sum()
+    unit = power_of_two(inflow)
+    mass = inflow / unit / np.asarray(program.matrix[:flows].sum(0)).min()  # at least sum x, by the flow rows
+    largest = np.array([np.abs(row.data).max(initial=0.0) for row in program.matrix.tocsr()[flows:]])
+    budgets = np.clip(program.rhs[flows:] / unit, -2 * mass * largest, 2 * mass * largest)
+    sizes = np.where(budgets == 0, largest, np.minimum(largest, np.abs(budgets)))
+    factors = np.array([1.0] * flows + [1 / power_of_two(size) for size in sizes])
+    return Program(
+        program.objective / power_of_two(np.abs(program.objective).max()),
+        sp.csc_array(sp.diags_array(factors) @ program.matrix),
+        np.append(program.rhs[:flows] / unit, budgets) * factors,
+        program.inequalities,
+    )
+
+
+def power_of_two(size: float) -> float:
+    """The largest power of two that is at most `size`; 1 for 0."""
+    return float(2.0 ** np.floor(np.log2(size))) if size > 0 else 1.0
+
+
+ATTEMPTS = ({}, {"simplex_strategy": 4}, {"simplex_scale_strategy": 0}, {"simplex_scale_strategy": 4})
+"""HiGHS options that are tried one after the other: as they are, the primal simplex method, other scalings."""
+
+
 def run_simplex(program: Program) -> np.ndarray | None:
-    """The optimal basis (sorted column indices, slacks after the variables), or None where infeasible."""
+    """The optimal basis (sorted column indices, slacks after the variables), or None where infeasible.
+
+    HiGHS receives the program scaled. Raises RuntimeError, in one sentence, where it ends without an answer.
+    """
+    statuses = []
+    for attempt in ATTEMPTS:
+        solver = _simplex(scaled(program), attempt)
+        status = solver.getModelStatus()
+        if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+            return None
+        if status == highspy.HighsModelStatus.kOptimal:
+            basis = solver.getBasis()
+            basic = [s == highspy.HighsBasisStatus.kBasic for s in (*basis.col_status, *basis.row_status)]
+            return np.flatnonzero(basic)
+        statuses.append(solver.modelStatusToString(status))
+    raise RuntimeError(
+        f"HiGHS ends with status {', '.join(dict.fromkeys(statuses))}: the numbers of this program differ too much in "
+        "size, or gamma is too near 1; method lagrangian may solve it."
+    )
+
+
+def _simplex(program: Program, attempt: Mapping[str, int]) -> highspy.Highs:
+    """HiGHS after it has run on the program."""
     rows, columns = program.matrix.shape
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_, lp.sense_ = columns, rows, highspy.ObjSense.kMaximize
@@ -65,18 +120,11 @@ def run_simplex(program: Program) -> np.ndarray | None:
     solver = highspy.Highs()
     options = {"output_flag": False, "presolve": "off", "solver": "simplex", "threads": 1}
     options |= {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
-    for name, value in options.items():
+    for name, value in {**options, "small_matrix_value": 1e-12, **attempt}.items():
         solver.setOptionValue(name, value)
     solver.passModel(lp)
     solver.run()
-    status = solver.getModelStatus()
-    if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
-        return None
-    if status != highspy.HighsModelStatus.kOptimal:
-        raise RuntimeError(f"HiGHS stopped with status {solver.modelStatusToString(status)}")
-    basis = solver.getBasis()
-    basic = [s == highspy.HighsBasisStatus.kBasic for s in (*basis.col_status, *basis.row_status)]
-    return np.flatnonzero(basic)
+    return solver
 
 
 def refine(program: Program, basis: np.ndarray) -> Vertex:
@@ -103,8 +151,11 @@ def _refined(B: Any, solve: Callable[[np.ndarray], np.ndarray], b: np.ndarray) -
     return z
 
 
-def solve_highs(cmdp: AnyCMDP) -> Solution:
-    """See `theory.optimum.solve`; CMDPs are solved one after the other, and `.basis` holds each one's basis."""
+def solve_highs(cmdp: AnyCMDP, over: Bool[Tensor, "batch state action"]) -> Solution:
+    """See `theory.optimum.solve`; CMDPs are solved one after the other, and `.basis` holds each one's basis.
+
+    A pair of `over`, whose cost was capped, that is basic with a mass of rounding size (1e-13) counts as not used.
+    """
     vertices, feasible = [], []
     for i in range(cmdp.batch):
         one = to_sparse(cmdp, i) if isinstance(cmdp, FiniteCMDP) else cmdp
@@ -115,10 +166,13 @@ def solve_highs(cmdp: AnyCMDP) -> Solution:
             program = occupancy_program(one, constrained=False)
             basis = run_simplex(program)
             if basis is None:
-                raise RuntimeError("HiGHS found no occupancy at all, which no CMDP allows")
+                raise RuntimeError(
+                    "HiGHS returns infeasible for a program without a budget, which every CMDP satisfies"
+                )
         vertices.append(refine(program, basis))
     mask = torch.tensor(feasible)
     x = torch.from_numpy(np.stack([v.x for v in vertices])).reshape(cmdp.r.shape)
+    x = torch.where(over & (x.abs() <= 1e-13), 0.0, x)
     # x sums to 1 and the payoffs carry 1/(1-gamma), hence v = (1-gamma) y; infeasible rows maximised -cost.
     v = torch.from_numpy(np.stack([v.y[: cmdp.states] for v in vertices])) * (1 - cmdp.gamma)[:, None]
     v = torch.where(mask[:, None], v, -v)
@@ -133,10 +187,3 @@ def solve_highs(cmdp: AnyCMDP) -> Solution:
         feasible=mask,
         basis=[vertex.basis for vertex in vertices],
     )
-
-
-def greedy_policy(cmdp: AnyCMDP, v: PerState, multiplier: PerCMDP, feasible: Mask) -> PerStateAction:
-    """The best action against the dual value v, for states that the optimal occupancy never visits."""
-    next_v = cmdp.gamma[:, None, None] * cmdp.next_value(v)
-    worth = cmdp.r - multiplier[:, None, None] * cmdp.c + next_v
-    return one_hot_argmax(torch.where(feasible[:, None, None], worth, -cmdp.c - next_v))

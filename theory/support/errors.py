@@ -1,13 +1,13 @@
-"""One way to refuse a user's input: a single sentence and exit code 2, never a traceback."""
+"""How a command ends early: wrong input in one sentence and exit code 2, Ctrl-C in one line and exit code 130."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral
 
 
 class InputError(ValueError):
-    """A user's input cannot be used; the message is one sentence: which input, what was found, what is accepted."""
+    """A user's input cannot be used; the message is one sentence: which input, its value, what is accepted."""
 
 
 def check_seeds(seeds: Iterable[object]) -> None:
@@ -25,3 +25,16 @@ def exit_on_input_error() -> Iterator[None]:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+@contextmanager
+def exit_on_interrupt(state: Callable[[], str]) -> Iterator[None]:
+    """Wrap a command: on Ctrl-C print "interrupted: " and what `state` returns to stderr, and exit with code 130.
+
+    `state` says what is saved and how to go on. 130 is 128 + SIGINT, the shell's convention.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"interrupted: {state()}", file=sys.stderr)
+        sys.exit(130)

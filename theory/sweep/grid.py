@@ -18,7 +18,7 @@ JOB_ROWS = 200
 
 @dataclass(frozen=True)
 class Grid:
-    """The sweep's axes; every combination that makes sense is run.
+    """The sweep's axes; every meaningful combination is run.
 
     An instance is family:states:actions, with at least two actions. Exact critics cross all algorithms with all steps;
     estimated ones cross `data_algorithms`, `critics` and `data` at `data_steps` iterations; Safe-DQL crosses
@@ -60,14 +60,14 @@ class Grid:
     def _check_names(self) -> None:
         for text in (*self.instances, *self.large_instances):
             parse_instance(text)
-        known = {
+        choices = {
             "algorithm": (self.algorithms, [a.name.lower() for a in Algorithm]),
             "data algorithm": (self.data_algorithms, [a.name.lower() for a in Algorithm]),
             "metric": (self.metrics, [m.name.lower() for m in Metric]),
             "schedule": (self.schedules, list(SCHEDULES)),
             "critic": (self.critics, list(CRITICS)),
         }
-        for what, (given, allowed) in known.items():
+        for what, (given, allowed) in choices.items():
             for name in set(given) - set(allowed):
                 raise InputError(f"{what} must be one of {', '.join(allowed)}, not {name!r}.")
 
@@ -87,7 +87,7 @@ class Grid:
                 raise InputError(f"biases must be finite, not {bias:g}.")
 
     def _check_runs(self) -> None:
-        """Every run that was asked for is there, once."""
+        """Raise InputError where an axis is empty or a run is repeated."""
         if not (self.instances or self.large_instances):
             raise InputError("instances and large_instances are both empty; at least one instance is needed.")
         for name in ("tightness", "steps", "algorithms", "metrics", "schedules"):
@@ -105,8 +105,8 @@ class Grid:
         seen: set[Cell] = set()
         for cell in expand(self):
             if cell in seen:
-                found = ", ".join(f"{name} {value}" for name, value in asdict(cell).items() if value != "")
-                raise InputError(f"an entry of the grid stands twice, because a run would be repeated: {found}.")
+                repeated = ", ".join(f"{name} {value}" for name, value in asdict(cell).items() if value != "")
+                raise InputError(f"the grid contains the same run twice: {repeated}.")
             seen.add(cell)
 
 
@@ -186,13 +186,15 @@ def expand(grid: Grid) -> list[Cell]:
 
 def variants(algorithms: tuple[str, ...], grid: Grid) -> list[tuple[str, str, str]]:
     """(algorithm, metric, schedule): only manipulation has metrics and schedules."""
-    found = []
+    combinations = []
     for algorithm in algorithms:
         if algorithm == "manipulation":
-            found += [(algorithm, metric, schedule) for metric, schedule in product(grid.metrics, grid.schedules)]
+            combinations += [
+                (algorithm, metric, schedule) for metric, schedule in product(grid.metrics, grid.schedules)
+            ]
         else:
-            found.append((algorithm, "", "corrected"))
-    return found
+            combinations.append((algorithm, "", "corrected"))
+    return combinations
 
 
 def jobs(cells: list[Cell]) -> list[Job]:
@@ -201,8 +203,8 @@ def jobs(cells: list[Cell]) -> list[Job]:
     for cell in cells:
         key = (cell.states, cell.actions, cell.steps, cell.critic, cell.algorithm == "safe_dql")
         groups.setdefault(key, []).append(cell)
-    found = []
+    divided = []
     for group in groups.values():
         pieces = -(-len(group) // JOB_ROWS)
-        found += [Job(tuple(group[i::pieces])) for i in range(pieces)]
-    return sorted(found, key=lambda job: (-job.weight, job.name))
+        divided += [Job(tuple(group[i::pieces])) for i in range(pieces)]
+    return sorted(divided, key=lambda job: (-job.weight, job.name))

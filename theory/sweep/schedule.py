@@ -4,15 +4,17 @@ A job's rows are written to a temporary name and renamed, so that what is there 
 that are not there. Jobs are pure functions on one thread: where they run changes no bit of their results.
 """
 
-import asyncio
 import json
+import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from theory.support.cluster import connect
 from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 from theory.sweep.grid import Cell, Grid, Job
@@ -51,10 +53,10 @@ def compare(config: Path, grid: Grid) -> None:
             f"{config.parent} holds a sweep with another grid; resume it with that one, or choose another --out."
         )
     for name, version in versions().items():
-        found = kept["versions"].get(name)
-        if found != version:
+        other = kept["versions"].get(name)
+        if other != version:
             raise InputError(
-                f"{config.parent} holds a sweep with {name} {found}, and this is {name} {version}; resume it with that "
+                f"{config.parent} holds a sweep with {name} {other}, and this is {name} {version}; resume it with that "
                 "one, or choose another --out."
             )
 
@@ -81,6 +83,14 @@ def run_all(jobs: Sequence[Job], folder: Path, workers: int, dask: str | None) -
     return sorted(rows, key=lambda row: [row[field.name] for field in fields(Cell)])
 
 
+def progress(folder: Path, jobs: Sequence[Job]) -> str:
+    """One sentence: how many jobs are saved in the folder, and how to go on."""
+    if not (folder / "config.json").exists():
+        return "nothing is saved yet; the same command starts again"
+    saved = sum((folder / "jobs" / f"{job.name}.json").exists() for job in jobs)
+    return f"{saved} of {len(jobs)} jobs are saved in {folder}; the same command with --resume goes on"
+
+
 def _is_whole(rows: Any, size: int) -> bool:
     return isinstance(rows, list) and len(rows) == size
 
@@ -95,7 +105,25 @@ def results(jobs: Sequence[Job], workers: int, dask: str | None) -> Iterator[tup
         from joblib import Parallel, delayed
 
         run: Any = Parallel(n_jobs=workers, return_as="generator_unordered")
-        yield from run(delayed(_named)(job) for job in jobs)
+        with interrupts_held():
+            outputs = run(delayed(_named)(job) for job in jobs)
+        yield from outputs
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold back Ctrl-C meanwhile; processes that are started here never receive it.
+
+    A terminal sends Ctrl-C to all processes. The main process ends the workers, and theirs would be tracebacks.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _by_dask(jobs: Sequence[Job], address: str) -> Iterator[tuple[str, Rows]]:
@@ -105,25 +133,6 @@ def _by_dask(jobs: Sequence[Job], address: str) -> Iterator[tuple[str, Rows]]:
         futures = [client.submit(_named, job, key=f"sweep-{job.name}", priority=-i) for i, job in enumerate(jobs)]
         for future in as_completed(futures, loop=client.loop):
             yield future.result()
-
-
-def connect(address: str) -> Any:
-    """A client of the Dask scheduler at this address; raises `InputError` where none answers or Dask is missing."""
-    try:
-        from distributed import Client
-        from distributed.comm.core import connect as knock
-    except ImportError:
-        raise InputError("--dask needs the package distributed, which the extra 'cluster' installs.") from None
-
-    async def probe() -> None:
-        await (await knock(address, timeout="10s")).close()
-
-    try:
-        # A client that fails to start complains once more, at length, when it is thrown away: hence the knock before.
-        asyncio.run(probe())
-        return Client(address, timeout="10s", set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise InputError(f"no Dask scheduler answers at {address} ({type(error).__name__}).") from None
 
 
 def _named(job: Job) -> tuple[str, Rows]:

@@ -185,6 +185,6 @@ def pair(values: np.ndarray) -> str:
     return f"{number(nan(np.median, values))} / {number(nan(np.max, values))}"
 
 
-def interval(found: tuple[float, float, float, int]) -> str:
-    middle, low, high, count = found
+def interval(estimate: tuple[float, float, float, int]) -> str:
+    middle, low, high, count = estimate
     return "-" if count == 0 else f"{middle:.2f} [{low:.2f}, {high:.2f}] (n = {count})"

@@ -63,12 +63,12 @@ def spread(optimum: Solution, index: Tensor) -> dict[str, Tensor]:
 
 def constants(cells: Sequence[Cell], gamma: Tensor) -> Tensor:
     """K of the corrected theorem for every run's own direction."""
-    found = []
+    values = []
     for cell, g in zip(cells, gamma.tolist(), strict=True):
         free = cell.metric in ("advantage", "q_vector")
         options = {"pairs": cell.states * cell.actions} if free else {"max_weight": 1.0} if cell.metric else {}
-        found.append(bounds.remainder_constant(M, g, **options))
-    return torch.tensor(found, dtype=torch.float64)
+        values.append(bounds.remainder_constant(M, g, **options))
+    return torch.tensor(values, dtype=torch.float64)
 
 
 def configure(cells: Sequence[Cell], cmdp: FiniteCMDP) -> tuple[Config, Tensor]:
@@ -179,11 +179,11 @@ def safe_dql_columns(cells: Sequence[Cell], cmdp: FiniteCMDP, best: dict[str, Te
     """Safe-DQL's minimiser with D_S the behaviour's occupancy and eta = 1; Theorem 9's terms.
 
     The budget of a CMDP is met on average, kappa by some action in every state: it lies, by the run's tightness,
-    between the smallest threshold for which that is possible (0) and the largest Q (1). `reference_at_budget` says
-    whether kappa = budget would have left a reference policy.
+    between the smallest threshold for which that is possible (0) and the largest Q (1). `reference_at_budget` is 1
+    where kappa = budget would have left a reference policy.
     """
     behaviour = behaviour_policy(cmdp, best["policy"], randomness=0.5)
-    found: dict[str, list[Tensor]] = {}
+    columns: dict[str, list[Tensor]] = {}
     for i, cell in enumerate(cells):
         one, mu = cmdp.select(i), behaviour[i : i + 1]
         critics = biased_critics(one, mu, cell.bias, 0.05, seed=cell.seed)
@@ -205,5 +205,5 @@ def safe_dql_columns(cells: Sequence[Cell], cmdp: FiniteCMDP, best: dict[str, Te
             "reference_at_budget": (lowest <= one.budget).to(torch.float64),
         }
         for name, value in row.items():
-            found.setdefault(name, []).append(value)
-    return {name: torch.cat(values) for name, values in found.items()}
+            columns.setdefault(name, []).append(value)
+    return {name: torch.cat(values) for name, values in columns.items()}
