@@ -23,7 +23,7 @@ from deep.evaluate import scores, summary
 from deep.evaluate.scores import interval
 from deep.runs.folder import RunFolder
 from deep.tasks import find_task
-from tests.conftest import TINY
+from tests.support.builders import TINY, small_dataset
 from theory.support.errors import InputError
 
 TASK = find_task("HopperVel")
@@ -266,7 +266,6 @@ def test_evaluate_refuses_a_run_that_is_not_finished_and_data_that_changed(datas
 
 def _rewrite(path: Path) -> None:
     from deep.data.dataset import save
-    from tests.conftest import small_dataset
 
     save(path, small_dataset(seed=1))
 

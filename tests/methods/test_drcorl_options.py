@@ -13,7 +13,7 @@ from deep.evaluate.scores import remarks
 from deep.methods.drcorl.drcorl import DRCORL
 from deep.methods.drcorl.score import reverse_kl, reverse_kl_limit
 from deep.runs.experiment import finished
-from tests.conftest import TINY
+from tests.support.builders import TINY
 
 
 def one_update(experiment):

@@ -12,7 +12,7 @@ from deep.envs.counted import FIRST_TRAINING_SEED
 from deep.envs.rollout import Step, rollout
 from deep.methods.drcorl.hybrid import OnlineConfig, OnlineReplay
 from deep.tasks import make
-from tests.conftest import TINY
+from tests.support.builders import TINY
 from theory.support.errors import InputError
 
 SIMULATOR = ("--gate.kind", "simulator", "--online.episodes", "2")

@@ -19,7 +19,7 @@ from deep.methods.safe_dql.best_of_n import selection_score
 from deep.nn.parameters import gradient
 from deep.runs import trainer
 from deep.runs.folder import RunFolder
-from tests.methods.test_replicas import compare
+from tests.support.training import compare, run_phases
 from theory.support.errors import InputError
 
 TINY = """--algorithm safe_dql --behaviour-steps 4 --improvement-steps 4 --batch-size 16 --hidden 16 16
@@ -351,8 +351,6 @@ def test_a_hundred_updates_do_not_depend_on_the_company(build):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device on this machine")
 def test_one_update_on_a_gpu_equals_the_cpus(build):
-    from tests.methods.test_replicas import run_phases
-
     cpu, gpu = build(*TINY), build(*TINY, "--device", "cuda")
     for experiment in (cpu, gpu):
         run_phases(experiment, 1)
