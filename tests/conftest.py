@@ -1,7 +1,6 @@
 """Fixtures that tests share: small data, an untrained experiment on them, short episodes, a user's recording."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +8,8 @@ import torch
 
 from deep.data.dataset import OfflineDataset, save
 from deep.runs.experiment import Experiment
-from deep.tasks import TASKS
-from tests.support import custom_lab as custom_lab
-from tests.support.builders import SHORT, TINY, small_dataset
+from tests.support import custom_lab, lighter
+from tests.support.builders import TINY, small_dataset
 
 # One thread: the networks here are tiny, and equality of results must not depend on how work is split.
 torch.set_num_threads(1)
@@ -31,12 +29,15 @@ def dataset_file(tmp_path_factory: pytest.TempPathFactory, dataset: OfflineDatas
 
 @pytest.fixture(scope="module")
 def short_episodes() -> Iterator[None]:
-    """Episodes of HopperVel end after 40 steps, as those of the small data do; in the simulator and in the models.
+    """For a whole file: see `tests.support.lighter`."""
+    with lighter.short_episodes():
+        yield
 
-    A test whose numbers do not depend on the length asks for this: of 1000 steps, 960 would show nothing more.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(TASKS, "HopperVel", replace(TASKS["HopperVel"], episode_length=SHORT))
+
+@pytest.fixture(scope="module")
+def unchecked() -> Iterator[None]:
+    """For a whole file: see `tests.support.lighter`."""
+    with lighter.unchecked():
         yield
 
 

@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from deep.core.randomness import RandomInput, draw_block, generator
+from tests.support.lighter import unchecked
 from tests.support.training import compare
+
+pytestmark = pytest.mark.usefixtures("short_episodes")
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,7 @@ HUNDRED = [
 """No phase is shorter than the updates: beyond its end a falling step size is negative, and rounding soon decides."""
 
 
+@unchecked()
 @pytest.mark.parametrize("options", [(), ("--policy", "gaussian", "--behaviour.condition", "cost")])
 def test_a_hundred_updates_in_float64(build, double, options):
     compare(build, (*HUNDRED, *options), 100, 1e-9)

@@ -19,6 +19,7 @@ from deep.methods.safe_dql.best_of_n import selection_score
 from deep.nn.parameters import gradient
 from deep.runs import trainer
 from deep.runs.folder import RunFolder
+from tests.support.lighter import short_episodes, unchecked
 from tests.support.training import compare, run_phases
 from theory.support.errors import InputError
 
@@ -300,6 +301,7 @@ def shares(method, choice):
     ]
 
 
+@unchecked()
 def test_the_policy_finds_the_best_safe_arm_and_with_the_hinge_off_the_better_unsafe_one(bandit):
     method = bandit.method
     behaviour, improvement = method.phases()
@@ -335,11 +337,14 @@ def run_phase(phase):
 # A run ----------------------------------------------------------------------------------------------------------------
 
 
+@short_episodes()
 @pytest.mark.parametrize("options", [(), ("--twin", "min", "--dual-rate", "0.1", "--schedule", "cosine")])
 def test_one_update_does_not_depend_on_the_company(build, options):
     compare(build, (*TINY, "--dynamics.steps", "4", *options), 1, 1e-5)
 
 
+@short_episodes()
+@unchecked()
 def test_a_hundred_updates_do_not_depend_on_the_company(build):
     phases = ("--dynamics.steps", "100", "--behaviour-steps", "100", "--improvement-steps", "100")
     torch.set_default_dtype(torch.float64)
@@ -358,6 +363,7 @@ def test_one_update_on_a_gpu_equals_the_cpus(build):
         torch.testing.assert_close(gpu.tensors()[name].cpu(), tensor, rtol=1e-3, atol=1e-4, msg=name)
 
 
+@unchecked()
 def test_a_stopped_run_goes_on_to_the_same_bits(build, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     options = (*TINY, "--behaviour-steps", "100", "--improvement-steps", "150", "--dual-rate", "0.1")
@@ -391,6 +397,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(build, tmp_path, monkeypatch):
     assert all(torch.equal(whole[name], tensor) for name, tensor in resumed.items())
 
 
+@unchecked()
 def test_a_run_reports_the_policy_and_its_best_of_n_apart(dataset_file, tmp_path):
     words = [*TINY, "--dataset", str(dataset_file), "--out", str(tmp_path / "run"), "--episodes", "2"]
     train.main([*words, "--cost-limits", "4", "60", "--dynamics.steps", "0"])
