@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -191,6 +192,17 @@ def test_no_test_imports_from_another_test_file():
     tests = {name for name, last in names.items() if last.startswith("test_") or last == "conftest"}
     assert len(tests) > 60
     assert [str(link) for link in imports(known) if link.imported in tests] == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "run"), [([], "1 passed, 1 deselected"), (["-m", "exhaustive"], "1 failed, 1 desel")]
+)
+def test_exhaustive_tests_run_where_they_are_asked_for_alone(asked, run, tmp_path):
+    text = "import pytest\n\ndef test_a():\n    pass\n\n@pytest.mark.exhaustive\ndef test_b():\n    raise ValueError\n"
+    (tmp_path / "test_two.py").write_text(text)
+    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "no:cacheprovider", *asked, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run in done.stdout, done.stdout + done.stderr
 
 
 # Negative controls ----------------------------------------------------------------------------------------------------

@@ -140,6 +140,7 @@ def test_simulator_episodes_without_a_use_or_uses_without_episodes_are_refused(b
         build(*options)
 
 
+@pytest.mark.slow
 @unchecked()
 @pytest.mark.parametrize("options", [SIMULATOR, CRITICS, (*CRITICS, "--gate.kind", "simulator")])
 def test_the_summary_counts_the_episodes(options, dataset_file, tmp_path, capsys):

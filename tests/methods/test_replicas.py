@@ -34,6 +34,7 @@ HUNDRED = [
 """No phase is shorter than the updates: beyond its end a falling step size is negative, and rounding soon decides."""
 
 
+@pytest.mark.slow
 @unchecked()
 @pytest.mark.parametrize("options", [(), ("--policy", "gaussian", "--behaviour.condition", "cost")])
 def test_a_hundred_updates_in_float64(build, double, options):

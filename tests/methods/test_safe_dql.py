@@ -301,6 +301,7 @@ def shares(method, choice):
     ]
 
 
+@pytest.mark.slow
 @unchecked()
 def test_the_policy_finds_the_best_safe_arm_and_with_the_hinge_off_the_better_unsafe_one(bandit):
     method = bandit.method
@@ -343,6 +344,7 @@ def test_one_update_does_not_depend_on_the_company(build, options):
     compare(build, (*TINY, "--dynamics.steps", "4", *options), 1, 1e-5)
 
 
+@pytest.mark.slow
 @short_episodes()
 @unchecked()
 def test_a_hundred_updates_do_not_depend_on_the_company(build):
@@ -363,6 +365,7 @@ def test_one_update_on_a_gpu_equals_the_cpus(build):
         torch.testing.assert_close(gpu.tensors()[name].cpu(), tensor, rtol=1e-3, atol=1e-4, msg=name)
 
 
+@pytest.mark.slow
 @unchecked()
 def test_a_stopped_run_goes_on_to_the_same_bits(build, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
@@ -397,6 +400,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(build, tmp_path, monkeypatch):
     assert all(torch.equal(whole[name], tensor) for name, tensor in resumed.items())
 
 
+@pytest.mark.slow
 @unchecked()
 def test_a_run_reports_the_policy_and_its_best_of_n_apart(dataset_file, tmp_path):
     words = [*TINY, "--dataset", str(dataset_file), "--out", str(tmp_path / "run"), "--episodes", "2"]
