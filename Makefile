@@ -5,27 +5,46 @@ BIN := $(VENV)/bin
 RUN ?= runs/hopper
 # Files go to the workers whole: what a file's tests share is made once.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# Parts whose tests train little and start no commands.
+QUICK := tests/test_layout.py tests/core tests/data tests/envs tests/methods tests/nn tests/ope tests/theory
 
-.PHONY: train test notebooks lint clean
+.PHONY: train test fast exhaustive notebooks lint clean
 
 train: $(VENV)/installed
 	$(BIN)/python -m deep.train --task HopperVel --out $(RUN) $(if $(wildcard $(RUN)/config.json),--resume)
 
+# All but what is marked exhaustive: what CI runs.
 test: $(VENV)/installed
-	$(PYTEST)
+	$(PYTEST) tests
 	$(PYTEST) verification
+
+# Between two edits: one part and its neighbours, without commands, process kills and long trainings.
+fast: $(VENV)/installed
+	$(PYTEST) -m "not exhaustive and not slow" $(QUICK)
+
+# What `make test` leaves out: 110 process kills at random moments, every digit of the certificates, the whole search,
+# and lattice results that must not be stale.
+exhaustive: $(VENV)/installed
+	$(PYTEST) -m exhaustive tests verification
 
 notebooks: $(VENV)/installed
 	$(BIN)/python notebooks/build.py
 
-lint: $(VENV)/installed
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[lint]'
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+# Fails where ruff or pyright cannot be installed or run: nothing is skipped.
+lint: $(VENV)/linters
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --version
+	$(BIN)/pyright
 
 $(VENV)/installed: pyproject.toml constraints.txt requirements-legacy.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -c constraints.txt -e '.[test,cluster,export,notebooks]'
 	$(BIN)/python -m pip install --no-deps -c constraints.txt -r requirements-legacy.txt
+	touch $@
+
+$(VENV)/linters: $(VENV)/installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[lint]'
 	touch $@
 
 clean:

@@ -1,50 +1,18 @@
-"""Small problems that tests share."""
+"""Fixtures that tests share: small data, an untrained experiment on them, short episodes, a user's recording."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from deep.data.dataset import OfflineDataset, save
 from deep.runs.experiment import Experiment
+from tests.support import custom_lab, lighter
+from tests.support.builders import TINY, small_dataset
 
 # One thread: the networks here are tiny, and equality of results must not depend on how work is split.
 torch.set_num_threads(1)
-
-
-def small_dataset(trajectories: int = 12, steps: int = 40, seed: int = 0) -> OfflineDataset:
-    """Trajectories of HopperVel's dimensions from a stable random linear system; costs and ends of every kind."""
-    rng = np.random.default_rng(seed)
-    drift, push = 0.9 * np.eye(11), rng.normal(size=(3, 11)) / 4
-    lengths = np.where(np.arange(trajectories) % 3 == 0, steps // 2, steps)
-    columns: dict[str, list[np.ndarray]] = {"observations": [], "next_observations": [], "actions": []}
-    for length in lengths:
-        state = rng.normal(size=11)
-        for _ in range(length):
-            action = np.clip(rng.normal(size=3) / 2, -1, 1)
-            following = state @ drift + action @ push
-            for name, value in zip(columns, (state, following, action), strict=True):
-                columns[name].append(value)
-            state = following
-    data = {name: np.array(rows, dtype=np.float32) for name, rows in columns.items()}
-    ends = np.zeros(lengths.sum(), dtype=bool)
-    ends[np.cumsum(lengths) - 1] = True
-    terminals = ends & np.repeat(lengths < steps, lengths)
-    # A third of the trajectories is free of cost.
-    risky = np.repeat(np.arange(trajectories) % 3 != 1, lengths)
-    costs = (risky & (data["next_observations"][:, 0] > 0)).astype(np.float32)
-    rewards = data["next_observations"][:, 1].astype(np.float32)
-    return OfflineDataset(
-        "HopperVel",
-        data["observations"],
-        data["next_observations"],
-        data["actions"],
-        rewards,
-        costs,
-        terminals,
-        ends & ~terminals,
-    )
 
 
 @pytest.fixture(scope="session")
@@ -59,10 +27,18 @@ def dataset_file(tmp_path_factory: pytest.TempPathFactory, dataset: OfflineDatas
     return path
 
 
-TINY = """--dynamics.steps 4 --dynamics.members 2 --dynamics.hidden 16 --dynamics.episodes 2 --behaviour.steps 4
---behaviour.width 16 --behaviour.batch-size 16 --critics.steps 4 --critics.regression-steps 2 --critics.hidden 16
---critics.ensemble 2 --cloning-steps 4 --adaptation-steps 4 --batch-size 16 --hidden 16""".split()
-"""Options of deep.train that make DRCORL small enough for a test."""
+@pytest.fixture(scope="module")
+def short_episodes() -> Iterator[None]:
+    """For a whole file: see `tests.support.lighter`."""
+    with lighter.short_episodes():
+        yield
+
+
+@pytest.fixture(scope="module")
+def unchecked() -> Iterator[None]:
+    """For a whole file: see `tests.support.lighter`."""
+    with lighter.unchecked():
+        yield
 
 
 @pytest.fixture
@@ -78,9 +54,15 @@ def build(dataset_file: Path):
     return build
 
 
-@pytest.fixture(scope="session")
-def recorded(tmp_path_factory) -> Path:
-    """A user's own recording, made without this project."""
-    from tests.support import custom_lab as custom_lab
+@pytest.fixture
+def double() -> Iterator[None]:
+    """Tensors are float64 unless a test says otherwise."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's own recording, made without this project."""
     return custom_lab.record(tmp_path_factory.mktemp("custom") / "cart.hdf5")

@@ -1,6 +1,4 @@
-"""`pytest verification`: exhaustive tests run with `-m exhaustive` alone; the ledger's verdicts end the output."""
-
-from pathlib import Path
+"""`pytest verification` ends with the verdicts, and with what is stale."""
 
 import pytest
 import torch
@@ -8,17 +6,7 @@ import torch
 from verification.ledger import LEDGER, load, stale
 from verification.report.entries import headline
 
-HERE = Path(__file__).parent
 torch.set_num_threads(1)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "exhaustive" in str(config.getoption("markexpr")):
-        return
-    left_out = [item for item in items if HERE in item.path.parents and item.get_closest_marker("exhaustive")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -21,7 +21,7 @@ from deep.methods.drcorl.drcorl import DRCORLConfig
 from deep.runs.experiment import Experiment, Settings
 from deep.runs.folder import RunFolder
 from deep.tasks import TASKS
-from tests.conftest import TINY
+from tests.support.builders import TINY
 from theory.support.errors import InputError
 
 BASE = Settings(method=DRCORLConfig())

@@ -22,16 +22,12 @@ from deep.data.dataset import EMBEDDED, load
 from deep.envs.vector import Step, VectorEnv
 from deep.envs.velocity_vector import VelocityVectorEnv
 from deep.tasks import find_task
+from tests.support.builders import TINY_COLLECTION
 
 TINY = Settings(
     trajectories=6, episodes=3, runs=2, pilots=2, snapshot_every=2, steps=160,
     ppo=PPOConfig(environments=4, horizon=8, segment=2, minibatch=16, epochs=2, hidden=8, initial_multiplier=0.5),
 )  # fmt: skip
-TINY_WORDS = {
-    "--trajectories": 6, "--episodes": 3, "--runs": 2, "--pilots": 2, "--snapshot-every": 2, "--steps": 160,
-    "--ppo.environments": 4, "--ppo.horizon": 8, "--ppo.segment": 2, "--ppo.minibatch": 16, "--ppo.epochs": 2,
-    "--ppo.hidden": 8,
-}  # fmt: skip
 
 
 def stop_never(steps: int) -> None:
@@ -234,7 +230,7 @@ def test_recipes_belong_to_tasks_and_limits_scale_with_the_largest_cost():
 
 
 def command(out: Path, *words: str) -> list[str]:
-    tiny = [str(word) for pair in TINY_WORDS.items() for word in pair]
+    tiny = [str(word) for pair in TINY_COLLECTION.items() for word in pair]
     return [sys.executable, "-m", "deep.collect", "--out", str(out), *words, *tiny]
 
 

@@ -20,8 +20,8 @@ from deep import train
 from deep.export.inference_graph import inference_graph
 from deep.methods.safe_dql.acting import acting_noise
 from deep.runs.experiment import finished
-from tests.data.test_custom import SETTINGS
 from tests.support import custom_lab as custom_lab
+from tests.support.custom_runs import SETTINGS
 from theory.support.errors import InputError
 
 BOUNDS = ["--action-low", "-2", "--action-high", "3"]

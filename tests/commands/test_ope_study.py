@@ -19,7 +19,7 @@ from deep.evaluate.scores import FIRST_EVALUATION_SEED, evaluate
 from deep.ope.fitted_q import FittedQ, FittedQConfig
 from deep.runs.experiment import Experiment
 from deep.tasks import TASKS
-from tests.conftest import TINY
+from tests.support.builders import TINY
 from theory.support.errors import InputError
 from theory.support.tables import read_table, write_table
 

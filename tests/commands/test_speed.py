@@ -8,7 +8,6 @@ import torch
 from deep.core.randomness import draw_block
 from deep.methods.registry import METHODS, Entry
 from deep.speed.__main__ import main, plain
-from tests.methods.test_replicas import double  # noqa: F401 a fixture
 from theory.support.errors import InputError
 
 OPTIONS = {
@@ -20,7 +19,7 @@ CASES = [(algorithm, phase) for algorithm in OPTIONS for phase in plain(algorith
 
 
 @pytest.mark.parametrize(("algorithm", "name"), CASES)
-def test_the_plain_loop_is_the_same_update(build, double, algorithm, name):  # noqa: F811
+def test_the_plain_loop_is_the_same_update(build, double, algorithm, name):
     """Three steps of every replica alone, by torch's own modules, optimiser and backward, in float64."""
     experiment = build("--seeds", "1", "2", "--cost-limits", "4", *OPTIONS[algorithm])
     phase = next(phase for phase in experiment.phases() if phase.name == name)

@@ -23,8 +23,11 @@ from deep.evaluate import scores, summary
 from deep.evaluate.scores import interval
 from deep.runs.folder import RunFolder
 from deep.tasks import find_task
-from tests.conftest import TINY
+from tests.support.builders import TINY, small_dataset
+from tests.support.lighter import short_episodes
 from theory.support.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("short_episodes")
 
 TASK = find_task("HopperVel")
 SETTINGS = {
@@ -93,6 +96,7 @@ def test_a_run_leaves_a_whole_folder(algorithm, dataset_file, tmp_path, capsys):
     assert again["results"] == summary["results"]
 
 
+@short_episodes(TASK.episode_length)
 def test_cloning_the_embedded_data_learns_to_hop(tmp_path, capsys):
     """Short of the default steps, on the real data and simulator: far above a policy that falls, which scores .1."""
     words = ["--algorithm", "bc_best", "--dataset", "embedded", "--cost-limits", "20", "--episodes", "5"]
@@ -113,7 +117,7 @@ def test_clipped_actions_are_told(build):
 
 
 def test_a_killed_run_resumes_to_the_same_bits(dataset_file, tmp_path):
-    words = ["deep.train", *TINY, "--dataset", dataset_file, "--cost-limits", "9", "--episodes", "1"]
+    words = ["tests.support.short_train", *TINY, "--dataset", dataset_file, "--cost-limits", "9", "--episodes", "1"]
     words += ["--behaviour.steps", "600", "--threads", "1"]
     assert command(*words, "--out", tmp_path / "whole").returncode == 0
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -266,7 +270,6 @@ def test_evaluate_refuses_a_run_that_is_not_finished_and_data_that_changed(datas
 
 def _rewrite(path: Path) -> None:
     from deep.data.dataset import save
-    from tests.conftest import small_dataset
 
     save(path, small_dataset(seed=1))
 

@@ -5,7 +5,7 @@ import pytest
 from deep import train
 from deep.benchmark.ope_study import __main__ as study
 from deep.core.validation import use_threads
-from tests.conftest import TINY
+from tests.support.builders import TINY
 from theory.support.errors import InputError
 
 REFUSED = {

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -21,44 +20,15 @@ from deep.evaluate import __main__ as evaluate
 from deep.evaluate.scores import RESTS_ON_CLONE, explanation, offline_costs, table
 from deep.runs.experiment import Experiment, finished
 from deep.tasks import TASKS, make
-from tests.conftest import TINY, small_dataset
 from tests.support import custom_lab as custom_lab
+from tests.support.builders import TINY, small_dataset
+from tests.support.custom_runs import BOUNDS, CART, SETTINGS, arrays, trained, without_successors, write
 from theory.support.errors import InputError
-
-CART = "tests.support.custom_lab:Cart-v0"
-BOUNDS = ["--action-low", "-2", "--action-high", "2"]
-CLONING = ["--steps", "20", "--hidden", "16", "--dynamics.steps", "4", "--dynamics.hidden", "16"]
-SETTINGS = {
-    "drcorl": [*TINY, "--policy", "gaussian"],
-    "safe_dql": "--behaviour-steps 4 --improvement-steps 4 --hidden 16 --critics.hidden 16 --candidates 5".split(),
-    "bc_all": CLONING,
-    "bc_safe": CLONING,
-    "bc_best": CLONING,
-}
-SETTINGS["safe_dql"] += "--dynamics.steps 4 --dynamics.hidden 16".split()
 
 
 @pytest.fixture(scope="module")
 def with_edge(tmp_path_factory) -> Path:
     return custom_lab.record(tmp_path_factory.mktemp("custom") / "edge.hdf5", name="CartWithEdge-v0")
-
-
-def arrays(path: Path) -> dict[str, np.ndarray]:
-    with h5py.File(path) as file:
-        return {str(key): np.asarray(file[str(key)]) for key in file}
-
-
-def write(path: Path, fields: dict[str, np.ndarray]) -> Path:
-    with h5py.File(path, "w") as file:
-        for key, values in fields.items():
-            file[key] = values
-    return path
-
-
-def trained(out: Path, file: Path, algorithm: str, *options: str) -> dict:
-    words = ["--dataset", str(file), "--algorithm", algorithm, *SETTINGS[algorithm], "--out", str(out), *options]
-    train.main(words)
-    return json.loads((out / "summary.json").read_text())
 
 
 @pytest.mark.parametrize("algorithm", SETTINGS)
@@ -367,10 +337,6 @@ def columns(fields: dict[str, np.ndarray]) -> None:
 
 def extra(fields: dict[str, np.ndarray]) -> None:
     fields["notes/weather"] = np.zeros(3)
-
-
-def without_successors(fields: dict[str, np.ndarray]) -> None:
-    del fields["next_observations"]
 
 
 def free(fields: dict[str, np.ndarray]) -> None:

@@ -7,9 +7,9 @@ from deep import train
 from deep.data.custom import CustomData, load_custom
 from deep.evaluate import __main__ as evaluate
 from deep.tasks import make
-from tests.conftest import TINY
-from tests.data.test_custom import BOUNDS, CART, arrays, trained, without_successors, write
 from tests.support import custom_lab as custom_lab
+from tests.support.builders import TINY
+from tests.support.custom_runs import BOUNDS, CART, arrays, trained, without_successors, write
 from theory.support.errors import InputError
 
 

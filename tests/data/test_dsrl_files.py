@@ -10,7 +10,7 @@ import pytest
 
 from deep.data.dataset import FLAGS, KEYS, OfflineDataset, load, save, save_packed
 from deep.tasks import TASKS, Task
-from tests.envs.test_tasks import dsrl_module
+from tests.support.dsrl import dsrl_module
 from tests.support.recordings import HOPPER, arrays, recording
 from theory.support.errors import InputError
 

@@ -1,32 +1,17 @@
 """The task table against DSRL's own numbers and the simulators; the command that lists it."""
 
-import importlib.util
 import subprocess
 import sys
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
 from deep.envs import legacy
 from deep.tasks import TASKS, Task, find_task, make
+from tests.support.dsrl import dsrl_module
 from theory.support.errors import InputError
 
 each_task = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
-
-
-def dsrl_module(name: str) -> ModuleType:
-    """One file of the installed dsrl package; importing the package itself would import old simulators."""
-    package = importlib.util.find_spec("dsrl")
-    if package is None or package.origin is None:
-        pytest.skip("dsrl is not installed (requirements-legacy.txt)")
-    spec = importlib.util.spec_from_file_location(f"dsrl_{name}", Path(package.origin).parent / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @each_task

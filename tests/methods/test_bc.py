@@ -7,31 +7,11 @@ import pytest
 import torch
 
 from deep.core.randomness import draw_block
-from deep.data.dataset import OfflineDataset, save
+from deep.data.dataset import save
 from deep.data.replay import RowTable
 from deep.data.selection import consistent_best, rows_of
+from tests.support.builders import two_gaits
 from theory.support.errors import InputError
-
-
-def two_gaits(count: int = 6, steps: int = 30) -> OfflineDataset:
-    """Trajectories over the same states with action +1/2 (even ones) or -1/2 (odd ones); trajectory 2 is the best."""
-    rng = np.random.default_rng(0)
-    states = rng.normal(size=(count, steps + 1, 11)).cumsum(axis=1).astype(np.float32)
-    sign = np.where(np.arange(count) % 2 == 0, 0.5, -0.5)
-    actions = np.repeat(sign, steps)[:, None].astype(np.float32) * np.ones((1, 3), dtype=np.float32)
-    rewards = np.repeat(np.array([9.2, 9.5, 10.0, 9.9, 9.4, 1.0]) / steps, steps).astype(np.float32)
-    timeouts = np.zeros(count * steps, dtype=bool)
-    timeouts[steps - 1 :: steps] = True
-    return OfflineDataset(
-        "HopperVel",
-        states[:, :-1].reshape(-1, 11),
-        states[:, 1:].reshape(-1, 11),
-        actions,
-        rewards,
-        np.zeros(count * steps, dtype=np.float32),
-        np.zeros(count * steps, dtype=bool),
-        timeouts,
-    )
 
 
 def test_best_takes_the_best_and_those_that_act_like_it():

@@ -9,6 +9,7 @@ from deep.data.selection import Selection
 from deep.methods.drcorl.gate import GateConfig, gate_cost, selection_score
 from deep.ope.interface import Estimate
 from deep.ope.model_rollouts import Outcomes
+from tests.support.lighter import short_episodes
 from theory.support.errors import InputError
 
 LIMIT = 10.0
@@ -32,6 +33,7 @@ def adapted(build, gate: float, spoil: str | None = None, *options: str) -> torc
     return method.actor.theta.detach().clone()
 
 
+@short_episodes()
 @pytest.mark.parametrize(
     ("gate", "follows"),
     [(0.0, {"reward"}), (LIMIT, {"reward", "cost"}), (1.19 * LIMIT, {"reward", "cost"}), (1.21 * LIMIT, {"cost"})],
@@ -44,6 +46,7 @@ def test_each_region_follows_its_own_critics(build, gate, follows):
         assert changed == (critic in follows), critic
 
 
+@short_episodes()
 def test_the_step_ascends_reward_and_descends_cost(build):
     """With beta large the KL is negligible, and the chosen actions move along +grad Q_r or -grad Q_c."""
     for gate, critic, sign in ((0.0, "reward", 1), (5 * LIMIT, "costs", -1)):
@@ -92,6 +95,7 @@ def test_adaptation_starts_from_the_clone_and_its_critics(build, condition):
         assert torch.equal(ours.ema, pretrained.ema[rows])
 
 
+@short_episodes()
 def test_adaptation_bootstraps_and_does_not_regress_on_the_datas_sums(build):
     found = []
     for sums in (0.0, 1e3):

@@ -13,7 +13,9 @@ from deep.evaluate.scores import remarks
 from deep.methods.drcorl.drcorl import DRCORL
 from deep.methods.drcorl.score import reverse_kl, reverse_kl_limit
 from deep.runs.experiment import finished
-from tests.conftest import TINY
+from tests.support.builders import TINY
+
+pytestmark = pytest.mark.usefixtures("short_episodes")
 
 
 def one_update(experiment):
@@ -121,6 +123,7 @@ def test_the_reader_is_told_how_often_the_clone_was_left(build, choose, steps, c
     assert [tuple(int(number) for number in re.findall(r"\d+", line)) for line in lines] == counts
 
 
+@pytest.mark.slow
 def test_without_adaptation_the_clone_acts(dataset_file, tmp_path, capsys):
     words = ["--dataset", str(dataset_file), "--cost-limits", "9", "--episodes", "1", "--out", str(tmp_path / "run")]
     summary = train.run(train.parse([*TINY, *words, "--adaptation-steps", "0"]))

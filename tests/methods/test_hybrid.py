@@ -12,8 +12,11 @@ from deep.envs.counted import FIRST_TRAINING_SEED
 from deep.envs.rollout import Step, rollout
 from deep.methods.drcorl.hybrid import OnlineConfig, OnlineReplay
 from deep.tasks import make
-from tests.conftest import TINY
+from tests.support.builders import TINY
+from tests.support.lighter import unchecked
 from theory.support.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("short_episodes")
 
 SIMULATOR = ("--gate.kind", "simulator", "--online.episodes", "2")
 CRITICS = ("--online.episodes", "2", "--online.update-critics", "--online.fraction", "0.5")
@@ -137,6 +140,8 @@ def test_simulator_episodes_without_a_use_or_uses_without_episodes_are_refused(b
         build(*options)
 
 
+@pytest.mark.slow
+@unchecked()
 @pytest.mark.parametrize("options", [SIMULATOR, CRITICS, (*CRITICS, "--gate.kind", "simulator")])
 def test_the_summary_counts_the_episodes(options, dataset_file, tmp_path, capsys):
     words = ["--dataset", str(dataset_file), "--out", str(tmp_path / "run"), "--episodes", "1", *LIMITS, *TINY]

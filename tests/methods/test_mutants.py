@@ -13,7 +13,7 @@ from deep.data.selection import consistent_best
 from deep.nn.parameters import Adam, Parameters
 from deep.nn.policies import Policy
 from deep.tasks import TASKS
-from tests.methods.test_bc import two_gaits
+from tests.support.builders import two_gaits
 
 
 def test_as_good_as_the_best_is_a_share_of_the_range_of_returns():

@@ -1,50 +1,13 @@
 """A replica's result does not depend on the company it is trained in, in every phase of every method."""
 
-from collections.abc import Iterator
-from functools import partial
-
 import pytest
 import torch
 
 from deep.core.randomness import RandomInput, draw_block, generator
+from tests.support.lighter import unchecked
+from tests.support.training import compare
 
-
-@pytest.fixture
-def double() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def run_phases(experiment, steps: int) -> None:
-    for phase in experiment.phases():
-        phase.on_start()
-        draws = draw_block(phase.draws, phase.seeds, phase.name, 0, steps, experiment.device)
-        for hook in phase.hooks:
-            hook.call(0)
-        for step in range(steps):
-            phase.update(torch.tensor(float(step)), {name: block[step] for name, block in draws.items()})
-
-
-def compare(build, options: tuple[str, ...], steps: int, tolerance: float) -> None:
-    company = build("--seeds", "3", "5", "--cost-limits", "4", "9", *options)
-    alone = build("--seeds", "5", "--cost-limits", "9", *options)
-    for experiment in (company, alone):
-        run_phases(experiment, steps)
-    together, single = company.tensors(), alone.tensors()
-    rows = {1: slice(None), 2: slice(1, 2), 4: slice(3, 4)}  # of seeds, of replicas
-    compared = 0
-    for name, tensor in single.items():
-        if tensor.dim() == 0:
-            continue
-        members = len(tensor) if name.startswith("dynamics") else 1
-        index = slice(members, 2 * members) if members > 1 else rows[len(together[name])]
-        said = partial("{}: {}".format, name)
-        torch.testing.assert_close(together[name][index], tensor, atol=tolerance, rtol=tolerance, msg=said)
-        compared += 1
-    assert compared >= 4
-    # A negative control: the other seed's replica is another run.
-    assert not torch.allclose(together["policy.theta"][0], single["policy.theta"][0], atol=tolerance)
+pytestmark = pytest.mark.usefixtures("short_episodes")
 
 
 @pytest.mark.parametrize(
@@ -71,6 +34,8 @@ HUNDRED = [
 """No phase is shorter than the updates: beyond its end a falling step size is negative, and rounding soon decides."""
 
 
+@pytest.mark.slow
+@unchecked()
 @pytest.mark.parametrize("options", [(), ("--policy", "gaussian", "--behaviour.condition", "cost")])
 def test_a_hundred_updates_in_float64(build, double, options):
     compare(build, (*HUNDRED, *options), 100, 1e-9)

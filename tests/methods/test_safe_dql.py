@@ -19,7 +19,8 @@ from deep.methods.safe_dql.best_of_n import selection_score
 from deep.nn.parameters import gradient
 from deep.runs import trainer
 from deep.runs.folder import RunFolder
-from tests.methods.test_replicas import compare
+from tests.support.lighter import short_episodes, unchecked
+from tests.support.training import compare, run_phases
 from theory.support.errors import InputError
 
 TINY = """--algorithm safe_dql --behaviour-steps 4 --improvement-steps 4 --batch-size 16 --hidden 16 16
@@ -330,6 +331,8 @@ def shares(method, choice):
     ]
 
 
+@pytest.mark.slow
+@unchecked()
 def test_the_policy_finds_the_best_safe_arm_and_with_the_hinge_off_the_better_unsafe_one(bandit):
     method = bandit.method
     behaviour, improvement = method.phases()
@@ -365,11 +368,15 @@ def run_phase(phase):
 # A run ----------------------------------------------------------------------------------------------------------------
 
 
+@short_episodes()
 @pytest.mark.parametrize("options", [(), ("--twin", "min", "--dual-rate", "0.1", "--schedule", "cosine")])
 def test_one_update_does_not_depend_on_the_company(build, options):
     compare(build, (*TINY, "--dynamics.steps", "4", *options), 1, 1e-5)
 
 
+@pytest.mark.slow
+@short_episodes()
+@unchecked()
 def test_a_hundred_updates_do_not_depend_on_the_company(build):
     phases = ("--dynamics.steps", "100", "--behaviour-steps", "100", "--improvement-steps", "100")
     torch.set_default_dtype(torch.float64)
@@ -381,8 +388,6 @@ def test_a_hundred_updates_do_not_depend_on_the_company(build):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device on this machine")
 def test_one_update_on_a_gpu_equals_the_cpus(build):
-    from tests.methods.test_replicas import run_phases
-
     cpu, gpu = build(*TINY), build(*TINY, "--device", "cuda")
     for experiment in (cpu, gpu):
         run_phases(experiment, 1)
@@ -390,6 +395,8 @@ def test_one_update_on_a_gpu_equals_the_cpus(build):
         torch.testing.assert_close(gpu.tensors()[name].cpu(), tensor, rtol=1e-3, atol=1e-4, msg=name)
 
 
+@pytest.mark.slow
+@unchecked()
 def test_a_stopped_run_goes_on_to_the_same_bits(build, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     options = (*TINY, "--behaviour-steps", "100", "--improvement-steps", "150", "--dual-rate", "0.1")
@@ -423,6 +430,8 @@ def test_a_stopped_run_goes_on_to_the_same_bits(build, tmp_path, monkeypatch):
     assert all(torch.equal(whole[name], tensor) for name, tensor in resumed.items())
 
 
+@pytest.mark.slow
+@unchecked()
 def test_a_run_reports_the_policy_and_its_best_of_n_apart(dataset_file, tmp_path):
     words = [*TINY, "--dataset", str(dataset_file), "--out", str(tmp_path / "run"), "--episodes", "2"]
     train.main([*words, "--cost-limits", "4", "60", "--dynamics.steps", "0"])

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from deep.core.phase import Phase
 from deep.core.randomness import draw_block
 from deep.runs.cuda_graphs import eager, graphed
-from tests.runs.test_trainer import Walk, folder_in
+from tests.support.training import Walk, folder_in
 
 REFUSED = ("_local_scalar_dense", "nonzero", "masked_select", "lift_fresh", "item", "unique2", "equal")
 """Operations that wait for the device, or bring numbers of the host to it."""

@@ -5,8 +5,7 @@ import torch
 
 from deep.runs import trainer
 from deep.runs.cuda_graphs import eager, graphed
-from tests.methods.test_replicas import run_phases
-from tests.runs.test_trainer import folder_in
+from tests.support.training import folder_in, run_phases
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device on this machine")
 

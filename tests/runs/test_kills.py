@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from deep.core.files import Lock
-from tests.commands.test_collect import TINY_WORDS
-from tests.conftest import TINY
 from tests.support import victims
+from tests.support.builders import TINY, TINY_COLLECTION
 from tests.support.victims import Fate
 
 ALGORITHMS = {
@@ -92,7 +91,7 @@ def training(dataset_file, tmp_path_factory) -> Callable[..., Job]:
 
 @pytest.fixture(scope="module")
 def collecting(tmp_path_factory) -> Job:
-    words = [str(word) for pair in TINY_WORDS.items() for word in pair] + ["--workers", "1"]
+    words = [str(word) for pair in TINY_COLLECTION.items() for word in pair] + ["--workers", "1"]
     return undisturbed(victims.collect, words, tmp_path_factory.mktemp("whole") / "data")
 
 

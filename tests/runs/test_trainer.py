@@ -12,52 +12,8 @@ from deep.core.phase import Hook, Phase
 from deep.core.randomness import RandomInput, draw_block
 from deep.runs import trainer
 from deep.runs.folder import Position, RunFolder
+from tests.support.training import Walk, folder_in
 from theory.support.errors import InputError
-
-
-class Walk:
-    """Two phases of a random walk; the second starts from what its `begin` makes of the first."""
-
-    def __init__(self, stop_at: int | None = None, poison_at: int | None = None) -> None:
-        self.x = torch.zeros(2)
-        self.y = torch.zeros(2)
-        self.hooked: list[int] = []
-        self.stop_at, self.poison_at, self.updates = stop_at, poison_at, 0
-
-    def phases(self) -> list[Phase]:
-        draws = {"noise": RandomInput("normal", ())}
-        hook = Hook(100, self._hook)
-        return [
-            Phase("first", 230, (0, 1), draws, self._move(self.x)),
-            Phase("second", 170, (0, 1), draws, self._move(self.y), self._begin, [hook]),
-        ]
-
-    def tensors(self) -> dict[str, torch.Tensor]:
-        return {"x": self.x, "y": self.y}
-
-    def _begin(self) -> None:
-        self.y.copy_(2 * self.x)
-
-    def _hook(self, step: int) -> dict[str, torch.Tensor]:
-        self.hooked.append(step)
-        return {"looked": self.y.clone()}
-
-    def _move(self, tensor):
-        def update(step, draws):
-            self.updates += 1
-            if self.updates == self.stop_at:
-                raise KeyboardInterrupt
-            tensor.add_(draws["noise"] * (1 + step))
-            bad = self.updates == self.poison_at
-            return {"position": tensor + torch.tensor([0, float("nan") if bad else 0])}
-
-        return update
-
-
-def folder_in(path, resume=False) -> RunFolder:
-    folder = RunFolder(path)
-    folder.open({"identity": {"seed": 0}}, resume)
-    return folder
 
 
 def run(walk: Walk, folder: RunFolder) -> None:

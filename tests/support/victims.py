@@ -22,7 +22,7 @@ from deep.envs import velocity_vector  # noqa: F401 imported once, in the server
 from deep.evaluate import plots
 from deep.runs import trainer
 from deep.runs.folder import RunFolder
-from tests.runs.test_trainer import Walk
+from tests.support.training import Walk
 from theory.support.files import write_whole
 
 OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.truncate", "os.rmdir")

@@ -9,7 +9,7 @@ import torch
 from deep.methods.parts.critics import episodic_to_discounted
 from deep.ope.dynamics import DynamicsConfig, Prediction
 from deep.tasks import TASKS, Task
-from tests.envs.test_tasks import dsrl_module
+from tests.support.dsrl import dsrl_module
 from theory.cmdp.dense import FiniteCMDP
 from theory.evaluation import evaluate
 from verification.lattice.methods import build

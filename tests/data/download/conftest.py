@@ -1,4 +1,4 @@
-"""The server as a fixture, and the two things that tests of a download do with it."""
+"""The server as a fixture, and where a download goes."""
 
 import threading
 from collections.abc import Iterator
@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from deep.data import download
-from deep.data.dataset import load, save
-from tests.data.download.server import NAME, Server, whole
-from tests.support.recordings import HOPPER, recording
-from theory.support.errors import InputError
+from deep.data.dataset import save
+from tests.data.download.server import NAME, Server
+from tests.support.recordings import recording
 
 
 @pytest.fixture(scope="module")
@@ -38,20 +37,3 @@ def server(content, monkeypatch, tmp_path) -> Iterator[Server]:
 @pytest.fixture
 def path(tmp_path) -> Path:
     return tmp_path / "dsrl" / NAME
-
-
-def refused(match: str) -> InputError:
-    with pytest.raises(InputError, match=match) as error:
-        load(HOPPER, "dsrl")
-    assert "\n" not in str(error.value)
-    return error.value
-
-
-def begin(path: Path, server: Server, cut: int) -> None:
-    """A download that was stopped after `cut` bytes."""
-    server.usual = whole(ranges=False, cut=cut)
-    refused(f"broke off after {cut} of {len(server.content)} bytes")
-    assert path.with_name(NAME + ".part").stat().st_size == cut
-    assert not path.exists()
-    server.usual = whole()
-    server.ranges.clear()

@@ -5,8 +5,13 @@ import struct
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import pytest
+
+from deep.data.dataset import load
 from tests.support.recordings import HOPPER
+from theory.support.errors import InputError
 
 NAME = HOPPER.dsrl_file
 
@@ -108,3 +113,20 @@ def redirect(sha256: str, size: int) -> Callable[[Handler], None]:
         handler.answer(302, b"", Location=where, X_Linked_ETag=f'"{sha256}"', X_Linked_Size=size, Content_Length=0)
 
     return answer
+
+
+def refused(match: str) -> InputError:
+    with pytest.raises(InputError, match=match) as error:
+        load(HOPPER, "dsrl")
+    assert "\n" not in str(error.value)
+    return error.value
+
+
+def begin(path: Path, server: Server, cut: int) -> None:
+    """A download that was stopped after `cut` bytes."""
+    server.usual = whole(ranges=False, cut=cut)
+    refused(f"broke off after {cut} of {len(server.content)} bytes")
+    assert path.with_name(NAME + ".part").stat().st_size == cut
+    assert not path.exists()
+    server.usual = whole()
+    server.ranges.clear()

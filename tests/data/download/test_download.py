@@ -11,8 +11,19 @@ import pytest
 from deep.data import dataset as datasets
 from deep.data import http_download as http_file
 from deep.data.dataset import load, save
-from tests.data.download.conftest import begin, refused
-from tests.data.download.server import NAME, Handler, broken_chunk, fixed, garbage, redirect, reset, stall, whole
+from tests.data.download.server import (
+    NAME,
+    Handler,
+    begin,
+    broken_chunk,
+    fixed,
+    garbage,
+    redirect,
+    refused,
+    reset,
+    stall,
+    whole,
+)
 from tests.support.recordings import HOPPER, recording
 
 

@@ -7,8 +7,7 @@ import socket
 import pytest
 
 from deep.data.dataset import load, save
-from tests.data.download.conftest import begin, refused
-from tests.data.download.server import NAME, fixed, whole
+from tests.data.download.server import NAME, begin, fixed, refused, whole
 from tests.support.recordings import HOPPER, recording
 
 

@@ -1,0 +1,39 @@
+"""What makes a test lighter and takes nothing from what it checks; each is a decorator, or a `with` block."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import jaxtyping
+
+from deep.tasks import TASKS
+from tests.support.builders import SHORT
+
+
+@contextmanager
+def short_episodes(steps: int = SHORT, task: str = "HopperVel") -> Iterator[None]:
+    """Episodes of the task end after so many steps, in the simulator and in the learned dynamics.
+
+    For a test that does not depend on their length: the trajectories of `small_dataset` have `SHORT` steps, and the
+    other 960 steps of HopperVel's own episodes take most of a test's time.
+    """
+    row = TASKS[task]
+    TASKS[task] = replace(row, episode_length=steps)
+    try:
+        yield
+    finally:
+        TASKS[task] = row
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Shapes and types are not checked at run time.
+
+    For a test of many updates or of a whole command: shapes do not depend on the number of steps, and the unit tests
+    of the same functions check them.
+    """
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)

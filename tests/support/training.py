@@ -1,0 +1,85 @@
+"""Two phases of a random walk, and every phase of a method without the trainer."""
+
+from functools import partial
+
+import torch
+
+from deep.core.phase import Hook, Phase
+from deep.core.randomness import RandomInput, draw_block
+from deep.runs.folder import RunFolder
+
+
+class Walk:
+    """Two phases of a random walk; the second starts from what its `begin` makes of the first."""
+
+    def __init__(self, stop_at: int | None = None, poison_at: int | None = None) -> None:
+        self.x = torch.zeros(2)
+        self.y = torch.zeros(2)
+        self.hooked: list[int] = []
+        self.stop_at, self.poison_at, self.updates = stop_at, poison_at, 0
+
+    def phases(self) -> list[Phase]:
+        draws = {"noise": RandomInput("normal", ())}
+        hook = Hook(100, self._hook)
+        return [
+            Phase("first", 230, (0, 1), draws, self._move(self.x)),
+            Phase("second", 170, (0, 1), draws, self._move(self.y), self._begin, [hook]),
+        ]
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        return {"x": self.x, "y": self.y}
+
+    def _begin(self) -> None:
+        self.y.copy_(2 * self.x)
+
+    def _hook(self, step: int) -> dict[str, torch.Tensor]:
+        self.hooked.append(step)
+        return {"looked": self.y.clone()}
+
+    def _move(self, tensor):
+        def update(step, draws):
+            self.updates += 1
+            if self.updates == self.stop_at:
+                raise KeyboardInterrupt
+            tensor.add_(draws["noise"] * (1 + step))
+            bad = self.updates == self.poison_at
+            return {"position": tensor + torch.tensor([0, float("nan") if bad else 0])}
+
+        return update
+
+
+def folder_in(path, resume=False) -> RunFolder:
+    folder = RunFolder(path)
+    folder.open({"identity": {"seed": 0}}, resume)
+    return folder
+
+
+def run_phases(experiment, steps: int) -> None:
+    for phase in experiment.phases():
+        phase.on_start()
+        draws = draw_block(phase.draws, phase.seeds, phase.name, 0, steps, experiment.device)
+        for hook in phase.hooks:
+            hook.call(0)
+        for step in range(steps):
+            phase.update(torch.tensor(float(step)), {name: block[step] for name, block in draws.items()})
+
+
+def compare(build, options: tuple[str, ...], steps: int, tolerance: float) -> None:
+    company = build("--seeds", "3", "5", "--cost-limits", "4", "9", *options)
+    alone = build("--seeds", "5", "--cost-limits", "9", *options)
+    for experiment in (company, alone):
+        run_phases(experiment, steps)
+    together, single = company.tensors(), alone.tensors()
+    rows = {1: slice(None), 2: slice(1, 2), 4: slice(3, 4)}  # of seeds, of replicas
+    compared = 0
+    for name, tensor in single.items():
+        if tensor.dim() == 0:
+            continue
+        members = len(tensor) if name.startswith("dynamics") else 1
+        index = slice(members, 2 * members) if members > 1 else rows[len(together[name])]
+        said = partial("{}: {}".format, name)
+        torch.testing.assert_close(together[name][index], tensor, atol=tolerance, rtol=tolerance, msg=said)
+        compared += 1
+    assert compared >= 4
+    # A negative control: the other seed's replica is another run.
+    assert not torch.allclose(together["policy.theta"][0], single["policy.theta"][0], atol=tolerance)
