@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from deep.data.dataset import OfflineDataset, save
+from deep.data.dataset import OfflineDataset
+from deep.data.load import save
 from deep.runs.experiment import Experiment
 
 # One thread: the networks here are tiny, and equality of results must not depend on how work is split.

@@ -37,7 +37,8 @@ from tqdm import tqdm
 from deep.collect.pipeline import Plan, assemble, finished, run
 from deep.collect.recipes import Settings, limits, recipe
 from deep.core.files import Lock
-from deep.data.dataset import OfflineDataset, load, save, save_packed
+from deep.data.dataset import OfflineDataset
+from deep.data.load import load, save, save_packed
 from deep.tasks import find_task
 from theory.support.errors import InputError, exit_on_input_error
 from theory.support.files import write_whole, writing

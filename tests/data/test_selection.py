@@ -73,7 +73,7 @@ def test_the_cost_critics_learn_from_all_data_whatever_is_cloned(build):
 
 @pytest.mark.parametrize("anchor", ["diffusion", "mse", "none"])
 def test_what_holds_the_policy_to_the_data(build, anchor):
-    experiment = build("--cost-limits", "4", "--policy-states", "data", "--anchor", anchor)
+    experiment = build("--cost-limits", "4", "--policy-states", "all", "--anchor", anchor)
     method = experiment.method
     phase, draws = drawn(experiment, -1)
     phase.on_start()

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from deep.core.randomness import draw_block
-from deep.data.dataset import OfflineDataset, save
+from deep.data.dataset import OfflineDataset
+from deep.data.load import save
 from deep.data.replay import RowTable
 from deep.data.selection import consistent_best, rows_of
 from theory.support.errors import InputError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deep.data import download
-from deep.data.dataset import load, save
+from deep.data.load import load, save
 from tests.data.download.server import NAME, Server, whole
 from tests.support.recordings import HOPPER, recording
 from theory.support.errors import InputError
