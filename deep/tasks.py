@@ -25,8 +25,8 @@ Family = Literal["velocity", "navigation", "bullet", "custom"]
 family of the task that `deep.data.custom` derives from a custom data set."""
 
 COST_ROUNDING = 1e-6
-"""The relative rounding of a sum of costs. Data hold costs in float32, each off by at most 6e-8 of itself, and so is their
-sum; the rest is for costs that were computed in float32."""
+"""The relative rounding of a sum of costs. Data hold costs in float32, each off by at most 6e-8 of itself, and so is
+their sum; the rest is for costs that were computed in float32."""
 
 
 def within_limit(costs: ArrayLike, limit: ArrayLike) -> np.ndarray:
@@ -102,7 +102,9 @@ class Task:
     def normalised_cost(self, costs: ArrayLike, limit: float) -> np.ndarray:
         """DSRL's cost score C = (cost + e) / (limit + e), elementwise, with e = 1 when limit = 0 and e = 0 otherwise.
 
-        An episode satisfies the limit when C <= 1, up to rounding (`within_limit`). Raises `InputError` for a negative or non-finite limit.
+        An episode satisfies the limit when C <= 1, up to rounding (`within_limit`).
+
+        Raises `InputError` for a negative or non-finite limit.
         """
         if not 0 <= limit < np.inf:
             raise InputError(f"cost limit {limit} is not accepted: it must be a finite number of at least 0")

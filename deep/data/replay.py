@@ -128,8 +128,8 @@ def moments(values: Float[NDArray, "rows size"]) -> tuple[Float[NDArray, " size"
 def discounted_to_go(data: OfflineDataset, signal: NDArray, gamma: float) -> Float[NDArray, " transitions"]:
     """sum_k gamma^k signal_{t+k} to the end of each trajectory.
 
-    After a timeout the sum continues at the trajectory's mean rate, signal_mean / (1 - gamma); after a terminal state it
-    is zero.
+    After a timeout the sum continues at the trajectory's mean rate, signal_mean / (1 - gamma); after a terminal state
+    it is zero.
     """
     to_go = np.empty(len(signal), dtype=np.float64)
     for start, length in zip(data.starts, data.lengths, strict=True):

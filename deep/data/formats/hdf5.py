@@ -1,8 +1,7 @@
 """HDF5 files: opened with every fault named in one sentence, and written whole or not at all.
 
-What `inspect` accepts lies inside the file and is allocated in full, so that the hash of the file covers all of it. HDF5
-reads values that were never written, or whose source is missing, as zeros; a cost of zero is the one value that must
-never be invented here.
+What `inspect` accepts lies inside the file and is allocated in full, so that the hash of the file covers all of it.
+HDF5 reads values that were never written, or whose source is missing, as zeros; a cost of zero must never be invented.
 
 Texts of variable length lie in a heap without checksums, and where that heap is damaged the HDF5 library crashes or
 never returns. Attributes that hold such texts are therefore left unread, and none are written.
@@ -31,6 +30,7 @@ LARGEST_RATIO = 1100
 UNSUSPICIOUS_BYTES = 1 << 28
 """Arrays below this size are read whatever their compression."""
 _LINK_DEPTH = 16
+_SHOWN_SOURCES = 3
 _FAULTS = (OSError, RuntimeError, KeyError, ValueError, TypeError, ArithmeticError, MemoryError, SystemError)
 """What h5py raises, depending on the damage."""
 
@@ -112,9 +112,13 @@ def inspect(file: h5py.File, key: str, name: str, dtypes: Collection[str] = ()) 
     if dtypes and str(item.dtype) not in dtypes:
         raise_input_error(name, f"has {key} of type {item.dtype}", f"{' or '.join(dtypes)} is accepted")
     plan = item.id.get_create_plist()
-    if plan.get_layout() == h5d.VIRTUAL or plan.get_external_count():
-        kind = "as a virtual data set" if plan.get_layout() == h5d.VIRTUAL else "in external storage"
-        raise_input_error(name, f"has {key} {kind}, with values in other files", "arrays inside the file are accepted")
+    virtual = plan.get_layout() == h5d.VIRTUAL
+    if virtual or plan.get_external_count():
+        kind = "as a virtual data set" if virtual else "in external storage"
+        sources = [source.file_name for source in item.virtual_sources()] if virtual else [x[0] for x in item.external]
+        shown = ", ".join(str(source) for source in list(dict.fromkeys(sources))[:_SHOWN_SOURCES])
+        found = f"has {key} {kind}, with values in other files ({shown})"
+        raise_input_error(name, found, "arrays inside the file are accepted")
     _check_filters(plan, key, name)
     _check_allocation(item, plan.get_layout(), key, name)
     return item

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from deep.data import load as datasets
 from deep.data import http_download as http_file
+from deep.data import load as datasets
 from deep.data.load import load, save
 from tests.data.download.conftest import begin, refused
 from tests.data.download.server import NAME, Handler, broken_chunk, fixed, garbage, redirect, reset, stall, whole
