@@ -88,7 +88,8 @@ def _locate(task: Task, which: str | Path) -> tuple[str, Path]:
 def _load(task: Task, path: Path, source: str, name: str) -> OfflineDataset:
     """The data set in the file at `path`, which an error calls `name`."""
     fields, sha256 = read(path, name)
-    if (recorded := fields.pop("task") or task.name) != task.name:
+    recorded = fields.pop("task")
+    if recorded is not None and str(recorded) != task.name:
         raise_input_error(name, f"was recorded on {recorded}", f"data of {task.name} are accepted here")
     if "next_observations" not in fields:
         raise_input_error(name, "has no array next_observations", "a file that has one is accepted")

@@ -43,8 +43,9 @@ def read(path: Path, name: str) -> dict[str, Any]:
         attributes, own = hdf5.attributes(file), hdf5.is_own(file)
         about = {key: attributes.pop(key, None) for key in ("task", "policies", "layout")} if own else {}
         attributes.pop(hdf5.MARK, None)
-        if about.get("layout") not in (None, "plain"):
-            hdf5.raise_input_error(name, f"has the layout {about['layout']!r}", "plain and packed are accepted")
+        layout = about.get("layout")
+        if layout is not None and str(layout) != "plain":
+            hdf5.raise_input_error(name, f"has the layout {str(layout)!r}", "plain and packed are accepted")
         keys = [key for key in KEYS if hdf5.has(file, key) or key != "next_observations"]
         shapes = {key: hdf5.inspect(file, key, name, _TYPES[key]).shape for key in keys}
         rows = shapes["rewards"][:1]

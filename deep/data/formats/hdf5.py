@@ -79,7 +79,7 @@ def is_own(file: h5py.File) -> bool:
     if MARK in file.attrs:
         return True
     packed_only = all(has(file, key) for key in ("lengths", "ends", "final_observations"))
-    return packed_only and attributes(file, ("layout",)).get("layout") == "packed"
+    return packed_only and str(attributes(file, ("layout",)).get("layout")) == "packed"
 
 
 def attributes(file: h5py.File, keys: Collection[str] | None = None) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def accepts(path: Path) -> bool:
     """Whether this is one of this project's files, and says that it is packed."""
     try:
         with hdf5.opened(path, str(path)) as file:
-            return hdf5.is_own(file) and hdf5.attributes(file, ("layout",)).get("layout") == "packed"
+            return hdf5.is_own(file) and str(hdf5.attributes(file, ("layout",)).get("layout")) == "packed"
     except InputError:
         return False
 
