@@ -104,7 +104,9 @@ def spoil_flags(path: Path, layout: str, rng: np.random.Generator) -> None:
     key = str(rng.choice(["terminals", "timeouts"] if layout == "plain" else ["ends", "lengths"]))
     with h5py.File(path, "r+") as file:
         values = np.asarray(file[key]).astype("i4")
-        values[rng.integers(len(values))] = rng.choice([-1, 2, 4, 1 << 30])
+        values[rng.integers(len(values))] = rng.choice(
+            [-1, 4, 1 << 30]
+        )  # none of them is a flag, an end or a length here
         del file[key]
         file[key] = values if layout == "plain" or key == "lengths" else values.astype("u1")
 
