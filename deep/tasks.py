@@ -1,12 +1,14 @@
 """The tasks, in one table: simulator, sizes, episode length, reference returns and cost limits.
 
-`python -m deep.tasks` lists them, and says which of them this machine can simulate.
+`python -m deep.tasks` lists them, with those that this machine can simulate.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -19,8 +21,20 @@ if TYPE_CHECKING:
 
 
 Family = Literal["velocity", "navigation", "bullet", "custom"]
-"""The kinds of simulators; the module `deep.simulators.<family>` makes each. "custom" is no row of the table: it is
-what `deep.data.custom` makes of a file that belongs to none."""
+"""The kinds of simulators; the module `deep.envs.<family>` makes each. No row of the table is "custom": this is the
+family of the task that `deep.data.custom` derives from a custom data set."""
+
+COST_ROUNDING = 1e-6
+"""The relative rounding of a sum of costs. Data hold costs in float32, each off by at most 6e-8 of itself, and so is
+their sum; the rest is for costs that were computed in float32."""
+
+
+def within_limit(costs: ArrayLike, limit: ArrayLike) -> np.ndarray:
+    """Whether episode costs satisfy a cost limit up to rounding, elementwise: cost <= limit (1 + 1e-6).
+
+    Ten costs of .1 in float32 sum to 1.0000000149 and satisfy the limit 1. A limit of 0 is satisfied by 0 alone.
+    """
+    return np.asarray(costs, dtype=np.float64) <= np.asarray(limit, dtype=np.float64) * (1 + COST_ROUNDING)
 
 
 @dataclass(frozen=True)
@@ -40,9 +54,9 @@ class Task:
         velocity_threshold: in the velocity tasks, a step costs 1 when the speed [m/s] exceeds this, else 0.
         cost_limits: the episode cost limits at which DSRL reports results.
         timeout_rate: the probability that a step times the episode out before `episode_length`; 0 on DSRL's tasks.
-        env: own data: the gymnasium id of the simulator, None if there is none.
-        action_low: own data: what the action -1 is in the units of the file and the simulator; empty: -1 itself.
-        action_high: own data: what the action 1 is there.
+        env: custom data sets: the gymnasium id of the simulator, None if there is none.
+        action_low: custom data sets: the action -1 in the units of the file and the simulator; empty: -1 itself.
+        action_high: custom data sets: the action 1 there.
     """
 
     name: str
@@ -63,7 +77,7 @@ class Task:
 
     @property
     def simulated(self) -> bool:
-        """Whether there is a simulator of it."""
+        """Whether the task has a simulator."""
         return self.family != "custom" or self.env is not None
 
     @property
@@ -88,7 +102,9 @@ class Task:
     def normalised_cost(self, costs: ArrayLike, limit: float) -> np.ndarray:
         """DSRL's cost score C = (cost + e) / (limit + e), elementwise, with e = 1 when limit = 0 and e = 0 otherwise.
 
-        An episode keeps the limit when C <= 1. Raises `InputError` for a negative or non-finite limit.
+        An episode satisfies the limit when C <= 1, up to rounding (`within_limit`).
+
+        Raises `InputError` for a negative or non-finite limit.
         """
         if not 0 <= limit < np.inf:
             raise InputError(f"cost limit {limit} is not accepted: it must be a finite number of at least 0")
@@ -159,20 +175,38 @@ TASKS = {
 METADRIVE = (
     "not supported, because DSRL makes these tasks with the discontinued package gym, which does not support numpy 2"
 )
+_SHOWN_LETTERS = 80
 _METADRIVE_NAMES = {
     f"{road}{traffic}" for road in ("easy", "medium", "hard") for traffic in ("sparse", "mean", "dense")
 }
 
 
+def spellings(task: Task) -> tuple[str, ...]:
+    """The names of a task of the table: the short one, DSRL's id, DSRL's name of the environment, Safety-Gymnasium's.
+
+    For instance HopperVel, OfflineHopperVelocityGymnasium-v1, SafetyHopperVelocityGymnasium-v1 and
+    SafetyHopperVelocity-v1.
+    """
+    environment = "Safety" + task.dsrl_id.removeprefix("Offline")
+    return tuple(dict.fromkeys((task.name, task.dsrl_id, environment, environment.replace("Gymnasium-", "-"))))
+
+
 def find_task(name: str) -> Task:
-    """The task with this short name or DSRL id; raises `InputError` for any other name."""
-    for task in TASKS.values():
-        if name in (task.name, task.dsrl_id):
-            return task
+    """The task with one of these names (`spellings`), in upper or lower case.
+
+    Raises `InputError` for any other name, with the closest one where there is one.
+    """
+    by_name = {spelling.casefold(): task for task in TASKS.values() for spelling in spellings(task)}
+    if task := by_name.get(name.casefold()):
+        return task
     if name in _METADRIVE_NAMES or "metadrive" in name.lower():
         raise InputError(f"task {name!r} is {METADRIVE}; accepted are {', '.join(TASKS)} and their DSRL ids")
+    close = get_close_matches(name.casefold(), by_name, n=1, cutoff=0.75)
+    shown = repr(name) if len(name) <= _SHOWN_LETTERS else repr(name[:_SHOWN_LETTERS]) + f" ... ({len(name)} letters)"
     raise InputError(
-        f"unknown task {name!r}: accepted are {', '.join(TASKS)} and their DSRL ids, such as {_example_id()}"
+        f"unknown task {shown}"
+        + (f", did you mean {by_name[close[0]].name}?" if close else "")
+        + f": accepted are {', '.join(TASKS)} and their ids in DSRL and Safety-Gymnasium, such as {_example_id()}"
     )
 
 
@@ -181,7 +215,7 @@ def make(task: Task, render_mode: str | None = None) -> gymnasium.Env:
 
     `reset(seed=...)` makes what follows depend on that seed and the actions alone, not on earlier episodes, and an
     episode times out after `task.episode_length` steps. Each family treats actions outside [-1, 1] in its own way,
-    which the modules in `deep.simulators` describe; data sets and policies here keep within.
+    which the modules in `deep.envs` describe; the actions of data sets and policies here lie inside.
 
     Args:
         task: a row of the table.
@@ -211,8 +245,10 @@ def _example_id() -> str:
     return next(iter(TASKS.values())).dsrl_id
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """List the tasks by family, and what is missing for them."""
+    description = "List the tasks with their sizes and reference returns, and which of them can be simulated here."
+    argparse.ArgumentParser(prog="python -m deep.tasks", description=description).parse_args(arguments)
     for family in get_args(Family):
         if family == "custom":
             continue

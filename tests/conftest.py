@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from deep.data.dataset import OfflineDataset, save
+from deep.data.dataset import OfflineDataset
+from deep.data.load import save
 from deep.runs.experiment import Experiment
 from tests.support import custom_lab, lighter
 from tests.support.builders import TINY, small_dataset

@@ -37,8 +37,9 @@ from tqdm import tqdm
 from deep.collect.pipeline import Plan, assemble, finished, run
 from deep.collect.recipes import Settings, limits, recipe
 from deep.core.files import Lock
-from deep.data.dataset import OfflineDataset, load, save, save_packed
-from deep.tasks import find_task
+from deep.data.dataset import OfflineDataset
+from deep.data.load import load, save, save_packed
+from deep.tasks import find_task, within_limit
 from theory.support.errors import InputError, exit_on_input_error
 from theory.support.files import write_whole, writing
 
@@ -166,7 +167,7 @@ def table(dataset: OfflineDataset) -> str:
         f"costs {costs.min():.0f} to {costs.max():.0f}, returns {returns.min():.0f} to {returns.max():.0f}"
     ]
     for limit in SHOWN_LIMITS:
-        eligible = costs <= limit
+        eligible = within_limit(costs, limit)
         best, several = returns[eligible].max(initial=-np.inf), len(np.unique(policies[eligible]))
         lines.append(f"cost <= {limit}: {eligible.sum()} trajectories of {several} policies, best return {best:.0f}")
     return "\n".join(lines)

@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
-from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check, opened, read
-from deep.data.formats import hdf5
+from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check
 from deep.data.formats.hdf5 import raise_input_error
-from deep.tasks import TASKS, Task
+from deep.data.load import read
+from deep.data.timeouts import drop_unknown_successors, with_successors
+from deep.tasks import COST_ROUNDING, Task
 from theory.support.errors import InputError
 
 Bounds = tuple[float, ...]
@@ -40,14 +40,6 @@ class CustomData:
     """Own data: upper bound of the actions; none: the simulator's, or 1."""
 
 
-def task_of(path: Path) -> Task | None:
-    """The task of the table that a file was recorded on, by its attribute or by the name that DSRL gives it."""
-    with opened(path, str(path)) as (file, _):
-        recorded = str(hdf5.attributes(file).get("task"))
-    by_file = {task.dsrl_file: task for task in TASKS.values()}
-    return TASKS.get(recorded) or by_file.get(path.name)
-
-
 def load_custom(path: Path, given: CustomData) -> tuple[Task, OfflineDataset, CustomData]:
     """Read a file that belongs to no task; the task it is taken for, its data, and `given` with nothing left open.
 
@@ -55,8 +47,8 @@ def load_custom(path: Path, given: CustomData) -> tuple[Task, OfflineDataset, Cu
     Raises `InputError` for a file that `deep.data.dataset.load` would refuse, and for options that do not fit it.
     """
     name = str(path)
-    with opened(path, name) as (file, sha256):
-        fields = read(file, name, optional=("next_observations",))
+    fields, sha256 = read(path, name)
+    del fields["task"]
     for key in ("observations", "actions"):
         if len(shape := fields[key].shape) != 2 or 0 in shape:
             raise_input_error(
@@ -68,13 +60,15 @@ def load_custom(path: Path, given: CustomData) -> tuple[Task, OfflineDataset, Cu
     given = _with_interface(given, action_size)
     fields["actions"] = _scaled(fields["actions"], given, name)
     # Most of the check has to come before anything can be inferred; the length is checked afterwards.
-    anything = Task(path.stem, "custom", "", "", fields["observations"].shape[1], action_size, rows, (0, 1), 0)
-    data = OfflineDataset(path.stem, **fields, source="file", path=path, sha256=sha256)
+    title = path.stem.encode("utf-8", "backslashreplace").decode()  # a name need not be UTF-8, and is printed
+    anything = Task(title, "custom", "", "", fields["observations"].shape[1], action_size, rows, (0, 1), 0)
+    data = OfflineDataset(title, **fields, source="file", path=path, sha256=sha256)
     check(data, anything, name)
-    longest = int(data.lengths.max())
+    data = drop_unknown_successors(data, name)
+    longest = int(recorded_lengths(data).max())
     given = replace(
         given,
-        episode_length=int(recorded_lengths(data).max()) if given.episode_length is None else given.episode_length,
+        episode_length=longest if given.episode_length is None else given.episode_length,
         reward_range=_reward_range(data.trajectory_returns) if given.reward_range is None else given.reward_range,
     )
     assert given.episode_length is not None
@@ -100,42 +94,9 @@ def load_custom(path: Path, given: CustomData) -> tuple[Task, OfflineDataset, Cu
     return task, data, given
 
 
-def with_successors(fields: dict[str, Any], name: str) -> dict[str, Any]:
-    """A file's fields with the next_observations that it lacks: the observations one row later.
-
-    What followed the last step of a trajectory is then unknown. Where it timed out, that step is left out and the one
-    before it becomes the last. Where it terminated, the step stays, for its reward and cost, and its own observation
-    stands for the next one, which no value depends on.
-    """
-    try:
-        ends = fields["terminals"] | fields["timeouts"]
-        kept = fields["terminals"] | ~ends
-        last = np.append(~kept[1:], False) & ~ends
-        known = np.roll(fields["observations"], -1, axis=0)
-        following = np.where(ends[:, None], fields["observations"], known)
-        arrays = {key: value[kept] for key, value in fields.items() if key not in ("policies", "provenance")}
-        arrays |= {"next_observations": following[kept], "timeouts": (fields["timeouts"] | last)[kept]}
-    except (ValueError, IndexError):
-        raise_input_error(name, "has arrays of different lengths", "one row for each transition is accepted in all")
-    if not kept.any():
-        raise_input_error(name, "has neither next_observations nor two steps in a row", "one of the two is needed")
-    dropped, ended = int((~kept).sum()), int(fields["terminals"].sum())
-    note = f"the row after each; the last steps of {dropped} trajectories that timed out are left out"
-    if costs := float(fields["costs"][~kept].sum()):
-        if not fields["costs"][kept].any():
-            accepted = "a file with next_observations is accepted"
-            raise_input_error(
-                name, "has costs only in the last steps of trajectories, after which nothing is known", accepted
-            )
-        most = float(fields["costs"][~kept].max())
-        note += f" with costs of {costs:g}, up to {most:g} in one, which no number of an episode's cost here includes"
-    note += f"; {ended} terminal steps repeat their observation"
-    return fields | arrays | {"policies": None, "provenance": {**fields["provenance"], "next_observations": note}}
-
-
 def recorded_lengths(data: OfflineDataset) -> Int[np.ndarray, " trajectory"]:
-    """The steps of each trajectory, with the last one that `with_successors` has left out where it timed out."""
-    return data.lengths + (~data.terminals[data.ends] if "next_observations" in data.provenance else 0)
+    """The steps of each trajectory, with the last one that `deep.data.timeouts` has left out."""
+    return data.lengths + (0 if data.shortened is None else data.shortened)
 
 
 def cost_limits(costs: np.ndarray) -> tuple[float, ...]:
@@ -165,9 +126,7 @@ def assumptions(task: Task, data: OfflineDataset) -> list[str]:
         if task.simulated
         else "no simulator: all results are foretold from the data (--env names a gymnasium id)",
     ]
-    if note := data.provenance.get("next_observations"):
-        lines.append(f"next_observations are missing: {note}")
-    return lines
+    return [*lines, *data.remarks]
 
 
 def _with_interface(given: CustomData, actions: int) -> CustomData:
@@ -218,6 +177,6 @@ def _reward_range(returns: np.ndarray) -> tuple[float, float]:
 
 
 def _up(value: float) -> float:
-    """The next number of two significant digits."""
+    """The next number of two significant digits; rounding of float32 costs does not reach the one after it."""
     unit = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return float(f"{math.ceil(value / unit - 1e-9) * unit:.6g}")
+    return float(f"{math.ceil(value / unit * (1 - COST_ROUNDING)) * unit:.6g}")

@@ -10,7 +10,6 @@ DSRL_DATASET_DIR is the folder of DSRL's files (default ~/.dsrl/datasets), DSRL_
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -23,6 +22,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from tqdm import tqdm
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 from deep.data.http_download import Broken, Version, ask
 from theory.support.errors import InputError
@@ -54,6 +58,8 @@ def download(path: Path, check: Callable[[Path], Any]) -> None:
     Raises:
         InputError: the file cannot be had, is damaged, or cannot be written; says what to fetch by hand, and whereto.
     """
+    if fcntl is None:
+        _give_up(url_of(path), path, "downloads need the file locks of Linux or macOS")
     url, part, record = url_of(path), path.with_name(path.name + ".part"), path.with_name(path.name + ".part.json")
     refusal = None
     try:
@@ -75,7 +81,8 @@ def download(path: Path, check: Callable[[Path], Any]) -> None:
 
 @contextmanager
 def _alone(record: Path) -> Iterator[BinaryIO]:
-    """The open record, once no other process has it; a lock goes with the process that holds it."""
+    """The open record, once no other process has it; a lock ends with the process that holds it."""
+    assert fcntl is not None
     while True:
         with record.open("a+b") as file:
             try:

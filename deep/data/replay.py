@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deep.data.dataset import OfflineDataset
+from theory.support.errors import InputError
+
+CONSTANT = 1e-6
+"""A feature whose standard deviation is smaller does not vary."""
 
 
 class Batch(NamedTuple):
-    """Transitions of every replica; observations are normalised, rewards scaled, `alive` is 0 after a terminal."""
+    """Transitions of every replica. Observations are normalised, rewards scaled; `not_terminal` is 0 in terminal steps,
+    else 1."""
 
     observations: Float[Tensor, "n batch obs"]
     actions: Float[Tensor, "n batch act"]
@@ -35,7 +40,7 @@ class RowTable:
 
     @classmethod
     def of(cls, choices: Sequence[NDArray[np.integer]], device: torch.device) -> "RowTable":
-        """From one array of row numbers per replica; an empty one is refused."""
+        """From one array of row numbers per replica; an empty one is rejected."""
         if any(len(rows) == 0 for rows in choices):
             raise ValueError("a replica has no transition to draw from")
         table = np.zeros((len(choices), max(len(rows) for rows in choices)), dtype=np.int64)
@@ -60,17 +65,18 @@ class Replay:
         device: torch.device,
         normalise_states: bool = True,
     ) -> None:
-        mean, std = data.observations.mean(axis=0), data.observations.std(axis=0)
-        std = np.where(std < 1e-6, 1.0, std).astype(np.float32)
-        if not normalise_states:
-            mean, std = np.zeros_like(mean), np.ones_like(std)
+        if len(data) < 2:
+            raise InputError(f"the data of {data.task} have {len(data)} transition: at least 2 are needed to train")
 
         def put(array: NDArray) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(device, torch.get_default_dtype())
 
+        mean, std = moments(data.observations)
+        if not normalise_states:
+            mean, std = np.zeros_like(mean), np.ones_like(std)
         self.mean, self.std = put(mean), put(std)
-        self.observations = put((data.observations - mean) / std)
-        self.next_observations = put((data.next_observations - mean) / std)
+        self.observations = self.normalise(put(data.observations))
+        self.next_observations = self.normalise(put(data.next_observations))
         self.actions = put(data.actions)
         self.rewards = put(data.rewards * reward_scale)
         self.costs = put(data.costs)
@@ -84,7 +90,7 @@ class Replay:
         return len(self.rewards)
 
     def normalise(self, observations: Tensor) -> Tensor:
-        """Raw observations as the networks see them."""
+        """Observations in the data's units, normalised: (o - mean) / std."""
         return (observations - self.mean) / self.std
 
     def rows(self, uniform: Float[Tensor, "n batch"], allowed: RowTable | None = None) -> Int[Tensor, "n batch"]:
@@ -108,11 +114,22 @@ class Replay:
         )
 
 
+def moments(values: Float[NDArray, "rows size"]) -> tuple[Float[NDArray, " size"], Float[NDArray, " size"]]:
+    """Mean and standard deviation of each column, summed in float64.
+
+    A column that does not vary, by less than 1e-6 or not at all, has the deviation 1, and where all its entries are
+    equal that entry as its mean: normalised, it is exactly 0.
+    """
+    mean, std = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+    constant = values.max(axis=0) == values.min(axis=0)
+    return np.where(constant, values[0], mean), np.where(constant | (std < CONSTANT), 1.0, std)
+
+
 def discounted_to_go(data: OfflineDataset, signal: NDArray, gamma: float) -> Float[NDArray, " transitions"]:
     """sum_k gamma^k signal_{t+k} to the end of each trajectory.
 
-    After a time-out the sum goes on at the trajectory's mean rate, signal_mean / (1 - gamma); after a terminal state it
-    is zero.
+    After a timeout the sum continues at the trajectory's mean rate, signal_mean / (1 - gamma); after a terminal state
+    it is zero.
     """
     to_go = np.empty(len(signal), dtype=np.float64)
     for start, length in zip(data.starts, data.lengths, strict=True):

@@ -11,7 +11,8 @@ from scipy.spatial import KDTree
 from torch import Tensor
 
 from deep.data.dataset import OfflineDataset
-from deep.data.replay import Replay, RowTable
+from deep.data.replay import Replay, RowTable, moments
+from deep.tasks import within_limit
 from theory.support.errors import InputError
 
 
@@ -31,10 +32,12 @@ class Selection:
         """Their numbers. Raises `InputError` where no trajectory keeps the limit."""
         if self.trajectories == "all":
             return np.arange(len(data.starts))
-        eligible = np.flatnonzero(data.trajectory_costs <= limit)
+        eligible = np.flatnonzero(within_limit(data.trajectory_costs, limit))
         if len(eligible) == 0:
             least = data.trajectory_costs.min()
-            raise InputError(f"no trajectory keeps the cost limit {limit:g}: the least cost in the data is {least:g}")
+            raise InputError(
+                f"no trajectory satisfies the cost limit {limit:g}: the least cost in the data is {least:.9g}"
+            )
         return (
             eligible
             if self.trajectories == "safe"
@@ -101,7 +104,7 @@ def consistent_best(
     best = eligible[returns[eligible].argmax()]
     floor = returns.min() + return_share * (returns[best] - returns.min())
     others = eligible[(returns[eligible] >= floor) & (eligible != best)]
-    scale = data.observations.std(axis=0) + 1e-6
+    scale = moments(data.observations)[1] + 1e-6
     best_rows = rows_of(data, np.array([best]))
     tree = KDTree(data.observations[best_rows] / scale)
 

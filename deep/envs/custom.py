@@ -1,7 +1,8 @@
-"""The simulator of one's own data: any registered gymnasium environment that says what a step costs."""
+"""The simulator of a custom data set: any registered gymnasium environment that reports the cost of each step."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from theory.support.errors import InputError
 
 
 class Interface(NamedTuple):
-    """What a registered environment says of itself."""
+    """What a registered environment states about itself."""
 
     episode_length: int | None
     action_low: tuple[float, ...]
@@ -29,13 +30,15 @@ def make(task: Task, render_mode: str | None = None) -> gymnasium.Env:
     if task.env is None:
         raise InputError(f"{task.name} has no simulator: --env names a gymnasium id whose steps report a cost")
     rendering.check_ranges(render_mode)
-    return TimeLimit(OwnEnv(task, render_mode), task.episode_length)
+    return TimeLimit(CustomEnv(task, render_mode), task.episode_length)
 
 
 def interface(name: str) -> Interface:
     """The time limit, if any, and the bounds of the actions of the environment with this gymnasium id."""
     env = _build(name, None)
-    actions, limit = env.action_space, gymnasium.spec(name.split(":")[-1]).max_episode_steps
+    # The registration has the limit; the environment itself, if it has one, knows the version that was made.
+    full_name = name.split(":")[-1] if env.unwrapped.spec is None else env.unwrapped.spec.id
+    actions, limit = env.action_space, gymnasium.spec(full_name).max_episode_steps
     if limit is None and env.spec is not None:
         limit = env.spec.max_episode_steps
     env.close()
@@ -54,7 +57,7 @@ def check(task: Task) -> None:
         env.close()
 
 
-class OwnEnv(gymnasium.Env[np.ndarray, np.ndarray]):
+class CustomEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     """A registered environment whose actions go from -1 to 1, which stand for the task's `action_low` and `_high`.
 
     A step's cost is `info["cost"]`, or the third of the six values that safety-gymnasium's environments return.
@@ -89,11 +92,17 @@ class OwnEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         else:
             observation, reward, terminated, truncated, info = values
             cost = info.get("cost")
-        if cost is None or not 0 <= float(cost) < np.inf:
-            found = "no cost" if cost is None else f"the cost {cost}"
-            raise InputError(f'--env {self.name} has {found} in a step\'s info: info["cost"] of at least 0 is accepted')
-        info = {**info, "cost": float(cost)}
-        return self._finite(observation), float(reward), bool(terminated), bool(truncated), info
+        number = _number(cost)
+        if number is None or not 0 <= number < np.inf:
+            found = "no cost" if cost is None else f"the cost {_line(cost)}"
+            raise InputError(
+                f'--env {self.name} has {found} in a step\'s info: info["cost"], one number of at least 0, is accepted'
+            )
+        reward_number = _number(reward)
+        if reward_number is None or not np.isfinite(reward_number):
+            raise InputError(f"--env {self.name} has the reward {_line(reward)}: one finite number is accepted")
+        info = {**info, "cost": number}
+        return self._finite(observation), reward_number, bool(terminated), bool(truncated), info
 
     def _finite(self, observation: Any) -> np.ndarray:
         if not np.isfinite(observation).all():
@@ -106,7 +115,7 @@ class OwnEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             yield
         except InputError:
             raise
-        except Exception as error:  # whatever a stranger's code may raise
+        except Exception as error:  # the code of an environment may raise anything
             raise InputError(
                 f"--env {self.name} cannot {what}: {type(error).__name__}: {_line(error)}; accepted is an environment "
                 "with gymnasium's interface"
@@ -124,14 +133,22 @@ class OwnEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 def _build(name: str, render_mode: str | None) -> gymnasium.Env:
     mode = {} if render_mode is None else {"render_mode": render_mode}
     try:
-        # Neither gymnasium's checker nor its time limit lets the six values of safety-gymnasium pass.
-        return gymnasium.make(name, disable_env_checker=True, max_episode_steps=-1, **mode)
-    except Exception as error:  # whatever a stranger's code may raise
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # gymnasium warns where it adds the version that an id lacks
+            # Neither gymnasium's checker nor its time limit accepts the six values of safety-gymnasium.
+            return gymnasium.make(name, disable_env_checker=True, max_episode_steps=-1, **mode)
+    except Exception as error:  # the code of an environment may raise anything
         raise InputError(
             f"--env {name} cannot be made ({type(error).__name__}: {_line(error)}): accepted is a registered gymnasium "
             "id, as MODULE:ID where importing MODULE registers it"
         ) from error
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _number(value: Any) -> float | None:
+    """A number, or an array of one; None for anything else."""
+    array = np.asarray(value)
+    return float(array.item()) if array.size == 1 and array.dtype.kind in "biuf" else None
+
+
+def _line(value: object) -> str:
+    return " ".join(str(value).split())

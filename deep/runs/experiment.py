@@ -19,8 +19,9 @@ from deep.core.files import read_json, read_tensors
 from deep.core.method import Act, Method, Policy, at_states
 from deep.core.phase import Phase
 from deep.core.problem import Problem
-from deep.data.custom import CustomData, load_custom, task_of
-from deep.data.dataset import OfflineDataset, load
+from deep.data.custom import CustomData, load_custom
+from deep.data.dataset import OfflineDataset
+from deep.data.load import load, task_of
 from deep.data.replay import Replay
 from deep.envs.counted import CountedSimulator
 from deep.methods.registry import Algorithm, spec_of

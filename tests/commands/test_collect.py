@@ -18,7 +18,7 @@ from deep.collect import pipeline as collection
 from deep.collect.pipeline import select
 from deep.collect.ppo import Learner, Multiplier, PPOConfig, gae
 from deep.collect.recipes import RECIPES, Settings, limits, recipe
-from deep.data.dataset import EMBEDDED, load
+from deep.data.load import EMBEDDED, load
 from deep.envs.vector import Step, VectorEnv
 from deep.envs.velocity_vector import VelocityVectorEnv
 from deep.tasks import find_task

@@ -269,7 +269,7 @@ def test_evaluate_refuses_a_run_that_is_not_finished_and_data_that_changed(datas
 
 
 def _rewrite(path: Path) -> None:
-    from deep.data.dataset import save
+    from deep.data.load import save
 
     save(path, small_dataset(seed=1))
 

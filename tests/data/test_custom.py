@@ -13,7 +13,8 @@ import torch
 from deep import train
 from deep.benchmark.ope_study.policies import FinishedRun
 from deep.benchmark.rows import collected, rows_of
-from deep.data.custom import CustomData, assumptions, cost_limits, load_custom, task_of
+from deep.data.custom import CustomData, assumptions, cost_limits, load_custom
+from deep.data.load import task_of
 from deep.envs import rollout as batched
 from deep.envs.custom import interface
 from deep.evaluate import __main__ as evaluate

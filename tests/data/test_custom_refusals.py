@@ -61,7 +61,7 @@ def late_costs(fields: dict[str, np.ndarray]) -> None:
         (broken_off, "stops in the middle of a trajectory"),
         (drop("costs"), "has no array costs"),
         (drop("timeouts"), "has no array timeouts"),
-        (cut, "has arrays of different lengths"),
+        (cut, r"has actions of shape \(359, 1\): 360 rows, as in rewards"),
         (flat, r"has observations of shape \(360,\)"),
         (late_costs, "has costs only in the last steps of trajectories"),
         (single_steps, "neither next_observations nor two steps in a row"),

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deep.data import dataset as datasets
-from deep.data.dataset import FLAGS, KEYS, load, save, save_packed
+from deep.data import load as datasets
+from deep.data.dataset import FLAGS, KEYS
+from deep.data.load import load, save, save_packed
 from tests.support.recordings import HOPPER, LENGTHS, arrays, each_layout, recording, write
 from theory.support.errors import InputError
 

@@ -8,7 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from deep.data.dataset import FLAGS, KEYS, load, save, save_packed
+from deep.data.dataset import FLAGS, KEYS
+from deep.data.formats.hdf5 import MARK
+from deep.data.load import load, save, save_packed
 from tests.support.recordings import HOPPER, arrays, recording
 from theory.support.errors import InputError
 
@@ -81,6 +83,7 @@ def test_bad_values_are_refused(tmp_path, change, sentence):
         for key in KEYS:
             file[key] = fields[key]
         file.attrs["policies"] = fields["policies"]
+        file.attrs[MARK] = 1
     with pytest.raises(InputError, match=sentence) as error:
         load(HOPPER, path)
     assert str(error.value).startswith(str(path))

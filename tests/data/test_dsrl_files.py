@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from deep.data.dataset import FLAGS, KEYS, OfflineDataset, load, save, save_packed
+from deep.data.dataset import FLAGS, KEYS, OfflineDataset
+from deep.data.load import load, save, save_packed
 from deep.tasks import TASKS, Task
 from tests.support.dsrl import dsrl_module
 from tests.support.recordings import HOPPER, arrays, recording
@@ -131,7 +132,7 @@ def test_large_actions_are_clipped_and_counted_where_the_simulator_clips_them(tm
 
 def test_large_actions_are_refused_on_a_velocity_task(tmp_path):
     path = write_as_dsrl(tmp_path / "file.hdf5", with_large_actions(HOPPER))
-    with pytest.raises(InputError, match=r"in row 3 of actions: actions inside \[-1, 1\] are accepted"):
+    with pytest.raises(InputError, match=r"in row 3 of actions, column .: actions inside \[-1, 1\] are accepted"):
         load(HOPPER, path)
 
 
@@ -140,7 +141,7 @@ def test_actions_that_are_no_numbers_are_not_clipped(tmp_path, value):
     dataset = with_large_actions(TASKS["CarCircle"])
     dataset.actions[20, 1] = value
     path = write_as_dsrl(tmp_path / "file.hdf5", dataset)
-    with pytest.raises(InputError, match=f"has {value} in row 20 of actions: finite numbers"):
+    with pytest.raises(InputError, match=f"has {value} in row 20 of actions, column 1: finite numbers"):
         load(TASKS["CarCircle"], path)
 
 

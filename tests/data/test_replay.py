@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from deep.data.replay import Replay, RowTable, discounted_to_go
+from deep.data.dataset import KEYS
+from deep.data.replay import Replay, RowTable, discounted_to_go, moments
+from theory.support.errors import InputError
 
 CPU = torch.device("cpu")
 
@@ -37,6 +39,38 @@ def test_a_constant_dimension_is_left_unscaled(dataset):
     assert replay.observations[:, 3].abs().max() == 0
 
 
+def test_statistics_are_those_of_float64_over_a_million_rows():
+    """Summed in float32, a feature at 1000 +- .1 has the mean 1008.9 and the deviation 8.9."""
+    rows = 1_000_000
+    z = np.random.default_rng(0).normal(size=rows)
+    values = np.stack([1000 + 0.1 * z, 50 + z, np.full(rows, 0.1), np.full(rows, 1e9)], axis=1).astype(np.float32)
+    mean, std = moments(values)
+    exact = values.astype(np.float64)
+    np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(std[:2], exact[:, :2].std(axis=0), rtol=1e-6)
+    assert std[2:].tolist() == [1, 1]
+    assert mean[2:].tolist() == values[0, 2:].tolist()
+
+
+def test_a_far_feature_is_normalised_in_the_replay(dataset):
+    z = np.random.default_rng(0).normal(size=200_000)
+    flags = np.zeros(len(z), dtype=bool)
+    flags[-1] = True
+    observations = np.stack([1000 + 0.1 * z, np.full(len(z), 0.1)], axis=1).astype(np.float32)
+    columns = {"observations": observations, "next_observations": observations, "actions": observations[:, :1] * 0}
+    columns |= {key: np.zeros(len(z), dtype=np.float32) for key in ("rewards", "costs")}
+    replay = Replay(dataclasses.replace(dataset, **columns, terminals=~flags & flags, timeouts=flags), 0.9, 1.0, CPU)
+    assert replay.observations[:, 0].double().mean().abs() < 1e-3
+    assert replay.observations[:, 0].double().std().item() == pytest.approx(1, abs=1e-3)
+    assert (replay.observations[:, 1] == 0).all()
+
+
+def test_one_transition_is_too_few(dataset):
+    one = {key: getattr(dataset, key)[-1:] for key in KEYS}
+    with pytest.raises(InputError, match="have 1 transition: at least 2 are needed to train"):
+        Replay(dataclasses.replace(dataset, **one), 0.9, 1.0, CPU)
+
+
 def test_observations_can_be_left_as_they_are(dataset):
     replay = Replay(dataset, 0.9, 1.0, CPU, normalise_states=False)
     raw = torch.from_numpy(dataset.observations)
@@ -53,7 +87,7 @@ def test_discounted_sums_by_hand(dataset):
         rewards = dataset.rewards[start : start + length].astype(float)
         terminal = bool(dataset.terminals[start + length - 1])
         kinds.add(terminal)
-        # Independent route: a power series, with the mean rate going on for ever after a time-out.
+        # Independent route: a power series, with the mean rate going on for ever after a timeout.
         powers = gamma ** np.arange(length)
         beyond = 0.0 if terminal else gamma**length * rewards.mean() / (1 - gamma)
         assert found[start] == pytest.approx(rewards @ powers + beyond)

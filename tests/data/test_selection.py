@@ -1,9 +1,16 @@
 """Whom DRCORL starts from, where its gradients are taken, and what holds it to the data."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
 from deep.core.randomness import draw_block
+from deep.data.custom import cost_limits
+from deep.data.selection import Selection
+from deep.tasks import within_limit
+from theory.support.errors import InputError
 
 
 def drawn(experiment, count: int):
@@ -40,6 +47,23 @@ def test_each_limit_has_a_clone_of_its_own_where_the_trajectories_depend_on_it(b
     assert (len(shared.clone.theta), len(own.clone.theta)) == (2, 4)
 
 
+def test_costs_of_a_tenth_that_add_up_to_the_limit_satisfy_it(dataset):
+    """Ten float32 costs of .1 sum to 1.0000000149."""
+    tenths = np.zeros_like(dataset.costs)
+    for start in dataset.starts:
+        tenths[start : start + 10] = 0.1
+    data = replace(dataset, costs=tenths)
+    assert data.trajectory_costs.min() > 1
+    assert len(Selection("safe").choose(data, 1.0)) == len(data.starts)
+    with pytest.raises(InputError, match=r"satisfies the cost limit 0\.99: the least cost .* 1\.00000001"):
+        Selection("safe").choose(data, 0.99)
+    assert cost_limits(data.trajectory_costs) == (1.0,)
+
+
+def test_the_rule_for_costs_and_limits():
+    assert within_limit([0, 1e-30, 1, 1.0000005, 1.00001], [0, 0, 1, 1, 1]).tolist() == [True, False, True, True, False]
+
+
 @pytest.mark.parametrize("states", ["all", "cloned"])
 def test_the_states_of_the_policys_gradients(build, states, monkeypatch):
     experiment = build("--cost-limits", "4", "--clone.trajectories", "safe", "--policy-states", states)
@@ -73,7 +97,7 @@ def test_the_cost_critics_learn_from_all_data_whatever_is_cloned(build):
 
 @pytest.mark.parametrize("anchor", ["diffusion", "mse", "none"])
 def test_what_holds_the_policy_to_the_data(build, anchor):
-    experiment = build("--cost-limits", "4", "--policy-states", "data", "--anchor", anchor)
+    experiment = build("--cost-limits", "4", "--policy-states", "all", "--anchor", anchor)
     method = experiment.method
     phase, draws = drawn(experiment, -1)
     phase.on_start()

@@ -66,17 +66,48 @@ def test_bad_limits_are_refused(limit: float):
 
 
 @each_task
-def test_a_task_is_found_by_either_name(task: Task):
+def test_a_task_is_found_by_each_of_its_names_in_any_case(task: Task):
     assert find_task(task.name) is task
     assert find_task(task.dsrl_id) is task
+    environment = task.dsrl_id.replace("Offline", "Safety")
+    for name in (environment, environment.replace("Gymnasium", "")):
+        assert find_task(name) is find_task(name.upper()) is find_task(name.lower()) is task
 
 
-@pytest.mark.parametrize("name", ["", "Hopper", "hoppervel", "HopperVel ", "OfflineHopperVelocityGymnasium-v0"])
-def test_an_unknown_task_is_refused_with_the_accepted_names(name: str):
+def test_no_two_tasks_share_a_name():
+    names = [name.casefold() for task in TASKS.values() for name in spellings(task)]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("", None),
+        ("Hopper", "HopperVel"),
+        ("HopperVel ", "HopperVel"),
+        ("HoperVel", "HopperVel"),
+        ("OfflineHopperVelocityGymnasium-v0", "HopperVel"),
+        ("SafetyPointGoal1-v1", "PointGoal1"),
+        ("x" * 500, None),
+    ],
+)
+def test_an_unknown_task_is_rejected_with_the_closest_and_the_accepted_names(name: str, meant: str | None):
     with pytest.raises(InputError) as error:
         find_task(name)
-    assert repr(name) in str(error.value)
+    assert repr(name[:80]) in str(error.value)
+    assert ("did you mean" in str(error.value)) == (meant is not None)
+    assert meant is None or f"did you mean {meant}?" in str(error.value)
     assert all(accepted in str(error.value) for accepted in TASKS)
+    assert len(str(error.value)) < 1000
+
+
+def test_help_is_help_alone():
+    done = subprocess.run([sys.executable, "-m", "deep.tasks", "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: python -m deep.tasks")
+    assert "HopperVel" not in done.stdout
+    assert (
+        subprocess.run([sys.executable, "-m", "deep.tasks", "--no"], capture_output=True, check=False).returncode == 2
+    )
 
 
 def listing(program: str) -> str:

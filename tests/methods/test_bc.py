@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from deep.core.randomness import draw_block
-from deep.data.dataset import save
+from deep.data.load import save
 from deep.data.replay import RowTable
 from deep.data.selection import consistent_best, rows_of
 from tests.support.builders import two_gaits

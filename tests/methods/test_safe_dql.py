@@ -11,7 +11,8 @@ import torch
 from deep import train
 from deep.core.method import act_in_parts, at_states
 from deep.core.randomness import draw_block
-from deep.data.dataset import OfflineDataset, save
+from deep.data.dataset import OfflineDataset
+from deep.data.load import save
 from deep.evaluate import __main__ as evaluate
 from deep.methods.parts.critics import episodic_to_discounted
 from deep.methods.safe_dql.acting import SafeDQLPolicy, acting_noise

@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.optimize import brentq
 
-from deep.data.dataset import OfflineDataset, save
+from deep.data.dataset import OfflineDataset
+from deep.data.load import save
 from deep.ope.baselines import baseline_estimators
 from deep.ope.dice import Dice, DiceConfig, occupancy_ratio
 from deep.ope.features import fourier_features

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from deep.core.randomness import draw_block
-from deep.data.dataset import OfflineDataset, save
+from deep.data.dataset import OfflineDataset
+from deep.data.load import save
 from deep.data.selection import Selection, rows_of
 from deep.evaluate.scores import offline_costs
 from deep.ope.baselines import baseline_estimators

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deep.data.dataset import KEYS, OfflineDataset, save, save_packed
+from deep.data.dataset import KEYS, OfflineDataset
+from deep.data.load import save, save_packed
 from deep.tasks import TASKS
 
 HOPPER = TASKS["HopperVel"]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from theory.support.errors import InputError
 
+_KEPT_LETTERS = 40
+
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
@@ -18,10 +20,17 @@ def writing(path: Path) -> Iterator[None]:
         raise InputError(f"{path} cannot be written ({reason}); what was there before is kept") from None
 
 
+def temporary_name(path: Path) -> Path:
+    """The name, beside `path`, under which its new content is gathered. It is short enough where `path` is.
+
+    The process's number keeps a process that is about to end from writing into its successor's file.
+    """
+    return path.with_name(f"{path.name[:_KEPT_LETTERS]}.{os.getpid()}.tmp")
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file whole or not at all; raises `InputError` where it cannot be written."""
-    # The process's number keeps a process that is about to end from writing into its successor's file.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_name(path)
     with writing(path):
         try:
             with temporary.open("wb") as file:

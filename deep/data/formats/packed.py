@@ -1,6 +1,6 @@
 """The packed layout: a data set of DSRL's kind in about a fifth of the bytes.
 
-It holds the transitions of the plain layout (`deep.data.dataset`), and is marked by the file attribute `layout =
+It holds the transitions of DSRL's layout (`deep.data.formats.dsrl`), and is marked by the file attribute `layout =
 "packed"`:
 
     observations, actions   (size, N) float16, one variable after the other: neighbours in time compress well
@@ -27,12 +27,31 @@ import numpy as np
 
 from deep.data.formats import hdf5
 from deep.data.formats.hdf5 import raise_input_error
+from theory.support.errors import InputError
 
 _COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
 
 
-def read(file: h5py.File, name: str) -> dict[str, Any]:
-    """The arrays of the plain layout, and `policies`; `name` is what a refusal calls the file."""
+def accepts(path: Path) -> bool:
+    """Whether this is one of this project's files, and says that it is packed."""
+    try:
+        with hdf5.opened(path, str(path)) as file:
+            return hdf5.is_own(file) and str(hdf5.attributes(file, ("layout",)).get("layout")) == "packed"
+    except InputError:
+        return False
+
+
+def read(path: Path, name: str) -> dict[str, Any]:
+    """The arrays of DSRL's layout, and `policies`; an error calls the file `name`."""
+    with hdf5.opened(path, name) as file:
+        attributes = hdf5.attributes(file)
+        about = {"task": attributes.pop("task", None), "provenance": attributes}
+        for key in ("layout", hdf5.MARK):
+            attributes.pop(key, None)
+        return _arrays(file, name) | about
+
+
+def _arrays(file: h5py.File, name: str) -> dict[str, Any]:
     lengths = hdf5.array(file, "lengths", name, ("int32",)).astype(np.int64)
     ends = hdf5.array(file, "ends", name, ("uint8",), lengths.shape)
     if lengths.ndim != 1 or not lengths.size or lengths.min() < 1:
@@ -42,35 +61,36 @@ def read(file: h5py.File, name: str) -> dict[str, Any]:
     count, rows, last = len(lengths), int(lengths.sum()), np.cumsum(lengths) - 1
 
     def halves(key: str, columns: int, size: int | None = None) -> np.ndarray:
-        size = size or (*hdf5.dataset(file, key, name).shape, 0)[0]
+        size = size or (*hdf5.inspect(file, key, name).shape, 0)[0]
         return hdf5.array(file, key, name, ("float16",), (size, columns)).T
 
+    rewards = hdf5.array(file, "rewards", name, ("float16",), (rows,))
     observations = halves("observations", rows)
     next_observations = np.roll(observations, -1, axis=0)
     next_observations[last] = halves("final_observations", count, observations.shape[1])
-    if str(hdf5.dataset(file, "costs", name).dtype) == "uint8":
+    if str(hdf5.inspect(file, "costs", name).dtype) == "uint8":
         bits = hdf5.array(file, "costs", name, ("uint8",), ((rows + 7) // 8,))
         costs = np.unpackbits(bits, count=rows).astype(np.float32)
     else:
-        costs = hdf5.array(file, "costs", name, ("float32",))
+        costs = hdf5.array(file, "costs", name, ("float32",), (rows,))
     flags = np.zeros((2, rows), dtype=bool)
     flags[:, last] = ends & 1, ends & 2
     return {
         "observations": np.ascontiguousarray(observations),
         "next_observations": np.ascontiguousarray(next_observations),
         "actions": np.ascontiguousarray(halves("actions", rows)),
-        "rewards": hdf5.array(file, "rewards", name, ("float16",)),
+        "rewards": rewards,
         "costs": costs,
         "terminals": flags[0],
         "timeouts": flags[1],
-        "policies": hdf5.array(file, "policies", name, ("int32",)) if "policies" in file else None,
+        "policies": hdf5.array(file, "policies", name, ("int32",)) if hdf5.has(file, "policies") else None,
     }
 
 
 def write(
     path: str | Path, fields: Mapping[str, np.ndarray], policies: np.ndarray | None, attributes: Mapping[str, Any]
 ) -> None:
-    """Write the arrays of the plain layout, already checked; raises `InputError` for values over 65504."""
+    """Write the arrays of DSRL's layout, already checked; raises `InputError` for values over 65504."""
     ends = np.flatnonzero(fields["terminals"] | fields["timeouts"])
     costs = fields["costs"]
     arrays = {

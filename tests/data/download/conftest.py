@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deep.data import download
-from deep.data.dataset import save
+from deep.data.load import save
 from tests.data.download.server import NAME, Server
 from tests.support.recordings import recording
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deep.data.dataset import load
+from deep.data.load import load
 from tests.support.recordings import HOPPER
 from theory.support.errors import InputError
 

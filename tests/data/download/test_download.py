@@ -8,9 +8,8 @@ import time
 
 import pytest
 
-from deep.data import dataset as datasets
 from deep.data import http_download as http_file
-from deep.data.dataset import load, save
+from deep.data.load import load, save
 from tests.data.download.server import (
     NAME,
     Handler,

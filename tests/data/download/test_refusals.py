@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from deep.data.dataset import load, save
+from deep.data.load import load, save
 from tests.data.download.server import NAME, begin, fixed, refused, whole
 from tests.support.recordings import HOPPER, recording
 

@@ -1,0 +1,150 @@
+"""Data sets found or downloaded, read in whatever format they have, checked and written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check
+from deep.data.download import download, folder, url_of
+from deep.data.formats import FORMATS, dsrl, hdf5, packed
+from deep.data.formats.dsrl import KEYS
+from deep.data.formats.hdf5 import raise_input_error
+from deep.data.timeouts import drop_unknown_successors
+from deep.tasks import TASKS, Task, find_task
+
+EMBEDDED = Path(__file__).parent / "embedded"
+
+
+def load(task: Task, which: str | Path = "auto") -> OfflineDataset:
+    """Read and check a data set of the task.
+
+    The last step of a trajectory that timed out is left out where its next observation is none
+    (`deep.data.timeouts`); `remarks` then says so.
+
+    Actions outside [-1, 1] are rejected on the velocity tasks, whose reward charges for the action as it was given, and
+    clipped on the others, as their simulators clip them first of all: the transition is then one of the clipped action.
+    (DSRL's public files of Bullet tasks hold such actions, and its authors advise to clip them: issue 5 of DSRL. On
+    Bullet's Ant the recorded reward charges for the unclipped action, and is a lower bound on the clipped one's.)
+
+    Args:
+        task: the task whose observation and action sizes the data must have.
+        which: "dsrl" for DSRL's own file in the folder DSRL_DATASET_DIR (default ~/.dsrl/datasets), downloaded into it
+            where it is missing (`deep.data.download`); "embedded" for the one that comes with this package; "auto" for
+            the first of these that lies here, or a file's path.
+
+    Raises:
+        InputError: there is no such file and none can be had, or something in it is not as the format says.
+    """
+    source, path = _locate(task, which)
+    if source == "dsrl" and not os.path.exists(path):
+        download(path, partial(_load, task, source=source, name=url_of(path)))
+    return _load(task, path, source=source, name=str(path))
+
+
+def save(path: str | Path, dataset: OfflineDataset) -> None:
+    """Write DSRL's layout (float32 and bool, gzip); `policies` and `provenance` become attributes.
+
+    Raises `InputError` for data that `load` would reject or change. An existing file is replaced once the new one is
+    complete.
+    """
+    check(dataset, find_task(dataset.task), f"the data for {path}")
+    attributes = _attributes(dataset) | ({} if dataset.policies is None else {"policies": dataset.policies})
+    dsrl.write(path, {key: getattr(dataset, key) for key in KEYS}, attributes)
+
+
+def save_packed(path: str | Path, dataset: OfflineDataset) -> None:
+    """Write the packed layout (`deep.data.formats.packed`). Raises `InputError` as `save` does, and for values over
+    65504."""
+    check(dataset, find_task(dataset.task), f"the data for {path}")
+    packed.write(path, {key: getattr(dataset, key) for key in KEYS}, dataset.policies, _attributes(dataset))
+
+
+def _attributes(dataset: OfflineDataset) -> dict[str, Any]:
+    return {"task": dataset.task} | dict(dataset.provenance)
+
+
+def _locate(task: Task, which: str | Path) -> tuple[str, Path]:
+    """The source's name and the path that `which` means."""
+    known = {"dsrl": folder() / task.dsrl_file, "embedded": EMBEDDED / f"{task.name}.hdf5"}
+    if which == "auto":
+        which = next((source for source, path in known.items() if os.path.exists(path)), "auto")
+    if which not in ("auto", *known):
+        return "file", Path(which).expanduser()
+    which = str(which)
+    if which == "auto" or (which == "embedded" and not os.path.exists(known[which])):
+        missing = {"auto": "no data", "embedded": "no embedded data"}[which]
+        ways = f"download DSRL's file {task.dsrl_file} into {folder()} with --dataset dsrl, collect data with "
+        ways += f"python -m deep.collect --task {task.name}, or name a file with --dataset FILE"
+        raise_input_error(missing, f"of {task.name} were found", ways)
+    return which, known[which]
+
+
+def _load(task: Task, path: Path, source: str, name: str) -> OfflineDataset:
+    """The data set in the file at `path`, which an error calls `name`."""
+    fields, sha256 = read(path, name)
+    recorded = fields.pop("task")
+    if recorded is not None and str(recorded) != task.name:
+        raise_input_error(name, f"was recorded on {recorded}", f"data of {task.name} are accepted here")
+    if "next_observations" not in fields:
+        raise_input_error(name, "has no array next_observations", "a file that has one is accepted")
+    clipped = _clip(fields["actions"]) if _simulator_clips(task) else {}
+    dataset = OfflineDataset(task.name, **(fields | clipped), source=source, path=path, sha256=sha256)
+    check(dataset, task, name)
+    return drop_unknown_successors(dataset, name)
+
+
+def read(path: Path, name: str) -> tuple[dict[str, Any], str]:
+    """The fields of the file at `path` in the first format that accepts it, and the file's hash.
+
+    Raises `InputError`, which calls the file `name`: it is of no format, or it changes while it is read.
+    """
+    _check_is_file(path, name)
+    try:
+        before, sha256 = os.stat(path), _hash(path)
+        found = next((each for each in FORMATS if each.accepts(path)), dsrl)  # whose sentence says what is missing
+        fields = found.read(path, name)
+        after = os.stat(path)
+    except OSError as error:
+        raise_input_error(name, f"cannot be read ({error})", "a complete, readable file is accepted")
+    if (before.st_size, before.st_mtime_ns, before.st_ino) != (after.st_size, after.st_mtime_ns, after.st_ino):
+        raise_input_error(name, "was changed while it was read", "a file that its writer has closed is accepted")
+    return fields, sha256
+
+
+def task_of(path: Path) -> Task | None:
+    """The task that a file was recorded on: by its attribute, in files of this project, or by DSRL's name for it."""
+    _check_is_file(path, str(path))
+    with hdf5.opened(path, str(path)) as file:
+        recorded = hdf5.attributes(file, ("task",)).get("task") if hdf5.is_own(file) else None
+    by_file = {task.dsrl_file: task for task in TASKS.values()}
+    return TASKS.get(str(recorded)) or by_file.get(path.name)
+
+
+def _check_is_file(path: Path, name: str) -> None:
+    if not os.path.isfile(path):
+        raise_input_error(
+            name, "is not a file" if os.path.exists(path) else "does not exist", "an HDF5 file is accepted"
+        )
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _simulator_clips(task: Task) -> bool:
+    return task.family != "velocity"
+
+
+def _clip(actions: np.ndarray) -> dict[str, Any]:
+    """The actions as the simulator applies them, and how many it changes; `check` rejects bad arrays."""
+    if actions.ndim != 2 or not np.isfinite(actions).all():
+        return {}
+    outside = (np.abs(actions) > 1 + ACTION_TOLERANCE).any(axis=1)
+    return {"actions": actions.clip(-1, 1), "clipped": int(outside.sum())}

@@ -1,0 +1,40 @@
+"""The tasks under their gymnasium ids. Importing this module registers them:
+
+    import gymnasium
+    import deep.envs.gymnasium_ids
+    env = gymnasium.make("SafetyHopperVelocity-v1")           # Safety-Gymnasium's id
+    env = gymnasium.make("OfflineHopperVelocityGymnasium-v1")  # DSRL's id
+
+or `gymnasium.make("deep.envs.gymnasium_ids:SafetyHopperVelocity-v1")`. Each step reports its cost in `info["cost"]`
+(`deep.tasks.make`). An id that another package has registered already is left to that package.
+"""
+
+from __future__ import annotations
+
+import gymnasium
+
+from deep.tasks import TASKS, make, spellings
+
+
+class Creator:
+    """Makes one task's environment; gymnasium reads `metadata` before it does."""
+
+    def __init__(self, task: str) -> None:
+        self.task, self.metadata = task, {"render_modes": ["rgb_array"]}
+
+    def __call__(self, render_mode: str | None = None) -> gymnasium.Env:
+        return make(TASKS[self.task], render_mode)
+
+
+def register() -> None:
+    """Register every task of the table under its ids in DSRL and Safety-Gymnasium."""
+    for task in TASKS.values():
+        for name in spellings(task)[1:]:
+            if name not in gymnasium.registry:
+                limit = task.episode_length
+                gymnasium.register(
+                    name, entry_point=Creator(task.name), max_episode_steps=limit, disable_env_checker=True
+                )
+
+
+register()

@@ -1,0 +1,177 @@
+"""Damaged, truncated and disguised files: each one is rejected in a sentence or read with the content it had.
+
+A process of its own reads the files, so that a crash or a hang of the HDF5 library is a failed test and not the end of
+the tests.
+"""
+
+import multiprocessing
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from deep.data.custom import CustomData, load_custom
+from deep.data.dataset import KEYS, OfflineDataset
+from deep.data.load import load, task_of
+from tests.data.test_formats import BAD, each_array, grown
+from tests.support.recordings import HOPPER, recording, write
+from theory.support.errors import InputError
+
+SECONDS = 20
+"""A file that takes longer is a hang; all are read in a few milliseconds."""
+ALL, SAMPLE = 1000, 40
+Mutation = Callable[[Path, str, np.random.Generator], None]
+
+
+def key_of(layout: str, rng: np.random.Generator) -> str:
+    return str(rng.choice(each_array[layout]))
+
+
+def flip_bits(path: Path, layout: str, rng: np.random.Generator) -> None:
+    content = bytearray(path.read_bytes())
+    for place in rng.integers(0, len(content), rng.integers(1, 9)):
+        content[place] ^= 1 << rng.integers(8)
+    path.write_bytes(content)
+
+
+def flip_in_the_head(path: Path, layout: str, rng: np.random.Generator) -> None:
+    content = bytearray(path.read_bytes())
+    for place in rng.integers(0, min(len(content), 4096), rng.integers(1, 5)):
+        content[place] = rng.integers(256)
+    path.write_bytes(content)
+
+
+def truncate(path: Path, layout: str, rng: np.random.Generator) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: rng.integers(0, len(content))])
+
+
+def overwrite(path: Path, layout: str, rng: np.random.Generator) -> None:
+    """A stretch of zeros or of noise, as a bad sector leaves it."""
+    content = bytearray(path.read_bytes())
+    start, size = rng.integers(0, len(content)), rng.integers(1, 600)
+    piece = content[start : start + size]
+    content[start : start + size] = bytes(len(piece)) if rng.random() < 0.5 else rng.bytes(len(piece))
+    path.write_bytes(content)
+
+
+def disguise(path: Path, layout: str, rng: np.random.Generator) -> None:
+    """One of the cases of `test_formats`: never written, virtual, external, a link, a group, another type."""
+    change = list(BAD.values())[rng.integers(len(BAD))][0]
+    with h5py.File(path, "r+") as file:
+        change(file, key_of(layout, rng))
+
+
+def grow(path: Path, layout: str, rng: np.random.Generator) -> None:
+    with h5py.File(path, "r+") as file:
+        for key in set(rng.choice(each_array[layout], rng.integers(1, 4)).tolist()):
+            grown(file, key)
+
+
+def retype(path: Path, layout: str, rng: np.random.Generator) -> None:
+    """Another type that holds the same numbers, or does not."""
+    key = key_of(layout, rng)
+    with h5py.File(path, "r+") as file:
+        values = np.asarray(file[key])
+        del file[key]
+        with np.errstate(all="ignore"):
+            file[key] = values.astype(str(rng.choice(["f8", ">f4", "f2", "i1", "u8", "c8", "S3", "?"])))
+
+
+def reshape(path: Path, layout: str, rng: np.random.Generator) -> None:
+    key = key_of(layout, rng)
+    with h5py.File(path, "r+") as file:
+        values = np.asarray(file[key])
+        del file[key]
+        changes = [
+            values[1:],
+            values[..., None],
+            values.ravel(),
+            values[:0],
+            values.T,
+            np.repeat(values, 2, 0),
+        ]
+        file[key] = changes[rng.integers(len(changes))]
+
+
+def spoil_flags(path: Path, layout: str, rng: np.random.Generator) -> None:
+    """Another number in the flags, the ends, or the lengths."""
+    key = str(rng.choice(["terminals", "timeouts"] if layout == "plain" else ["ends", "lengths"]))
+    with h5py.File(path, "r+") as file:
+        values = np.asarray(file[key]).astype("i4")
+        values[rng.integers(len(values))] = rng.choice(
+            [-1, 4, 1 << 30]
+        )  # none of them is a flag, an end or a length here
+        del file[key]
+        file[key] = values if layout == "plain" or key == "lengths" else values.astype("u1")
+
+
+def attribute(path: Path, layout: str, rng: np.random.Generator) -> None:
+    with h5py.File(path, "r+") as file:
+        key = str(rng.choice(["layout", "policies", "task", "settings", "next_observations"]))
+        values = (3, np.arange(4), np.bytes_(b"odd"), "a text", h5py.Empty("f4"), np.zeros((2, 0)), 2.5)
+        file.attrs[key] = values[rng.integers(len(values))]
+
+
+MUTATIONS: tuple[Mutation, ...] = (
+    flip_bits, flip_in_the_head, truncate, overwrite, disguise, grow, retype, reshape, spoil_flags, attribute
+)  # fmt: skip
+HARMLESS = (attribute,)
+"""These may change what a file says about itself, and never the arrays."""
+
+
+def outcome(path: Path) -> str | OfflineDataset:
+    """The sentence that rejects the file, or its content."""
+    found: str | OfflineDataset
+    try:
+        found = load(HOPPER, path)
+    except InputError as error:
+        found = str(error)
+    for read in (task_of, lambda path: load_custom(path, CustomData())):
+        with suppress(InputError):
+            read(path)
+    return found
+
+
+@pytest.fixture(scope="module")
+def reader():
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert "does not exist" in pool.submit(outcome, Path("absent")).result()  # imports take longer than a file
+        yield pool
+
+
+def check_files(numbers: range, folder: Path, reader: ProcessPoolExecutor) -> int:
+    """How many of the files with these numbers are rejected; every other one has the content it had."""
+    rejected, written = 0, {}
+    for layout in each_array:
+        path = write(folder / f"{layout}.good", recording((5, 1, 60, 3)), layout)
+        written[layout] = path, load(HOPPER, path)
+    for number in numbers:
+        layout, rng = ("plain", "packed")[number // len(MUTATIONS) % 2], np.random.default_rng(number)
+        mutation, (good, content) = MUTATIONS[number % len(MUTATIONS)], written[layout]
+        path = Path(shutil.copy(good, folder / "file.hdf5"))
+        mutation(path, layout, rng)
+        found = reader.submit(outcome, path).result(timeout=SECONDS)
+        case = f"file {number}: {mutation.__name__} of a {layout} file"
+        if isinstance(found, str):
+            assert found.startswith(str(path)), case
+            assert "\n" not in found, case
+            rejected += 1
+            continue
+        for key in KEYS:
+            np.testing.assert_array_equal(getattr(found, key), getattr(content, key), err_msg=f"{case}: {key}")
+    return rejected
+
+
+def test_a_sample_of_mutated_files(tmp_path, reader):
+    assert check_files(range(SAMPLE), tmp_path, reader) > SAMPLE / 2
+
+
+@pytest.mark.exhaustive
+def test_a_thousand_mutated_files(tmp_path, reader):
+    assert check_files(range(ALL), tmp_path, reader) > ALL / 2
