@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deep.envs import legacy
-from deep.tasks import TASKS, Task, find_task, make
+from deep.tasks import TASKS, Task, find_task, make, spellings
 from tests.support.dsrl import dsrl_module
 from theory.support.errors import InputError
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from deep.data import http_download as http_file
+from deep.data import load as datasets
 from deep.data.load import load, save
 from tests.data.download.server import (
     NAME,
