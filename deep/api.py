@@ -189,7 +189,8 @@ def train(
         if value not in accepted:
             raise InputError(f"{name} {value!r}: accepted are {', '.join(accepted)}")
     options = parse(["--algorithm", algorithm, "--preset", preset])
-    named = {"task": task, "dataset": str(dataset), "seeds": tuple(seeds), "cost_limits": tuple(cost_limits)}
+    limits = tuple(float(limit) if isinstance(limit, int) else limit for limit in cost_limits)
+    named = {"task": task, "dataset": str(dataset), "seeds": tuple(seeds), "cost_limits": limits}
     named |= {"out": None if out is None else Path(out), "resume": resume, "episodes": episodes}
     for name, value in (named | settings).items():
         options = _with(options, name, value)
