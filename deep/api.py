@@ -23,9 +23,9 @@ from deep.tasks import Task, find_task, make
 from deep.train import Options, parse, run
 from theory.support.errors import InputError
 
-ALGORITHMS = ("drcorl", "safe_dql", "bc_all", "bc_safe", "bc_best")
-PRESETS = ("quick", "paper")
-SOURCES = ("auto", "embedded", "dsrl")
+_HINTS = typing.get_type_hints(Settings)
+ALGORITHMS: tuple[str, ...] = typing.get_args(_HINTS["algorithm"])
+PRESETS: tuple[str, ...] = typing.get_args(_HINTS["preset"])
 
 __all__ = [
     "OfflineDataset",
