@@ -18,6 +18,8 @@ from deep.tasks import TASKS
 from theory import FiniteCMDP
 from theory.support.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 TINY = {"steps": 2, "batch_size": 8, "dynamics.steps": 0}
 
 
