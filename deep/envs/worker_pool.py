@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import signal
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -108,7 +111,8 @@ class _Worker:
         context = mp.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, self.task, self.count), daemon=True)
-        self.process.start()
+        with _main_hidden(self.task):
+            self.process.start()
         theirs.close()
 
     def send(self, message: tuple[Any, ...]) -> None:
@@ -143,6 +147,23 @@ class _Worker:
         self.process.close()
         self.process = None
         return code
+
+
+@contextmanager
+def _main_hidden(task: Task) -> Iterator[None]:
+    """Let no new process import the caller's script, which without a `__main__` guard would do its work again.
+
+    The one exception is a gymnasium id without a module, as in `MyTask-v0`: the script may have registered it.
+    """
+    if task.env is not None and ":" not in task.env:
+        yield
+        return
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")  # spawning imports the file that this module names: none
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _serve(pipe: Connection, task: Task, count: int) -> None:

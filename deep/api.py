@@ -1,0 +1,309 @@
+"""The Python interface: `from deep import load_dataset, make_env, train, load_policy, evaluate`.
+
+A script needs no `if __name__ == "__main__":` line, unless it registers a gymnasium environment of its own itself.
+"""
+
+import dataclasses
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from deep.data.dataset import OfflineDataset
+from deep.evaluate.scores import evaluate as scores_of
+from deep.runs.experiment import Experiment, Settings, finished, resolve
+from deep.tasks import Task, find_task, make
+from deep.train import Options, parse, run
+from theory.support.errors import InputError
+
+_HINTS = typing.get_type_hints(Settings)
+ALGORITHMS: tuple[str, ...] = typing.get_args(_HINTS["algorithm"])
+PRESETS: tuple[str, ...] = typing.get_args(_HINTS["preset"])
+
+__all__ = [
+    "OfflineDataset",
+    "TrainedPolicy",
+    "TrainingResult",
+    "evaluate",
+    "load_dataset",
+    "load_policy",
+    "make_env",
+    "train",
+]
+
+
+@dataclass(frozen=True)
+class TrainedPolicy:
+    """The policy of one replica of a finished run: of one seed and one cost limit.
+
+    Attributes:
+        run: the folder of the run.
+        experiment: what the run trained, all replicas.
+        replica: the replica's number in it.
+    """
+
+    run: Path
+    experiment: Experiment
+    replica: int
+
+    @property
+    def seed(self) -> int:
+        """The seed of the training."""
+        return self.experiment.problem.replicas[self.replica].seed
+
+    @property
+    def cost_limit(self) -> float:
+        """The limit on the undiscounted cost of an episode."""
+        return self.experiment.problem.replicas[self.replica].cost_limit
+
+    @property
+    def task(self) -> Task:
+        """The task of the run."""
+        return self.experiment.task
+
+    def act(self, observation: ArrayLike) -> Float[np.ndarray, "*batch action"]:
+        """The action at one raw observation, or the actions at a batch of them.
+
+        Args:
+            observation: shape (observation_size,) or (batch, observation_size), as the environment returns it; it is
+                normalised here.
+
+        Returns:
+            Actions of shape (action_size,) or (batch, action_size), float64, in the environment's units: inside
+            [-1, 1] on DSRL's tasks, inside [action_low, action_high] with a custom data set.
+
+        Raises:
+            InputError: another shape, or a value that is not finite.
+        """
+        try:
+            raw = np.asarray(observation, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"an observation of {self.task.name} must be an array of numbers: {error}") from error
+        size = self.task.observation_size
+        if raw.ndim not in (1, 2) or raw.shape[-1] != size:
+            found = f"an observation of {self.task.name} has shape {raw.shape}"
+            raise InputError(f"{found}: accepted are ({size},) and (batch, {size})")
+        if not np.isfinite(raw).all():
+            raise InputError(f"an observation of {self.task.name} holds a value that is not finite")
+        batch = np.atleast_2d(raw)
+        if not len(batch):
+            return np.empty((0, self.task.action_size))
+        stacked = np.repeat(batch[None], len(self.experiment.problem.replicas), axis=0)
+        actions = self.task.in_own_units(self.experiment.act(stacked)[self.replica])
+        return actions if raw.ndim == 2 else actions[0]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training returned.
+
+    Attributes:
+        folder: the folder of the run; `deep.evaluate`, `deep.export` and `load_policy` take it.
+        summary: the content of summary.json.
+    """
+
+    folder: Path
+    summary: Mapping[str, Any]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One row of scores per replica: seed, cost_limit, reward (R), cost (C), safe, cost_return, and others."""
+        return list(self.summary["results"])
+
+    def policy(self, *, seed: int | None = None, cost_limit: float | None = None) -> TrainedPolicy:
+        """One of the trained policies, as `load_policy` reads it."""
+        return load_policy(self.folder, seed=seed, cost_limit=cost_limit)
+
+
+def load_dataset(name: str | Path, source: str = "auto") -> OfflineDataset:
+    """Read and check an offline data set.
+
+    Args:
+        name: a task (short name or DSRL id), such as "HopperVel", or the path of an HDF5 file. A file that belongs to
+            no task of the table is read as a custom data set.
+        source: with a task: "auto" (DSRL's file where it is on this machine, otherwise the embedded one), "embedded",
+            "dsrl" (downloaded where it is missing), or the path of a file recorded on that task.
+
+    Returns:
+        Arrays of n transitions: observations (n, o), next_observations (n, o), actions (n, a) in [-1, 1], rewards (n,),
+        costs (n,), terminals (n,), timeouts (n,).
+
+    Raises:
+        InputError: unknown task, no such file, or content that the format does not allow.
+    """
+    is_file = isinstance(name, Path) or Path(name).suffix in (".hdf5", ".h5") or Path(name).is_file()
+    task, dataset = ("auto", str(name)) if is_file else (str(name), str(source))
+    return resolve(Settings(method=None, task=task, dataset=dataset))[2]
+
+
+def make_env(task: str | Task, render_mode: Literal["rgb_array"] | None = None) -> gymnasium.Env[Any, Any]:
+    """The simulator of a task as a gymnasium environment; `info["cost"]` is the cost of a step.
+
+    Raises `InputError` for an unknown task, and where a package of the simulator is missing on this machine.
+    """
+    return make(task if isinstance(task, Task) else find_task(task), render_mode)
+
+
+def train(
+    task: str = "auto",
+    algorithm: str = "drcorl",
+    *,
+    dataset: str | Path = "auto",
+    preset: str = "quick",
+    seeds: Sequence[int] = (0,),
+    cost_limits: Sequence[float] = (),
+    out: str | Path | None = None,
+    resume: bool = False,
+    episodes: int = 20,
+    **settings: Any,
+) -> TrainingResult:
+    """Train a method offline, evaluate it in the task's simulator, and write the folder of the run.
+
+    The same run as `python -m deep.train`, with its progress on the screen.
+
+    Args:
+        task: short name or DSRL id; "auto": the task on which `dataset` was recorded, HopperVel without a file.
+        algorithm: "drcorl", "safe_dql", "bc_all", "bc_safe" or "bc_best".
+        dataset: "auto", "embedded", "dsrl" or the path of an HDF5 file.
+        preset: "quick" or "paper": the defaults of the algorithm's hyper-parameters.
+        seeds: one training per seed.
+        cost_limits: limits on the undiscounted cost of an episode; each seed is trained for each. Empty: those at
+            which DSRL reports the task.
+        out: folder of the run; None: runs/TASK-ALGORITHM.
+        resume: continue the run in that folder.
+        episodes: simulator episodes per replica in the final evaluation.
+        settings: further options of `python -m deep.train` by their names: `steps=2000`; a nested one with dots, as in
+            `**{"dynamics.steps": 0}`.
+
+    Raises:
+        InputError: an option or value that is not accepted, data that cannot be read, a folder that is in use.
+    """
+    for name, value, accepted in (("algorithm", algorithm, ALGORITHMS), ("preset", preset, PRESETS)):
+        if value not in accepted:
+            raise InputError(f"{name} {value!r}: accepted are {', '.join(accepted)}")
+    options = parse(["--algorithm", algorithm, "--preset", preset])
+    limits = tuple(float(limit) if isinstance(limit, int) else limit for limit in cost_limits)
+    named = {"task": task, "dataset": str(dataset), "seeds": tuple(seeds), "cost_limits": limits}
+    named |= {"out": None if out is None else Path(out), "resume": resume, "episodes": episodes}
+    for name, value in (named | settings).items():
+        options = _with(options, name, value)
+    folder = options.out or Path("runs") / f"{_task_name(options)}-{algorithm}"
+    return TrainingResult(folder, run(options))
+
+
+def load_policy(
+    run: str | Path | TrainingResult, *, seed: int | None = None, cost_limit: float | None = None
+) -> TrainedPolicy:
+    """The policy that a finished run trained for one seed and one cost limit.
+
+    Args:
+        run: the folder of the run, or what `train` returned.
+        seed: one of the run's seeds; None: its only seed.
+        cost_limit: one of the run's cost limits; None: its only cost limit.
+
+    Raises:
+        InputError: there is no finished run, or not exactly one replica has this seed and cost limit.
+    """
+    folder = run.folder if isinstance(run, TrainingResult) else Path(run)
+    experiment = finished(folder)[0]
+    replicas = experiment.problem.replicas
+    matching = [
+        number
+        for number, replica in enumerate(replicas)
+        if seed in (None, replica.seed) and cost_limit in (None, replica.cost_limit)
+    ]
+    if len(matching) != 1:
+        seeds, limits = sorted({r.seed for r in replicas}), sorted({r.cost_limit for r in replicas})
+        found = f"{len(matching)} policies in {folder} have seed {seed} and cost limit {cost_limit}"
+        raise InputError(f"{found}: accepted is one of the seeds {seeds} with one of the cost limits {limits}")
+    return TrainedPolicy(folder, experiment, matching[0])
+
+
+def evaluate(run: str | Path | TrainingResult | TrainedPolicy, episodes: int = 20) -> list[dict[str, Any]]:
+    """Score policies in the simulator on seeded episodes, and by the offline estimate where the run has one.
+
+    Args:
+        run: the folder of a finished run, what `train` returned, or one policy.
+        episodes: episodes per replica, at least 1, each of another start seed; the same seeds in every call.
+
+    Returns:
+        One row per replica, for a policy its row alone: seed, cost_limit, reward (R, normalised return), cost (C,
+        episode cost / limit), safe (C <= 1), reward_return, cost_return, episode_length, reward_ci, cost_ci, and the
+        offline estimates. A custom data set without a simulator has the offline estimates alone.
+
+    Raises:
+        InputError: there is no finished run, fewer than one episode, or the simulator is missing on this machine.
+    """
+    if episodes < 1:
+        raise InputError(f"episodes {episodes}: accepted is a number of at least 1")
+    if isinstance(run, TrainedPolicy):
+        return [scores_of(run.experiment, episodes)[1][run.replica]]
+    folder = run.folder if isinstance(run, TrainingResult) else Path(run)
+    return scores_of(finished(folder)[0], episodes)[1]
+
+
+def _task_name(options: Options[Any]) -> str:
+    """The short name of the task that the options mean."""
+    return resolve(options)[1].name
+
+
+def _with(options: Any, name: str, value: Any) -> Any:
+    """A (nested) dataclass of options with the one called `name` changed. Raises `InputError` for an unknown name."""
+    first, _, rest = name.partition(".")
+    holder = next((h for h in ("", "method", "custom") if first in _names(options, h)), None)
+    if holder is None:
+        known = sorted({n for h in ("", "method", "custom") for n in _names(options, h)} - {"method", "custom"})
+        raise InputError(f"unknown setting {name!r}: accepted are {', '.join(known)}")
+    if holder:
+        return _replace(options, holder, _with(getattr(options, holder), name, value))
+    if rest:
+        return _replace(options, first, _with(getattr(options, first), rest, value))
+    hint = typing.get_type_hints(type(options))[first]
+    value = tuple(value) if isinstance(value, list) else value
+    if not isinstance(hint, typing.TypeVar) and not _fits(value, hint):
+        raise InputError(f"{name} {value!r}: accepted is {hint if not isinstance(hint, type) else hint.__name__}")
+    return _replace(options, first, value)
+
+
+def _names(options: Any, holder: str) -> set[str]:
+    """The names of a dataclass's fields, or of those of the dataclass in its field `holder`."""
+    part = getattr(options, holder, None) if holder else options
+    return {field.name for field in dataclasses.fields(part)} if dataclasses.is_dataclass(part) else set()
+
+
+def _replace(options: Any, name: str, value: Any) -> Any:
+    try:
+        return dataclasses.replace(options, **{name: value})
+    except ValueError as error:  # the dataclass checks its values
+        raise InputError(str(error)) from error
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value has the annotated type; whole numbers pass for floats."""
+    kind, inner = typing.get_origin(hint), typing.get_args(hint)
+    if kind is typing.Annotated:
+        return _fits(value, inner[0])
+    if kind is Literal:
+        return value in inner
+    if kind in (typing.Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if kind is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if inner[-1] is Ellipsis:
+            return all(_fits(item, inner[0]) for item in value)
+        return len(value) == len(inner) and all(map(_fits, value, inner))
+    if hint in (int, float) and isinstance(value, bool | np.bool_):
+        return False
+    if hint is int:
+        return isinstance(value, int)
+    if hint is float:
+        return isinstance(value, int | float)
+    return hint is Any or isinstance(value, kind or hint)
