@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -211,8 +213,20 @@ def _example_id() -> str:
     return next(iter(TASKS.values())).dsrl_id
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None, prog: str = "python -m deep.tasks") -> None:
     """List the tasks by family, and what is missing for them."""
+    parser = argparse.ArgumentParser(
+        prog=prog, description="List the tasks by family; name what this machine lacks to simulate them."
+    )
+    parser.add_argument("--help-all", action="help", help="the same as --help")
+    parser.parse_args(arguments)
+    try:
+        _list()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _list() -> None:
     for family in get_args(Family):
         if family == "custom":
             continue

@@ -41,6 +41,9 @@ def read(kind: type[Kind], module: str, arguments: Sequence[str] | None, prog: s
     import tyro
 
     words = list(sys.argv[1:] if arguments is None else arguments)
+    started = sys.modules["__main__"].__spec__
+    if module == "__main__" and started is not None:
+        module = started.name  # python -m MODULE
     if "--help-all" in words:
         words = ["--help"]
     if not {"-h", "--help"} & set(words):

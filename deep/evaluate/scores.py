@@ -195,7 +195,8 @@ def doubts(experiment: Experiment) -> list[str]:
 def explanation(experiment: Experiment) -> list[str]:
     """What the columns of the table mean, and what they rest on, line by line."""
     task = experiment.task
-    dependencies = RESTS_ON_CLONE if isinstance(experiment.estimator, PairedRollouts) else ()
+    estimated = experiment.settings.dynamics.steps > 0
+    dependencies = RESTS_ON_CLONE if estimated and isinstance(experiment.estimator, PairedRollouts) else ()
     if not task.simulated and experiment.settings.dynamics.steps == 0:
         return ["Nothing was simulated and no dynamics were learned (--dynamics.steps 0): the other estimates are all."]
     if not task.simulated:
