@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -28,6 +29,9 @@ def command(saved: Callable[[], str]) -> Iterator[None]:
     try:
         with exit_on_input_error():
             yield
+    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (the interpreter flushes it when it exits)
+        sys.exit(1)
     except KeyboardInterrupt:
         print(f"\ninterrupted: {saved()}", file=sys.stderr, flush=True)
         sys.exit(INTERRUPTED)
