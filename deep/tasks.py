@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, get_args
@@ -245,10 +246,20 @@ def _example_id() -> str:
     return next(iter(TASKS.values())).dsrl_id
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None, prog: str = "python -m deep.tasks") -> None:
     """List the tasks by family, and what is missing for them."""
-    description = "List the tasks with their sizes and reference returns, and which of them can be simulated here."
-    argparse.ArgumentParser(prog="python -m deep.tasks", description=description).parse_args(arguments)
+    parser = argparse.ArgumentParser(
+        prog=prog, description="List the tasks by family; name what this machine lacks to simulate them."
+    )
+    parser.add_argument("--help-all", action="help", help="the same as --help")
+    parser.parse_args(arguments)
+    try:
+        _list()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _list() -> None:
     for family in get_args(Family):
         if family == "custom":
             continue

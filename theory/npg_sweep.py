@@ -45,10 +45,10 @@ class Sweep:
     grid: Grid = field(default_factory=Grid)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m theory.npg_sweep") -> None:
     """The command; wrong input ends in one sentence and exit code 2, Ctrl-C in one line and exit code 130."""
     with exit_on_input_error():
-        sweep = tyro.cli(Sweep, args=arguments, description=__doc__)
+        sweep = tyro.cli(Sweep, args=arguments, description=__doc__, prog=prog)
         if sweep.workers < 1:
             raise InputError(f"--workers must be at least 1, not {sweep.workers}.")
         grid = QUICK if sweep.quick else sweep.grid

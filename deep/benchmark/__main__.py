@@ -7,25 +7,23 @@ options: HopperVel on the embedded data at the smoke scale, which shows that all
 import dataclasses
 import json
 import os
+import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
 import tyro
 
-from deep.benchmark import curves, figures, latency, statistics, tables
 from deep.benchmark.jobs import Grid, Job, expand
-from deep.benchmark.rows import Row, Run, collected, grouped, rows_of, runs_of, with_run
-from deep.benchmark.running import MARKER, Outcome, run_all
-from deep.core.files import read_json
-from deep.core.provenance import commit, processor, versions
-from deep.envs.vector import cores
-from theory.support.cluster import connect
-from theory.support.errors import InputError, exit_on_input_error
+from deep.cli.command import command, read
+from theory.support.errors import InputError
 from theory.support.files import write_whole
-from theory.support.tables import write_table
+from theory.support.tables import Row, write_table
+
+if TYPE_CHECKING:  # imported after the command line has been checked, because torch takes seconds
+    from deep.benchmark.rows import Run
+    from deep.benchmark.running import Outcome
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Options:
     out: Path = Path("runs/benchmark")
     """Folder for the tables, and for the runs under runs/."""
     resume: bool = False
-    """Go on with the benchmark in that folder: jobs that are finished stay, the others go on."""
+    """Continue the benchmark in that folder: finished jobs stay, the others continue."""
     workers: int = 0
     """Local processes at a time; 0: one per core, or one where torch finds a GPU."""
     threads: int = 1
@@ -51,23 +49,36 @@ class Options:
     """Measure how long acting takes, as --study time does."""
 
 
-def main(arguments: list[str] | None = None) -> None:
-    with exit_on_input_error():
-        options = tyro.cli(Options, args=arguments, description=__doc__, prog="python -m deep.benchmark")
-        try:
-            failed = run(options)
-        except KeyboardInterrupt:
-            sys.exit("interrupted: the same command with --resume goes on")
-    if failed:
-        sys.exit(1)
+def main(arguments: list[str] | None = None, prog: str = "python -m deep.benchmark") -> None:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    begun: list[Path] = []
+
+    def saved() -> str:
+        if not begun:
+            return "nothing was trained"
+        again = shlex.join(words if "--resume" in words else [*words, "--resume"])
+        return f"finished jobs and the checkpoints of the others are saved in {begun[0]}; go on with: {prog} {again}"
+
+    with command(saved):
+        if run(read(Options, __name__, words, prog, description=__doc__), begun):
+            sys.exit(1)
 
 
-def run(options: Options) -> list[Outcome]:
-    """Run what is missing, write everything; returns the jobs that failed."""
+def run(options: Options, begun: list[Path] | None = None) -> "list[Outcome]":
+    """Run what is missing, write everything; returns the jobs that failed.
+
+    The folder is appended to `begun` as soon as the benchmark can be resumed there.
+    """
     if options.workers < 0 or options.threads < 1:
         raise InputError(
             f"--workers {options.workers}, --threads {options.threads}: accepted are at least 0 and at least 1"
         )
+    if not options.collect:
+        jobs = expand(options.grid)  # rejects wrong options before torch is imported
+    from deep.benchmark.rows import collected, runs_of
+    from deep.benchmark.running import MARKER, run_all
+    from theory.support.cluster import connect
+
     outcomes: list[Outcome] = []
     earlier: list[Row] = []
     out = options.out.resolve()
@@ -79,10 +90,11 @@ def run(options: Options) -> list[Outcome]:
         runs, earlier = collected(options.collect)
         out.mkdir(parents=True, exist_ok=True)
     else:
-        jobs = expand(options.grid)
         if options.dask is not None:
             connect(options.dask).close()  # an address that does not answer leaves no folder behind
         prepare(out, jobs, options)
+        if begun is not None:
+            begun.append(out)
         outcomes = run_all(jobs, out, options.workers or default_workers(), options.dask, options.threads)
         runs = runs_of(out, jobs)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
@@ -99,6 +111,10 @@ def run(options: Options) -> list[Outcome]:
 
 def prepare(out: Path, jobs: list[Job], options: Options) -> None:
     """Make the folder with its list of jobs; InputError if it holds another benchmark, or any without --resume."""
+    from deep.benchmark.running import MARKER
+    from deep.core.files import read_json
+    from deep.core.provenance import commit, processor, versions
+
     marker, listed = out / MARKER, json.loads(json.dumps([dataclasses.asdict(job) for job in jobs]))
     if marker.exists() != options.resume:
         here = "already holds a benchmark: add --resume to go on with it, or" if marker.exists() else "holds none:"
@@ -119,11 +135,18 @@ def prepare(out: Path, jobs: list[Job], options: Options) -> None:
 
 def default_workers() -> int:
     """One job a core; on a GPU one job, whose replicas are batched."""
+    import torch
+
+    from deep.envs.vector import cores
+
     return 1 if torch.cuda.is_available() else cores(0, 64)
 
 
-def write(out: Path, runs: list[Run], earlier: list[Row], with_latency: bool) -> None:
-    """All files, from the runs' folders and from rows of an earlier table."""
+def write(out: Path, runs: "list[Run]", earlier: list[Row], with_latency: bool) -> None:
+    """All files, from the runs' folders and from rows of an earlier table; the figures after the table."""
+    from deep.benchmark import curves, figures, statistics, tables
+    from deep.benchmark.rows import rows_of, with_run
+
     rows = rows_of(runs, earlier)
     write_table(out / "results.csv", rows)
     text = tables.markdown(rows)
@@ -138,16 +161,19 @@ def write(out: Path, runs: list[Run], earlier: list[Row], with_latency: bool) ->
         "schedules": curves.recorded(runs),
     }
     write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
+    print(text, flush=True)
     drawn = [figures.over_limits(rows, out / "limits.png"), *curves.schedules(rows, runs, out)]
     if latencies:
         drawn.append(figures.against_time(with_run(rows, runs), latencies, out / "time.png"))
-    print(text)
     for path in (out / "results.csv", out / "table.md", out / "summary.json", *drawn):
         print(path)
 
 
-def latencies_of(rows: list[Row], runs: list[Run]) -> list[dict[str, Any]]:
+def latencies_of(rows: list[Row], runs: "list[Run]") -> list[dict[str, Any]]:
     """The times of every method on every task and data set whose run is there, one method after the other."""
+    from deep.benchmark import latency
+    from deep.benchmark.rows import grouped, with_run
+
     keys = ("task", "data", "algorithm", "variant")
     paths = {run.name: run.path for run in runs}
     found = []

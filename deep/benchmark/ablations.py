@@ -5,6 +5,8 @@ and limits. What it does not touch, say the behaviour model of a variant of the 
 variants of a seed differ by nothing but the change and what follows from it, and their differences are paired.
 """
 
+import shlex
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +18,7 @@ import torch
 import tyro
 
 from deep.benchmark.ope_study.policies import FinishedRun
+from deep.cli.command import command, read
 from deep.core.files import read_json
 from deep.core.provenance import software_versions
 from deep.core.validation import use_threads
@@ -25,7 +28,7 @@ from deep.methods.drcorl.drcorl import DRCORL
 from deep.runs.experiment import Experiment, Settings, identity
 from deep.runs.folder import RunFolder, changed_since
 from deep.runs.trainer import train
-from theory.support.errors import InputError, exit_on_input_error
+from theory.support.errors import InputError
 from theory.support.files import write_whole
 
 LONGER_STEPS = {"adaptation_rate": 5e-5, "adaptation_steps": 1500}
@@ -96,9 +99,10 @@ class Options:
     """CPU threads of torch; more pay on idle cores only."""
 
 
-def main(arguments: list[str] | None = None) -> None:
-    with exit_on_input_error():
-        run(tyro.cli(Options, args=arguments, prog="python -m deep.benchmark.ablations", description=__doc__))
+def main(arguments: list[str] | None = None, prog: str = "python -m deep.benchmark.ablations") -> None:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    with command(lambda: f"finished parts are saved in --out; go on with: {prog} {shlex.join(words)}"):
+        run(read(Options, __name__, words, prog, description=__doc__))
 
 
 def run(options: Options) -> None:

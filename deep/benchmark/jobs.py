@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from deep.benchmark.presets import SCALES, STUDIES, Scale, ScaleName, Study, StudyName
-from deep.methods.registry import spec_of
-from deep.methods.spec import words
+from deep.cli.words import last_of_each
+from deep.methods.registry import METHODS, spec_of
 from deep.tasks import find_task
 from deep.train import parse, settings_of
 from theory.support.errors import InputError
@@ -84,6 +84,11 @@ def expand(grid: Grid) -> list[Job]:
     algorithms = grid.algorithms or study.algorithms
     seeds, extra = grid.seeds or scale.seeds, _extra_options(grid.options, algorithms)
     parts = _split(seeds, grid.seeds_per_job)
+    for method in algorithms:
+        if method.partition(":")[0] not in METHODS:
+            raise InputError(f"unknown algorithm {method.partition(':')[0]!r}: accepted are {', '.join(METHODS)}")
+    for entry in grid.tasks:
+        _data_set(entry)
     jobs = []
     for entry in grid.tasks:
         task, dataset, data = _data_set(entry)
@@ -141,14 +146,16 @@ def _extra_options(entries: Sequence[str], algorithms: Sequence[str]) -> dict[st
 
 
 def _options(method: str, scale: Scale, study: Study, extra: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """From the general to the particular, so that the last one counts."""
+    """From the general to the particular; of an option that is named several times, the last one counts."""
     algorithm, _, variant = method.partition(":")
     if variant and method not in extra and method not in study.options:
         raise InputError(f'{method}: say what the variant is, with --options {method}="..."')
+    from deep.methods.spec import words  # imported here: the command line is checked before torch is imported
+
     brief = words(spec_of(algorithm).brief) if scale.brief else ()
     built_in = [*scale.options, *brief, *study.options.get(method, ())]
     given = [word for name in dict.fromkeys(("all", algorithm, method)) for word in extra.get(name, ())]
-    return ("--preset", scale.preset, *built_in, *given)
+    return tuple(last_of_each(("--preset", scale.preset, *built_in, *given)))
 
 
 def _split(seeds: tuple[int, ...], size: int) -> list[tuple[int, ...]]:
@@ -158,7 +165,7 @@ def _split(seeds: tuple[int, ...], size: int) -> list[tuple[int, ...]]:
 
 
 def _check(job: Job) -> None:
-    """Refuse now what deep.train would refuse later."""
+    """Reject now what deep.train would reject later."""
     if job.episodes < 1:
         raise InputError(f"--episodes {job.episodes}: accepted is a number of at least 1, or 0 for the scale's")
     settings_of(parse(job.words())).check()

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from deep.methods import registry
-from deep.methods.spec import Preset
+
+if TYPE_CHECKING:
+    from deep.methods.spec import Preset
 
 ScaleName = Literal["smoke", "quick", "paper"]
 StudyName = Literal["table", "limits", "schedules", "schedules_printed", "time"]
@@ -15,7 +17,7 @@ StudyName = Literal["table", "limits", "schedules", "schedules_printed", "time"]
 class Scale:
     """How much is spent on each method; `options` are words of deep.train's command line, for every method."""
 
-    preset: Preset
+    preset: "Preset"
     seeds: tuple[int, ...]
     episodes: int
     options: tuple[str, ...] = ()

@@ -98,6 +98,7 @@ def start(job: Job, folder: Path, threads: int) -> Running:
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches the benchmark alone, which then ends its children
             env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": path},
         )
         return Running(job, process, log, offset)

@@ -20,6 +20,7 @@ import io
 import json
 import multiprocessing as mp
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -27,21 +28,20 @@ import threading
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-import torch
 import tyro
-from tqdm import tqdm
 
-from deep.collect.pipeline import Plan, assemble, finished, run
+from deep.cli.command import command, read
 from deep.collect.recipes import Settings, limits, recipe
-from deep.core.files import Lock
-from deep.data.dataset import OfflineDataset
-from deep.data.load import load, save, save_packed
-from deep.tasks import find_task, within_limit
-from theory.support.errors import InputError, exit_on_input_error
+from deep.tasks import find_task
+from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
+
+if TYPE_CHECKING:  # imported after the command line has been checked, because torch takes seconds
+    from deep.core.files import Lock
+    from deep.data.dataset import OfflineDataset
 
 SHOWN_LIMITS = (10, 20, 40, 80)
 """Episodic cost limits in the table and in the plot."""
@@ -57,15 +57,19 @@ class Arguments:
     layout: Literal["packed", "plain"] = "packed"
     """packed: float16, a fifth of the size; plain: exactly DSRL's layout."""
     resume: bool = False
-    """Go on with a collection that was stopped."""
+    """Continue a collection that was stopped."""
     overwrite: bool = False
     """Replace an existing file, or start a stopped collection anew."""
     workers: int = 0
-    """Runs that go on at once; 0 takes all cores. The data do not depend on it."""
+    """Runs at a time; 0: one per core. The data do not depend on it."""
 
 
 def collect(settings: Settings, folder: Path, workers: int) -> OfflineDataset:
     """All runs, in worker processes, with a progress bar; then the data set."""
+    from tqdm import tqdm
+
+    from deep.collect.pipeline import Plan, assemble, finished
+
     context = mp.get_context("spawn")
     progress, stop = context.Value("q", 0), context.Event()
     numbers = [number for number in range(settings.runs) if not finished(folder, number).exists()]
@@ -90,20 +94,24 @@ _shared: dict[str, Any] = {}  # what a worker process shares with its parent
 
 
 def _initialise(progress: Any, stop: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sets `stop`
     torch.set_num_threads(1)
     _shared.update(progress=progress, stop=stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """A killed parent says nothing to its workers, which would go on, or wait for it, for ever."""
+    """End a worker whose parent was killed and can no longer set `stop`."""
     if parent := mp.parent_process():
         parent.join()
         os._exit(1)
 
 
 def _work(settings: Settings, number: int, folder: Path) -> None:
+    from deep.collect.pipeline import run
+
     def advance(steps: int) -> None:
         if _shared["stop"].is_set():
             sys.exit("stopped")
@@ -115,7 +123,7 @@ def _work(settings: Settings, number: int, folder: Path) -> None:
 
 def plot(dataset: OfflineDataset, path: Path) -> None:
     """Every trajectory in the plane of cost and return, coloured by run, with the distributions of both beside it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # here, for workers need no matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # imported here: workers need no matplotlib
     from matplotlib.figure import Figure
 
     costs, returns = dataset.trajectory_costs, dataset.trajectory_returns
@@ -178,6 +186,8 @@ def prepare(arguments: Arguments) -> tuple[Settings, Path, Lock]:
     out, settings = arguments.out, replace(arguments.settings, task=find_task(arguments.settings.task).name)
     at_least_1 = {key: value for key, value in asdict(settings).items() if key not in ("task", "seed", "noise", "ppo")}
     at_least_1 |= {f"ppo.{key}": value for key, value in asdict(settings.ppo).items() if isinstance(value, int)}
+    from deep.core.files import Lock
+
     bounds = [
         (settings.seed, 0, "seed"),
         (arguments.workers, 0, "workers"),
@@ -230,41 +240,53 @@ def is_complete(arguments: Arguments) -> bool:
     out = arguments.out
     if not (arguments.resume and out.exists()) or out.with_suffix(".unfinished").exists():
         return False
+    from deep.data.load import load
+
     settings = replace(arguments.settings, task=find_task(arguments.settings.task).name)
     return load(find_task(settings.task), out).provenance.get("settings") == json.dumps(asdict(settings))
 
 
-def parse(words: list[str] | None = None) -> Arguments:
+def parse(words: list[str] | None = None, prog: str = "python -m deep.collect") -> Arguments:
     """The command line; the task comes first, because the other defaults depend on it."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--task", default="HopperVel")
-    known, _ = first.parse_known_args(words)
-    settings = recipe(known.task)
-    default = Arguments(Path(f"{settings.task}.hdf5"), settings)
-    return tyro.cli(Arguments, args=words, default=default, prog="python -m deep.collect")
+    settings = recipe(first.parse_known_args(words)[0].task)
+    return read(Arguments, __name__, words, prog, default=Arguments(Path(f"{settings.task}.hdf5"), settings))
 
 
-def main() -> None:
-    with exit_on_input_error():
-        arguments = parse()
-        if is_complete(arguments):
-            _discard(arguments.out.with_suffix(".unfinished"))
-            print(f"{arguments.out} is complete")
-            return
-        settings, folder, lock = prepare(arguments)
-        try:
-            dataset = collect(settings, folder, arguments.workers or len(os.sched_getaffinity(0)))
-        except KeyboardInterrupt:
-            print(f"stopped: go on with --resume, from {folder}", file=sys.stderr)
-            sys.exit(130)
-        with writing(arguments.out):
-            {"packed": save_packed, "plain": save}[arguments.layout](arguments.out, dataset)
-        figure = folder / "figure.png"  # what a kill leaves of it goes with the folder
-        plot(dataset, figure)
-        figure.replace(arguments.out.with_suffix(".png"))
-        _discard(folder)
-        lock.release()
-        print(table(dataset))
+def main(words: list[str] | None = None, prog: str = "python -m deep.collect") -> None:
+    given = list(sys.argv[1:] if words is None else words)
+    again = shlex.join([word for word in given if word not in ("--resume", "--overwrite")] + ["--resume"])
+    folders: list[Path] = []
+
+    def saved() -> str:
+        if not folders:
+            return "nothing is saved, for the collection had not begun"
+        return f"what was collected is saved in {folders[0]}; go on with: {prog} {again}"
+
+    with command(saved):
+        run(parse(given, prog), folders)
+
+
+def run(arguments: Arguments, folders: list[Path]) -> None:
+    """Collect and write; appends to `folders` the one that the collection can be continued from."""
+    if is_complete(arguments):
+        _discard(arguments.out.with_suffix(".unfinished"))
+        print(f"{arguments.out} is complete")
+        return
+    settings, folder, lock = prepare(arguments)
+    folders.append(folder)
+    dataset = collect(settings, folder, arguments.workers or len(os.sched_getaffinity(0)))
+    from deep.data.load import save, save_packed
+
+    with writing(arguments.out):
+        {"packed": save_packed, "plain": save}[arguments.layout](arguments.out, dataset)
+    print(table(dataset), flush=True)
+    figure = folder / "figure.png"  # a killed process leaves a part of it in the folder that is removed
+    plot(dataset, figure)
+    figure.replace(arguments.out.with_suffix(".png"))
+    _discard(folder)
+    lock.release()
 
 
 if __name__ == "__main__":

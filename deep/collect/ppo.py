@@ -10,7 +10,6 @@ go on from there a run needs its parameters, its normalisation and its multiplie
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -18,52 +17,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from deep.collect.recipes import PPOConfig
 from deep.core.randomness import generator
 from deep.envs.vector import VectorEnv
 from deep.nn.mlp import MLP, unpack
 from deep.nn.parameters import Adam, Parameters, gradient
-
-
-@dataclass(frozen=True)
-class PPOConfig:
-    """Settings of PPO-Lagrangian."""
-
-    environments: int = 64
-    """Environments stepped together."""
-    horizon: int = 64
-    """Steps of each environment per iteration; environments x horizon is the batch."""
-    segment: int = 50
-    """Iterations between fresh starts of all environments, at which a run can be saved and resumed."""
-    minibatch: int = 512
-    """Transitions per gradient step."""
-    epochs: int = 10
-    """Passes over a batch at most; it ends early when the policy has moved by `max_kl`."""
-    max_kl: float = 0.03
-    """Estimated KL(old || new), in nats, after which the rest of the batch is skipped."""
-    learning_rate: float = 3e-4
-    """Adam's step size at the start; it falls linearly to a tenth."""
-    clip: float = 0.2
-    """The ratio pi / pi_old is clipped to [1 - clip, 1 + clip]."""
-    gamma: float = 0.99
-    """Discount of both critics."""
-    gae_decay: float = 0.95
-    """Decay (lambda) of the generalised advantage estimate."""
-    max_gradient_norm: float = 0.5
-    """Gradient clipping, for each network."""
-    hidden: int = 64
-    """Width of the two tanh layers of both networks."""
-    initial_std: float = 0.6
-    """Exploration noise at the start, in units of the actions, which lie in [-1, 1]; it is learned."""
-    initial_multiplier: float = 0.0
-    """lambda at the start; from 0 a run learns to move before it learns to hold back, from 0.5 many stand still."""
-    max_multiplier: float = 1.0
-    """Largest lambda; too strong a penalty costs the gait."""
-    proportional_gain: float = 1.0
-    """Change of lambda per unit of excess cost rate."""
-    integral_gain: float = 0.05
-    """Change of lambda per unit of excess cost rate and iteration."""
-    terminal_cost_rate: float = 1.0
-    """Cost rate credited after a fall: with 0, the cheapest policy would be the one that dies at once."""
 
 
 class Policies(NamedTuple):

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import tyro
 
-from deep.collect.ppo import PPOConfig
 from deep.tasks import find_task
 
 LIMITS = ((100, 5, 5), (100, 10, 250), (100, 250, 20, 20), (100, 40, 5, 40))
@@ -16,6 +15,48 @@ def limits(task: str, run: int) -> tuple[float, ...]:
     """The path of this run, scaled to the largest episode cost in DSRL's data of the task."""
     scale = find_task(task).max_cost / 250
     return tuple(limit * scale for limit in LIMITS[run % len(LIMITS)])
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Settings of PPO-Lagrangian."""
+
+    environments: int = 64
+    """Environments stepped together."""
+    horizon: int = 64
+    """Steps of each environment per iteration; environments x horizon is the batch."""
+    segment: int = 50
+    """Iterations between fresh starts of all environments, at which a run can be saved and resumed."""
+    minibatch: int = 512
+    """Transitions per gradient step."""
+    epochs: int = 10
+    """Passes over a batch at most; it ends early when the policy has moved by `max_kl`."""
+    max_kl: float = 0.03
+    """Estimated KL(old || new), in nats, after which the rest of the batch is skipped."""
+    learning_rate: float = 3e-4
+    """Adam's step size at the start; it falls linearly to a tenth."""
+    clip: float = 0.2
+    """The ratio pi / pi_old is clipped to [1 - clip, 1 + clip]."""
+    gamma: float = 0.99
+    """Discount of both critics."""
+    gae_decay: float = 0.95
+    """Decay (lambda) of the generalised advantage estimate."""
+    max_gradient_norm: float = 0.5
+    """Gradient clipping, for each network."""
+    hidden: int = 64
+    """Width of the two tanh layers of both networks."""
+    initial_std: float = 0.6
+    """Exploration noise at the start, in units of the actions, which lie in [-1, 1]; it is learned."""
+    initial_multiplier: float = 0.0
+    """lambda at the start; from 0 a run learns to move before it learns to hold back, from 0.5 many stand still."""
+    max_multiplier: float = 1.0
+    """Largest lambda; too strong a penalty costs the gait."""
+    proportional_gain: float = 1.0
+    """Change of lambda per unit of excess cost rate."""
+    integral_gain: float = 0.05
+    """Change of lambda per unit of excess cost rate and iteration."""
+    terminal_cost_rate: float = 1.0
+    """Cost rate credited after a fall: with 0, the cheapest policy would be the one that dies at once."""
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,24 @@
 """`python -m deep.evaluate DIR`: score the policies of a finished run again, on more episodes, or film them.
 
-The policies of a run on data without a simulator are foretold again, from the data.
+Where the run's task has no simulator, the policies are estimated again from the data.
 """
 
 import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import tyro
 
-from deep.core.memory import keep_freed_memory
-from deep.core.validation import use_threads
-from deep.evaluate.scores import FIRST_EVALUATION_SEED, evaluate, remarks, table
-from deep.runs.experiment import Experiment, finished
+from deep.cli.command import command, read
 from deep.tasks import make
-from theory.support.errors import InputError, exit_on_input_error
+from theory.support.errors import InputError
 from theory.support.files import write_whole
+
+if TYPE_CHECKING:  # imported after the command line has been checked, because torch takes seconds
+    from deep.runs.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -33,24 +33,34 @@ class Options:
     """Also film one episode of each replica, side by side, into this GIF file."""
 
 
-def main(arguments: list[str] | None = None) -> None:
-    options = tyro.cli(Options, args=arguments, prog="python -m deep.evaluate")
-    with exit_on_input_error():
-        run(options)
+def main(arguments: list[str] | None = None, prog: str = "python -m deep.evaluate") -> None:
+    with command(lambda: f"nothing was written; the same command evaluates again: {prog} DIR"):
+        run(read(Options, __name__, arguments, prog))
 
 
 def run(options: Options) -> None:
+    """Evaluate and print; writes evaluation.json."""
     if options.episodes < 1:
         raise InputError(f"--episodes {options.episodes}: accepted is a number of at least 1")
     if options.video is not None and options.video.suffix != ".gif":
         raise InputError(f"--video {options.video}: accepted is a file name that ends in .gif")
-    experiment, folder = finished(options.directory)
+    if not (options.directory / "config.json").exists():
+        raise InputError(f"there is no run in {options.directory} (no config.json in it)")
+    from deep.core.memory import keep_freed_memory
+    from deep.core.validation import use_threads
+    from deep.evaluate.scores import evaluate, remarks, table
+    from deep.evaluate.summary import SCHEMA, of_earlier_version
+    from deep.evaluate.verdict import contradictions, verdict
+    from deep.runs.experiment import finished
+
+    with of_earlier_version(options.directory):
+        experiment, folder = finished(options.directory)
     if options.video is not None and not experiment.task.simulated:
         raise InputError(f"--video {options.video}: the run in {options.directory} has no simulator to film")
     folder.acquire()
     use_threads(1)
     keep_freed_memory()
-    if options.video is not None:  # first, for what cannot be filmed is found out at once
+    if options.video is not None:  # first: a simulator that cannot render is reported at once
         film(experiment, options.video)
     scores = {
         choice: evaluate(experiment, options.episodes, experiment.policy(choice))[1] for choice in experiment.choices
@@ -58,15 +68,20 @@ def run(options: Options) -> None:
     first, *others = scores
     content = {"results": scores[first], "choice": first, "other_choices": {name: scores[name] for name in others}}
     episodes = options.episodes if experiment.task.simulated else 0
-    folder.write_json("evaluation.json", {"simulated": experiment.task.simulated, "episodes": episodes, **content})
+    about = {"schema": SCHEMA, "simulated": experiment.task.simulated, "episodes": episodes}
+    lines = contradictions(scores[first])
     for choice, results in scores.items():
-        print(*([f"acting by --action-selection {choice}:"] if choice else []), table(results), sep="\n")
-    print("", *remarks(experiment), sep="\n")
+        lines += [*([f"acting by --action-selection {choice}:"] if choice else []), table(results)]
+    lines += ["", *verdict(experiment, scores[first]), *remarks(experiment)]
+    folder.write_json("evaluation.json", {**about, **content, "screen": "\n".join(lines).splitlines()})
+    print(*lines, sep="\n")
 
 
-def film(experiment: Experiment, path: Path, every: int = 4, most: int = 100) -> None:
+def film(experiment: "Experiment", path: Path, every: int = 4, most: int = 100) -> None:
     """A GIF of every replica's first evaluation episode, side by side: every 4th step, at most `most` frames."""
     from PIL import Image
+
+    from deep.evaluate.scores import FIRST_EVALUATION_SEED
 
     player = experiment.player()
     strips = []

@@ -1,7 +1,8 @@
 """The figures of a run's folder."""
 
 import io
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from deep.core.phase import BLOCK
 from deep.core.problem import Replica
 from deep.envs.rollout import Episodes
 from deep.runs.experiment import Experiment
+from theory.support.errors import InputError
 from theory.support.files import write_whole
 
 
@@ -45,7 +47,7 @@ def results(experiment: Experiment, played: Episodes | None, rows: Sequence[dict
     axes.set(
         xlabel="cost of an episode (dashed: the limits)",
         ylabel="return of an episode",
-        title=f"{experiment.task.name}, {experiment.settings.algorithm}: {_diamonds(played, rows)}",
+        title=f"{plain(experiment.task.name)}, {experiment.settings.algorithm}: {_diamonds(played, rows)}",
     )
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
     _write(figure, path, dpi=120)
@@ -97,6 +99,27 @@ def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], pat
         )
         figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False, title=title)
     _write(figure, path, dpi=100)
+
+
+def draw_all(folder: Path, figures: Mapping[str, Callable[[Path], None]]) -> None:
+    """Draw every figure to its name in the folder. One that cannot be drawn costs a line on stderr, not the run.
+
+    A full disk still raises its `InputError`.
+    """
+    for name, draw in figures.items():
+        try:
+            draw(folder / name)
+        except InputError:
+            raise
+        except Exception as error:
+            plt.close("all")
+            reason = " ".join(str(error).split())
+            print(f"{name} could not be drawn ({type(error).__name__}: {reason}); all else is written", file=sys.stderr)
+
+
+def plain(text: str) -> str:
+    """The text as a figure shows it: no dollar sign begins a formula, and bytes that are not UTF-8 become "?"."""
+    return text.encode(errors="replace").decode().replace("$", r"\$")
 
 
 def _write(figure: Figure, path: Path, dpi: int) -> None:

@@ -8,6 +8,7 @@ from scipy.stats import bootstrap
 
 from deep.core.method import Act, Policy, as_policy
 from deep.envs.rollout import Episodes, rollout
+from deep.evaluate.verdict import ends_early
 from deep.methods.drcorl.gate import GateConfig
 from deep.ope.baselines import baseline_estimators
 from deep.ope.paired_rollouts import PairedRollouts
@@ -56,6 +57,8 @@ def evaluate(
                 "reward": float(reward.mean()),
                 "cost": float(cost.mean()),
                 "safe": bool(cost.mean() <= 1),
+                "ends_early": ends_early(experiment, float(played.lengths[i].mean())),
+                "episodes_over_limit": int((played.costs[i] > replica.cost_limit).sum()),
                 "reward_ci": interval(reward),
                 "cost_ci": interval(cost),
                 **offline[i],
@@ -130,10 +133,16 @@ def table(results: list[dict[str, Any]]) -> str:
         known = r["offline_cost_estimate"] is not None
         estimate = f"{r['offline_cost_estimate']:.1f} ± {r['offline_cost_std']:.1f}" if known else "none"
         lines.append(
-            f"{r['seed']:>4} {r['cost_limit']:>6g}  {reward:<20} {cost:<20} {'safe' if r['safe'] else 'UNSAFE':<6}"
+            f"{r['seed']:>4} {r['cost_limit']:>6g}  {reward:<20} {cost:<20} {_label(r):<6}"
             f" {r['cost_return']:>7.1f} {estimate:>17} {r['episode_length']:>6.0f}"
         )
     return "\n".join(lines)
+
+
+def _label(result: dict[str, Any]) -> str:
+    if not result["safe"]:
+        return "UNSAFE"
+    return "short" if result.get("ends_early") else "safe"
 
 
 def _foretold(results: list[dict[str, Any]]) -> str:
@@ -167,7 +176,8 @@ def remarks(experiment: Experiment) -> list[str]:
 def explanation(experiment: Experiment) -> list[str]:
     """What the columns of the table mean, and what they rest on, line by line."""
     task = experiment.task
-    paired = isinstance(experiment.method.estimator, PairedRollouts)
+    estimated = experiment.settings.dynamics.steps > 0
+    paired = estimated and isinstance(experiment.method.estimator, PairedRollouts)
     dependencies = RESTS_ON_CLONE if paired else ()
     if not task.simulated and experiment.settings.dynamics.steps == 0:
         return ["Nothing was simulated and no dynamics were learned (--dynamics.steps 0): the other estimates are all."]
@@ -183,7 +193,9 @@ def explanation(experiment: Experiment) -> list[str]:
         "of the data, 0 for its least and 1 for its greatest" if task.family == "custom" else "on DSRL's scale, 0 to 1"
     )
     return [
-        f"R: return {scale}. C: episode cost / limit; safe means C <= 1. Simulator, after training.",
+        f"R: return {scale}. C: episode cost / limit. Both are means over simulator episodes.",
+        "safe: C <= 1 in the mean over the episodes, whose length is that of the data. short: C <= 1, but the episodes "
+        "end early.",
         "offline estimate: episode cost foretold from the data alone, mean ± spread of the learned dynamics.",
         *dependencies,
     ]

@@ -28,10 +28,11 @@ from typing import Annotated, Any, Literal
 import torch
 import tyro
 
+from deep.cli.command import command, read
 from deep.core.files import read_json
 from deep.export.inference_graph import InferenceGraph, inference_graph
 from deep.runs.experiment import Experiment, finished
-from theory.support.errors import InputError, exit_on_input_error
+from theory.support.errors import InputError
 from theory.support.files import write_whole
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
@@ -55,10 +56,9 @@ class Options:
     """The file; default DIR/policy-SEED-LIMIT.onnx or .pt."""
 
 
-def main(arguments: list[str] | None = None) -> None:
-    options = tyro.cli(Options, args=arguments, prog="python -m deep.export")
-    with exit_on_input_error():
-        run(options)
+def main(arguments: list[str] | None = None, prog: str = "python -m deep.export") -> None:
+    with command(lambda: "nothing was written; the same command exports again"):
+        run(read(Options, __name__, arguments, prog))
 
 
 def run(options: Options) -> Path:

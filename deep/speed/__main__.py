@@ -8,6 +8,7 @@ machine, which other work may share; ratios were measured by turns, and carry ov
 """
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,9 +19,9 @@ from types import ModuleType
 from typing import Any, Literal
 
 import torch
-import tyro
 from torch import Tensor
 
+from deep.cli.command import command, read
 from deep.core.memory import keep_freed_memory
 from deep.core.method import act_in_parts
 from deep.core.phase import Phase
@@ -30,7 +31,7 @@ from deep.runs.experiment import Experiment
 from deep.speed import gpu_check
 from deep.speed.measure import Work, common_product, largest_cost, machine, operations, product, rates
 from deep.train import parse, settings_of
-from theory.support.errors import InputError, exit_on_input_error
+from theory.support.errors import InputError
 from theory.support.files import write_whole
 
 ROOM = "deep.speed.plain"
@@ -58,20 +59,20 @@ class Speed:
     device: Literal["cpu", "cuda"] = "cpu"
     """Where."""
     options: tuple[str, ...] = ()
-    """Further words for deep.train's command line, such as --options=--behaviour.batch-size --options=256."""
+    """Further words for deep.train's command line, as one value: --options="--behaviour.batch-size 256"."""
     out: Path | None = None
     """Also write the figures to this JSON file."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m deep.speed") -> None:
     """The command; wrong input ends in one sentence and exit code 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    with exit_on_input_error():
+    with command(lambda: "nothing is saved; the same command measures again"):
         if "--gpu-check" in words:
             words.remove("--gpu-check")
             gpu_check.main(words)
         else:
-            run(tyro.cli(Speed, args=words, prog="python -m deep.speed"))
+            run(read(Speed, __name__, words, prog))
 
 
 def run(speed: Speed) -> dict[str, Any]:
@@ -134,7 +135,13 @@ def measure(speed: Speed) -> dict[str, Any]:
 def build(speed: Speed, algorithm: str, replicas: int) -> Experiment:
     words = ["--algorithm", algorithm, "--preset", speed.preset, "--device", speed.device, "--cost-limits", "20"]
     words += getattr(plain(algorithm), "OPTIONS", ())
-    words += ["--dynamics.steps", "0", "--seeds", *map(str, range(replicas)), *speed.options]
+    words += [
+        "--dynamics.steps",
+        "0",
+        "--seeds",
+        *map(str, range(replicas)),
+        *(word for text in speed.options for word in shlex.split(text)),
+    ]
     return Experiment(settings_of(parse(words)))
 
 

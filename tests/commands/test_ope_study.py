@@ -15,6 +15,7 @@ from deep.benchmark.ope_study import measure as measuring
 from deep.benchmark.ope_study.measure import Estimators, RowFile, truth
 from deep.benchmark.ope_study.policies import SHAKES, STRETCHES, FinishedRun
 from deep.benchmark.ope_study.summary import by_departure, exploitation, four_digits, gate_verdicts, quality, summarise
+from deep.cli.words import last_of_each
 from deep.evaluate.scores import FIRST_EVALUATION_SEED, evaluate
 from deep.ope.fitted_q import FittedQ, FittedQConfig
 from deep.runs.experiment import Experiment
@@ -48,7 +49,7 @@ def runs(dataset_file, tmp_path_factory):
         "--adaptation-steps",
         "120",
     ]
-    train.main([*words, *drcorl, "--out", str(folder / "drcorl")])
+    train.main(last_of_each([*words, *drcorl, "--out", str(folder / "drcorl")]))
     cloning = "--algorithm bc_all --steps 4 --hidden 16 --dynamics.steps 4 --dynamics.members 2 --dynamics.hidden 16"
     train.main([*words, *cloning.split(), "--dynamics.episodes", "2", "--out", str(folder / "cloning")])
     return folder

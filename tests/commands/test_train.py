@@ -14,7 +14,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from deep import train
+from deep import train, training
+from deep.cli.words import last_of_each
 from deep.core import provenance
 from deep.core.files import read_json, read_tensors, write_tensors
 from deep.envs.rollout import Episodes
@@ -68,7 +69,10 @@ def test_a_run_leaves_a_whole_folder(algorithm, dataset_file, tmp_path, capsys):
     train.main([*words, "--cost-limits", "4", "60", "--seeds", "0", "7", *SETTINGS[algorithm]])
     screen = capsys.readouterr().out
     assert "not DSRL's own" in screen
+    assert "best trajectory" in screen
     summary = json.loads((out / "summary.json").read_text())
+    assert summary["schema"] == 2
+    assert "\n".join(summary["screen"]) in screen
     assert summary["simulator_episodes_used_in_training"] == 0
     assert summary["dataset"] | {"path": ""} == {
         "source": "file",
@@ -119,6 +123,7 @@ def test_clipped_actions_are_told(build):
 def test_a_killed_run_resumes_to_the_same_bits(dataset_file, tmp_path):
     words = ["tests.support.short_train", *TINY, "--dataset", dataset_file, "--cost-limits", "9", "--episodes", "1"]
     words += ["--behaviour.steps", "600", "--threads", "1"]
+    words = last_of_each(map(str, words))
     assert command(*words, "--out", tmp_path / "whole").returncode == 0
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     arguments = [sys.executable, "-m", *map(str, words), "--out", str(tmp_path / "killed")]
@@ -154,16 +159,16 @@ def test_a_run_that_is_gone_on_with_keeps_its_origin_and_adds_up_its_seconds(
     """The second command is of another commit, and the first was killed after its training."""
     words = ["--algorithm", "bc_all", "--steps", "4", "--hidden", "16", "--dynamics.steps", "0", "--episodes", "1"]
     words += ["--dataset", str(dataset_file), "--cost-limits", "9", "--out", str(tmp_path / "run")]
-    now, original = [0.0], train.report
-    monkeypatch.setattr(train.time, "monotonic", lambda: now[0])
+    now, original = [0.0], training.report
+    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(provenance, "commit", lambda: "A")
-    monkeypatch.setattr(train, "report", lambda *rest: {})
+    monkeypatch.setattr(training, "report", lambda *rest: {})
     monkeypatch.setattr("deep.runs.trainer.keep_freed_memory", lambda: now.__setitem__(0, now[0] + 100))
     train.main(words)
     assert read_json(tmp_path / "run" / "sessions.json")["sessions"][0]["seconds"] == 100
     assert "other software" not in capsys.readouterr().out
     monkeypatch.setattr(provenance, "commit", lambda: "B")
-    monkeypatch.setattr(train, "report", original)
+    monkeypatch.setattr(training, "report", original)
     train.main([*words, "--resume"])
     said = "gone on with by other software than summary.json will name: commit was A, now B\n"
     assert said in capsys.readouterr().out
@@ -174,9 +179,9 @@ def test_a_run_that_is_gone_on_with_keeps_its_origin_and_adds_up_its_seconds(
 
 
 def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "evaluate", lambda experiment, *rest: (None, [{}]))
-    monkeypatch.setattr(train.plots, "results", lambda *rest: None)
-    monkeypatch.setattr(train, "conclusion", lambda *rest: "")
+    monkeypatch.setattr(training, "evaluate", lambda experiment, *rest: (None, [{}]))
+    monkeypatch.setattr(training.plots, "results", lambda *rest: None)
+    monkeypatch.setattr(training, "conclusion", lambda *rest: "")
     words = [*TINY, "--dataset", str(dataset_file), "--cost-limits", "9", "--episodes", "1"]
     train.main([*words, "--out", str(tmp_path / "custom")])
     taken = ["--dynamics-from", str(tmp_path / "custom")]
@@ -219,7 +224,7 @@ def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monk
 def test_a_mistake_gets_one_sentence_and_exit_code_2(words, sentence, dataset_file, tmp_path, capsys):
     options = ["--dataset", str(dataset_file), "--out", str(tmp_path / "run"), *TINY, *words]
     with pytest.raises(SystemExit) as caught:
-        train.main(options)
+        train.main(last_of_each(options))
     assert caught.value.code == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")

@@ -4,6 +4,7 @@ import pytest
 
 from deep import train
 from deep.benchmark.ope_study import __main__ as study
+from deep.cli.words import last_of_each
 from deep.core.validation import use_threads
 from tests.support.builders import TINY
 from theory.support.errors import InputError
@@ -91,7 +92,7 @@ REFUSED = {
 def test_a_value_out_of_its_range_is_refused_by_name(algorithm, found, accepted, dataset_file, tmp_path, capsys):
     words = ["--algorithm", algorithm, "--dataset", str(dataset_file), "--out", str(tmp_path / "run")]
     with pytest.raises(SystemExit) as stopped:
-        train.main([*words, *(TINY if algorithm == "drcorl" else []), *found.split()])
+        train.main(last_of_each([*words, *(TINY if algorithm == "drcorl" else []), *found.split()]))
     assert stopped.value.code == 2
     said = " ".join(capsys.readouterr().err.replace("│", " ").split())  # without the frame that long ones may have
     assert f"{found}: accepted " in said.replace(" without a number", "")

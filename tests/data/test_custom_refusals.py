@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from deep import train
+from deep.cli.words import last_of_each
 from deep.data.custom import CustomData, load_custom
 from deep.evaluate import __main__ as evaluate
 from deep.tasks import make
@@ -104,7 +105,7 @@ def test_a_bad_file_is_refused_in_one_sentence(change, sentence, recorded, tmp_p
 def test_a_mistake_is_refused_in_one_sentence_before_anything_is_trained(words, sentence, recorded, tmp_path, capsys):
     out = tmp_path / "run"
     with pytest.raises(SystemExit) as caught:
-        train.main(["--dataset", str(recorded), *TINY, "--out", str(out), *words])
+        train.main(last_of_each(["--dataset", str(recorded), *TINY, "--out", str(out), *words]))
     assert caught.value.code == 2
     error = capsys.readouterr().err
     assert sentence in error

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from deep import train
+from deep.cli.words import last_of_each
 from deep.core.randomness import draw_block
 from deep.envs.counted import FIRST_TRAINING_SEED
 from deep.envs.rollout import Step, rollout
@@ -145,7 +146,7 @@ def test_simulator_episodes_without_a_use_or_uses_without_episodes_are_refused(b
 @pytest.mark.parametrize("options", [SIMULATOR, CRITICS, (*CRITICS, "--gate.kind", "simulator")])
 def test_the_summary_counts_the_episodes(options, dataset_file, tmp_path, capsys):
     words = ["--dataset", str(dataset_file), "--out", str(tmp_path / "run"), "--episodes", "1", *LIMITS, *TINY]
-    train.main([*words, "--adaptation-steps", "60", *options])
+    train.main(last_of_each([*words, "--adaptation-steps", "60", *options]))
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["simulator_episodes_used_in_training"] == 2 * 2 * 2  # replicas x looks x episodes
     capsys.readouterr()

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from deep import train
+from deep.cli.words import last_of_each
 from deep.core.method import act_in_parts, at_states
 from deep.core.randomness import draw_block
 from deep.data.dataset import OfflineDataset
@@ -435,7 +436,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(build, tmp_path, monkeypatch):
 @unchecked()
 def test_a_run_reports_the_policy_and_its_best_of_n_apart(dataset_file, tmp_path):
     words = [*TINY, "--dataset", str(dataset_file), "--out", str(tmp_path / "run"), "--episodes", "2"]
-    train.main([*words, "--cost-limits", "4", "60", "--dynamics.steps", "0"])
+    train.main(last_of_each([*words, "--cost-limits", "4", "60", "--dynamics.steps", "0"]))
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["choice"] == "best-of-n"
     assert summary["method"]["kappa"] == pytest.approx([0.4, 6.0])

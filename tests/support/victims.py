@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 import deep.collect.__main__
 import deep.evaluate.__main__
 import deep.train
+from deep.cli.words import last_of_each
 from deep.envs import velocity_vector  # noqa: F401 imported once, in the server, for all victims
 from deep.evaluate import plots
 from deep.runs import trainer
@@ -108,7 +109,7 @@ def train(words: Sequence[str]) -> None:
     """`python -m deep.train` with figures that take no time."""
     plots.training = lambda records, replicas, path: write_whole(path, b"figure" * len(records))
     plots.results = lambda experiment, played, rows, path: write_whole(path, b"figure" * len(rows))
-    deep.train.main(list(words))
+    deep.train.main(last_of_each(words))
 
 
 def evaluate(words: Sequence[str]) -> None:

@@ -7,6 +7,8 @@ on when it is called again.
 """
 
 import json
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,10 +18,11 @@ import tyro
 from deep.benchmark.ope_study.measure import Estimators, RowFile, measure
 from deep.benchmark.ope_study.policies import FinishedRun
 from deep.benchmark.ope_study.summary import four_digits, summarise
+from deep.cli.command import command, read
 from deep.core.validation import use_threads
 from deep.methods.drcorl.gate import GateConfig
 from deep.runs.folder import RunFolder
-from theory.support.errors import InputError, exit_on_input_error
+from theory.support.errors import InputError
 from theory.support.tables import write_table
 
 
@@ -40,9 +43,10 @@ class Options:
     """CPU threads of torch; more pay on idle cores only."""
 
 
-def main(arguments: list[str] | None = None) -> None:
-    with exit_on_input_error():
-        run(tyro.cli(Options, args=arguments, prog="python -m deep.benchmark.ope_study"))
+def main(arguments: list[str] | None = None, prog: str = "python -m deep.benchmark.ope_study") -> None:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    with command(lambda: f"finished parts are saved in --out; go on with: {prog} {shlex.join(words)}"):
+        run(read(Options, __name__, words, prog))
 
 
 def run(options: Options) -> dict[str, Any]:

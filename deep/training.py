@@ -1,0 +1,159 @@
+"""What `python -m deep.train` does: train offline, evaluate in the simulator, write the run's folder.
+
+The simulator is used only after training, to score the result, unless the method is a hybrid one; summary.json counts
+the episodes that training has used. `--dataset FILE` alone takes a custom data set (`deep.data.custom`), which may have
+no simulator: then all results are estimated from the data.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from deep.core.provenance import device_name, software_versions
+from deep.core.validation import use_threads
+from deep.data.custom import assumptions
+from deep.envs.custom import check as check_simulator
+from deep.evaluate import plots
+from deep.evaluate.scores import evaluate, remarks, table
+from deep.evaluate.summary import SCHEMA, of_earlier_version, summary_of
+from deep.evaluate.verdict import contradictions, verdict
+from deep.methods.registry import METHODS
+from deep.runs.cuda_graphs import eager, graphed
+from deep.runs.experiment import Config, Experiment, Settings, identity, take_dynamics
+from deep.runs.folder import RunFolder, changed_since
+from deep.runs.trainer import train
+from deep.train import check_folder
+from theory.support.errors import InputError
+
+
+@dataclass(frozen=True)
+class Options(Settings[Config]):
+    """Train a method on a data set of DSRL's format and evaluate it."""
+
+    out: Path | None = None
+    """Folder of the run; default runs/TASK-ALGORITHM."""
+    resume: bool = False
+    """Continue the run in that folder, with the same settings."""
+    episodes: int = 20
+    """Simulator episodes per replica in the final evaluation."""
+    dynamics_from: Path | None = None
+    """Copy the learned dynamics from this run instead of training them. Data, seeds and dynamics settings must be the
+    same; the result then has the same bits."""
+    graphs: bool = False
+    """On a GPU, replay each block of updates as one CUDA graph. Never run on a device so far."""
+    threads: int = 1
+    """CPU threads of torch; more than one helps only on idle cores."""
+
+
+def parse(arguments: list[str] | None = None, prog: str = "python -m deep.train") -> Options[Any]:
+    """The options of these words; the last of a repeated one counts (`deep.train.check` rejects repetition).
+
+    Algorithm and preset come first, because they decide which other options exist.
+    """
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--algorithm", default="drcorl")
+    first.add_argument("--preset", default="quick")
+    chosen, _ = first.parse_known_args(arguments)
+    presets = METHODS.get(chosen.algorithm, METHODS["drcorl"]).spec.presets
+    method = presets.get(chosen.preset, presets["quick"])
+    kind = Options[type(method)]
+    try:
+        return tyro.cli(kind, args=arguments, default=kind(method=method), prog=prog)
+    except ValueError as error:  # a configuration that rejects its values
+        raise InputError(str(error)) from error
+
+
+def settings_of(options: Options[Any]) -> Settings[Any]:
+    """The part of the options that decides the result."""
+    return Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
+
+
+def run(options: Options[Any], opened: Callable[[Path], None] = lambda folder: None) -> dict[str, Any]:
+    """Train and evaluate; returns the summary, which it has also written. `opened` is called with the run's folder."""
+    began = time.monotonic()
+    if options.episodes < 1:
+        raise InputError(f"--episodes {options.episodes}: accepted is a number of at least 1")
+    use_threads(options.threads)
+    experiment = Experiment(settings_of(options))
+    if options.graphs and experiment.device.type != "cuda":
+        raise InputError(f"--graphs on {experiment.device}: CUDA graphs need a CUDA device")
+    if experiment.task.env is not None:
+        check_simulator(experiment.task)
+    phases = experiment.phases() if options.dynamics_from is None else take_dynamics(experiment, options.dynamics_from)
+    folder = RunFolder(options.out or Path("runs") / f"{experiment.task.name}-{options.algorithm}")
+    check_folder(folder.path, options.resume)
+    software = software_versions()
+    about = {"schema": SCHEMA, "identity": identity(experiment), **software, "command": sys.argv}
+    with of_earlier_version(folder.path):
+        config = folder.open(about, options.resume, began)
+    opened(folder.path)
+    with folder:
+        print(opening(experiment), *changed_since(config, software), sep="\n", flush=True)
+        train(phases, experiment.tensors(), folder, experiment.device, graphed if options.graphs else eager)
+        return report(experiment, folder, config, options.episodes)
+
+
+def report(experiment: Experiment, folder: RunFolder, config: Mapping[str, Any], episodes: int) -> dict[str, Any]:
+    """Evaluate every way to act; write the summary, print the tables, draw the figures."""
+    if experiment.task.simulated:
+        print(f"evaluating {episodes} episodes per replica in the simulator", flush=True)
+    first, *others = experiment.choices
+    played, results = evaluate(experiment, episodes)
+    scores = {first: results} | {
+        choice: evaluate(experiment, episodes, partial(experiment.actor, choice))[1] for choice in others
+    }
+    text = conclusion(experiment, scores, folder.path)
+    summary = summary_of(experiment, config, scores, folder.record_elapsed()) | {"screen": text.splitlines()}
+    folder.write_json("summary.json", summary)
+    print(text, flush=True)
+    figures = {
+        "results.png": lambda path: plots.results(experiment, played, results, path),
+        "training.png": lambda path: plots.training(folder.read_metrics(), experiment.problem.replicas, path),
+    }
+    plots.draw_all(folder.path, figures)
+    return summary
+
+
+def opening(experiment: Experiment) -> str:
+    """What is about to happen, in a few lines."""
+    data, settings = experiment.data, experiment.settings
+    return (
+        f"{experiment.task.name}: {settings.algorithm} ({settings.preset} preset) on {device_name(experiment.device)}, "
+        f"seeds {list(settings.seeds)}, cost limits {list(settings.cost_limits)}\n"
+        f"data: {data.source}, {data.path}, {len(data.starts)} trajectories, {len(data):,} transitions"
+        + (f", the actions of {data.clipped:,} clipped to [-1, 1] as the simulator does" if data.clipped else "")
+        + "".join(f"\n  {line}" for line in _assumed(experiment))
+    )
+
+
+def _assumed(experiment: Experiment) -> list[str]:
+    if experiment.task.family != "custom":
+        return []
+    lines = assumptions(experiment.task, experiment.data)
+    return ["custom data set, read with these assumptions (each option changes one):", *lines]
+
+
+def conclusion(experiment: Experiment, scores: dict[str, list[dict[str, Any]]], path: Path) -> str:
+    """The tables and what they mean."""
+    first, *others = scores
+    lines = [table(scores[first]), ""]
+    for choice in others:
+        lines += [
+            f"the same networks, acting by --action-selection {choice} instead of {first}:",
+            table(scores[choice]),
+            "",
+        ]
+    lines = [*contradictions(scores[first]), *lines]
+    lines += verdict(experiment, scores[first])
+    lines += remarks(experiment)
+    if experiment.data.source != "dsrl" and experiment.task.family != "custom":
+        lines.append("The data are not DSRL's own: these scores are not comparable with published ones.")
+    lines.append(f"summary, metrics, checkpoint and plots: {path}")
+    return "\n".join(["", *lines])

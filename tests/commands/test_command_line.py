@@ -1,0 +1,133 @@
+"""Command lines that are wrong, the short help, Ctrl-C, and the console command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from deep import console, train
+from deep.cli.source import config_class, options_of
+from deep.cli.words import last_of_each
+from deep.methods.registry import METHODS
+from theory.support.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("words", "sentences"),
+    [
+        (["--cost-limits", "20", "--cost-limits", "40"], ["--cost-limits is given twice", "--cost-limits 20 40"]),
+        (["--gamma", ".9", "--gamma=.8"], ["--gamma is given twice"]),
+        (["--resume", "--no-resume"], ["--resume is given twice"]),
+        (["--algorithm", "bc_all", "--cloning-steps", "4"], ["--cloning-steps is an option of drcorl, not of bc_all"]),
+        (["--algorithm", "bc_all", "--cloning-steps", "4", "--task", "HoperVel"],
+         ["unknown task 'HoperVel'", "did you mean HopperVel?", "is an option of drcorl, not of bc_all"]),
+        (["--cost-limit", "20"], ["unknown option --cost-limit: did you mean --cost-limits?"]),
+        (["--algorithm", "bc_al"], ["did you mean bc_all?"]),
+        (["--seeds", "0,x"], ["--seeds 0 x: accepted are whole numbers"]),
+        (["--device", "gpu"], ["--device gpu: accepted is auto or cpu or cuda"]),
+        (["--gamma"], ["--gamma: accepted is one value"]),
+        (["HopperVel"], ["'HopperVel' is not an option"]),
+        (["--episodes", "0"], ["--episodes 0: accepted is a number of at least 1"]),
+        (["--dataset", "/nowhere.hdf5"], ["/nowhere.hdf5 does not exist"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_command_line_is_rejected(words, sentences):
+    with pytest.raises(InputError) as caught:
+        train.check(words)
+    for sentence in sentences:
+        assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_lists_are_accepted_with_commas():
+    assert train.check(["--cost-limits", "20,40", "--seeds=0,1", "2"]) == [
+        "--cost-limits", "20", "40", "--seeds", "0", "1", "2",
+    ]  # fmt: skip
+    assert train.check(["--cost_limits", "20", "40"]) == ["--cost-limits", "20", "40"]
+
+
+def test_of_several_options_of_a_name_the_last_is_kept():
+    assert last_of_each(["--a", "1", "--b", "2", "3", "--a=4"]) == ["--b", "2", "3", "--a", "4"]
+
+
+@pytest.mark.parametrize("algorithm", METHODS)
+def test_the_source_names_the_options_that_a_configuration_has(algorithm):
+    def names(config, prefix=""):
+        for key, value in vars(config).items():
+            label = prefix + key.replace("_", "-")
+            yield from names(value, f"{label}.") if hasattr(value, "__dataclass_fields__") else [label]
+
+    entry = METHODS[algorithm]
+    read = [option.name for option in options_of(entry.module, config_class(entry.module))]
+    assert sorted(read) == sorted(names(entry.spec.presets["quick"]))
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--algorithm", "nonsense", "-h"]])
+def test_the_help_is_short_and_does_nothing_else(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train.main(words)
+    text = capsys.readouterr().out
+    assert text.count("\n") < 80
+    assert all(f"--{name}" in text for name in (*train.SHORT, "help-all"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_rejection_imports_no_torch():
+    code = (
+        "import sys\nfrom deep import train\n"
+        "try:\n    train.main(['--nonsense', '1'])\n"
+        "except SystemExit as end:\n    print(end.code, 'torch' in sys.modules, 'gymnasium' in sys.modules)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert found.stdout == "2 False False\n"
+    assert found.stderr.startswith("error: unknown option --nonsense")
+
+
+def test_a_finished_run_without_its_checkpoint_is_not_resumed(tmp_path):
+    for name in ("config.json", "summary.json", "metrics.jsonl"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(InputError, match=r"checkpoint.safetensors is gone"):
+        train.check_folder(tmp_path, resume=True)
+    assert (tmp_path / "metrics.jsonl").read_text() == "{}"
+
+
+def test_the_console_command_passes_the_words_on(monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(train, "main", lambda words, prog: seen.append((words, prog)))
+    console.main(["train", "--task", "HopperVel"])
+    assert seen == [(["--task", "HopperVel"], "safe-offline-rl train")]
+    console.main(["--help"])
+    assert all(name in capsys.readouterr().out or name for name in console.COMMANDS)
+    with pytest.raises(SystemExit) as caught:
+        console.main(["trian"])
+    assert caught.value.code == 2
+    assert "did you mean train?" in capsys.readouterr().err
+
+
+def test_ctrl_c_in_training_says_what_is_saved_and_how_to_go_on(dataset_file, tmp_path):
+    out = tmp_path / "run"
+    words = ["--algorithm", "bc_all", "--dataset", str(dataset_file), "--out", str(out), "--cost-limits", "4"]
+    words += ["--dynamics.steps", "0", "--steps", "10000000", "--hidden", "16"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deep.train", *words],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    metrics = out / "metrics.jsonl"
+    while not (metrics.exists() and metrics.stat().st_size):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    (line,) = error.strip().splitlines()
+    assert line.startswith("interrupted: ")
+    assert line.endswith("--resume")
+    assert f"--out {out}" in line
+    assert json.loads((out / "config.json").read_text())["schema"] == 2
