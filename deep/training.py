@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +106,7 @@ def report(experiment: Experiment, folder: RunFolder, config: Mapping[str, Any],
     first, *others = experiment.choices
     played, results = evaluate(experiment, episodes)
     scores = {first: results} | {
-        choice: evaluate(experiment, episodes, partial(experiment.actor, choice))[1] for choice in others
+        choice: evaluate(experiment, episodes, experiment.policy(choice))[1] for choice in others
     }
     text = conclusion(experiment, scores, folder.path)
     summary = summary_of(experiment, config, scores, folder.record_elapsed()) | {"screen": text.splitlines()}

@@ -1,8 +1,8 @@
 """Finite constrained MDPs, exact to machine precision: the laboratory in which the papers' claims are checked.
 
 `from theory import FiniteCMDP, solve`: `solve(cmdp)` returns the constrained optimum as a `Solution` with `.feasible`,
-`.value`, `.cost`, `.policy`, `.multiplier` and `.certificate`. All but `InputError` is imported when it is used, so that
-a command that only checks its options does not wait for torch.
+`.value`, `.cost`, `.policy`, `.multiplier` and `.certificate`. All but `InputError` is imported when it is used: a
+command that only checks its options does not wait for torch.
 """
 
 # pyright: reportUnsupportedDunderAll=false

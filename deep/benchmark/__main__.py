@@ -73,8 +73,7 @@ def run(options: Options, begun: list[Path] | None = None) -> "list[Outcome]":
         raise InputError(
             f"--workers {options.workers}, --threads {options.threads}: accepted are at least 0 and at least 1"
         )
-    if not options.collect:
-        jobs = expand(options.grid)  # rejects wrong options before torch is imported
+    jobs = [] if options.collect else expand(options.grid)  # rejects wrong options before torch is imported
     from deep.benchmark.rows import collected, runs_of
     from deep.benchmark.running import MARKER, run_all
     from theory.support.cluster import connect

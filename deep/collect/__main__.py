@@ -35,7 +35,7 @@ import tyro
 
 from deep.cli.command import command, read
 from deep.collect.recipes import Settings, limits, recipe
-from deep.tasks import find_task
+from deep.tasks import find_task, within_limit
 from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 

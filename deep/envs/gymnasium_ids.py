@@ -1,6 +1,8 @@
 """The tasks under their gymnasium ids. Importing this module registers them:
 
-    import gymnasium
+    from typing import Any
+
+import gymnasium
     import deep.envs.gymnasium_ids
     env = gymnasium.make("SafetyHopperVelocity-v1")           # Safety-Gymnasium's id
     env = gymnasium.make("OfflineHopperVelocityGymnasium-v1")  # DSRL's id
@@ -10,6 +12,8 @@ or `gymnasium.make("deep.envs.gymnasium_ids:SafetyHopperVelocity-v1")`. Each ste
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import gymnasium
 
@@ -22,7 +26,7 @@ class Creator:
     def __init__(self, task: str) -> None:
         self.task, self.metadata = task, {"render_modes": ["rgb_array"]}
 
-    def __call__(self, render_mode: str | None = None) -> gymnasium.Env:
+    def __call__(self, *, render_mode: str | None = None, **options: Any) -> gymnasium.Env:
         return make(TASKS[self.task], render_mode)
 
 

@@ -44,7 +44,14 @@ def run_script(folder: Path, script: str) -> str:
 def result(tmp_path_factory: pytest.TempPathFactory, dataset_file: Path) -> TrainingResult:
     out = tmp_path_factory.mktemp("api") / "run"
     return train(
-        "HopperVel", "bc_best", dataset=dataset_file, seeds=[0, 3], cost_limits=[10, 20], out=out, episodes=2, **TINY
+        "HopperVel",
+        "bc_best",
+        dataset=dataset_file,
+        seeds=[0, 3],
+        cost_limits=[10, 20],
+        out=out,
+        episodes=2,
+        **TINY,  # pyright: ignore[reportArgumentType]
     )
 
 

@@ -86,7 +86,7 @@ def test_roll_outs_in_learned_dynamics_end_as_often_as_the_task_says(monkeypatch
         return Prediction(torch.zeros_like(observations), one, one, 0 * one)
 
     monkeypatch.setattr(dynamics.models, "predict", predict)
-    estimate = dynamics.estimate(experiment.method.act)
+    estimate = dynamics.estimate(experiment.policy())
     assert estimate.length.tolist() == pytest.approx([lattice.task.expected_length] * 2, rel=1e-4)
     assert estimate.cost.tolist() == pytest.approx([lattice.task.expected_length] * 2, rel=1e-4)
     assert estimate.reward.tolist() == pytest.approx([lattice.task.expected_length] * 2, rel=1e-4)
