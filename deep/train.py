@@ -127,7 +127,7 @@ def opening(experiment: Experiment) -> str:
 
 def _assumed(experiment: Experiment) -> list[str]:
     if experiment.task.family != "custom":
-        return []
+        return list(experiment.data.remarks)
     lines = assumptions(experiment.task, experiment.data)
     return ["data of your own, taken to have (say otherwise with the options):", *lines]
 

@@ -11,6 +11,8 @@ or `gymnasium.make("deep.envs.gymnasium_ids:SafetyHopperVelocity-v1")`. Each ste
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium
 
 from deep.tasks import TASKS, make, spellings
@@ -22,8 +24,8 @@ class Creator:
     def __init__(self, task: str) -> None:
         self.task, self.metadata = task, {"render_modes": ["rgb_array"]}
 
-    def __call__(self, render_mode: str | None = None) -> gymnasium.Env:
-        return make(TASKS[self.task], render_mode)
+    def __call__(self, **options: Any) -> gymnasium.Env:
+        return make(TASKS[self.task], **options)
 
 
 def register() -> None:

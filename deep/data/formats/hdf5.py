@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import h5py
 import numpy as np
-from h5py import h5d, h5l, h5z
+from h5py import h5d, h5l, h5z  # pyright: ignore[reportAttributeAccessIssue]  (compiled, without stubs)
 
 from theory.support.errors import InputError
 from theory.support.files import temporary_name, writing
@@ -115,7 +115,9 @@ def inspect(file: h5py.File, key: str, name: str, dtypes: Collection[str] = ()) 
     virtual = plan.get_layout() == h5d.VIRTUAL
     if virtual or plan.get_external_count():
         kind = "as a virtual data set" if virtual else "in external storage"
-        sources = [source.file_name for source in item.virtual_sources()] if virtual else [x[0] for x in item.external]
+        sources = (
+            [source.file_name for source in item.virtual_sources()] if virtual else [x[0] for x in item.external or ()]
+        )
         shown = ", ".join(str(source) for source in list(dict.fromkeys(sources))[:_SHOWN_SOURCES])
         found = f"has {key} {kind}, with values in other files ({shown})"
         raise_input_error(name, found, "arrays inside the file are accepted")
@@ -165,7 +167,7 @@ def _check_allocation(item: h5py.Dataset, layout: int, key: str, name: str) -> N
     if promised == 0 or layout == h5d.COMPACT:
         return
     if layout == h5d.CHUNKED:
-        chunks = math.prod(-(-size // chunk) for size, chunk in zip(item.shape, item.chunks, strict=True))
+        chunks = math.prod(-(-size // chunk) for size, chunk in zip(item.shape, item.chunks or (), strict=True))
         written = item.id.get_num_chunks()
         if written < chunks:
             found = f"has {key} of shape {item.shape} with {written} of its {chunks} chunks written, "
