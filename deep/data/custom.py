@@ -1,4 +1,4 @@
-"""Data of one's own: what a file that belongs to no task of the table is taken to be, and how to say otherwise.
+"""Custom data sets: the task that is derived from a file that belongs to no task of the table, and the options for it.
 
 Observation and action sizes, episode length, returns and cost limits are read off the data, and where a simulator is
 named, the length and the actions' bounds off it. The result is a `Task` like those of the table.
@@ -28,23 +28,23 @@ class CustomData:
     """How data of no task of the table are to be understood; what is left out is inferred, and kept in config.json."""
 
     env: str | None = None
-    """Own data: simulate after training, too, in this registered gymnasium environment (ID, or MODULE:ID where
+    """Custom data set: simulate after training, too, in this registered gymnasium environment (ID, or MODULE:ID where
     importing MODULE registers it), whose steps report a cost in info["cost"]."""
     episode_length: int | None = None
-    """Own data: steps after which an episode times out; none: the simulator's limit, or the longest episode."""
+    """Custom data set: steps after which an episode times out; none: the simulator's limit, or the longest episode."""
     reward_range: tuple[float, float] | None = None
-    """Own data: the returns that become the scores 0 and 1; none: the least and the greatest in the data."""
+    """Custom data set: the returns that become the scores 0 and 1; none: the least and the greatest in the data."""
     action_low: Bounds = ()
-    """Own data: lower bound of the actions, one number or one for each; none: the simulator's, or -1."""
+    """Custom data set: lower bound of the actions, one number or one for each; none: the simulator's, or -1."""
     action_high: Bounds = ()
-    """Own data: upper bound of the actions; none: the simulator's, or 1."""
+    """Custom data set: upper bound of the actions; none: the simulator's, or 1."""
 
 
 def load_custom(path: Path, given: CustomData) -> tuple[Task, OfflineDataset, CustomData]:
     """Read a file that belongs to no task; the task it is taken for, its data, and `given` with nothing left open.
 
     Actions are mapped to [-1, 1] from their bounds. A plain file may lack next_observations, see `with_successors`.
-    Raises `InputError` for a file that `deep.data.dataset.load` would refuse, and for options that do not fit it.
+    Raises `InputError` for a file that `deep.data.load.load` would reject, and for options that do not fit it.
     """
     name = str(path)
     fields, sha256 = read(path, name)
@@ -124,7 +124,7 @@ def assumptions(task: Task, data: OfflineDataset) -> list[str]:
         else "no step costs anything: a limit means nothing here, and what would cost is unknown",
         f"simulator: {task.env}, after training (--env)"
         if task.simulated
-        else "no simulator: all results are foretold from the data (--env names a gymnasium id)",
+        else "no simulator: all results are estimates from the data (--env names a gymnasium id)",
     ]
     return [*lines, *data.remarks]
 
@@ -151,7 +151,7 @@ def _with_interface(given: CustomData, actions: int) -> CustomData:
 
 
 def _scaled(actions: np.ndarray, given: CustomData, name: str) -> np.ndarray:
-    """The actions mapped from their bounds to [-1, 1]; what is not finite is left for `check` to refuse."""
+    """The actions mapped from their bounds to [-1, 1]; `check` rejects what is not finite."""
     low, high = np.array(given.action_low), np.array(given.action_high)
     scaled = ((actions.astype(np.float64) - low) / (high - low) * 2 - 1).astype(np.float32)
     if np.isfinite(actions).all() and (np.abs(scaled) > 1 + ACTION_TOLERANCE).any():

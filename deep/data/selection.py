@@ -21,15 +21,15 @@ class Selection:
     """Trajectories for a cost limit l."""
 
     trajectories: Literal["all", "safe", "best"] = "all"
-    """All; those whose cost keeps l; or the best one that keeps l and those that act most like it, a set without
-    contradictions, which the first two are not."""
+    """All; those whose cost satisfies l; or the best one that satisfies l and those that act most like it, a
+    set without contradictions, which the first two are not."""
     neighbours: int = 10
     """best: how many trajectories are taken, the best one included."""
     return_share: float = 0.9
     """best: the others' returns lie above this share of the best one's, counted from the data's lowest return."""
 
     def choose(self, data: OfflineDataset, limit: float) -> Int[np.ndarray, " chosen"]:
-        """Their numbers. Raises `InputError` where no trajectory keeps the limit."""
+        """Their numbers. Raises `InputError` where no trajectory satisfies the limit."""
         if self.trajectories == "all":
             return np.arange(len(data.starts))
         eligible = np.flatnonzero(within_limit(data.trajectory_costs, limit))
@@ -60,7 +60,7 @@ def allowed(data: OfflineDataset, chosen: list[Int[np.ndarray, " _"]], device: t
 
 
 class TrajectoryStats(NamedTuple):
-    """What every replica's trajectories tell of a policy that does as they do."""
+    """Statistics of every replica's trajectories."""
 
     returns: Float[Tensor, " replicas"]
     """Their mean return."""
@@ -75,12 +75,14 @@ class TrajectoryStats(NamedTuple):
 
 
 def known(data: OfflineDataset, replay: Replay, chosen: list[Int[np.ndarray, " _"]], episodes: int) -> TrajectoryStats:
-    """This of the trajectories with these numbers."""
+    """The statistics of the trajectories with these numbers."""
     returns, costs, lengths = data.trajectory_returns, data.trajectory_costs, data.lengths
-    told = [(returns[some].mean(), costs[some].mean(), costs[some].std(), lengths[some].mean()) for some in chosen]
+    statistics = [
+        (returns[some].mean(), costs[some].mean(), costs[some].std(), lengths[some].mean()) for some in chosen
+    ]
     mean_return, mean_cost, spread, length = (
         torch.tensor(values, dtype=torch.get_default_dtype(), device=replay.mean.device)
-        for values in np.array(told, dtype=float).T.tolist()
+        for values in np.array(statistics, dtype=float).T.tolist()
     )
     rows = np.stack([np.resize(data.starts[trajectories], episodes) for trajectories in chosen])
     starts = replay.observations[torch.from_numpy(rows).to(replay.mean.device)]

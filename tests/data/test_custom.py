@@ -124,7 +124,7 @@ def test_a_forecast_in_doubt_gives_no_verdict(recorded, tmp_path, monkeypatch):
             monkeypatch.setattr(experiment.method, "report", lambda trusted=trusted: {"dynamics_trusted": [trusted]})
             (found,) = offline_costs(experiment, experiment.policy())
             assert found["offline_doubt"] == (doubt if trusted else "contradicted")
-    required = replace(experiment.settings.method.gate, min_length=0.8)
+    required = replace(experiment.settings.method.gate, min_length_ratio=0.8)
     method = replace(experiment.settings.method, gate=required)
     monkeypatch.setattr(experiment, "settings", replace(experiment.settings, method=method))
     monkeypatch.setattr(experiment.method, "report", lambda: {"dynamics_trusted": [True]})
@@ -144,7 +144,7 @@ def test_the_explanation_names_learned_dynamics_where_there_are_any(recorded, st
     [
         ([], True),
         (["--env", CART], True),
-        (["--gate.estimator", "whole"], False),
+        (["--gate.estimator", "episode"], False),
         (["--clone.trajectories", "all"], False),
         (["--dynamics.steps", "0", "--gate.kind", "ucb", "--gate.select", "last"], False),
         (["--dynamics.steps", "0", "--gate.kind", "ucb", "--gate.select", "last", "--env", CART], False),
@@ -192,7 +192,7 @@ def test_a_run_is_gone_on_with_by_the_same_command_alone(recorded, tmp_path, cap
     trained(tmp_path / "run", recorded, "bc_all", *BOUNDS, *words, "--resume")
     with pytest.raises(SystemExit):
         trained(tmp_path / "run", recorded, "bc_all", *BOUNDS, *words, "--resume", "--episode-length", "31")
-    assert "own.episode_length was 30, now 31" in capsys.readouterr().err
+    assert "custom.episode_length was 30, now 31" in capsys.readouterr().err
 
 
 # What is inferred
@@ -319,7 +319,7 @@ def test_missing_successors_are_the_rows_after_and_nothing_is_invented_for_time_
     assert data.timeouts.tolist() == [0, 1, 0, 0, 0, 0, 1]
     assert task.episode_length == 3, "the step that is left out was played"
     assert "episodes of at most 3 steps (--episode-length), the data's have 1 to 3;" in assumptions(task, data)[1]
-    said = "of 2 trajectories that timed out are left out with costs of 2, up to 1 in one, which no number of an "
+    said = "of 2 trajectories that timed out are left out with costs of 2, up to 1 in one, which no "
     assert said + "episode's cost here includes; 3 terminal steps" in assumptions(task, data)[-1]
     free = write(tmp_path / "free.hdf5", fields | {"rewards": np.arange(9.0), "costs": np.eye(9)[0]})
     task, data, _ = load_custom(free, CustomData())
