@@ -123,7 +123,6 @@ def check_folder(path: Path, resume: bool) -> None:
         )
 
 
-<<<<<<< HEAD
 def saved(words: list[str], folders: list[Path], prog: str) -> str:
     """After Ctrl-C: what is saved, and the command that goes on with the run."""
     if not folders:
@@ -133,80 +132,6 @@ def saved(words: list[str], folders: list[Path], prog: str) -> str:
     what = f"the last checkpoint is saved in {folder}" if there else f"{folder} holds the settings, no checkpoint yet"
     again = words if "--resume" in words else [*words, "--resume"]
     return f"{what}; go on with: {prog} {shlex.join(again)}"
-=======
-def run(options: Options[Any]) -> dict[str, Any]:
-    """Train and evaluate; returns the summary, which it has also written."""
-    began = time.monotonic()
-    if options.episodes < 1:
-        raise InputError(f"--episodes {options.episodes}: accepted is a number of at least 1")
-    use_threads(options.threads)
-    experiment = Experiment(settings_of(options))
-    if options.graphs and experiment.device.type != "cuda":
-        raise InputError(f"--graphs on {experiment.device}: CUDA graphs need a CUDA device")
-    if experiment.task.env is not None:
-        check_simulator(experiment.task)
-    phases = experiment.phases() if options.dynamics_from is None else take_dynamics(experiment, options.dynamics_from)
-    folder = RunFolder(options.out or Path("runs") / f"{experiment.task.name}-{options.algorithm}")
-    software = software_versions()
-    config = folder.open({"identity": identity(experiment), **software, "command": sys.argv}, options.resume, began)
-    with folder:
-        print(opening(experiment), *changed_since(config, software), sep="\n", flush=True)
-        train(phases, experiment.tensors(), folder, experiment.device, graphed if options.graphs else eager)
-        return report(experiment, folder, config, options.episodes)
-
-
-def report(experiment: Experiment, folder: RunFolder, config: Mapping[str, Any], episodes: int) -> dict[str, Any]:
-    """Evaluate every way to act; write and print what came of the run."""
-    if experiment.task.simulated:
-        print(f"evaluating {episodes} episodes per replica in the simulator", flush=True)
-    first, *others = experiment.choices
-    played, results = evaluate(experiment, episodes)
-    scores = {first: results} | {
-        choice: evaluate(experiment, episodes, partial(experiment.actor, choice))[1] for choice in others
-    }
-    summary = summary_of(experiment, config, scores, folder.record_elapsed())
-    folder.write_json("summary.json", summary)
-    plots.results(experiment, played, results, folder.path / "results.png")
-    plots.training(folder.read_metrics(), experiment.problem.replicas, folder.path / "training.png")
-    print(conclusion(experiment, scores, folder.path))
-    return summary
-
-
-def opening(experiment: Experiment) -> str:
-    """What is about to happen, in a few lines."""
-    data, settings = experiment.data, experiment.settings
-    return (
-        f"{experiment.task.name}: {settings.algorithm} ({settings.preset} preset) on {device_name(experiment.device)}, "
-        f"seeds {list(settings.seeds)}, cost limits {list(settings.cost_limits)}\n"
-        f"data: {data.source}, {data.path}, {len(data.starts)} trajectories, {len(data):,} transitions"
-        + (f", the actions of {data.clipped:,} clipped to [-1, 1] as the simulator does" if data.clipped else "")
-        + "".join(f"\n  {line}" for line in _assumed(experiment))
-    )
-
-
-def _assumed(experiment: Experiment) -> list[str]:
-    if experiment.task.family != "custom":
-        return list(experiment.data.remarks)
-    lines = assumptions(experiment.task, experiment.data)
-    return ["data of your own, taken to have (say otherwise with the options):", *lines]
-
-
-def conclusion(experiment: Experiment, scores: dict[str, list[dict[str, Any]]], path: Path) -> str:
-    """The tables and what they mean."""
-    first, *others = scores
-    lines = ["", table(scores[first]), ""]
-    for choice in others:
-        lines += [
-            f"the same networks, acting by --action-selection {choice} instead of {first}:",
-            table(scores[choice]),
-            "",
-        ]
-    lines += remarks(experiment)
-    if experiment.data.source != "dsrl" and experiment.task.family != "custom":
-        lines.append("These scores are on data that are not DSRL's own: do not compare them with published ones.")
-    lines.append(f"summary, metrics, checkpoint and plots: {path}")
-    return "\n".join(lines)
->>>>>>> refs/heads/data
 
 
 if __name__ == "__main__":

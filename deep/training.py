@@ -134,7 +134,7 @@ def opening(experiment: Experiment) -> str:
 
 def _assumed(experiment: Experiment) -> list[str]:
     if experiment.task.family != "custom":
-        return []
+        return list(experiment.data.remarks)
     lines = assumptions(experiment.task, experiment.data)
     return ["custom data set, read with these assumptions (each option changes one):", *lines]
 

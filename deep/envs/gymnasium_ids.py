@@ -26,13 +26,8 @@ class Creator:
     def __init__(self, task: str) -> None:
         self.task, self.metadata = task, {"render_modes": ["rgb_array"]}
 
-<<<<<<< HEAD
-    def __call__(self, *, render_mode: str | None = None, **options: Any) -> gymnasium.Env:
-        return make(TASKS[self.task], render_mode)
-=======
     def __call__(self, **options: Any) -> gymnasium.Env:
         return make(TASKS[self.task], **options)
->>>>>>> refs/heads/data
 
 
 def register() -> None:

@@ -18,11 +18,7 @@ from typing import Any, NoReturn
 
 import h5py
 import numpy as np
-<<<<<<< HEAD
-from h5py import h5d, h5l, h5z  # pyright: ignore[reportAttributeAccessIssue] (compiled modules)
-=======
 from h5py import h5d, h5l, h5z  # pyright: ignore[reportAttributeAccessIssue]  (compiled, without stubs)
->>>>>>> refs/heads/data
 
 from theory.support.errors import InputError
 from theory.support.files import temporary_name, writing
@@ -119,14 +115,9 @@ def inspect(file: h5py.File, key: str, name: str, dtypes: Collection[str] = ()) 
     virtual = plan.get_layout() == h5d.VIRTUAL
     if virtual or plan.get_external_count():
         kind = "as a virtual data set" if virtual else "in external storage"
-<<<<<<< HEAD
-        external = item.external or ()
-        sources = [source.file_name for source in item.virtual_sources()] if virtual else [x[0] for x in external]
-=======
         sources = (
             [source.file_name for source in item.virtual_sources()] if virtual else [x[0] for x in item.external or ()]
         )
->>>>>>> refs/heads/data
         shown = ", ".join(str(source) for source in list(dict.fromkeys(sources))[:_SHOWN_SOURCES])
         found = f"has {key} {kind}, with values in other files ({shown})"
         raise_input_error(name, found, "arrays inside the file are accepted")
