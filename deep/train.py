@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deep.cli.command import command
+from deep.cli.run_folder import check_folder
 from deep.cli.shorthelp import short_help
 from deep.cli.source import Option, config_class, options_of
 from deep.cli.words import checked, split
@@ -110,17 +111,6 @@ def _check_values(values: dict[str, list[str]]) -> None:
         raise InputError(f"--dataset {dataset} does not exist: accepted are auto, embedded, dsrl or a file")
     if out := values.get("out"):
         check_folder(Path(out[0]), "resume" in values)
-
-
-def check_folder(path: Path, resume: bool) -> None:
-    """Raise `InputError` where a folder holds a run that cannot be started or resumed there; nothing is changed."""
-    if (path / "config.json").exists() and not resume:
-        raise InputError(f"--out {path} already holds a run: give another folder, or --resume to go on with it")
-    if resume and (path / "summary.json").exists() and not (path / "checkpoint.safetensors").exists():
-        raise InputError(
-            f"--resume: the run in {path} is finished and its checkpoint.safetensors is gone: restore that file, or "
-            "train again in another folder; nothing was changed"
-        )
 
 
 def saved(words: list[str], folders: list[Path], prog: str) -> str:

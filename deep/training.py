@@ -15,6 +15,7 @@ from typing import Any
 
 import tyro
 
+from deep.cli.run_folder import check_folder
 from deep.core.provenance import device_name, software_versions
 from deep.core.validation import use_threads
 from deep.data.custom import assumptions
@@ -28,7 +29,6 @@ from deep.runs.cuda_graphs import eager, graphed
 from deep.runs.experiment import Config, Experiment, Settings, identity, take_dynamics
 from deep.runs.folder import RunFolder, changed_since
 from deep.runs.trainer import train
-from deep.train import check_folder
 from theory.support.errors import InputError
 
 

@@ -16,7 +16,7 @@ from deep.evaluate.summary import LAST
 from deep.runs.folder import RunFolder
 
 Curves = Mapping[str, np.ndarray]
-"""By name: "limit" (replicas,), "step" and "beta" (points,), "R" and "C" (points, replicas). R and C are as foretold of
+"""By name: "limit" (replicas,), "step" and "beta" (points,), "R" and "C" (points, replicas). R and C are estimates for
 the policy before that step; beta is its mean over the block that begins there."""
 
 
@@ -32,7 +32,7 @@ def schedule_of(run: Run) -> str | None:
 
 
 def curves_of(run: Run) -> Curves | None:
-    """What the learned dynamics foretold during adaptation; None where no such looks were taken."""
+    """What the learned dynamics predicted during adaptation; None where no policy was evaluated."""
     records = [r for r in RunFolder(run.path).read_metrics() if "predicted_cost" in r and "predicted_reward" in r]
     if not records:
         return None
@@ -101,7 +101,7 @@ def _draw(rows: Sequence[Row], runs: Mapping[str, Run], words: Mapping[str, Any]
     figure.suptitle(place(rows[0]), fontsize=11)
     return finish(
         figure,
-        "Lines: the policy in training, foretold by the learned dynamics from the data alone, one line a seed. Bars at "
+        "Lines: the policy in training, estimated by the learned dynamics from the data alone, one a seed. Bars at "
         "the right edge: the policy that was kept, in the simulator.\nDashed: C = 1. The comparison of Fig. 4 of the "
         "DRCORL preprint, which shows simulator returns in training; here training sees no simulator.",
         path,

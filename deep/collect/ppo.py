@@ -118,7 +118,7 @@ class Multiplier(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """`horizon` steps of all environments, (time, env, ...); `ended` marks terminations and time-outs."""
+    """`horizon` steps of all environments, (time, env, ...); `ended` marks terminations and timeouts."""
 
     observations: np.ndarray
     actions: np.ndarray

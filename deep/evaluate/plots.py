@@ -25,7 +25,7 @@ from theory.support.files import write_whole
 def results(experiment: Experiment, played: Episodes | None, rows: Sequence[dict[str, Any]], path: Path) -> None:
     """The reward-cost plane: the data's trajectories, every evaluation episode, each replica's mean and limit.
 
-    Without episodes the diamonds are what is foretold from the data, with the cost's interval.
+    Without episodes the diamonds are estimates from the data, with the cost's interval.
     """
     data, limits = experiment.data, experiment.settings.cost_limits
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
@@ -57,8 +57,8 @@ def _diamonds(played: Episodes | None, rows: Sequence[dict[str, Any]]) -> str:
     if played is not None:
         return "diamonds are means over episodes"
     if rows[0]["offline_cost_estimate"] is None:
-        return "nothing was simulated or foretold"
-    return "diamonds are foretold from the data, nothing was simulated"
+        return "nothing was simulated or estimated"
+    return "diamonds are estimates from the data, nothing was simulated"
 
 
 def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Scores of trained policies: roll-outs in the simulator, DSRL's normalisation, intervals, the table."""
+"""Scores of trained policies: rollouts in the simulator, DSRL's normalisation, intervals, the table."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ UNDEFINED = "not defined for a policy with a memory"
 """In the place of an estimate that would need actions at isolated states."""
 
 RESTS_ON_CLONE = (
-    "The forecast is what the cloned trajectories cost and what the policy changes of that. Whether their clone costs",
-    "what they did, no data say: measure it before it acts where cost matters.",
+    "The estimate is the cost of the cloned trajectories plus the predicted difference of policy and clone. No data",
+    "show whether the clone costs what these trajectories cost: measure it before it acts where cost matters.",
 )
-"""The blind spot of a forecast in pairs (`notebooks/results/paired`), a line each."""
+"""What a paired estimate cannot see (`notebooks/results/paired`), a line each."""
 
 
 def evaluate(
@@ -31,7 +31,7 @@ def evaluate(
 ) -> tuple[Episodes | None, list[dict[str, Any]]]:
     """Run every replica for that many seeded episodes; the episodes, and one result per replica.
 
-    Where the task has no simulator there are no episodes, and the results hold only what is foretold from the data.
+    Where the task has no simulator there are no episodes, and the results hold only estimates from the data.
     `policy` is one of the method's policies; None takes the configured one.
     """
     policy = experiment.policy() if policy is None else policy
@@ -68,11 +68,11 @@ def evaluate(
 
 
 def offline_costs(experiment: Experiment, policy: Policy | Act) -> list[dict[str, Any]]:
-    """What is foretold of every replica's episodes from the data alone, in the unit of an episode's cost.
+    """Off-policy estimates of every replica's episodes, in the unit of an episode's cost.
 
-    The estimate is that of the learned dynamics' judging half, by the method's own way to ask it where it has one; None
-    if no dynamics were trained. `offline_baselines` has the cost by every estimator that needs no training; where
-    they contradict the estimate, look twice.
+    The estimate is that of the held-out half of the learned dynamics, by the method's own estimator where it has one;
+    None if no dynamics were trained. `offline_baselines` has the cost by every estimator that needs no training; where
+    these differ much from the estimate, it is doubtful.
     """
     problem = experiment.problem
     markov = as_policy(policy).markov
@@ -93,13 +93,13 @@ def offline_costs(experiment: Experiment, policy: Policy | Act) -> list[dict[str
                 "offline_ood_score": float(estimate.ood_score[i]),
                 "offline_doubt": _doubt(experiment, i, float(estimate.length[i])),
             }
-        opinions = {name: None if other is None else float(other.cost[i]) for name, other in others.items()}
-        results.append({**found, "offline_baselines": opinions})
+        baseline_costs = {name: None if other is None else float(other.cost[i]) for name, other in others.items()}
+        results.append({**found, "offline_baselines": baseline_costs})
     return results
 
 
 def _doubt(experiment: Experiment, replica: int, length: float) -> str | None:
-    """What speaks against a replica's forecast: "contradicted" by the data, as the gate found, or a "short" episode."""
+    """Why a replica's estimate is doubtful: "contradicted" by the data, as the gate found, or a "short" episode."""
     if not _trusted(experiment)[replica]:
         return "contradicted"
     gate: GateConfig = getattr(experiment.settings.method, "gate", GateConfig())
@@ -123,15 +123,15 @@ def interval(values: Float[np.ndarray, " episodes"]) -> tuple[float, float]:
 def table(results: list[dict[str, Any]]) -> str:
     """The results as text: normalised scores with their intervals, and the offline estimate beside the true cost."""
     if "reward" not in results[0]:
-        return _foretold(results)
+        return _estimates(results)
     header = f"{'seed':>4} {'limit':>6}  {'R  [95 % interval]':<20} {'C  [95 % interval]':<20} {'':<6}"
     header += f" {'cost':>7} {'offline estimate':>17} {'steps':>6}"
     lines = [header]
     for r in results:
         reward = f"{r['reward']:.2f} [{r['reward_ci'][0]:.2f}, {r['reward_ci'][1]:.2f}]"
         cost = f"{r['cost']:.2f} [{r['cost_ci'][0]:.2f}, {r['cost_ci'][1]:.2f}]"
-        known = r["offline_cost_estimate"] is not None
-        estimate = f"{r['offline_cost_estimate']:.1f} ± {r['offline_cost_std']:.1f}" if known else "none"
+        estimated = r["offline_cost_estimate"] is not None
+        estimate = f"{r['offline_cost_estimate']:.1f} ± {r['offline_cost_std']:.1f}" if estimated else "none"
         lines.append(
             f"{r['seed']:>4} {r['cost_limit']:>6g}  {reward:<20} {cost:<20} {_label(r):<6}"
             f" {r['cost_return']:>7.1f} {estimate:>17} {r['episode_length']:>6.0f}"
@@ -145,11 +145,11 @@ def _label(result: dict[str, Any]) -> str:
     return "short" if result.get("ends_early") else "safe"
 
 
-def _foretold(results: list[dict[str, Any]]) -> str:
+def _estimates(results: list[dict[str, Any]]) -> str:
     """The same where nothing was simulated."""
     lines = [
-        f"{'seed':>4} {'limit':>6}  {'cost foretold [95 % interval]':<30} {'limit is':<9} {'return':>9} {'steps':>6} "
-        f"{'departure':>9}  other estimates of the cost"
+        f"{'seed':>4} {'limit':>6}  {'estimated cost [95 % interval]':<30} {'limit':<9} {'return':>9} {'steps':>6} "
+        f"{'OOD score':>9}  other estimates of the cost"
     ]
     for r in results:
         costs = r["offline_baselines"]
@@ -158,10 +158,10 @@ def _foretold(results: list[dict[str, Any]]) -> str:
             estimate = f"{'none':<30} {'unknown':<9} {'':>9} {'':>6} {'':>9}"
         else:
             low, high = r["offline_cost_interval"]
-            kept = "kept" if high <= r["cost_limit"] else "broken" if low > r["cost_limit"] else "unclear"
-            kept = "unclear" if r["offline_doubt"] else kept
+            verdict = "satisfied" if high <= r["cost_limit"] else "violated" if low > r["cost_limit"] else "unclear"
+            verdict = "unclear" if r["offline_doubt"] else verdict
             cost = f"{r['offline_cost_estimate']:.3g} [{low:.3g}, {high:.3g}]"
-            estimate = f"{cost:<30} {kept:<9} "
+            estimate = f"{cost:<30} {verdict:<9} "
             estimate += f"{r['offline_return_estimate']:>9.4g} {r['offline_length_estimate']:>6.0f} "
             estimate += f"{r['offline_ood_score']:>9.2f}"
         lines.append(f"{r['seed']:>4} {r['cost_limit']:>6g}  {estimate}  {others}")
@@ -174,7 +174,7 @@ def remarks(experiment: Experiment) -> list[str]:
 
 
 def explanation(experiment: Experiment) -> list[str]:
-    """What the columns of the table mean, and what they rest on, line by line."""
+    """What the columns of the table mean, and what they depend on, line by line."""
     task = experiment.task
     estimated = experiment.settings.dynamics.steps > 0
     paired = estimated and isinstance(experiment.method.estimator, PairedRollouts)
@@ -183,10 +183,10 @@ def explanation(experiment: Experiment) -> list[str]:
         return ["Nothing was simulated and no dynamics were learned (--dynamics.steps 0): the other estimates are all."]
     if not task.simulated:
         return [
-            "Nothing was simulated: all numbers are foretold from the data alone, by roll-outs in learned dynamics.",
-            "The limit is kept where the whole interval is within it, broken where all of it lies above; unclear also",
-            "where the episodes foretold are shorter than the data's, or the data contradict the forecast. A departure",
-            "far above 1 says that the policy leaves what the data can tell; so do other estimates that contradict.",
+            "Nothing was simulated: all numbers are estimates from the data alone, by rollouts in learned dynamics.",
+            "The limit is satisfied where the whole interval is within it, violated where all of it lies above. It is",
+            "unclear otherwise, and where predicted episodes are shorter than the data's or the data contradict the",
+            "models. An OOD score far above 1 means that the policy leaves the data; so do differing other estimates.",
             *dependencies,
         ]
     scale = (
@@ -196,6 +196,6 @@ def explanation(experiment: Experiment) -> list[str]:
         f"R: return {scale}. C: episode cost / limit. Both are means over simulator episodes.",
         "safe: C <= 1 in the mean over the episodes, whose length is that of the data. short: C <= 1, but the episodes "
         "end early.",
-        "offline estimate: episode cost foretold from the data alone, mean ± spread of the learned dynamics.",
+        "offline estimate: episode cost estimated from the data alone, mean ± spread of the learned dynamics.",
         *dependencies,
     ]

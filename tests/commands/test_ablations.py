@@ -119,10 +119,10 @@ def test_the_unchanged_variant_is_the_run_itself_and_finished_ones_are_not_repea
 
 
 def test_the_last_policy_is_scored_beside_the_one_that_is_kept(base, tmp_path):
-    """Kept is the clone: with a departure that no policy can have, nothing else may replace it."""
+    """Kept is the clone: with an OOD score that no policy can have, nothing else may replace it."""
     words = [str(base), "--out", str(tmp_path), "--episodes", "2", "--variants"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(VARIANTS, "step size: 5e-5", {"adaptation_rate": 0.01, "gate.departure": 1e-9})
+        patch.setitem(VARIANTS, "step size: 5e-5", {"adaptation_rate": 0.01, "gate.max_disagreement": 1e-9})
         ablations.main([*words, "step size: 5e-5"])
     found = read_json(folder_of(tmp_path, "step size: 5e-5") / "summary.json")
     assert found["commit"] == read_json(folder_of(tmp_path, "step size: 5e-5") / "config.json")["commit"]

@@ -277,7 +277,7 @@ def test_a_table_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypa
     assert read_table(tmp_path / "results.csv") == [{"x": 0.1}]
 
 
-def test_the_schedules_figure_shows_what_was_foretold(tmp_path):
+def test_the_schedules_figure_shows_the_estimates(tmp_path):
     runs = [Run(write_run(tmp_path / growth, variant_of_beta=growth), growth, growth) for growth in ("sqrt", "linear")]
     found = rows_of(runs)
     own = [row for row in found if row["run"] == "sqrt"]

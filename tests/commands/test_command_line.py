@@ -10,6 +10,7 @@ import time
 import pytest
 
 from deep import console, train
+from deep.cli.run_folder import check_folder
 from deep.cli.source import config_class, options_of
 from deep.cli.words import last_of_each
 from deep.methods.registry import METHODS
@@ -91,7 +92,7 @@ def test_a_finished_run_without_its_checkpoint_is_not_resumed(tmp_path):
     for name in ("config.json", "summary.json", "metrics.jsonl"):
         (tmp_path / name).write_text("{}")
     with pytest.raises(InputError, match=r"checkpoint.safetensors is gone"):
-        train.check_folder(tmp_path, resume=True)
+        check_folder(tmp_path, resume=True)
     assert (tmp_path / "metrics.jsonl").read_text() == "{}"
 
 

@@ -14,7 +14,7 @@ from deep.benchmark.ope_study import __main__ as study
 from deep.benchmark.ope_study import measure as measuring
 from deep.benchmark.ope_study.measure import Estimators, RowFile, truth
 from deep.benchmark.ope_study.policies import SHAKES, STRETCHES, FinishedRun
-from deep.benchmark.ope_study.summary import by_departure, exploitation, four_digits, gate_verdicts, quality, summarise
+from deep.benchmark.ope_study.summary import by_ood_score, exploitation, four_digits, gate_verdicts, quality, summarise
 from deep.cli.words import last_of_each
 from deep.evaluate.scores import FIRST_EVALUATION_SEED, evaluate
 from deep.ope.fitted_q import FittedQ, FittedQConfig
@@ -196,7 +196,7 @@ def made_up(true, cost, half_width=5.0, error=0.0, ood_score=None, kind="last", 
     for t, c, d in zip(true, cost, ood_score, strict=True):
         row = {"kind": kind, "degree": degree, "true cost": t, "true cost, standard error": error}
         row |= {"true return": -t, "true length": t, f"{name}: cost": c, f"{name}: reward": -c, f"{name}: length": -c}
-        row |= {f"{name}: cost_low": c - half_width, f"{name}: cost_high": c + half_width, f"{name}: departure": d}
+        row |= {f"{name}: cost_low": c - half_width, f"{name}: cost_high": c + half_width, f"{name}: ood_score": d}
         row[f"{name}: cost_std"] = 1.0
         rows.append(row)
     return rows
@@ -211,19 +211,19 @@ def test_quality_by_hand():
     assert found["length_rank_correlation"] == pytest.approx(-0.8)
     assert found["coverage"] == 0.5
     assert found["median_width"] == 10
-    assert found["departure_rank_correlation_with_error"] == pytest.approx(0.95, abs=0.01)
+    assert found["ood_score_rank_correlation_with_error"] == pytest.approx(0.95, abs=0.01)
     assert found["verdicts by estimate"]["20"] == {"false_safe": "1/2", "false_unsafe": "0/2"}
     assert found["verdicts by estimate"]["40"] == {"false_safe": "1/1", "false_unsafe": "1/3"}
     assert found["verdicts by upper"]["10"] == {"false_safe": "0/2", "false_unsafe": "1/2"}
     wide = made_up([0, 10, 30], [4, 6, 50])
-    wide[0]["judging: cost_high"] += 90
+    wide[0]["held_out: cost_high"] += 90
     assert quality(wide, "held_out")["median_width"] == 10
     # The truth's own uncertainty is allowed for.
     assert quality(made_up([0, 10, 30, 50], [4, 6, 50, 15], error=8.0), "held_out")["coverage"] == 0.75
     assert quality(made_up([1, 2], [3, 3]), "held_out")["rank_correlation"] == 0
 
 
-def test_steering_members_are_held_against_the_others():
+def test_training_members_are_compared_with_the_others():
     true = np.array([10.0, 30.0])
     rows = made_up(true, true - 8, name="training", degree=2.0)
     for row, other in zip(rows, made_up(true, true + 1, degree=2.0), strict=True):
@@ -232,13 +232,13 @@ def test_steering_members_are_held_against_the_others():
     assert found == {"kind": "last", "degree": 2.0, "policies": 2, "training": -8.0, "held_out": 1.0}
 
 
-def test_the_gates_rule_asks_for_cost_length_and_departure():
-    """Default settings: mean + 1 std within the limit, long enough, departure at most 1.5."""
+def test_the_gates_rule_needs_cost_length_and_ood_score():
+    """Default settings: mean + 1 std within the limit, long enough, OOD score at most 1.5."""
     rows = made_up([15, 15, 15, 15, 25, 25], [-19, -10, -10, -21, -15, -15], ood_score=[1, 1, 1.6, 1, 1, 1])
     for row, length in zip(rows, (50, 40, 50, 50, 50, 50), strict=True):
-        row["judging: cost"] *= -1
-        row |= {"judging: length": length, "judging: cost_std": 1.0}
-    rows[-1]["judging: cost_std"] = 6.0
+        row["held_out: cost"] *= -1
+        row |= {"held_out: length": length, "held_out: cost_std": 1.0}
+    rows[-1]["held_out: cost_std"] = 6.0
     found = gate_verdicts(rows, 45.0)
     assert found["20"] == {"false_safe": "1/2", "false_unsafe": "3/4"}
     assert found["40"] == {"false_safe": "0/0", "false_unsafe": "2/6"}
@@ -246,12 +246,12 @@ def test_the_gates_rule_asks_for_cost_length_and_departure():
     paired = [{f"paired, {name}": value for name, value in row.items() if name.startswith("held_out")} for row in rows]
     for i, (row, own) in enumerate(zip(rows, paired, strict=True)):
         row |= own | {"paired, held_out: length": 50, "paired, held_out: cost": 1.0 if i < 2 else 90.0}
-        row["paired, held_out: departure"] = 1.0
+        row["paired, held_out: ood_score"] = 1.0
     assert gate_verdicts(rows, 45.0)["20"] == {"false_safe": "0/2", "false_unsafe": "2/4"}
 
 
-def test_errors_are_sorted_by_departure():
-    found = by_departure(made_up([0, 0, 0, 0], [1, 3, 10, 7], ood_score=[0.5, 0.69, 0.7, 9]))
+def test_errors_are_sorted_by_ood_score():
+    found = by_ood_score(made_up([0, 0, 0, 0], [1, 3, 10, 7], ood_score=[0.5, 0.69, 0.7, 9]))
     assert found == [
         {"from": 0.0, "policies": 2, "median_error": 2.0, "largest_error": 3.0},
         {"from": 0.7, "policies": 1, "median_error": 10.0, "largest_error": 10.0},

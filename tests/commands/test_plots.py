@@ -40,7 +40,8 @@ def test_a_single_point_is_seen(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("foretold", "said"), [(None, "nothing was simulated or foretold"), (5.0, "diamonds are foretold from the data")]
+    ("predicted", "said"),
+    [(None, "nothing was simulated or estimated"), (5.0, "diamonds are estimates from the data")],
 )
 def test_the_results_say_what_their_diamonds_are(build, monkeypatch, tmp_path, predicted, said):
     titles = []

@@ -312,7 +312,7 @@ def test_every_module_with_a_main_runs_it_as_a_command() -> None:
     assert [path for path in mains if '\nif __name__ == "__main__":\n' not in path.read_text(encoding="utf-8")] == []
 
 
-def test_the_table_of_what_is_foretold_says_whether_the_limit_is_kept_by_the_whole_interval():
+def test_the_table_of_estimates_compares_the_whole_interval_with_the_limit():
     """Unknown, where no dynamics were trained."""
     shared = {"seed": 3, "offline_baselines": {"dice": 7.25}}
     known = {"offline_return_estimate": 50.0, "offline_length_estimate": 30.0, "offline_ood_score": 1.5}
@@ -320,8 +320,8 @@ def test_the_table_of_what_is_foretold_says_whether_the_limit_is_kept_by_the_who
     rows = [shared | known | {"cost_limit": limit} for limit in (10.0, 9.0, 5.0, 4.9)]
     rows.append(shared | {"cost_limit": 9.0, "offline_cost_estimate": None})
     lines = [line.split() for line in scores.table(rows).splitlines()[1:]]
-    assert [line[5] for line in lines[:4]] == ["kept", "unclear", "unclear", "broken"]
-    assert lines[0] == ["3", "10", "8", "[5,", "10]", "kept", "50", "30", "1.50", "dice", "7.25"]
+    assert [line[5] for line in lines[:4]] == ["satisfied", "unclear", "unclear", "violated"]
+    assert lines[0] == ["3", "10", "8", "[5,", "10]", "satisfied", "50", "30", "1.50", "dice", "7.25"]
     assert lines[4] == ["3", "9", "none", "unknown", "dice", "7.25"]
 
 

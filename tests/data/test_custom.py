@@ -1,4 +1,4 @@
-"""Data of one's own, from `tests.support.custom_lab`: what they are taken to be, trained, foretold, simulated; and
+"""Data of one's own, from `tests.support.custom_lab`: what they are taken to be, trained, estimated, simulated; and
 refusals."""
 
 import json
@@ -33,7 +33,7 @@ def with_edge(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("algorithm", SETTINGS)
-def test_a_file_without_a_simulator_is_trained_on_and_foretold(algorithm, recorded, tmp_path, capsys):
+def test_a_file_without_a_simulator_is_trained_on_and_estimated(algorithm, recorded, tmp_path, capsys):
     out = tmp_path / "run"
     seeds = (0, 3) if algorithm == "bc_all" else (0,)
     summary = trained(out, recorded, algorithm, *BOUNDS, "--seeds", *map(str, seeds))
@@ -53,7 +53,7 @@ def test_a_file_without_a_simulator_is_trained_on_and_foretold(algorithm, record
         assert (out / name).stat().st_size > 0
 
     evaluate.main([str(out)])
-    assert "Nothing was simulated: all numbers are foretold" in capsys.readouterr().out
+    assert "Nothing was simulated: all numbers are estimates" in capsys.readouterr().out
     again = json.loads((out / "evaluation.json").read_text())
     assert (again["simulated"], again["episodes"], again["results"]) == (False, 0, summary["results"])
 
@@ -106,12 +106,12 @@ def test_a_simulator_that_breaks_later_ends_in_one_sentence_and_scoring_can_be_r
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["results"][0]["episodes"] == 2
 
 
-def test_a_forecast_in_doubt_gives_no_verdict(recorded, tmp_path, monkeypatch):
+def test_a_doubtful_estimate_gives_no_verdict(recorded, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "conclusion", lambda *rest: "")
     words = ["--dataset", str(recorded), *TINY, *BOUNDS, "--cost-limits", "29", "--out", str(tmp_path / "run")]
     (result,) = train.run(train.parse(words))["results"]
     sure = result | {"offline_cost_interval": (0.0, 1.0), "offline_doubt": None}
-    assert " kept " in table([sure])
+    assert " satisfied " in table([sure])
     for doubt in ("short", "contradicted"):
         assert " unclear " in table([sure | {"offline_doubt": doubt}])
     experiment, _ = finished(tmp_path / "run")
@@ -133,7 +133,7 @@ def test_a_forecast_in_doubt_gives_no_verdict(recorded, tmp_path, monkeypatch):
     assert offline_costs(experiment, experiment.policy())[0]["offline_doubt"] is None
 
 
-@pytest.mark.parametrize(("steps", "said"), [("0", "no dynamics were learned"), ("4", "by roll-outs in learned")])
+@pytest.mark.parametrize(("steps", "said"), [("0", "no dynamics were learned"), ("4", "by rollouts in learned")])
 def test_the_explanation_names_learned_dynamics_where_there_are_any(recorded, steps, said):
     words = ["--dataset", str(recorded), "--algorithm", "bc_all", *BOUNDS, "--dynamics.steps", steps]
     assert said in explanation(Experiment(train.settings_of(train.parse(words))))[0]
@@ -151,7 +151,7 @@ def test_the_explanation_names_learned_dynamics_where_there_are_any(recorded, st
         (["--gate.kind", "ucb", "--gate.select", "last"], False),
     ],
 )
-def test_a_forecast_in_pairs_says_that_it_rests_on_the_clone(recorded, options, said):
+def test_a_paired_estimate_names_the_clone_it_depends_on(recorded, options, said):
     bounds = [] if "--env" in options else BOUNDS
     words = ["--dataset", str(recorded), *TINY, *bounds, "--cost-limits", "29", *options]
     experiment = Experiment(train.settings_of(train.parse(words)))

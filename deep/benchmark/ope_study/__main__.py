@@ -2,7 +2,7 @@
 policies.
 
 Takes the policies of finished runs of `deep.train` and others around them (`deep/benchmark/ope_study/policies.py`),
-lets every estimator foretell their cost from the data, and plays them in the simulator. A command that was stopped goes
+estimates their cost from the data by every estimator, and plays them in the simulator. A command that was stopped goes
 on when it is called again.
 """
 

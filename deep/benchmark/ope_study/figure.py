@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from deep.benchmark.ope_study.summary import DYNAMICS, Rows, by_kind, column, exploitation, judged
 
 SHOWN = {
-    "held_out": "learned dynamics, judging half: whole episodes",
-    "paired, held_out": "paired with the clone: judging half",
+    "held_out": "learned dynamics, held-out half: whole episodes",
+    "paired, held_out": "paired with the clone: held-out half",
     "fitted_q": "fitted-Q, gamma .99, the data's states",
     "nearest": "nearest behaviour",
     "dice": "DICE",
@@ -23,13 +23,13 @@ STYLES: dict[str, str] = dict(zip(DYNAMICS, ("-", "--", ":", "-", "--"), strict=
 
 
 def draw(rows: Rows, path: Path) -> None:
-    """Every estimator's cost against the simulator's, and what steering and leaving the data do to it."""
+    """Every estimator's cost against the simulator's, by training and held-out models and by OOD score."""
     shown = {name: title for name, title in SHOWN.items() if judged(rows, name)}
     figure, grid = plt.subplots(2, -(-len(shown) // 2) + 1, figsize=(19, 9), layout="constrained")
     colours = {kind: f"C{i}" for i, kind in enumerate(by_kind(rows))}
     panels = list(grid.flat)
     _errors_by_degree(panels.pop(), rows, colours)
-    _departure(panels.pop(len(panels) // 2), rows, colours)
+    _error_by_ood_score(panels.pop(len(panels) // 2), rows, colours)
     for axes, (name, title) in zip(panels, shown.items(), strict=False):
         _scatter(axes, judged(rows, name), colours, name)
         axes.set_title(title)
@@ -42,7 +42,7 @@ def draw(rows: Rows, path: Path) -> None:
 
 
 def _scatter(axes: Axes, rows: Rows, colours: dict[str, str], name: str) -> None:
-    """The cost that one estimator foretells, with its interval, against the true one, on a scale that shows 0."""
+    """The cost that one estimator predicts, with its interval, against the true one, on a scale that shows 0."""
     for kind, part in by_kind(rows).items():
         true, cost = column(part, "true cost"), column(part, f"{name}: cost")
         ends = np.clip([cost - column(part, f"{name}: cost_low"), column(part, f"{name}: cost_high") - cost], 0, None)
@@ -53,11 +53,11 @@ def _scatter(axes: Axes, rows: Rows, colours: dict[str, str], name: str) -> None
     axes.axvline(20, c="0.7", lw=0.8, ls="--")
     axes.axhline(20, c="0.7", lw=0.8, ls="--")
     axes.set(xscale="symlog", yscale="symlog", xlim=(-0.3, top), ylim=(-0.3, top))
-    axes.set(xlabel="true cost of an episode (dashed: 20)", ylabel="foretold, with 95 % interval")
+    axes.set(xlabel="true cost of an episode (dashed: 20)", ylabel="estimate, with 95 % interval")
 
 
 def _errors_by_degree(axes: Axes, rows: Rows, colours: dict[str, str]) -> None:
-    """The mean error of the members that steer, that judge, and of another seed's, by kind and degree."""
+    """The mean error of the training members, the held-out members and another seed's members, by kind and degree."""
     found = exploitation(rows)
     for name in DYNAMICS:
         colour = "C3" if name.startswith("paired") else "0.3"
@@ -66,15 +66,15 @@ def _errors_by_degree(axes: Axes, rows: Rows, colours: dict[str, str]) -> None:
         axes.axvspan(i - 0.5, i + 0.5, color=colours[entry["kind"]], alpha=0.12, lw=0)
     axes.axhline(0, c="0.5", lw=0.8)
     axes.set_xticks(range(len(found)), [f"{e['kind']} {e['degree']:g}" for e in found], rotation=90, fontsize=7)
-    axes.set(ylabel="foretold - true cost, mean", yscale="symlog", title="do those that steer err otherwise?")
+    axes.set(ylabel="estimate - true cost, mean", yscale="symlog", title="do the training models err otherwise?")
     axes.legend(fontsize=8, frameon=False)
 
 
-def _departure(axes: Axes, rows: Rows, colours: dict[str, str]) -> None:
-    """The judging half's error against its departure."""
+def _error_by_ood_score(axes: Axes, rows: Rows, colours: dict[str, str]) -> None:
+    """The held-out half's error against its OOD score."""
     for kind, part in by_kind(rows).items():
-        error = np.abs(column(part, "judging: cost") - column(part, "true cost"))
-        axes.plot(column(part, "judging: departure"), error, "o", c=colours[kind], ms=4)
+        error = np.abs(column(part, "held_out: cost") - column(part, "true cost"))
+        axes.plot(column(part, "held_out: ood_score"), error, "o", c=colours[kind], ms=4)
     axes.set_xscale("symlog", linthresh=0.1)
-    axes.set(yscale="symlog", xlabel="departure (1: as on the data)", ylabel="|foretold - true cost|")
-    axes.set_title("does the departure warn?")
+    axes.set(yscale="symlog", xlabel="OOD score (1: as on the data)", ylabel="|estimate - true cost|")
+    axes.set_title("does the OOD score warn?")

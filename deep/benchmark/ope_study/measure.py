@@ -41,8 +41,10 @@ class Estimators:
             self.others[f"{steps} steps"] = ShortRollouts(ShortConfig(steps), experiment.dynamics)
 
     def __call__(self, act: Act) -> dict[str, Estimate]:
-        """Steering and judging members of a policy's own seed, the next seed's judging members, the closed forms; and
-        the halves by paired roll-outs, where those are what the run's gate has asked."""
+        """The training and held-out members of a policy's own seed, the next seed's held-out members, the baselines.
+
+        Both halves by paired rollouts besides, where the run's gate uses these.
+        """
         dynamics, problem = self.experiment.dynamics, self.experiment.problem
         own = dynamics.rollout(act)
         found = {half: dynamics.read(own, half) for half in HALVES}

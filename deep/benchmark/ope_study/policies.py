@@ -45,7 +45,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A finished run whose learned dynamics are filled in, with what they foretell of its clone; and its policies."""
+    """A finished run whose learned dynamics are filled in, with what they predict for its clone; and its policies."""
 
     path: Path
     experiment: Experiment

@@ -39,13 +39,13 @@ def summarise(rows: Rows, min_length: float) -> dict[str, Any]:
         "true return, quartiles": _quartiles(rows, "true return"),
         "true length, quartiles": _quartiles(rows, "true length"),
         "estimators": {name: quality(rows, name) for name in estimators(rows)},
-        "the gate's rule, by judging members": gate_verdicts(rows, min_length),
-        "error by departure": by_departure(rows),
+        "the gate's rule, by held-out members": gate_verdicts(rows, min_length),
+        "error by OOD score": by_ood_score(rows),
         "by kind": {
             kind: {"policies": len(part)} | {name: errors(part, name) for name in estimators(part)}
             for kind, part in by_kind(rows).items()
         },
-        "members that steered a policy against others": exploitation(rows),
+        "training members against others": exploitation(rows),
     }
 
 
@@ -90,8 +90,8 @@ def quality(rows: Rows, name: str) -> dict[str, Any]:
             ),
             "coverage": rounded(np.mean((low - slack <= true) & (true <= high + slack))),
             "median_width": rounded(np.median(high - low)),
-            "departure_rank_correlation_with_error": rounded(
-                correlation(column(rows, f"{name}: departure"), np.abs(cost - true))
+            "ood_score_rank_correlation_with_error": rounded(
+                correlation(column(rows, f"{name}: ood_score"), np.abs(cost - true))
             ),
         }
     )
@@ -109,24 +109,24 @@ def verdicts(said: np.ndarray, true: np.ndarray) -> dict[str, str]:
 
 
 def gate_verdicts(rows: Rows, min_length: float) -> dict[str, dict[str, str]]:
-    """Verdicts of `deep.methods.drcorl.gate.selection_score` with the default settings, as if the judging half were
-    asked of each policy: paired, where the run's gate has asked so."""
+    """Verdicts of `deep.methods.drcorl.gate.selection_score` with the default settings, by the held-out half:
+    paired, where the run's gate uses paired rollouts."""
     config = GateConfig()
-    asked = [("paired, held_out" if "paired, held_out: cost" in row else "held_out", row) for row in rows]
+    used = [("paired, held_out" if "paired, held_out: cost" in row else "held_out", row) for row in rows]
 
-    def said(name: str) -> np.ndarray:
-        return np.array([row[f"{voice}: {name}"] for voice, row in asked], dtype=np.float64)
+    def of(name: str) -> np.ndarray:
+        return np.array([row[f"{members}: {name}"] for members, row in used], dtype=np.float64)
 
-    cost = said("cost") + config.k * said("cost_std")
-    known = (said("length") >= min_length) & (said("ood_score") <= config.max_disagreement)
+    cost = of("cost") + config.k * of("cost_std")
+    in_distribution = (of("length") >= min_length) & (of("ood_score") <= config.max_disagreement)
     true = column(rows, "true cost")
-    return {f"{limit:g}": verdicts(known & (cost <= limit), true <= limit) for limit in LIMITS}
+    return {f"{limit:g}": verdicts(in_distribution & (cost <= limit), true <= limit) for limit in LIMITS}
 
 
-def by_departure(rows: Rows) -> list[dict[str, float]]:
-    """The judging half's error for policies whose departure lies below each edge and not below the one before."""
-    ood_score = column(rows, "judging: departure")
-    error = np.abs(column(rows, "judging: cost") - column(rows, "true cost"))
+def by_ood_score(rows: Rows) -> list[dict[str, float]]:
+    """The held-out half's error for policies whose OOD score lies below each edge and not below the one before."""
+    ood_score = column(rows, "held_out: ood_score")
+    error = np.abs(column(rows, "held_out: cost") - column(rows, "true cost"))
     found = []
     for low, high in zip((0.0, *EDGES), (*EDGES, np.inf), strict=True):
         here = error[(ood_score >= low) & (ood_score < high)]

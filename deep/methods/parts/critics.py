@@ -3,8 +3,9 @@ r"""Critics from data: implicit Q-learning for the reward, a pessimistic TD ense
 Losses are per replica. Values are discounted sums, V = E[sum_t gamma^t r_t], in the unit of the (scaled) reward or of
 the cost; the conversions to an episode's undiscounted cost are at the end.
 
-Shapes: `q` and `values` have (replica, member, batch); rewards, costs and `alive` have (replica, batch). `alive` is 0
-where the transition ended in a terminal state and 1 elsewhere, time-outs included: those are bootstrapped.
+Shapes: `q` and `values` have (replica, member, batch); rewards, costs and `not_terminal` have (replica, batch).
+`not_terminal` is 0 where the transition ended in a terminal state and 1 elsewhere, timeouts included: those are
+bootstrapped.
 """
 
 from collections.abc import Mapping
@@ -82,8 +83,8 @@ def episodic_to_discounted(
     states = "start": start states of episodes cut at `length`, that times (1 - gamma^length).
     states = "cut": states spread over episodes cut at `length`, limit / length times the mean over k = 1 ... length
     steps left of (1 - gamma^k) / (1 - gamma).
-    Critics that bootstrap at time-outs, as those here do, estimate the first; the others are smaller. Early termination
-    breaks all three. Where random time-outs make an episode last `expected_length` steps on average, the limit is
+    Critics that bootstrap at timeouts, as those here do, estimate the first; the others are smaller. Early termination
+    breaks all three. Where random timeouts make an episode last `expected_length` steps on average, the limit is
     spread over these; at a rate of 1 - gamma the "start" value is then `limit` itself.
     """
     shares = {

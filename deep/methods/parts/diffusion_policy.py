@@ -6,7 +6,7 @@ Forward, t = 1 ... T, alpha_t = 1 - beta_t, abar_t = alpha_1 ... alpha_t, abar_0
 
 Reversed, from a_T ~ N(0, I), with the noise predictor eps_theta(a_t, t | s), z ~ N(0, I), and no noise at t = 1:
 
-    x_t     = (a_t - sqrt(1 - abar_t) eps_theta) / sqrt(abar_t)                      the clean action foretold at t
+    x_t     = (a_t - sqrt(1 - abar_t) eps_theta) / sqrt(abar_t)                      the clean action predicted at t
     a_{t-1} = (sqrt(abar_{t-1}) beta_t x_t + sqrt(alpha_t) (1 - abar_{t-1}) a_t) / (1 - abar_t) + std_t z,
     std_t^2 = beta_t (1 - abar_{t-1}) / (1 - abar_t).
 

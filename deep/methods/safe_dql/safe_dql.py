@@ -79,7 +79,7 @@ class SafeDQLConfig:
     """Where dual ascent stops."""
     kappa: Literal["data", "start", "cut"] = "data"
     """How an episode's cost limit becomes a threshold on Q_c, see `episodic_to_discounted`. The critics bootstrap
-    through time-outs, to which "data" belongs: on short episodes the others are stricter than the limit. All three take
+    through timeouts, to which "data" belongs: on short episodes the others are stricter than the limit. All three take
     episodes of full length: for a policy that falls earlier, which may cost more a step, they err on the safe side."""
     action_selection: Choice = "best-of-n"
     """Action: of `candidates` samples the largest Q_r with Q_max <= kappa, else the smallest Q_max; or one sample."""

@@ -20,7 +20,7 @@ from deep.nn.parameters import Adam, Parameters, gradient
 
 
 class TwinValues(NamedTuple):
-    """Discounted sums that the critics foretell: Q_r in the unit of the scaled reward, Q_c in that of the cost."""
+    """Discounted sums that the critics predict: Q_r in the unit of the scaled reward, Q_c in that of the cost."""
 
     reward: Float[Tensor, "n 2 batch"]
     cost: Float[Tensor, "n 2 batch"]
@@ -64,7 +64,7 @@ class TwinCritics:
         initial = initial_parameters(self.network, policy_seeds, "twin critics").to(problem.device)
         self.q = Parameters(initial, Adam(config.learning_rate), ema=True)
         self.unit = 1 / (1 - problem.gamma)
-        """Networks foretell values divided by this, sum_t gamma^t, so that outputs are of order one."""
+        """Networks predict values divided by this, sum_t gamma^t, so that outputs are of order one."""
         rewards = replay.rewards
         self.reward_bounds = (min(float(rewards.min()), 0.0), max(float(rewards.max()), 0.0))
         self.cost_bounds = (0.0, float(replay.costs.max()))
