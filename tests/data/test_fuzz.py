@@ -18,7 +18,7 @@ import pytest
 from deep.data.custom import CustomData, load_custom
 from deep.data.dataset import KEYS, OfflineDataset
 from deep.data.load import load, task_of
-from tests.data.test_formats import BAD, each_array, grown
+from tests.support.damaged_files import BAD, each_array, grown
 from tests.support.recordings import HOPPER, recording, write
 from theory.support.errors import InputError
 

@@ -9,7 +9,7 @@ from deep.data.custom import CustomData, assumptions, load_custom, recorded_leng
 from deep.data.dataset import KEYS, OfflineDataset
 from deep.data.load import load, save
 from deep.data.timeouts import drop_unknown_successors, stand_ins
-from tests.conftest import small_dataset
+from tests.support.builders import small_dataset
 from tests.support.recordings import HOPPER
 from theory.support.errors import InputError
 

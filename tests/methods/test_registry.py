@@ -21,7 +21,7 @@ from deep.runs.experiment import Experiment
 from deep.runs.folder import RunFolder
 from deep.tasks import find_task
 from deep.train import parse, settings_of
-from tests.conftest import small_dataset
+from tests.support.builders import small_dataset
 from theory.support.errors import InputError
 from verification.lattice.study import rests
 from verification.lattice.trials import TRIALS

@@ -2,25 +2,30 @@
 
 from collections.abc import Callable
 from math import sqrt
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from deep.core.method import Inference
+from deep.methods.parts.diffusion_policy import DiffusionPolicy
+from deep.methods.safe_dql.twin_critics import TwinCritics
 from deep.nn.inference import ACTIVATIONS, Array, Layers, layer_tensors
 
-if TYPE_CHECKING:
-    from deep.methods.safe_dql.safe_dql import SafeDQL
+
+def one_sample(policy: DiffusionPolicy, theta: Tensor) -> Inference:
+    """An action is one sample of the policy with the parameters theta, (params,); the noise has the shape (1, T, a)."""
+    sample, shape = diffusion(policy, theta), (1, policy.chain.steps, policy.action_size)
+    return Inference(lambda x, z: sample(x, z).select(1, 0), shape, "one sample of the diffusion policy")
 
 
-def inference(method: "SafeDQL", replica: int) -> Inference:
-    """The configured way to choose an action; the noise has the shape (candidates, T, a)."""
-    choice = method.config.action_selection
-    count = method.config.candidates if choice == "best-of-n" else 1
-    sample, shape = diffusion(method, replica), (count, method.chain.steps, method.policy.action_size)
-    if choice == "sample":
-        return Inference(lambda x, z: sample(x, z).select(1, 0), shape, "one sample of the diffusion policy")
-    values, kappa = critics(method, replica), float(method.kappa[replica])
+def best_of(
+    count: int, policy: DiffusionPolicy, theta: Tensor, critics: TwinCritics, q: Tensor, kappa: float
+) -> Inference:
+    """An action is the best of `count` samples by critics with the parameters q, (params,), as `best_of_n` has it.
+
+    The noise has the shape (count, T, a).
+    """
+    sample, shape = diffusion(policy, theta), (count, policy.chain.steps, policy.action_size)
+    values = twin_values(critics, q, policy.observation_size)
 
     def best(x: Array, z: Array) -> Array:
         candidates = sample(x, z)
@@ -32,10 +37,10 @@ def inference(method: "SafeDQL", replica: int) -> Inference:
     return Inference(best, shape, f"best of {count} samples of the diffusion policy")
 
 
-def diffusion(method: "SafeDQL", replica: int) -> Callable[[Array, Array], Array]:
+def diffusion(policy: DiffusionPolicy, theta: Tensor) -> Callable[[Array, Array], Array]:
     """The denoising chain: states (batch, o) and normals (batch, n, T, a) to actions (batch, n, a)."""
-    policy, chain = method.policy, method.chain
-    first, bias, *rest = layer_tensors(method.actor.ema[replica], policy.shapes)
+    chain = policy.chain
+    first, bias, *rest = layer_tensors(theta, policy.shapes)
     by_action, by_time, by_state = first.split([policy.action_size, policy.times.shape[1], policy.observation_size])
     in_time = (policy.times @ by_time).cpu()
     by_action, by_state, bias = by_action.cpu(), by_state.cpu(), bias.cpu()
@@ -53,17 +58,16 @@ def diffusion(method: "SafeDQL", replica: int) -> Callable[[Array, Array], Array
     return sample
 
 
-def critics(method: "SafeDQL", replica: int) -> Callable[[Array, Array], tuple[Array, Array]]:
+def twin_values(critics: TwinCritics, q: Tensor, size: int) -> Callable[[Array, Array], tuple[Array, Array]]:
     """min_i Q_i^r and max_i Q_i^c of states (batch, o) and actions (batch, n, a), each (batch, n, 1)."""
-    twins, size = method.critics, method.policy.observation_size
-    network = twins.network.member
-    members = [layer_tensors(theta, network.shapes) for theta in twins.q.ema[replica].reshape(twins.network.size, -1)]
+    network = critics.network.member
+    members = [layer_tensors(theta, network.shapes) for theta in q.reshape(critics.network.size, -1)]
     activation = ACTIVATIONS[network.activation]
 
     def value(member: list[Tensor], x: Array, actions: Array) -> Array:
         first, bias, *rest = member
         hidden = actions @ first[size:] + (x @ first[:size] + bias).unsqueeze(1)
-        return Layers(rest, network.activation)(activation(hidden)) * twins.unit
+        return Layers(rest, network.activation)(activation(hidden)) * critics.unit
 
     def values(x: Array, actions: Array) -> tuple[Array, Array]:
         one, two, three, four = (value(member, x, actions) for member in members)

@@ -30,7 +30,7 @@ from deep.methods.parts.critics import episodic_to_discounted
 from deep.methods.parts.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
 from deep.methods.safe_dql.acting import Choice, SafeDQLPolicy
 from deep.methods.safe_dql.best_of_n import best_of_n, selection_score
-from deep.methods.safe_dql.inference import inference
+from deep.methods.safe_dql.inference import best_of, one_sample
 from deep.methods.safe_dql.twin_critics import TwinConfig, TwinCritics, TwinValues
 from deep.methods.spec import MethodSpec
 from deep.nn.mlp import initial_parameters
@@ -272,7 +272,10 @@ class SafeDQL(Method):
         return {choice: SafeDQLPolicy(self, choice) for choice in (self.config.action_selection, other)}
 
     def exportable(self, replica: int) -> Inference:
-        return inference(self, replica)
+        theta, kappa = self.actor.ema[replica], float(self.kappa[replica])
+        if self.config.action_selection == "sample":
+            return one_sample(self.policy, theta)
+        return best_of(self.config.candidates, self.policy, theta, self.critics, self.critics.q.ema[replica], kappa)
 
     def exact_parts(self) -> ExactParts:
         def cost(observations: Tensor, actions: Tensor) -> Tensor:
