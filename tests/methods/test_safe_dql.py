@@ -263,7 +263,7 @@ def test_a_split_of_the_batch_changes_no_bit_of_the_noise(build, monkeypatch, ch
 
 def test_acting_noise_follows_from_seed_episode_and_step_alone(build):
     method: Any = build(*TINY, "--seeds", "1", "2", "--cost-limits", "4", "9").method
-    policy, shape, cpu = SafeDQLPolicy(method, "sample"), (2, 5, 3), torch.device("cpu")
+    policy, shape, cpu = method.policies()["sample"], (2, 5, 3), torch.device("cpu")
     start = policy.start(600)
 
     def noise(seeds, state):  # (replicas, episodes, samples, steps, entries)

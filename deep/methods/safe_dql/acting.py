@@ -1,7 +1,7 @@
-"""How Safe-DQL acts: random inputs numbered by episode and step, and one of two choices among samples."""
+"""How Safe-DQL acts: with random inputs that are numbered by episode and step."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,11 +9,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from deep.core.randomness import generator
-
-if TYPE_CHECKING:
-    from deep.methods.safe_dql.safe_dql import SafeDQL
-
-Choice = Literal["best-of-n", "sample"]
 
 EPISODES = 512
 """Episodes that share one stream of random numbers at a step. Other values give other numbers."""
@@ -27,27 +22,36 @@ class ActingState(NamedTuple):
 
 
 class SafeDQLPolicy:
-    """The evaluated diffusion policies. best-of-n: the best of N samples; sample: one sample."""
+    """The evaluated diffusion policies of all replicas, with one way to make an action from samples.
+
+    Args:
+        choose: (observations (replica, batch, obs), normals (replica, T, batch n, act)) -> actions, n samples a row.
+        shape: (n, T, act) of the normals of one row.
+        seeds: the seed of each replica.
+        device: where the networks are.
+    """
 
     markov, max_batch = True, 512
     """N candidates for every row and replica take memory: 50 of them at 25 000 states for 9 replicas took 24 GB."""
 
-    def __init__(self, method: "SafeDQL", choice: Choice) -> None:
-        self.method, self.choice = method, choice
+    def __init__(
+        self,
+        choose: Callable[[Tensor, Tensor], Tensor],
+        shape: tuple[int, int, int],
+        seeds: Sequence[int],
+        device: torch.device,
+    ) -> None:
+        self.choose, self.shape, self.seeds, self.device = choose, shape, seeds, device
 
     def start(self, batch: int) -> ActingState:
-        replicas = len(self.method.problem.replicas)
+        replicas = len(self.seeds)
         return ActingState(torch.arange(batch).expand(replicas, -1), torch.zeros(replicas, batch, dtype=torch.int64))
 
     def act(
         self, state: ActingState, observations: Float[Tensor, "replicas batch obs"]
     ) -> tuple[Float[Tensor, "replicas batch act"], ActingState]:
-        method, best = self.method, self.choice == "best-of-n"
-        problem, count = method.problem, method.config.candidates if best else 1
-        shape = (count, method.chain.steps, method.policy.action_size)
-        z = acting_noise(problem.replica_seeds, state, shape, problem.device)
-        actions = method.best(observations, z) if best else method.sample(observations, z)
-        return actions, state._replace(step=state.step + 1)
+        z = acting_noise(self.seeds, state, self.shape, self.device)
+        return self.choose(observations, z), state._replace(step=state.step + 1)
 
     def observe(self, state: ActingState, rewards: Tensor, costs: Tensor, done: Tensor) -> ActingState:
         return state

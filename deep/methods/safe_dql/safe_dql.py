@@ -28,7 +28,7 @@ from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, check_ra
 from deep.data.replay import Batch
 from deep.methods.parts.critics import episodic_to_discounted
 from deep.methods.parts.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
-from deep.methods.safe_dql.acting import Choice, SafeDQLPolicy
+from deep.methods.safe_dql.acting import SafeDQLPolicy
 from deep.methods.safe_dql.best_of_n import best_of_n, selection_score
 from deep.methods.safe_dql.inference import best_of, one_sample
 from deep.methods.safe_dql.twin_critics import TwinConfig, TwinCritics, TwinValues
@@ -36,6 +36,8 @@ from deep.methods.spec import MethodSpec
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 from theory.support.errors import InputError
+
+Choice = Literal["best-of-n", "sample"]
 
 
 @dataclass(frozen=True)
@@ -269,7 +271,12 @@ class SafeDQL(Method):
 
     def policies(self) -> dict[str, Policy]:
         other: Choice = "sample" if self.config.action_selection == "best-of-n" else "best-of-n"
-        return {choice: SafeDQLPolicy(self, choice) for choice in (self.config.action_selection, other)}
+        return {choice: self._policy(choice) for choice in (self.config.action_selection, other)}
+
+    def _policy(self, choice: Choice) -> SafeDQLPolicy:
+        choose, count = (self.best, self.config.candidates) if choice == "best-of-n" else (self.sample, 1)
+        shape = (count, self.chain.steps, self.policy.action_size)
+        return SafeDQLPolicy(choose, shape, self.problem.replica_seeds, self.problem.device)
 
     def exportable(self, replica: int) -> Inference:
         theta, kappa = self.actor.ema[replica], float(self.kappa[replica])
