@@ -9,9 +9,9 @@ from jaxtyping import Float
 from scipy.stats import bootstrap
 
 from deep.envs.rollout import Episodes, rollout
-from deep.methods.drcorl.gate import GateConfig
 from deep.nn.policies import Act
 from deep.ope.baselines import baseline_estimators
+from deep.ope.interface import MIN_LENGTH_RATIO, Estimate, HasDoubts, estimate_doubt
 from deep.ope.paired_rollouts import PairedRollouts
 from deep.runs.experiment import Experiment
 
@@ -75,6 +75,7 @@ def offline_costs(experiment: Experiment, act: Act) -> list[dict[str, Any]]:
     others = {name: estimator.estimate(act) for name, estimator in baseline_estimators(problem).items()}
     trained = experiment.settings.dynamics.steps > 0
     estimate = experiment.estimator.estimate(act) if trained else None
+    estimate_doubts = [] if estimate is None else _doubts(experiment, estimate)
     results = []
     for i in range(len(problem.replicas)):
         found: dict[str, Any] = {"offline_cost_estimate": None}
@@ -86,25 +87,19 @@ def offline_costs(experiment: Experiment, act: Act) -> list[dict[str, Any]]:
                 "offline_return_estimate": float(estimate.reward[i]),
                 "offline_length_estimate": float(estimate.length[i]),
                 "offline_ood_score": float(estimate.ood_score[i]),
-                "offline_doubt": _doubt(experiment, i, float(estimate.length[i])),
+                "offline_doubt": estimate_doubts[i],
             }
         opinions = {name: float(other.cost[i]) for name, other in others.items()}
         results.append({**found, "offline_baselines": opinions})
     return results
 
 
-def _doubt(experiment: Experiment, replica: int, length: float) -> str | None:
-    """What speaks against a replica's forecast: "contradicted" by the data, as the gate found, or a "short" episode."""
-    if not _trusted(experiment)[replica]:
-        return "contradicted"
-    gate: GateConfig = getattr(experiment.settings.method, "gate", GateConfig())
-    return "short" if length < gate.min_length_ratio * float(experiment.data.lengths.mean()) else None
-
-
-def _trusted(experiment: Experiment) -> list[bool]:
-    """For every replica, whether the learned dynamics have agreed with the data, where a method has compared them."""
-    found = experiment.method.report().get("dynamics_trusted")
-    return found if isinstance(found, list) else [True] * len(experiment.problem.replicas)
+def _doubts(experiment: Experiment, estimate: Estimate) -> list[str | None]:
+    """For every replica the reason to doubt its estimate: the method's, else a predicted episode that is "short"."""
+    if isinstance(experiment.method, HasDoubts):
+        return experiment.method.estimate_doubts(estimate)
+    min_length = MIN_LENGTH_RATIO * float(experiment.data.lengths.mean())
+    return [estimate_doubt(True, length, min_length) for length in estimate.length.tolist()]
 
 
 def interval(values: Float[np.ndarray, " episodes"]) -> tuple[float, float]:
@@ -158,29 +153,8 @@ def _foretold(results: list[dict[str, Any]]) -> str:
 
 def remarks(experiment: Experiment) -> list[str]:
     """What the reader of the table must know, line by line."""
-    return [*explanation(experiment), *kept(experiment), *doubts(experiment)]
-
-
-def kept(experiment: Experiment) -> list[str]:
-    """How often the offline choice has left the clone, where a method has chosen."""
-    steps = experiment.method.report().get("chosen_step")
-    if not isinstance(steps, list):
-        return []
-    adapted = sum(step > 0 for step in steps)
-    return [
-        f"Of {len(steps)} replicas, {len(steps) - adapted} kept the clone that training starts from and {adapted} a "
-        "policy adapted from it (chosen_step in summary.json)."
-    ]
-
-
-def doubts(experiment: Experiment) -> list[str]:
-    """What the user must know of replicas whose learned dynamics contradicted the data, a line for each."""
-    return [
-        f"seed {replica.seed}, limit {replica.cost_limit:g}: the learned dynamics contradict the data about the clone "
-        "that training starts from. The clone was kept, and the offline estimate is not to be believed."
-        for replica, fine in zip(experiment.problem.replicas, _trusted(experiment), strict=True)
-        if not fine
-    ]
+    own = getattr(experiment.method, "remarks", list)
+    return [*explanation(experiment), *own()]
 
 
 def explanation(experiment: Experiment) -> list[str]:

@@ -76,7 +76,7 @@ def portable(experiment: Experiment, replica: int) -> Portable:
     if isinstance(method, BC):
         act, noise, how = mean_action(method.policy, method.actor.ema[replica]), (), "mean action"
     elif isinstance(method, DRCORL):
-        act, noise, how = mean_action(method.policy, method.gate.kept[replica]), (), "mean action"
+        act, noise, how = mean_action(method.policy, method.selection.kept[replica]), (), "mean action"
     elif isinstance(method, SafeDQL):
         act, noise, how = chosen_action(method, replica)
     else:

@@ -1,4 +1,4 @@
-"""Every option of DRCORL that is not its own module's: it reaches the learner, and does there what it says."""
+"""Every option of DRCORL that is not its own module's: it reaches the learner and has its effect there."""
 
 import math
 import re
@@ -79,7 +79,7 @@ def test_the_limit_of_the_kl_needs_no_noise_and_reads_the_score_at_its_level(bui
 
 
 @pytest.mark.parametrize("condition", ["none", "cost"])
-def test_the_behaviour_model_goes_on_learning_where_asked(build, condition):
+def test_the_behaviour_model_continues_to_train_with_the_option(build, condition):
     """Line 10 of Algorithm 1: one more denoising step on each seed's minibatch."""
     options = ("--seeds", "1", "2", "--cost-limits", "4", "9", "--behaviour.condition", condition)
     frozen, learning, by_hand = (build(*options, *more) for more in ((), ("--update-behaviour",), ()))
@@ -88,8 +88,8 @@ def test_the_behaviour_model_goes_on_learning_where_asked(build, condition):
     assert torch.equal(frozen.method.behaviour.parameters.ema, start)
     draws = one_update(learning)
     rows = by_hand.replay.rows(draws["row"])[::2]
-    own = {name.removeprefix("behaviour "): d[::2] for name, d in draws.items() if name.startswith("behaviour ")}
-    by_hand.method.behaviour.learn(rows, own, 0.1)
+    behaviour_draws = {name.removeprefix("behaviour "): d[::2] for name, d in draws.items() if name.startswith("behaviour ")}
+    by_hand.method.behaviour.learn(rows, behaviour_draws, 0.1)
     for name, tensor in learning.method.behaviour.tensors().items():
         torch.testing.assert_close(tensor, by_hand.method.behaviour.tensors()[name])
     assert not torch.equal(learning.method.behaviour.parameters.ema, start)
@@ -99,9 +99,9 @@ def test_the_behaviour_model_goes_on_learning_where_asked(build, condition):
 def test_the_policy_that_acts_is_the_chosen_or_the_last(build, choose):
     experiment = build("--gate.select", choose)
     method = experiment.method
-    method.gate.chosen.add_(0.5)
+    method.selection.chosen.add_(0.5)
     observations = experiment.replay.observations[:4].expand(3, -1, -1)
-    theta = method.gate.chosen if choose == "best" else method.actor.ema
+    theta = method.selection.chosen if choose == "best" else method.actor.ema
     assert torch.equal(method.act(observations), method.policy.distribution(theta, observations)[0])
     assert ("chosen_step" in method.report()) == (choose == "best")
 
@@ -114,9 +114,9 @@ def test_the_policy_that_acts_is_the_chosen_or_the_last(build, choose):
         ("last", (0.0, 50.0, 200.0), []),
     ],
 )
-def test_the_reader_is_told_how_often_the_clone_was_left(build, choose, steps, counts):
+def test_the_remarks_count_the_replicas_that_kept_the_clone(build, choose, steps, counts):
     experiment = build("--gate.select", choose)
-    experiment.method.gate.score[:, 1] = torch.tensor(steps)
+    experiment.method.selection.score[:, 1] = torch.tensor(steps)
     lines = [line for line in remarks(experiment) if "chosen_step" in line]
     assert [tuple(int(number) for number in re.findall(r"\d+", line)) for line in lines] == counts
 
@@ -128,12 +128,12 @@ def test_without_adaptation_the_clone_acts(dataset_file, tmp_path, capsys):
     assert torch.equal(stored["chosen"], stored["clone.ema"])
     assert summary["method"]["chosen_step"] == [0.0]
     assert "Of 1 replicas, 1 kept the clone that training starts from and 0 a policy" in capsys.readouterr().out
-    # What it is foretold to cost is what the data say of its clone.
+    # Its estimated cost is the cost of the cloned trajectories.
     method = finished(tmp_path / "run")[0].method
     assert isinstance(method, DRCORL)
-    assert method.gate.known is not None
+    assert method.selection.cloned is not None
     (predicted,) = summary["results"]
-    assert predicted["offline_cost_estimate"] == pytest.approx(method.gate.known.costs.item(), abs=1e-4)
+    assert predicted["offline_cost_estimate"] == pytest.approx(method.selection.cloned.costs.item(), abs=1e-4)
 
 
 @pytest.mark.parametrize("rule", ["manipulation", "crpo", "pid"])
@@ -156,7 +156,7 @@ def test_printed_pessimism_reaches_the_critics(build):
     for words in ((), ("--critics.printed-pessimism",), ("--critics.pessimism", "0")):
         experiment = build(*words)
         one_update(experiment)
-        thetas.append(experiment.method.costs[0].q.theta.detach().clone())
+        thetas.append(experiment.method.cost_critics[0].q.theta.detach().clone())
     assert not torch.equal(thetas[0], thetas[1])
     assert not torch.equal(thetas[1], thetas[2])
 

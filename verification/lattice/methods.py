@@ -97,7 +97,7 @@ def _parts_of_drcorl(behaviour: Behaviour, experiment: Experiment, method: DRCOR
     exact = exact_values(lattice, policy)
 
     def cost(states: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        return method.costs[-1].upper_confidence(states, actions, 0.0)
+        return method.cost_critics[-1].upper_confidence(states, actions, 0.0)
 
     estimate = read_critic(lattice, cost, experiment.replay.normalise, replicas)
     columns = _columns(critic_error(behaviour, estimate, exact.Q_c, policy), "cost_critic_")
