@@ -279,3 +279,42 @@ def test_settings_that_use_dynamics_are_rejected_without_them(build):
     with pytest.raises(InputError, match="trains no dynamics"):
         build("--dynamics.steps", "0", "--gate.kind", "ucb")
     assert build("--dynamics.steps", "0", "--gate.kind", "ucb", "--gate.select", "last").method is not None
+
+
+def test_the_policy_after_the_last_step_is_evaluated_and_selected_where_it_is_better(build, monkeypatch):
+    experiment = build("--cost-limits", str(LIMIT), "--gate.estimator", "episode", "--gate.max-model-error", "1e9")
+    method, phase = experiment.method, experiment.method.phases()[-1]
+
+    def rollout(act, starts=None):  # the return is the parameters' value, and no cost
+        value = torch.full((1, 2), method.actor.ema[0, 0].item())
+        return Outcomes(torch.zeros(1, 2), value, torch.full((1, 2), 1000.0), *torch.ones(2, 1, 2))
+
+    monkeypatch.setattr(experiment.dynamics, "rollout", rollout)
+    for last, chosen in ((900.0, 900.0), (600.0, 800.0)):
+        phase.on_start()
+        for step, value in ((0, 700.0), (50, 800.0)):
+            method.actor.ema.fill_(value)
+            method.evaluation.evaluate_policy(step)
+        method.actor.ema.fill_(last)
+        phase.on_end()
+        assert method.selection.chosen.unique().tolist() == [chosen]
+        assert method.report()["chosen_step"] == [phase.steps if chosen == last else 50]
+
+
+def test_the_last_evaluation_plays_no_simulator_episode(build):
+    experiment = build("--cost-limits", str(LIMIT), "--gate.kind", "simulator", "--online.episodes", "1")
+    experiment.method.phases()[-1].on_end()
+    assert experiment.problem.simulator.episodes.tolist() == [0]
+
+
+def test_the_clone_is_rolled_out_once_for_the_model_error_and_step_0(build, monkeypatch):
+    """The estimates of step 0 are those of a second rollout."""
+    experiment = build("--cost-limits", str(LIMIT))
+    evaluation, rollout, calls = experiment.method.evaluation, experiment.dynamics.rollout, []
+    monkeypatch.setattr(experiment.dynamics, "rollout", lambda *args: calls.append(args) or rollout(*args))
+    experiment.method.phases()[-1].on_start()
+    metrics = evaluation.evaluate_policy(0)
+    assert len(calls) == 2  # the short rollouts and the whole episodes
+    for name, value in evaluation.evaluate_policy(0).items():
+        assert torch.equal(value, metrics[name])
+    assert len(calls) == 4

@@ -12,6 +12,7 @@ from deep.core.randomness import draw_block
 from deep.evaluate.scores import remarks
 from deep.methods.drcorl.drcorl import DRCORL
 from deep.methods.drcorl.score import reverse_kl, reverse_kl_limit
+from deep.nn.parameters import linear_decay
 from deep.runs.experiment import finished
 from tests.conftest import TINY
 
@@ -174,19 +175,25 @@ def test_the_behaviour_model_is_trained_where_something_reads_it(build, words, t
     assert ("behaviour" in [phase.name for phase in build(*words).method.phases()]) == trained
 
 
-def test_regression_does_not_ask_the_behaviour_model(build, monkeypatch):
-    """Cloning that ends with the regression is the same without it, and four times as fast."""
-    found = []
-    for words in (("--cloning-steps", "4"), ("--cloning-steps", "5")):
-        experiment = build("--regression-steps", "4", *words)
-        method = experiment.method
-        phase = next(phase for phase in method.phases() if phase.name == "cloning")
+def test_the_regression_evaluates_no_behaviour_model_and_the_reverse_kl_follows_it(build, monkeypatch):
+    experiment = build("--regression-steps", "4", "--cloning-steps", "9")
+    method = experiment.method
+    regression, reverse_kl = (phase for phase in method.phases() if "cloning" in phase.name)
+    assert [(phase.name, phase.steps) for phase in (regression, reverse_kl)] == [("cloning", 4), ("reverse KL cloning", 5)]
+    kl, calls, factors = method.behaviour.kl, [], []
+    monkeypatch.setattr(method.behaviour, "kl", lambda *args: calls.append(args) or kl(*args))
+    adam_step = method.clone.adam_step
+    monkeypatch.setattr(
+        method.clone, "adam_step", lambda slope, factor: factors.append(float(factor)) or adam_step(slope, factor)
+    )
+    for phase, expected in ((regression, 0), (reverse_kl, 1)):
         draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
-        if words[1] == "4":
-            monkeypatch.setattr(method.behaviour, "kl", lambda *_: pytest.fail("the behaviour model was asked"))
+        before = method.clone.theta.detach().clone()
         phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
-        found.append(method.clone.theta.detach().clone())
-    assert torch.equal(*found)
+        assert len(calls) == expected
+        assert not torch.equal(before, method.clone.theta)
+    # One decay of the step size over both phases.
+    assert factors == pytest.approx([float(linear_decay(torch.tensor(float(step)), 9)) for step in (0, 4)])
 
 
 def test_a_behaviour_model_that_nothing_reads_is_not_updated(capsys):
