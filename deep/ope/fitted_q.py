@@ -61,7 +61,7 @@ def fixed_point(
 
 
 class FittedQ:
-    """The estimator. Its OOD score: the members' spread of Q_c at the policy's actions, divided by that at the data's."""
+    """The estimator. Its OOD score: the members' spread of Q_c at the policy's actions over that at the data's."""
 
     def __init__(self, config: FittedQConfig, problem: Problem, features: Features | None = None) -> None:
         self.config, self.problem = config, problem

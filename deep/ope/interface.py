@@ -10,7 +10,6 @@ from torch import Tensor
 
 from deep.nn.policies import Act
 
-
 MIN_LENGTH_RATIO = 0.9
 """Predicted episodes shorter than this share of the data's mean length cast doubt on an estimate: an early terminal
 keeps the cost low."""

@@ -50,7 +50,7 @@ class Outcomes(NamedTuple):
 
 
 class DynamicsEnsemble:
-    """The learned dynamics of a problem: the held-out ensemble is the estimator, the training ensemble serves a gate."""
+    """The learned dynamics of a problem: the held-out ensemble estimates, the training ensemble serves a gate."""
 
     def __init__(self, config: DynamicsConfig, problem: Problem) -> None:
         self.config, self.problem = config, problem

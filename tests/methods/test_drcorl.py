@@ -103,7 +103,9 @@ def test_adaptation_bootstraps_and_does_not_regress_on_the_datas_sums(build):
         phase.on_start()
         draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
         phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
-        found.append((experiment.method.cost_critics[0].q.theta.clone(), experiment.method.reward_critic.q.theta.clone()))
+        found.append(
+            (experiment.method.cost_critics[0].q.theta.clone(), experiment.method.reward_critic.q.theta.clone())
+        )
     assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
 
 

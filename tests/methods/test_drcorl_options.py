@@ -89,7 +89,9 @@ def test_the_behaviour_model_continues_to_train_with_the_option(build, condition
     assert torch.equal(frozen.method.behaviour.parameters.ema, start)
     draws = one_update(learning)
     rows = by_hand.replay.rows(draws["row"])[::2]
-    behaviour_draws = {name.removeprefix("behaviour "): d[::2] for name, d in draws.items() if name.startswith("behaviour ")}
+    behaviour_draws = {
+        name.removeprefix("behaviour "): d[::2] for name, d in draws.items() if name.startswith("behaviour ")
+    }
     by_hand.method.behaviour.learn(rows, behaviour_draws, 0.1)
     for name, tensor in learning.method.behaviour.tensors().items():
         torch.testing.assert_close(tensor, by_hand.method.behaviour.tensors()[name])
@@ -179,7 +181,10 @@ def test_the_regression_evaluates_no_behaviour_model_and_the_reverse_kl_follows_
     experiment = build("--regression-steps", "4", "--cloning-steps", "9")
     method = experiment.method
     regression, reverse_kl = (phase for phase in method.phases() if "cloning" in phase.name)
-    assert [(phase.name, phase.steps) for phase in (regression, reverse_kl)] == [("cloning", 4), ("reverse KL cloning", 5)]
+    assert [(phase.name, phase.steps) for phase in (regression, reverse_kl)] == [
+        ("cloning", 4),
+        ("reverse KL cloning", 5),
+    ]
     kl, calls, factors = method.behaviour.kl, [], []
     monkeypatch.setattr(method.behaviour, "kl", lambda *args: calls.append(args) or kl(*args))
     adam_step = method.clone.adam_step

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from deep.methods.drcorl.gate import StateSample
 from deep.core.randomness import draw_block
 from deep.data.replay import Replay
 from deep.data.selection import consistent_best
+from deep.methods.drcorl.gate import StateSample
 from deep.nn.parameters import Adam, Parameters
 from deep.nn.policies import Policy
 from deep.tasks import TASKS

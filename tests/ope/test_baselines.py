@@ -1,4 +1,4 @@
-"""The baseline estimators of deep.ope: fitted-Q, DICE, nearest behaviour, on finite problems with exact values by theory/."""
+"""The baseline estimators of deep.ope: fitted-Q, DICE, nearest behaviour, against exact values by theory/."""
 
 from pathlib import Path
 

@@ -49,7 +49,7 @@ def test_estimates_tell_costly_policies_from_free_ones_and_in_episode_units(buil
     push = torch.linalg.lstsq(torch.from_numpy(data.actions), torch.from_numpy(rest)).solution
     ensemble = trained(experiment, steps=1500, batch_size=128, learning_rate=3e-3)
     with torch.no_grad():
-        ensemble.models.parameters.theta[:, -1] = -50  # the last bias: no terminal is predicted, so that the state settles
+        ensemble.models.parameters.theta[:, -1] = -50  # the last bias: no terminal is predicted, so the state settles
     returns = {}
     for value in (-0.3, 0.3):
         estimate = ensemble.estimate(constant(value))
@@ -219,7 +219,9 @@ def test_results_report_the_held_out_estimate_of_the_kept_policy_and_the_baselin
     method.selection.chosen.add_(torch.tensor([[0.1], [-0.1]]))
     reported = offline_costs(experiment, experiment.method.act)
     estimate = method.estimator.estimate(method.act)
-    baselines = {name: baseline.estimate(method.act).cost for name, baseline in baseline_estimators(experiment.problem).items()}
+    baselines = {
+        name: baseline.estimate(method.act).cost for name, baseline in baseline_estimators(experiment.problem).items()
+    }
     kinds = {name: type(baseline) for name, baseline in baseline_estimators(experiment.problem).items()}
     assert kinds == {"fitted_q": FittedQ, "nearest": NearestBehaviour, "dice": Dice}
     for i, found in enumerate(reported):

@@ -119,7 +119,7 @@ class BehaviourModel:
         return {"denoising_loss": loss.detach()}
 
     def _with_budget(self, observations: Tensor, budget: Tensor, given: Tensor) -> Tensor:
-        """Observations with two more entries: sqrt(budget / largest cost), 0 where not given, and whether it is given."""
+        """Observations with two more entries: sqrt(budget / largest cost), 0 if none is given, and a flag for it."""
         share = (budget / self.problem.replay.episode_cost.max().clamp(min=1e-6)).clamp(0, 1).sqrt()
         return torch.cat([observations, torch.stack([share * given, given.to(share)], -1)], -1)
 

@@ -126,7 +126,9 @@ class DRCORL:
         by_limit = config.behaviour.condition != "none" or self.cloned_rows is not None
         self.policy_seeds = problem.replica_seeds if by_limit else problem.seeds
         """Seeds of the clones: one clone per replica where it depends on the cost limit, else one per seed."""
-        self.clone_index = torch.arange(len(self.policy_seeds), device=problem.device) if by_limit else problem.seed_index
+        self.clone_index = (
+            torch.arange(len(self.policy_seeds), device=problem.device) if by_limit else problem.seed_index
+        )
         """For every replica the row of its clone."""
         self.clone = self._new_policy(self.policy_seeds, config.learning_rate)
         self.actor = self._new_policy(problem.replica_seeds, config.adaptation_rate)
@@ -192,7 +194,9 @@ class DRCORL:
         critic_steps, kl_steps, limits = config.critics.steps, config.reverse_kl_steps, problem.replica_limits
         seeds = self.policy_seeds
         clone_limits = limits if seeds is problem.replica_seeds else ()
-        cloning = [Phase("cloning", config.cloning_steps - kl_steps, seeds, regression, self._clone, limits=clone_limits)]
+        cloning = [
+            Phase("cloning", config.cloning_steps - kl_steps, seeds, regression, self._clone, limits=clone_limits)
+        ]
         if kl_steps > 0:
             cloning.append(
                 Phase("reverse KL cloning", kl_steps, seeds, reverse_kl, self._clone_by_reverse_kl, limits=clone_limits)

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from deep.core.phase import Hook
 from deep.core.problem import Problem
-from deep.data.selection import TrajectoryStats
 from deep.methods.drcorl.gate import CostSignal, GateConfig, ModelRolloutCost, SimulatorCost
 from deep.methods.drcorl.hybrid import OnlineConfig, OnlineReplay
 from deep.methods.drcorl.policy_selection import PolicySelection
