@@ -174,8 +174,8 @@ def train_variant(
         for line in changed_since(config, software):
             print(line, flush=True)
         train(phases, tensors, folder, experiment.device)
-        gate = cast(DRCORL, experiment.method).gate
-        scores = {"": evaluate(experiment, episodes)[1], LAST: evaluate(experiment, episodes, gate.act)[1]}
+        last = cast(DRCORL, experiment.method).act_current
+        scores = {"": evaluate(experiment, episodes)[1], LAST: evaluate(experiment, episodes, last)[1]}
         changed = {"changes": dict(changes), "shared": sorted(kept)}
         folder.write_json("summary.json", summary_of(experiment, config, scores, folder.record_elapsed()) | changed)
 
@@ -238,6 +238,8 @@ def shared(base: Experiment, variant: Experiment) -> dict[str, list[str]]:
         found["behaviour"] = list(method.behaviour.tensors())
     if one.behaviour == two.behaviour and all(getattr(one, name) == getattr(two, name) for name in CLONE_FIELDS):
         found["cloning"] = [name for name in method.tensors() if name.startswith("clone.")]
+        if one.reverse_kl_steps > 0:
+            found["reverse KL cloning"] = found["cloning"]
         if one.critics == two.critics and (one.gate.kind == "ucb") == (two.gate.kind == "ucb"):
             found["cost critics"] = [name for name in method.tensors() if name.startswith("clone_")]
     return found

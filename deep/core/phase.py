@@ -46,6 +46,8 @@ class Phase:
     hooks: Sequence[Hook] = ()
     limits: Sequence[float] = ()
     """The cost limits of the rows, where these are replicas: for messages only."""
+    on_end: Callable[[], None] = lambda: None
+    """Runs once after the last step, before the checkpoint that says that the phase is finished; not after no steps."""
 
     def __post_init__(self) -> None:
         if self.steps < 0:

@@ -9,8 +9,8 @@ from scipy.stats import bootstrap
 from deep.core.method import Act, Policy, as_policy
 from deep.envs.rollout import Episodes, rollout
 from deep.evaluate.verdict import ends_early
-from deep.methods.drcorl.gate import GateConfig
 from deep.ope.baselines import baseline_estimators
+from deep.ope.interface import MIN_LENGTH_RATIO, Estimate, HasDoubts, estimate_doubt
 from deep.ope.paired_rollouts import PairedRollouts
 from deep.runs.experiment import Experiment
 
@@ -80,6 +80,7 @@ def offline_costs(experiment: Experiment, policy: Policy | Act) -> list[dict[str
     others = {name: estimator.estimate(policy) if markov else None for name, estimator in baselines.items()}
     trained = experiment.settings.dynamics.steps > 0
     estimate = experiment.estimator.estimate(policy) if trained else None
+    estimate_doubts = [] if estimate is None else _doubts(experiment, estimate)
     results = []
     for i in range(len(problem.replicas)):
         found: dict[str, Any] = {"offline_cost_estimate": None}
@@ -91,25 +92,19 @@ def offline_costs(experiment: Experiment, policy: Policy | Act) -> list[dict[str
                 "offline_return_estimate": float(estimate.reward[i]),
                 "offline_length_estimate": float(estimate.length[i]),
                 "offline_ood_score": float(estimate.ood_score[i]),
-                "offline_doubt": _doubt(experiment, i, float(estimate.length[i])),
+                "offline_doubt": estimate_doubts[i],
             }
         baseline_costs = {name: None if other is None else float(other.cost[i]) for name, other in others.items()}
         results.append({**found, "offline_baselines": baseline_costs})
     return results
 
 
-def _doubt(experiment: Experiment, replica: int, length: float) -> str | None:
-    """Why a replica's estimate is doubtful: "contradicted" by the data, as the gate found, or a "short" episode."""
-    if not _trusted(experiment)[replica]:
-        return "contradicted"
-    gate: GateConfig = getattr(experiment.settings.method, "gate", GateConfig())
-    return "short" if length < gate.min_length_ratio * float(experiment.data.lengths.mean()) else None
-
-
-def _trusted(experiment: Experiment) -> list[bool]:
-    """For every replica, whether the learned dynamics have agreed with the data, where a method has compared them."""
-    found = experiment.method.report().get("dynamics_trusted")
-    return found if isinstance(found, list) else [True] * len(experiment.problem.replicas)
+def _doubts(experiment: Experiment, estimate: Estimate) -> list[str | None]:
+    """For every replica the reason to doubt its estimate: the method's, else a predicted episode that is "short"."""
+    if isinstance(experiment.method, HasDoubts):
+        return experiment.method.estimate_doubts(estimate)
+    min_length = MIN_LENGTH_RATIO * float(experiment.data.lengths.mean())
+    return [estimate_doubt(True, length, min_length) for length in estimate.length.tolist()]
 
 
 def interval(values: Float[np.ndarray, " episodes"]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The estimators that need no training, beside which an estimate from learned dynamics is shown."""
+"""The baseline estimators, which need no training, for comparison with an estimate from learned dynamics."""
 
 from deep.core.problem import Problem
 from deep.ope.dice import Dice, DiceConfig
@@ -8,7 +8,7 @@ from deep.ope.nearest_trajectories import NearestBehaviour, NearestConfig
 
 
 def baseline_estimators(problem: Problem) -> dict[str, Estimator]:
-    """The estimators that need no training: their disagreement with the learned dynamics is a warning."""
+    """The baseline estimators by name: where they disagree with the learned dynamics, doubt both."""
     return {
         "fitted_q": FittedQ(FittedQConfig(), problem),
         "nearest": NearestBehaviour(NearestConfig(), problem),

@@ -7,9 +7,9 @@ with E_D f^2 <= 1, and with the chi-square divergence as the regulariser,
     minimise over w >= 0    1/2 max_f (E_D[w (f - gamma f')] - (1 - gamma) E f_0)^2  +  lambda/2 E_D (w - 1)^2,
 
 one weight for each transition of a sample. This is the saddle-point problem of minimax weight learning (Uehara, Huang,
-Jiang 2020) and of DualDICE (Nachum et al. 2019) with a linear f, with w >= 0 as the addition: without it the answer
-would be that of linear fitted-Q evaluation. f' is 0 after a terminal, so that E_D w is the share of time in which an
-episode is alive. An episode of L steps then costs about L E_D[w c].
+Jiang 2020) and of DualDICE (Nachum et al. 2019) with a linear f and the further constraint w >= 0: without it the
+solution is that of linear fitted-Q evaluation. f' is 0 after a terminal, so that E_D w is the share of time before the
+terminal. An episode of L steps then costs about L E_D[w c].
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class DiceConfig:
     regularisation: float = 1e-4
     """lambda: larger keeps the weights nearer to 1, the data's own distribution."""
     members: int = 4
-    """The trajectories are dealt out to this many members, each of which solves the problem on its own share."""
+    """The trajectories are divided among this many members; each solves the problem on its own share."""
     transitions: int = 8000
     """Transitions of all members together."""
     features: int = 128
@@ -76,7 +76,7 @@ def occupancy_ratio(
 
 
 class Dice:
-    """The estimator. Its departure: E_D[w^2] / (E_D w)^2, the sample's size in its effective size."""
+    """The estimator. Its OOD score: E_D[w^2] / (E_D w)^2, the sample size divided by the effective sample size."""
 
     def __init__(self, config: DiceConfig, problem: Problem, features: Features | None = None) -> None:
         self.config, self.problem = config, problem
@@ -96,23 +96,23 @@ class Dice:
 
     def estimate(self, act: Policy | Act) -> Estimate:
         """L E_D[w c], each member by its own share of the trajectories."""
-        found = self.sample.features(act, self.features)
-        answers = [self._member(found, share) for share in self.shares]
-        values, ood_score = (torch.stack(parts, 1) for parts in zip(*answers, strict=True))
+        phi = self.sample.features(act, self.features)
+        estimates = [self._member(phi, share) for share in self.shares]
+        values, ood_score = (torch.stack(parts, 1) for parts in zip(*estimates, strict=True))
         largest = self.problem.task.episode_length * self.problem.replay.costs.max().item()
         cost = prediction_interval(values[..., 0], largest)
         rest = (values[..., 1].mean(1), values[..., 2].mean(1), ood_score.mean(1))
         return Estimate(*(x.float() for x in (*cost, *rest)))
 
-    def _member(self, found: Featured, share: Tensor) -> tuple[Tensor, Tensor]:
-        """Cost, return and length by one member, and its departure."""
-        data = found.data[share]
-        flow = data - self.gamma * found.onward[:, share]
+    def _member(self, phi: Featured, share: Tensor) -> tuple[Tensor, Tensor]:
+        """Cost, return and length by one member, and its OOD score."""
+        data = phi.data[share]
+        flow = data - self.gamma * phi.onward[:, share]
         # E_D f^2 <= 1 is |theta| <= 1 in features that the data make orthonormal.
         second = data.mT @ data / len(data)
         values, vectors = torch.linalg.eigh(second)
         orthonormal = vectors / values.clamp(min=1e-8 * float(values.max())).sqrt()
-        start = (1 - self.gamma) * found.start @ orthonormal
+        start = (1 - self.gamma) * phi.start @ orthonormal
         w = occupancy_ratio(flow @ orthonormal, start, self.config.regularisation, self.config.iterations)
         sums = self.length * torch.einsum("rn,nk->rk", w, self.sample.payoffs[share]) / len(share)
         return sums, w.square().mean(1) / w.mean(1).square().clamp(min=1e-12)

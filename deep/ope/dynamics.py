@@ -2,7 +2,7 @@
 
 Each member predicts from (s, a) the change of the (normalised) state, the reward, the probability of a cost, how large
 a cost is where the data's positive costs differ, and the probability of a terminal state. `deep.ope.model_rollouts`
-plays policies in them.
+rolls policies out in them.
 """
 
 from collections.abc import Mapping
@@ -24,24 +24,24 @@ from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 
 @dataclass(frozen=True)
 class DynamicsConfig:
-    """The ensemble of dynamics models and its roll-outs."""
+    """The ensemble of dynamics models and its rollouts."""
 
     steps: int = 16_000
     """Training steps; 0 trains none, and then there is no estimate."""
     members: int = 5
-    """Models per seed, each with its own initialisation and minibatches. The first half, rounded down, steers a policy
-    in training; the others judge it: they choose and report. A half of one member, as the steering one of 2 or 3, has
-    no departure: it cannot contradict itself."""
+    """Models per seed, each with its own initialisation and minibatches. The first half, rounded down, is the
+    training ensemble, whose predictions a policy in training may follow. The others are the held-out ensemble, for
+    selection and report. An ensemble of one member, as the training ensemble of 2 or 3, has no disagreement."""
     batch_size: int = 256
     """Transitions per member and step."""
     hidden: tuple[int, ...] = (256, 256)
     """Hidden layers of one model."""
     learning_rate: float = 1e-3
-    """Adam's step size at the start; it falls linearly to a tenth."""
+    """Adam's step size at the start; it decays linearly to a tenth."""
     episodes: int = 8
-    """Start states per roll-out, drawn from the data's."""
+    """Start states per rollout, drawn from the data's."""
     disagreement_every: int = 25
-    """Steps of a roll-out between two at which the members' predictions are compared with each other."""
+    """Steps of a rollout between two comparisons of the members' predictions with each other."""
 
     def __post_init__(self) -> None:
         check_ranges(self, "dynamics.", steps=AT_LEAST_0, learning_rate=ABOVE_0)
@@ -50,8 +50,8 @@ class DynamicsConfig:
 
 
 class Prediction(NamedTuple):
-    """What follows (s, a), in the data's units but for the state, which is normalised; rewards keep to the data's
-    range, because far from the data a model may promise anything."""
+    """Predictions at (s, a), in the data's units except for the normalised state. Rewards are clamped to the data's
+    range: far from the data an unbounded output has no meaning."""
 
     change: Float[Tensor, "n batch obs"]
     reward: Float[Tensor, "n batch"]
@@ -60,13 +60,13 @@ class Prediction(NamedTuple):
 
 
 class DynamicsModels:
-    """The models; the leading axis of everything is seeds x members, the members of a seed side by side."""
+    """The models; the leading axis of every tensor is seeds x members, the members of a seed adjacent."""
 
     def __init__(self, config: DynamicsConfig, problem: Problem) -> None:
         self.config, self.problem = config, problem
         replay = problem.replay
         self.observation_size, action_size = replay.observations.shape[1], replay.actions.shape[1]
-        # Smooth, as motion is: with ReLU the roll-outs drift into falls that never come.
+        # A smooth activation, as motion is smooth: with ReLU the rollouts drift towards terminals that are not real.
         positive = replay.costs[replay.costs > 0]
         self.mean_cost, self.largest_cost = positive.mean().nan_to_num(0.0), replay.costs.max()
         self.costs_differ = len(positive) > 0 and bool(positive.max() > positive.min())
@@ -117,7 +117,7 @@ class DynamicsModels:
 
     @torch.no_grad()
     def predict(self, observations: Float[Tensor, "n batch obs"], actions: Float[Tensor, "n batch act"]) -> Prediction:
-        """What every member expects to follow its own batch."""
+        """Every member's prediction for its own batch."""
         change, reward, cost_logit, end_logit, size = self._apply(observations, actions)
         cost = self.mean_cost if size is None else (F.softplus(size) * self.mean_cost).clamp(max=self.largest_cost)
         return Prediction(
@@ -131,7 +131,7 @@ class DynamicsModels:
     def changes(
         self, observations: Float[Tensor, "seeds batch obs"], actions: Float[Tensor, "seeds batch act"]
     ) -> Float[Tensor, "seeds members batch obs"]:
-        """The standardised change that each member of a seed expects at the same states."""
+        """The standardised change that each member of a seed predicts at the same states."""
         members = self.config.members
         change = self._apply(observations.repeat_interleave(members, 0), actions.repeat_interleave(members, 0))[0]
         return change.unflatten(0, (-1, members))

@@ -1,4 +1,4 @@
-"""What the closed-form estimators share: a sample of the data's transitions and features of states and actions."""
+"""Common parts of the closed-form estimators: a sample of transitions, and features of states and actions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ def fourier_features(inputs: int, count: int, scale: float = 1.0) -> Features:
     """1 and `count` - 1 random Fourier features cos(w . x + b) of x = (s, a).
 
     They span, for large counts, the functions of a Gaussian kernel of length `scale` sqrt(inputs): with normalised
-    inputs, the distance at which two transitions stop having much to do with each other.
+    inputs, the distance beyond which two transitions are nearly independent.
     """
     rng = generator(0, "features")
     w = torch.from_numpy(rng.normal(size=(inputs, count - 1)) / (scale * inputs**0.5))
@@ -37,7 +37,7 @@ def fourier_features(inputs: int, count: int, scale: float = 1.0) -> Features:
 
 
 class Featured(NamedTuple):
-    """The features that one problem's policies give to a sample of n transitions."""
+    """The features of a sample of n transitions under one problem's policies."""
 
     data: Float64[Tensor, "n D"]
     """phi(s, a) at the data's own actions."""
@@ -79,11 +79,11 @@ class Sample:
         problem, rows, act = self.problem, self.rows, at_states(act)
         replay, replicas = problem.replay, len(problem.replicas)
 
-        def chosen(observations: Tensor) -> Tensor:
+        def policy_features(observations: Tensor) -> Tensor:
             observations = observations.expand(replicas, -1, -1)
             return features(observations, act(observations).clamp(-1, 1))
 
-        onward = chosen(replay.next_observations[rows]) * replay.not_terminal[rows].double().unsqueeze(-1)
-        start = chosen(replay.observations[replay.starts]).mean(1)
+        onward = policy_features(replay.next_observations[rows]) * replay.not_terminal[rows].double().unsqueeze(-1)
+        start = policy_features(replay.observations[replay.starts]).mean(1)
         here = replay.observations[rows]
-        return Featured(features(here, replay.actions[rows]), chosen(here), onward, start)
+        return Featured(features(here, replay.actions[rows]), policy_features(here), onward, start)

@@ -4,9 +4,9 @@ With features phi and the policy's next action, the fixed point of the regressio
 
     theta = (E_w phi (phi - gamma phi')^T + ridge I)^{-1} E_w phi c,        Q(s, a) = theta . phi(s, a),
 
-phi' = phi(s', pi(s')), 0 after a terminal; time-outs are bootstrapped. Cost, reward and 1 are evaluated together. Each
-member reweights the data's trajectories by a bootstrap (w), and the spread over members is the uncertainty. Nothing of
-this sees that Q is extrapolated to actions that the data lack, which all members do alike.
+phi' = phi(s', pi(s')), 0 after a terminal; timeouts are bootstrapped. Cost, reward and 1 are evaluated together. Each
+member reweights the data's trajectories by a bootstrap (w), and the spread over members is the uncertainty. The spread
+does not include the error of extrapolating Q to actions outside the data, which all members share.
 """
 
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ class FittedQConfig:
     """Least-squares fitted-Q evaluation."""
 
     gamma: float | None = 0.99
-    """Discount factor, the preprint's by default; None takes 1 - 1/L for episodes of L steps, whose discounted sum has
-    an episode's unit, at the price of a fixed point that is seldom a sensible one."""
+    """Discount factor, the preprint's by default. None takes 1 - 1/L for episodes of L steps: the discounted sum then
+    has the unit of an episode, but the fixed point is often far from the true values."""
     states: Literal["start", "data"] = "data"
-    """Where Q is read: at the data's states as appendix B.1 of the preprint does, or at the start states, from which a
-    short discount sees the beginning of an episode only."""
+    """The states over which Q is averaged: the data's, as in appendix B.1 of the preprint, or the start states, whose
+    values cover only the beginning of an episode where gamma is small."""
     members: int = 6
     """Bootstrap resamples of the trajectories."""
     transitions: int = 20_000
@@ -61,7 +61,7 @@ def fixed_point(
 
 
 class FittedQ:
-    """The estimator. Its departure: the members' spread of Q_c at the policy's actions, in that at the data's."""
+    """The estimator. Its OOD score: the members' spread of Q_c at the policy's actions over that at the data's."""
 
     def __init__(self, config: FittedQConfig, problem: Problem, features: Features | None = None) -> None:
         self.config, self.problem = config, problem
@@ -70,14 +70,14 @@ class FittedQ:
         if not 0 <= self.gamma < 1:
             raise InputError(f"fitted-Q evaluation: gamma {self.gamma}: accepted is a number from 0 to below 1")
         self.to_episode = (1 - self.gamma) * length
-        """An episode's sum at a constant rate, over the discounted sum at that rate."""
+        """Converts a discounted sum at a constant rate into the sum over an episode."""
         self.sample = Sample(problem, config.transitions)
         inputs = problem.replay.observations.shape[1] + problem.replay.actions.shape[1]
         self.features = features or fourier_features(inputs, config.features)
         self.weights = self._bootstrap()
 
     def _bootstrap(self) -> Float64[Tensor, "members n"]:
-        """How often each row's trajectory is drawn by each member; the first member draws all of them once."""
+        """How often each member draws each row's trajectory; the first member draws every trajectory once."""
         count = len(self.problem.data.starts)
         rng = generator(0, "fitted-q bootstrap")
         drawn = torch.from_numpy(rng.multinomial(count, [1 / count] * count, self.config.members))
@@ -85,16 +85,16 @@ class FittedQ:
         return drawn[:, torch.from_numpy(self.sample.trajectory)].double().to(self.problem.device)
 
     def estimate(self, act: Policy | Act) -> Estimate:
-        """Values at the chosen states, as an episode's."""
-        found = self.sample.features(act, self.features)
-        theta = fixed_point(found.data, found.onward, self.sample.payoffs, self.weights, self.gamma, self.config.ridge)
-        at = found.start if self.config.states == "start" else found.here.mean(1)
-        values = torch.einsum("rd,rmdk->rmk", at, theta) * self.to_episode
+        """The values' mean over `config.states`, converted to an episode."""
+        phi = self.sample.features(act, self.features)
+        theta = fixed_point(phi.data, phi.onward, self.sample.payoffs, self.weights, self.gamma, self.config.ridge)
+        mean_phi = phi.start if self.config.states == "start" else phi.here.mean(1)
+        values = torch.einsum("rd,rmdk->rmk", mean_phi, theta) * self.to_episode
         largest = self.problem.task.episode_length * self.problem.replay.costs.max().item()
         cost = prediction_interval(values[..., 0], largest)
         reward, length = values[..., 1].mean(1), values[..., 2].mean(1)
         theta_c = theta[..., 0]
-        here = torch.einsum("rnd,rmd->rmn", found.here, theta_c).std(1).mean(1)
-        usual = torch.einsum("nd,rmd->rmn", found.data, theta_c).std(1).mean(1)
-        ood_score = here / usual.clamp(min=1e-12)
+        policy_spread = torch.einsum("rnd,rmd->rmn", phi.here, theta_c).std(1).mean(1)
+        data_spread = torch.einsum("nd,rmd->rmn", phi.data, theta_c).std(1).mean(1)
+        ood_score = policy_spread / data_spread.clamp(min=1e-12)
         return Estimate(*(x.float() for x in (*cost, reward, length, ood_score)))

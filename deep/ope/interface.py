@@ -1,4 +1,4 @@
-"""What every estimator of a policy's cost answers, in one unit and with one kind of uncertainty."""
+"""The common interface of off-policy estimators of a policy's cost: one unit and one kind of uncertainty."""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -10,15 +10,19 @@ from torch import Tensor
 
 from deep.core.method import Act, Policy
 
+MIN_LENGTH_RATIO = 0.9
+"""Predicted episodes shorter than this share of the data's mean length cast doubt on an estimate: an early terminal
+keeps the cost low."""
+
 
 class Estimate(NamedTuple):
-    """Per replica, in the data's own units: an episode of the policy, undiscounted, foretold from the data alone."""
+    """Per replica an off-policy estimate of an episode of the policy, undiscounted, in the data's units."""
 
     cost: Float[Tensor, " replicas"]
     """Expected cost of an episode."""
     cost_std: Float[Tensor, " replicas"]
-    """How much the estimator's members (or resamples) differ in it: their population standard deviation, and what they
-    have in common of uncertainty that the data show."""
+    """Its uncertainty: the population standard deviation over the estimator's members (or resamples), and in quadrature
+    the deviation that all members share."""
     cost_low: Float[Tensor, " replicas"]
     cost_high: Float[Tensor, " replicas"]
     """The ends of a 95 % interval under the estimator's own assumption, which its module states."""
@@ -27,12 +31,12 @@ class Estimate(NamedTuple):
     length: Float[Tensor, " replicas"]
     """Expected number of steps."""
     ood_score: Float[Tensor, " replicas"]
-    """How far the policy leaves what the estimator can know; what 1 means is the estimator's to say."""
+    """How far the policy leaves the data; the estimator defines the unit."""
 
 
 @runtime_checkable
 class Estimator(Protocol):
-    """Estimates for all replicas of a problem at once; it has seen the data and nothing else."""
+    """Estimates for all replicas of a problem at once, from the data alone."""
 
     def estimate(self, act: Policy | Act) -> Estimate:
         """An episode of every replica's policy. Raises `InputError` where the estimator queries isolated states and the
@@ -40,17 +44,34 @@ class Estimator(Protocol):
         ...
 
 
+@runtime_checkable
+class HasDoubts(Protocol):
+    """A method that has compared the learned dynamics with the data, or requires an episode length of its policies."""
+
+    def estimate_doubts(self, estimate: Estimate) -> list[str | None]:
+        """For every replica the reason to doubt this estimate of its policy, as `estimate_doubt` names it."""
+        ...
+
+
+def estimate_doubt(agrees: bool, length: float, min_length: float) -> str | None:
+    """The reason to doubt an estimate, None without one: the data have "contradicted" the learned dynamics, or the
+    predicted episode is "short"."""
+    if not agrees:
+        return "contradicted"
+    return "short" if length < min_length else None
+
+
 def prediction_interval(
     values: Float[Tensor, "replicas members"], largest: float, shared_std: Float[Tensor, " replicas"] | float = 0.0
 ) -> tuple[Tensor, Tensor, Float[Tensor, " replicas"], Float[Tensor, " replicas"]]:
-    """Mean, population deviation, and the 95 % interval in which one more member would lie, within [0, largest].
+    """Mean, population standard deviation, and the 95 % interval for one more member, within [0, largest].
 
-    mean +- t_{.975, M-1} s sqrt(1 + 1/M) with the sample deviation s. Members that say what cannot be, less than 0 or
-    more than the largest cost, are cut to it in the mean, lest one outweigh all others, and not in the deviations: two
-    members that are wrong by different amounts do not agree. It covers the truth as often as it says where the
-    truth differs from the M members as they do from each other, normally; it cannot see an error that all of them
-    share. `further`, a deviation that is common to all members, is added in quadrature to theirs, and 1.96 of it to
-    their interval. One member alone says nothing: the interval is then the whole range.
+    mean +- t_{.975, M-1} s sqrt(1 + 1/M) with the sample deviation s. In the mean, a member's impossible value, below 0
+    or above the largest cost, is clamped, so that it cannot outweigh all others. The deviations are those of the
+    values before clamping: two members that are wrong by different amounts disagree. The coverage is exact where the
+    truth and the M members are drawn from one normal distribution; an error that all members share is not covered.
+    `shared_std`, a standard deviation that is common to all members, is added in quadrature to theirs, and 1.96 of it
+    to the half-width of their interval. With one member the interval is the whole range.
     """
     members = values.shape[1]
     mean, variance = values.clamp(0, largest).mean(1), values.var(1, correction=0)

@@ -1,21 +1,21 @@
-r"""Roll-outs of a policy in learned dynamics: what an episode costs, earns, and how long it lasts.
+r"""Rollouts of a policy in learned dynamics: an estimate of the cost, return and length of an episode.
 
 Every replica's policy is rolled out in every member of its seed's ensemble from start states of the data, for a whole
-episode; with w_t the probability of being alive,
+episode; with w_t the probability that the episode has not ended before step t,
 
     return = sum_t w_t r_t,   cost = sum_t w_t E[c_t],   length = sum_t w_t,   w_{t+1} = w_t (1 - p_terminal).
 
-Where the task times episodes out at random, w_{t+1} has the factor 1 - timeout_rate too. Members differ in their
-initialisation and minibatches. The first half of them *steers*: a policy in training may follow what they say. The
-others *judge*: they choose among policies and report, so that a policy that has learned to please the models it
-follows still has to please models it has never met. Both halves have learned from the same data; where these lack a
-region, all members may be wrong together, and no spread between them shows it.
+Where the task has random timeouts, w_{t+1} has the factor 1 - timeout_rate too. Members differ in their
+initialisation and minibatches. The first half is the *training* ensemble: a policy in training may follow its
+predictions. The others are the *held-out* ensemble: it is used for policy selection and for the report, so that a
+policy that exploits the models it follows is evaluated by models that it has not followed. Both ensembles are trained
+on the same data; where these lack a region, all members may be wrong together, and no spread shows it.
 
-The departure is how much the members of a half contradict each other along a roll-out,
+The OOD score is the disagreement of an ensemble's members along a rollout,
 
     rms over entries of std over members of the predicted change, mean over visited (s, a), weighted by w_t,
 
-in units of the same along the data: 1 is a policy whose states and actions the models know as well as the data's.
+divided by the same along the data: at 1 the members agree as well on the policy's states and actions as on the data's.
 """
 
 from typing import Literal, NamedTuple
@@ -33,23 +33,24 @@ from deep.ope.dynamics import DynamicsConfig, DynamicsModels
 from deep.ope.interface import Estimate, prediction_interval
 
 Half = Literal["training", "held_out"]
+HALVES: tuple[Half, Half] = ("training", "held_out")
 Members = Half | Literal["all"]
-"""Which members are asked."""
+"""The members whose predictions are used."""
 
 
 class Outcomes(NamedTuple):
-    """What a roll-out of each replica's policy is in each member, mean over the start states."""
+    """The predictions of each member for each replica's policy, mean over the start states."""
 
     cost: Float[Tensor, "replicas members"]
     reward: Float[Tensor, "replicas members"]
     length: Float[Tensor, "replicas members"]
     ood_score: Float[Tensor, "replicas members"]
     not_terminal: Float[Tensor, "replicas members"]
-    """The probability of going on after the last step."""
+    """The probability that the episode goes on after the last step."""
 
 
 class DynamicsEnsemble:
-    """The learned dynamics of a problem as an estimator: its judging half; and its steering half, for the gate."""
+    """The learned dynamics of a problem: the held-out ensemble estimates, the training ensemble serves a gate."""
 
     def __init__(self, config: DynamicsConfig, problem: Problem) -> None:
         self.config, self.problem = config, problem
@@ -68,18 +69,18 @@ class DynamicsEnsemble:
         return self.models.phases()
 
     def estimate(self, act: Policy | Act) -> Estimate:
-        """The judging half's estimate."""
+        """The estimate by the held-out ensemble."""
         return self.read(self.rollout(act), "held_out")
 
     def read(
         self, outcomes: Outcomes, members: Members, shared_std: Float[Tensor, " replicas"] | float = 0.0
     ) -> Estimate:
-        """What these members say; with a single member there is no steering half, and it serves as both.
+        """The estimate by these members; a single member is both ensembles.
 
-        `further` is a deviation of the cost that they share.
+        `shared_std` is a standard deviation of the cost that all members share.
         """
-        everyone = slice(0, self.config.members)
-        chosen = everyone if members == "all" or self.config.members == 1 else self._half[members]
+        all_members = slice(0, self.config.members)
+        chosen = all_members if members == "all" or self.config.members == 1 else self._half[members]
         largest = self.problem.task.episode_length * self.problem.replay.costs.max().item()
         cost = prediction_interval(outcomes.cost[:, chosen], largest, shared_std)
         means = (values[:, chosen].mean(1) for values in (outcomes.reward, outcomes.length, outcomes.ood_score))
@@ -89,23 +90,23 @@ class DynamicsEnsemble:
     def rollout(
         self, act: Policy | Act, starts: Float[Tensor, "replicas n obs"] | None = None, steps: int | None = None
     ) -> Outcomes:
-        """Play every replica's policy in every member: whole episodes, or `steps` from these normalised states."""
+        """Roll out every replica's policy in every member: whole episodes, or `steps` from these normalised states."""
         problem, members = self.problem, self.config.members
         starts = self.starts[problem.seed_index] if starts is None else starts
         episodes = starts.shape[1]
         state = starts.unsqueeze(1).expand(-1, members, -1, -1).flatten(1, 2)
         not_terminal = torch.ones(len(problem.replicas), members, episodes, device=problem.device)
         total = {name: torch.zeros_like(not_terminal) for name in ("cost", "reward", "length", "ood_score")}
-        compared = torch.zeros_like(not_terminal)
-        usual = self._data_disagreement()
+        comparisons = torch.zeros_like(not_terminal)
+        data_disagreement = self._data_disagreement()
         policy = as_policy(act)
         memory = policy.start(state.shape[1])
         for step in range(problem.task.episode_length if steps is None else steps):
             actions, memory = act_in_parts(policy, memory, state)
             actions = actions.clamp(-1, 1)
             if step % self.config.disagreement_every == 0:
-                total["ood_score"] += not_terminal * self._disagreement(state, actions) / usual
-                compared += not_terminal
+                total["ood_score"] += not_terminal * self._disagreement(state, actions) / data_disagreement
+                comparisons += not_terminal
             change, *scalars = self.models.predict(self._by_member(state), self._by_member(actions))
             reward, cost, end = self._by_replica(torch.stack(scalars, -1)).unflatten(1, (members, episodes)).unbind(-1)
             total["reward"] += not_terminal * reward
@@ -116,7 +117,7 @@ class DynamicsEnsemble:
             outcome = (x.flatten(1) for x in (reward, cost, torch.zeros_like(cost, dtype=torch.bool)))
             memory = policy.observe(memory, *outcome)
             state = torch.clamp(state + self._by_replica(change), self.low, self.high)
-        total["ood_score"] /= compared
+        total["ood_score"] /= comparisons
         return Outcomes(**{name: values.mean(2) for name, values in total.items()}, not_terminal=not_terminal.mean(2))
 
     def _by_member(self, x: Float[Tensor, "replicas rows k"]) -> Float[Tensor, "models rows_of_model k"]:
@@ -134,7 +135,7 @@ class DynamicsEnsemble:
     def _disagreement(
         self, state: Float[Tensor, "replicas rows obs"], actions: Float[Tensor, "replicas rows act"]
     ) -> Float[Tensor, "replicas members episodes"]:
-        """At every member's states: how much the members of its half differ there."""
+        """At every member's states: the disagreement of the members of its half."""
         per_seed, members = len(self.problem.cost_limits), self.config.members
         pairs = (x.unflatten(0, (-1, per_seed)).flatten(1, 2) for x in (state, actions))
         change = self.models.changes(*pairs).unflatten(2, (per_seed, members, -1))  # seed, by, limit, of, episode, obs
@@ -142,16 +143,16 @@ class DynamicsEnsemble:
         return torch.cat(halves, dim=2).flatten(0, 1)
 
     def _data_disagreement(self) -> Float[Tensor, "replicas members 1"]:
-        """The same on the data, mean over 2048 transitions."""
+        """The mean disagreement over 2048 transitions of the data."""
         replay = self.problem.replay
         rows = torch.linspace(0, len(replay) - 1, 2048, device=self.problem.device).long()
         pairs = (x[rows].expand(len(self.problem.seeds), -1, -1) for x in (replay.observations, replay.actions))
         change = self.models.changes(*pairs)
-        usual = [
+        by_half = [
             _spread(change[:, half]).mean(1, keepdim=True).expand(-1, half.stop - half.start)
             for half in self._half.values()
         ]
-        return torch.cat(usual, 1)[self.problem.seed_index].unsqueeze(2).clamp(min=1e-9)
+        return torch.cat(by_half, 1)[self.problem.seed_index].unsqueeze(2).clamp(min=1e-9)
 
 
 def _spread(change: Float[Tensor, "seeds by *rest obs"]) -> Float[Tensor, "seeds *rest"]:

@@ -1,12 +1,12 @@
-r"""Nearest behaviour: what did those trajectories of the data cost that act like the policy?
+r"""Nearest behaviour: the cost of the trajectories whose actions are closest to the policy's.
 
     d_i = mean over states s of trajectory i of |pi(s) - a|^2 / (entries of a),
     w_i proportional to exp(-d_i / h),     cost = sum_i w_i cost_i,
 
 with h such that 1 / sum_i w_i^2, the effective number of trajectories, is as configured: w is the likelihood of the
-actions under Gaussian noise around the policy, flattened until that many trajectories share it. Little variance where
-the policy imitates a part of the data; blind to errors that build up along an episode, and to the noise of the data's
-own actions, whose cost it attributes to the policy.
+actions under Gaussian noise around the policy, flattened to that effective number. The variance is small where the
+policy imitates a part of the data. The estimate ignores errors that accumulate along an episode, and attributes the
+cost of the noise in the data's actions to the policy.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def sharpened(distance: Float[Tensor, "replicas n"], effective: float) -> Float[
 
 
 class NearestBehaviour:
-    """The estimator. Its departure: the nearest trajectories' mean distance, in that of all trajectories."""
+    """The estimator. Its OOD score: the nearest trajectories' mean distance, divided by that of all trajectories."""
 
     def __init__(self, config: NearestConfig, problem: Problem) -> None:
         self.config, self.problem = config, problem

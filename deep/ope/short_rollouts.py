@@ -1,12 +1,13 @@
-r"""Short roll-outs in the learned dynamics, from states of the best trajectories that keep the limit.
+r"""Short rollouts in the learned dynamics, from states of the best trajectories that satisfy the cost limit.
 
-What the models get wrong in one step grows over a thousand. Over few steps H from states that a good policy visits it
-stays small; an episode of T steps is then taken to go on as these went,
+The error of a model grows from one step to the next. Over few steps H from states that a good policy visits it stays
+small. An episode of T steps is extrapolated from them at constant rates,
 
-    h = 1 - alive_H^(1/H),   length = (1 - (1 - h)^T) / h,   cost = length sum_t w_t E[c_t] / sum_t w_t,
+    h = 1 - w_H^(1/H),   length = (1 - (1 - h)^T) / h,   cost = length sum_t w_t E[c_t] / sum_t w_t,
 
-and the return alike. True of a policy that stays where those trajectories are; of one that leaves them, or that falls
-after more than H steps, these roll-outs see too little, which the study measures.
+with w_t as in `deep.ope.model_rollouts`; the return follows in the same way. This holds for a policy that stays near
+those trajectories. It misses what happens to a policy that leaves them, or that reaches a terminal after more than H
+steps; `deep.benchmark.ope_study` measures this.
 """
 
 from dataclasses import dataclass
@@ -25,19 +26,19 @@ from deep.ope.model_rollouts import DynamicsEnsemble, Outcomes
 
 @dataclass(frozen=True)
 class ShortConfig:
-    """How far, and from how many states."""
+    """Length and number of the rollouts."""
 
     steps: int = 25
-    """H, steps of a roll-out."""
+    """H, steps of a rollout."""
     states: int = 80
-    """States for each replica, drawn from the best consistent trajectories that keep its limit."""
+    """Start states for each replica, drawn from the best consistent trajectories that satisfy its limit."""
 
     def __post_init__(self) -> None:
         check_ranges(self, "gate.short.", steps=AT_LEAST_1, states=AT_LEAST_1)
 
 
 class ShortRollouts:
-    """The estimator; all members speak."""
+    """The estimator; it uses all members."""
 
     def __init__(self, config: ShortConfig, ensemble: DynamicsEnsemble) -> None:
         self.config, self.ensemble = config, ensemble
@@ -50,20 +51,20 @@ class ShortRollouts:
         self.starts = problem.replay.observations[torch.from_numpy(np.stack(picks)).to(problem.device)]
 
     def rollout(self, act: Policy | Act) -> Outcomes:
-        """An episode in every member: its rates of cost and reward times the length that its rate of falls allows."""
-        found = self.ensemble.rollout(require_markov(act), self.starts, self.config.steps)
-        length = expected_length(found.not_terminal, self.config.steps, self.ensemble.problem.task.episode_length)
-        scale = length / found.length
-        return found._replace(cost=found.cost * scale, reward=found.reward * scale, length=length)
+        """An episode by every member: the rates of cost and reward times the length from the rate of terminals."""
+        short = self.ensemble.rollout(require_markov(act), self.starts, self.config.steps)
+        length = expected_length(short.not_terminal, self.config.steps, self.ensemble.problem.task.episode_length)
+        scale = length / short.length
+        return short._replace(cost=short.cost * scale, reward=short.reward * scale, length=length)
 
     def estimate(self, act: Policy | Act) -> Estimate:
         return self.ensemble.read(self.rollout(act), "all")
 
 
 def expected_length(not_terminal: Tensor, steps: int, longest: int) -> Tensor:
-    """The mean length of episodes of at most `longest` steps that end at a constant rate, of which this share lasts
-    `steps` steps."""
-    going_on = torch.log(not_terminal.double().clamp(min=1e-30)) / steps  # log of the probability, per step
-    ending = -torch.expm1(going_on)
-    whole = torch.full_like(ending, float(longest))
-    return torch.where(ending > 1e-9, -torch.expm1(longest * going_on) / ending, whole).to(not_terminal)
+    """The mean length of episodes of at most `longest` steps that end at a constant rate, such that the share
+    `not_terminal` of them goes on after `steps` steps."""
+    log_survival = torch.log(not_terminal.double().clamp(min=1e-30)) / steps  # per step
+    hazard = -torch.expm1(log_survival)
+    full_length = torch.full_like(hazard, float(longest))
+    return torch.where(hazard > 1e-9, -torch.expm1(longest * log_survival) / hazard, full_length).to(not_terminal)

@@ -87,10 +87,13 @@ def _run(
         record = {name: [float(x) for x in value.tolist()] for name, value in means.items()}
         folder.append_metrics({"phase": phase.name, "step": step + count, **record})
         bar.update(count)
-        if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+        # The checkpoint of the last step is written after `on_end`.
+        if step + count < phase.steps and time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
             _save(tensors, phase, step + count, folder)
             saved = time.monotonic()
     bar.close()
+    if first < phase.steps:
+        phase.on_end()
 
 
 def _save(tensors: Mapping[str, Tensor], phase: Phase, step: int, folder: RunFolder) -> None:

@@ -2,7 +2,6 @@
 refusals."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
@@ -121,13 +120,11 @@ def test_a_doubtful_estimate_gives_no_verdict(recorded, tmp_path, monkeypatch):
         for length, doubt in ((26.9, "short"), (27.1, None)):
             predicted = outcome._replace(length=torch.full_like(outcome.length, length))
             monkeypatch.setattr(estimator, "estimate", lambda act, predicted=predicted: predicted)
-            monkeypatch.setattr(experiment.method, "report", lambda trusted=trusted: {"dynamics_trusted": [trusted]})
+            experiment.method.selection.trusted.fill_(trusted)
             (found,) = offline_costs(experiment, experiment.policy())
             assert found["offline_doubt"] == (doubt if trusted else "contradicted")
-    required = replace(experiment.settings.method.gate, min_length_ratio=0.8)
-    method = replace(experiment.settings.method, gate=required)
-    monkeypatch.setattr(experiment, "settings", replace(experiment.settings, method=method))
-    monkeypatch.setattr(experiment.method, "report", lambda: {"dynamics_trusted": [True]})
+    experiment.method.selection.trusted.fill_(True)
+    monkeypatch.setattr(experiment.method.selection, "min_length", 0.8 * 30)
     predicted = outcome._replace(length=torch.full_like(outcome.length, 26.9))
     monkeypatch.setattr(estimator, "estimate", lambda act: predicted)
     assert offline_costs(experiment, experiment.policy())[0]["offline_doubt"] is None

@@ -73,7 +73,7 @@ def test_the_states_of_the_policys_gradients(build, states, monkeypatch):
     phase, draws = drawn(experiment, -1)
     phase.on_start()
     phase.update(torch.tensor(0.0), draws)
-    allowed = method.cloned if states == "cloned" else None
+    allowed = method.cloned_rows if states == "cloned" else None
     rows = experiment.replay.rows(draws["row"], allowed)
     assert torch.equal(seen[0].observations, experiment.replay.observations[rows])
     costs = experiment.replay.episode_cost[rows]
@@ -91,7 +91,7 @@ def test_the_cost_critics_learn_from_all_data_whatever_is_cloned(build):
             experiment.replay.costs[experiment.replay.episode_cost > 4] = 1 - experiment.replay.costs.max()
             experiment.replay.cost_to_go[experiment.replay.episode_cost > 4] = 7
         phase.update(torch.tensor(0.0), draws)
-        thetas.append(experiment.method.costs[0].q.theta.detach().clone())
+        thetas.append(experiment.method.cost_critics[0].q.theta.detach().clone())
     assert not torch.equal(*thetas)
 
 

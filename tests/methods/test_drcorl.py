@@ -1,4 +1,4 @@
-"""deep.methods.drcorl.drcorl: which gradient each region follows, what the gates compare, which policy is kept."""
+"""deep.methods.drcorl.drcorl: the gradient of each region, the gate's cost, the policy that is selected."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ import torch
 
 from deep.core.randomness import draw_block
 from deep.data.selection import Selection
-from deep.methods.drcorl.gate import GateConfig, gate_cost, selection_score
+from deep.methods.drcorl.gate import GateConfig, StateSample, gate_cost
+from deep.methods.drcorl.policy_selection import selection_score
 from deep.ope.interface import Estimate
 from deep.ope.model_rollouts import Outcomes
 from tests.support.lighter import short_episodes
@@ -22,7 +23,7 @@ def adapted(build, gate: float, spoil: str | None = None, *options: str) -> torc
     phase = method.phases()[-1]
     assert phase.name == "adaptation"
     phase.on_start()
-    critics = {"reward": method.reward.q, "cost": method.costs[0].q}
+    critics = {"reward": method.reward_critic.q, "cost": method.cost_critics[0].q}
     if spoil is not None:
         with torch.no_grad():
             for tensor in (critics[spoil].theta, critics[spoil].ema):
@@ -49,7 +50,7 @@ def test_each_region_follows_its_own_critics(build, gate, follows):
 @short_episodes()
 def test_the_step_ascends_reward_and_descends_cost(build):
     """With beta large the KL is negligible, and the chosen actions move along +grad Q_r or -grad Q_c."""
-    for gate, critic, sign in ((0.0, "reward", 1), (5 * LIMIT, "costs", -1)):
+    for gate, critic, sign in ((0.0, "reward", 1), (5 * LIMIT, "cost", -1)):
         experiment = build(
             "--cost-limits", str(LIMIT), "--adaptation.temperature.c0", "1000", "--adaptation-rate", "1e-3"
         )
@@ -58,9 +59,9 @@ def test_the_step_ascends_reward_and_descends_cost(build):
         phase.on_start()
         method.gate.cost.fill_(gate)
         observations = experiment.replay.observations[:200].unsqueeze(0)
-        before = method.gate.act(observations)
-        part = getattr(method, critic)
-        slope = (part[0] if critic == "costs" else part).action_gradient(observations, before)
+        before = method.act_current(observations)
+        part = method.reward_critic if critic == "reward" else method.cost_critics[0]
+        slope = part.action_gradient(observations, before)
         draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 20, experiment.device)
         for k in range(20):
             phase.update(torch.tensor(0.0), {name: block[k] for name, block in draws.items()})
@@ -83,14 +84,14 @@ def test_adaptation_starts_from_the_clone_and_its_critics(build, condition):
         "all",
     )
     method = experiment.method
-    for parameters in (method.clone, method.clone_costs[0].q):
+    for parameters in (method.clone, method.clone_cost_critics[0].q):
         noise = torch.randn(parameters.theta.shape, generator=torch.Generator().manual_seed(3))
         with torch.no_grad():
             parameters.theta.add_(noise)
             parameters.ema.sub_(noise)
-    method.phases()[-1].begin()
+    method.phases()[-1].on_start()
     rows = [0, 0, 1, 1] if condition == "none" else [0, 1, 2, 3]
-    for ours, pretrained in ((method.actor, method.clone), (method.costs[0].q, method.clone_costs[0].q)):
+    for ours, pretrained in ((method.actor, method.clone), (method.cost_critics[0].q, method.clone_cost_critics[0].q)):
         assert torch.equal(ours.theta, pretrained.theta[rows])
         assert torch.equal(ours.ema, pretrained.ema[rows])
 
@@ -106,24 +107,26 @@ def test_adaptation_bootstraps_and_does_not_regress_on_the_datas_sums(build):
         phase.on_start()
         draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
         phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
-        found.append((experiment.method.costs[0].q.theta.clone(), experiment.method.reward.q.theta.clone()))
+        found.append(
+            (experiment.method.cost_critics[0].q.theta.clone(), experiment.method.reward_critic.q.theta.clone())
+        )
     assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("states", ["data", "start"])
 @pytest.mark.parametrize("gamma", [0.99, 0.9999])
 def test_the_ucb_gate_is_an_episodes_cost(build, states, gamma):
-    """At .9999 an episode of 1000 steps is a tenth of what critics see that bootstrap through time-outs."""
+    """At .9999 an episode of 1000 steps is a tenth of what critics see that bootstrap through timeouts."""
     words = ("--gate.kind", "ucb", "--gate.states", states, "--gate.k", "2", "--gamma", str(gamma))
     experiment = build("--cost-limits", "4", "9", *words)
     method = experiment.method
-    critic = method.costs[1]
+    critic = method.cost_critics[1]
     with torch.no_grad():  # constant critics: member values .2 and .4 of the unit 1 / (1 - gamma)
         critic.q.ema.zero_()
         members = critic.q.ema.unflatten(1, (2, -1))
         members[:, 0, -1], members[:, 1, -1] = 0.2, 0.4
     observations = experiment.replay.observations[:16].expand(2, -1, -1)
-    method.gate.upper_confidence(critic, observations, torch.zeros(2, 16, 3))
+    method.gate.update(StateSample(observations, torch.zeros(2, 16, 3)))
     expected = (0.3 + 2 * 0.1) * 1000
     assert method.gate.cost.tolist() == pytest.approx([expected, expected], rel=1e-5)
 
@@ -134,7 +137,7 @@ def predicted(cost: float, deviation: float = 0.0, reward: float = 0.0, length: 
     return Estimate(*(torch.tensor([number]) for number in numbers))
 
 
-def test_the_gate_takes_the_upper_bound_and_more_where_the_models_know_nothing():
+def test_the_gates_cost_is_the_upper_bound_and_more_where_the_models_extrapolate():
     config, limits = GateConfig(k=2.0, max_disagreement=2.0), torch.tensor([LIMIT], dtype=torch.float64)
     for estimate, expected in (
         (predicted(4, 1.5), 7),
@@ -146,7 +149,7 @@ def test_the_gate_takes_the_upper_bound_and_more_where_the_models_know_nothing()
     assert gate_cost(predicted(0, ood_score=3.0), torch.zeros(1).double(), config).item() == 1.5
 
 
-def test_merit_ranks_safe_policies_by_return_and_others_by_what_speaks_against_them():
+def test_the_score_ranks_safe_policies_by_return_and_others_by_their_violations():
     config, limits = GateConfig(k=1.0, max_disagreement=2.0), torch.tensor([LIMIT], dtype=torch.float64)
     best_last = [
         predicted(30, reward=900),
@@ -167,10 +170,10 @@ def test_merit_ranks_safe_policies_by_return_and_others_by_what_speaks_against_t
 
 
 @pytest.mark.parametrize(("cloned", "second"), [("best", 0), ("safe", 1)])
-def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch, cloned, second):
-    """The steering member sets the gate; the more sceptical one decides what is kept.
+def test_the_best_policy_that_both_ensembles_predict_to_be_safe_is_kept(build, monkeypatch, cloned, second):
+    """The training ensemble sets the gate's cost; the lower of both scores selects.
 
-    A clone of the best trajectories does not give way to a policy that is unsafe and less so; another clone does.
+    An unsafe policy with a higher score does not replace a clone of the best trajectories; it replaces other clones.
     """
     words = (
         "--gate.k",
@@ -185,32 +188,32 @@ def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch,
     words += ("--gate.estimator", "episode")
     experiment = build("--cost-limits", str(LIMIT), *words)
     method = experiment.method
-    # Cost and return, in the eyes of the steering and of the judging member.
-    seen = [
+    # Cost and return predicted by the training and by the held-out member.
+    predictions = [
         ((0, 999), (50, 900)),  # unsafe to one of them
         ((30, 10), (9, 999)),  # less unsafe
         ((8, 100), (8, 900)),  # safe to both
         ((1, 900), (10.5, 900)),  # unsafe to the other
-        ((9.5, 300), (9.5, 400)),  # both promise more than at step 2
-        ((1, 999), (1, 299)),  # one promises less than at step 4
+        ((9.5, 300), (9.5, 400)),  # both predict more return than at step 2
+        ((1, 999), (1, 299)),  # one predicts less return than at step 4
     ]
-    looks = iter(seen)
+    remaining = iter(predictions)
 
     def rollout(act, starts=None):
         if starts is not None:
             return Outcomes(*torch.ones(5, 1, 2))
-        cost, reward = torch.tensor(next(looks), dtype=torch.float32).unsqueeze(0).unbind(2)
+        cost, reward = torch.tensor(next(remaining), dtype=torch.float32).unsqueeze(0).unbind(2)
         return Outcomes(cost, reward, torch.full((1, 2), 1000.0), *torch.ones(2, 1, 2))
 
     monkeypatch.setattr(experiment.dynamics, "rollout", rollout)
     kept = []
-    method.gate.begin()
-    for step, (steering, judging) in enumerate(seen):
+    method.evaluation.start()
+    for step, (training, held_out) in enumerate(predictions):
         method.actor.ema.fill_(float(step))
-        metrics = method.gate.evaluate_policy(step)
-        assert method.gate.cost.item() == metrics["training_cost"].item() == steering[0]
-        assert metrics["predicted_cost"].item() == judging[0]
-        kept.append(method.gate.chosen[0, 0].item())
+        metrics = method.evaluation.evaluate_policy(step)
+        assert method.gate.cost.item() == metrics["training_cost"].item() == training[0]
+        assert metrics["predicted_cost"].item() == held_out[0]
+        kept.append(method.selection.chosen[0, 0].item())
     assert kept == [0, second, 2, 2, 4, 4]
     assert method.report()["chosen_step"] == [4]
 
@@ -227,7 +230,7 @@ def test_the_best_policy_that_is_foretold_to_be_safe_is_kept(build, monkeypatch,
         (0.0, 0.21, False),
     ],
 )
-def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
+def test_the_clone_is_kept_where_the_data_contradict_an_ensembles_prediction_for_it(
     build, monkeypatch, half, off_return, off_cost, trusted
 ):
     words = ("--gate.max-model-error", "0.2", "--gate.min-length-ratio", "0", "--gate.estimator", "episode")
@@ -237,13 +240,13 @@ def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
     true_return, true_cost = data.trajectory_returns[cloned].mean(), data.trajectory_costs[cloned].mean()
     spread = np.ptp(data.trajectory_returns)
 
-    began = experiment.replay.observations[torch.from_numpy(data.starts[cloned])]
-    asked = []
+    start_states = experiment.replay.observations[torch.from_numpy(data.starts[cloned])]
+    given_starts = []
 
     def rollout(act, starts=None):
         if starts is not None:
-            asked.append(starts)
-        if starts is None:  # a promising policy, unlike what is known of the clone
+            given_starts.append(starts)
+        if starts is None:  # a policy with a high predicted return, unlike the clone
             return Outcomes(
                 torch.zeros(1, 2), torch.full((1, 2), 1e4 + step), torch.full((1, 2), 1000.0), *torch.ones(2, 1, 2)
             )
@@ -254,18 +257,18 @@ def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
 
     monkeypatch.setattr(experiment.dynamics, "rollout", rollout)
     method.actor.ema.fill_(0.0)
-    method.gate.begin()
+    method.evaluation.start()
     for step in (0, 50):
         method.actor.ema.fill_(float(step))
-        method.gate.evaluate_policy(step)
+        method.evaluation.evaluate_policy(step)
     assert (
         method.report() | {"chosen_step": [50.0 if trusted else 0.0], "dynamics_trusted": [trusted]} == method.report()
     )
-    (starts,) = asked
+    (starts,) = given_starts
     episodes = experiment.settings.dynamics.episodes
     assert starts.shape == (1, episodes, data.observations.shape[1])
-    assert torch.equal(starts[0], began.repeat(episodes, 1)[:episodes])
-    assert method.gate.chosen.unique().tolist() == [50.0 if trusted else 0.0]
+    assert torch.equal(starts[0], start_states.repeat(episodes, 1)[:episodes])
+    assert method.selection.chosen.unique().tolist() == [50.0 if trusted else 0.0]
     assert torch.equal(method.tensors()["trusted"], torch.tensor([trusted]))
     assert [line[:16] for line in method.remarks()[1:]] == ([] if trusted else ["seed 0, limit 10"])
 
@@ -273,12 +276,51 @@ def test_the_clone_is_kept_where_a_half_contradicts_the_data_about_it(
 @pytest.mark.parametrize(
     "words", [("--gate.min-length-ratio", "1.1"), ("--gate.max-disagreement", "0"), ("--gate.max-model-error", "-0.1")]
 )
-def test_impossible_judgements_are_refused(build, words):
+def test_impossible_selection_settings_are_rejected(build, words):
     with pytest.raises(InputError, match="accepted"):
         build(*words)
 
 
-def test_what_needs_dynamics_is_refused_without_them(build):
+def test_settings_that_use_dynamics_are_rejected_without_them(build):
     with pytest.raises(InputError, match="trains no dynamics"):
         build("--dynamics.steps", "0", "--gate.kind", "ucb")
     assert build("--dynamics.steps", "0", "--gate.kind", "ucb", "--gate.select", "last").method is not None
+
+
+def test_the_policy_after_the_last_step_is_evaluated_and_selected_where_it_is_better(build, monkeypatch):
+    experiment = build("--cost-limits", str(LIMIT), "--gate.estimator", "episode", "--gate.max-model-error", "1e9")
+    method, phase = experiment.method, experiment.method.phases()[-1]
+
+    def rollout(act, starts=None):  # the return is the parameters' value, and no cost
+        value = torch.full((1, 2), method.actor.ema[0, 0].item())
+        return Outcomes(torch.zeros(1, 2), value, torch.full((1, 2), 1000.0), *torch.ones(2, 1, 2))
+
+    monkeypatch.setattr(experiment.dynamics, "rollout", rollout)
+    for last, chosen in ((900.0, 900.0), (600.0, 800.0)):
+        phase.on_start()
+        for step, value in ((0, 700.0), (50, 800.0)):
+            method.actor.ema.fill_(value)
+            method.evaluation.evaluate_policy(step)
+        method.actor.ema.fill_(last)
+        phase.on_end()
+        assert method.selection.chosen.unique().tolist() == [chosen]
+        assert method.report()["chosen_step"] == [phase.steps if chosen == last else 50]
+
+
+def test_the_last_evaluation_plays_no_simulator_episode(build):
+    experiment = build("--cost-limits", str(LIMIT), "--gate.kind", "simulator", "--online.episodes", "1")
+    experiment.method.phases()[-1].on_end()
+    assert experiment.problem.simulator.episodes.tolist() == [0]
+
+
+def test_the_clone_is_rolled_out_once_for_the_model_error_and_step_0(build, monkeypatch):
+    """The estimates of step 0 are those of a second rollout."""
+    experiment = build("--cost-limits", str(LIMIT))
+    evaluation, rollout, calls = experiment.method.evaluation, experiment.dynamics.rollout, []
+    monkeypatch.setattr(experiment.dynamics, "rollout", lambda *args: calls.append(args) or rollout(*args))
+    experiment.method.phases()[-1].on_start()
+    metrics = evaluation.evaluate_policy(0)
+    assert len(calls) == 2  # the short rollouts and the whole episodes
+    for name, value in evaluation.evaluate_policy(0).items():
+        assert torch.equal(value, metrics[name])
+    assert len(calls) == 4

@@ -1,4 +1,4 @@
-"""Every option of DRCORL that is not its own module's: it reaches the learner, and does there what it says."""
+"""Every option of DRCORL that is not its own module's: it reaches the learner and has its effect there."""
 
 import math
 import re
@@ -12,6 +12,7 @@ from deep.core.randomness import draw_block
 from deep.evaluate.scores import remarks
 from deep.methods.drcorl.drcorl import DRCORL
 from deep.methods.drcorl.score import reverse_kl, reverse_kl_limit
+from deep.nn.parameters import linear_decay
 from deep.runs.experiment import finished
 from tests.support.builders import TINY
 
@@ -81,7 +82,7 @@ def test_the_limit_of_the_kl_needs_no_noise_and_reads_the_score_at_its_level(bui
 
 
 @pytest.mark.parametrize("condition", ["none", "cost"])
-def test_the_behaviour_model_goes_on_learning_where_asked(build, condition):
+def test_the_behaviour_model_continues_to_train_with_the_option(build, condition):
     """Line 10 of Algorithm 1: one more denoising step on each seed's minibatch."""
     options = ("--seeds", "1", "2", "--cost-limits", "4", "9", "--behaviour.condition", condition)
     frozen, learning, by_hand = (build(*options, *more) for more in ((), ("--update-behaviour",), ()))
@@ -90,8 +91,10 @@ def test_the_behaviour_model_goes_on_learning_where_asked(build, condition):
     assert torch.equal(frozen.method.behaviour.parameters.ema, start)
     draws = one_update(learning)
     rows = by_hand.replay.rows(draws["row"])[::2]
-    own = {name.removeprefix("behaviour "): d[::2] for name, d in draws.items() if name.startswith("behaviour ")}
-    by_hand.method.behaviour.learn(rows, own, 0.1)
+    behaviour_draws = {
+        name.removeprefix("behaviour "): d[::2] for name, d in draws.items() if name.startswith("behaviour ")
+    }
+    by_hand.method.behaviour.learn(rows, behaviour_draws, 0.1)
     for name, tensor in learning.method.behaviour.tensors().items():
         torch.testing.assert_close(tensor, by_hand.method.behaviour.tensors()[name])
     assert not torch.equal(learning.method.behaviour.parameters.ema, start)
@@ -101,9 +104,9 @@ def test_the_behaviour_model_goes_on_learning_where_asked(build, condition):
 def test_the_policy_that_acts_is_the_chosen_or_the_last(build, choose):
     experiment = build("--gate.select", choose)
     method = experiment.method
-    method.gate.chosen.add_(0.5)
+    method.selection.chosen.add_(0.5)
     observations = experiment.replay.observations[:4].expand(3, -1, -1)
-    theta = method.gate.chosen if choose == "best" else method.actor.ema
+    theta = method.selection.chosen if choose == "best" else method.actor.ema
     assert torch.equal(method.act(observations), method.policy.distribution(theta, observations)[0])
     assert ("chosen_step" in method.report()) == (choose == "best")
 
@@ -116,9 +119,9 @@ def test_the_policy_that_acts_is_the_chosen_or_the_last(build, choose):
         ("last", (0.0, 50.0, 200.0), []),
     ],
 )
-def test_the_reader_is_told_how_often_the_clone_was_left(build, choose, steps, counts):
+def test_the_remarks_count_the_replicas_that_kept_the_clone(build, choose, steps, counts):
     experiment = build("--gate.select", choose)
-    experiment.method.gate.score[:, 1] = torch.tensor(steps)
+    experiment.method.selection.score[:, 1] = torch.tensor(steps)
     lines = [line for line in remarks(experiment) if "chosen_step" in line]
     assert [tuple(int(number) for number in re.findall(r"\d+", line)) for line in lines] == counts
 
@@ -131,12 +134,12 @@ def test_without_adaptation_the_clone_acts(dataset_file, tmp_path, capsys):
     assert torch.equal(stored["chosen"], stored["clone.ema"])
     assert summary["method"]["chosen_step"] == [0.0]
     assert "Of 1 replicas, 1 kept the clone that training starts from and 0 a policy" in capsys.readouterr().out
-    # What it is foretold to cost is what the data say of its clone.
+    # Its estimated cost is the cost of the cloned trajectories.
     method = finished(tmp_path / "run")[0].method
     assert isinstance(method, DRCORL)
-    assert method.gate.known is not None
+    assert method.selection.cloned is not None
     (predicted,) = summary["results"]
-    assert predicted["offline_cost_estimate"] == pytest.approx(method.gate.known.costs.item(), abs=1e-4)
+    assert predicted["offline_cost_estimate"] == pytest.approx(method.selection.cloned.costs.item(), abs=1e-4)
 
 
 @pytest.mark.parametrize("rule", ["manipulation", "crpo", "pid"])
@@ -159,7 +162,7 @@ def test_printed_pessimism_reaches_the_critics(build):
     for words in ((), ("--critics.printed-pessimism",), ("--critics.pessimism", "0")):
         experiment = build(*words)
         one_update(experiment)
-        thetas.append(experiment.method.costs[0].q.theta.detach().clone())
+        thetas.append(experiment.method.cost_critics[0].q.theta.detach().clone())
     assert not torch.equal(thetas[0], thetas[1])
     assert not torch.equal(thetas[1], thetas[2])
 
@@ -177,19 +180,28 @@ def test_the_behaviour_model_is_trained_where_something_reads_it(build, words, t
     assert ("behaviour" in [phase.name for phase in build(*words).method.phases()]) == trained
 
 
-def test_regression_does_not_ask_the_behaviour_model(build, monkeypatch):
-    """Cloning that ends with the regression is the same without it, and four times as fast."""
-    found = []
-    for words in (("--cloning-steps", "4"), ("--cloning-steps", "5")):
-        experiment = build("--regression-steps", "4", *words)
-        method = experiment.method
-        phase = next(phase for phase in method.phases() if phase.name == "cloning")
+def test_the_regression_evaluates_no_behaviour_model_and_the_reverse_kl_follows_it(build, monkeypatch):
+    experiment = build("--regression-steps", "4", "--cloning-steps", "9")
+    method = experiment.method
+    regression, reverse_kl = (phase for phase in method.phases() if "cloning" in phase.name)
+    assert [(phase.name, phase.steps) for phase in (regression, reverse_kl)] == [
+        ("cloning", 4),
+        ("reverse KL cloning", 5),
+    ]
+    kl, calls, factors = method.behaviour.kl, [], []
+    monkeypatch.setattr(method.behaviour, "kl", lambda *args: calls.append(args) or kl(*args))
+    adam_step = method.clone.adam_step
+    monkeypatch.setattr(
+        method.clone, "adam_step", lambda slope, factor: factors.append(float(factor)) or adam_step(slope, factor)
+    )
+    for phase, expected in ((regression, 0), (reverse_kl, 1)):
         draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
-        if words[1] == "4":
-            monkeypatch.setattr(method.behaviour, "kl", lambda *_: pytest.fail("the behaviour model was asked"))
+        before = method.clone.theta.detach().clone()
         phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
-        found.append(method.clone.theta.detach().clone())
-    assert torch.equal(*found)
+        assert len(calls) == expected
+        assert not torch.equal(before, method.clone.theta)
+    # One decay of the step size over both phases.
+    assert factors == pytest.approx([float(linear_decay(torch.tensor(float(step)), 9)) for step in (0, 4)])
 
 
 def test_a_behaviour_model_that_nothing_reads_is_not_updated(capsys):

@@ -31,14 +31,14 @@ def test_the_simulator_gate_is_the_mean_cost_of_new_episodes(build):
         method.actor.ema[:, -3:] += torch.tensor([[1.0, 0.3, 1.0], [-1.0, 1.0, 0.0]])
 
     def act(observations):
-        return method.gate.act(experiment.replay.normalise(torch.from_numpy(observations))).numpy()
+        return method.act_current(experiment.replay.normalise(torch.from_numpy(observations))).numpy()
 
     expected = [
         rollout(experiment.task, act, range(first, first + 2), replicas=2).costs.mean(1)
         for first in (FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + 2)
     ]
     for step in range(2):
-        assert method.gate.evaluate_policy(step)["simulator_cost"].tolist() == pytest.approx(expected[step])
+        assert method.evaluation.evaluate_policy(step)["simulator_cost"].tolist() == pytest.approx(expected[step])
         assert method.gate.cost.tolist() == pytest.approx(expected[step])
     assert max(expected[0]) > 0
     assert simulator.episodes.tolist() == [4, 4]
@@ -52,11 +52,11 @@ def test_offline_training_plays_nothing(build):
     assert experiment.problem.simulator.episodes.tolist() == [0, 0]
 
 
-def test_what_is_played_is_stored_as_the_simulator_showed_it(build):
+def test_simulator_transitions_are_stored_as_observed(build):
     """Compared with the single environment, stepped with the same actions."""
     experiment = build(*LIMITS, *CRITICS)
-    method, replay = experiment.method, experiment.method.gate.replay
-    method.gate.evaluate_policy(0)
+    method, replay = experiment.method, experiment.method.evaluation.buffer
+    method.evaluation.evaluate_policy(0)
     lengths = []
     for replica in range(2):
         stored = [tensor[replica, : replay.written[replica]] for name, tensor in sorted(replay.tensors().items())[:-1]]
@@ -64,29 +64,29 @@ def test_what_is_played_is_stored_as_the_simulator_showed_it(build):
         rows = []
         for episode in range(2):
             env = make(experiment.task)
-            seen, _ = env.reset(seed=FIRST_TRAINING_SEED + episode)
+            observation, _ = env.reset(seed=FIRST_TRAINING_SEED + episode)
             done = False
             while not done:
-                at = experiment.replay.normalise(torch.from_numpy(seen).float())
-                action = method.gate.act(at.expand(2, 1, -1))[replica, 0]
+                at = experiment.replay.normalise(torch.from_numpy(observation).float())
+                action = method.act_current(at.expand(2, 1, -1))[replica, 0]
                 before = at
-                seen, reward, terminated, truncated, info = env.step(action.numpy())
+                observation, reward, terminated, truncated, info = env.step(action.numpy())
                 scaled = reward * experiment.problem.reward_scale
-                after = experiment.replay.normalise(torch.from_numpy(seen).float())
+                after = experiment.replay.normalise(torch.from_numpy(observation).float())
                 rows.append([*before, *action, scaled, info["cost"], *after, not terminated])
                 done = terminated or truncated
         found = torch.cat(
             [observations, actions, rewards[:, None], costs[:, None], next_value, not_terminal[:, None]], 1
         )
-        wanted = torch.tensor(rows)
-        assert found.shape == wanted.shape
-        order = [torch.from_numpy(np.lexsort(np.round(m.numpy(), 3).T)) for m in (found, wanted)]
-        torch.testing.assert_close(found[order[0]], wanted[order[1]], atol=1e-3, rtol=1e-3)
+        expected = torch.tensor(rows)
+        assert found.shape == expected.shape
+        order = [torch.from_numpy(np.lexsort(np.round(m.numpy(), 3).T)) for m in (found, expected)]
+        torch.testing.assert_close(found[order[0]], expected[order[1]], atol=1e-3, rtol=1e-3)
         lengths.append(len(rows))
     assert replay.written.tolist() == lengths
 
 
-def test_critics_and_policy_learn_from_what_was_played(build):
+def test_critics_and_policy_learn_from_simulator_transitions(build):
     """With and without the stored transitions, one update differs; the reward critic, shared by limits, does not."""
     results = {}
     for played in (True, False):
@@ -97,7 +97,7 @@ def test_critics_and_policy_learn_from_what_was_played(build):
             for hook in phase.hooks:
                 hook.call(0)
         else:
-            experiment.method.gate._look_ahead(0)
+            experiment.method.evaluation.evaluate_in_dynamics(0)
         draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
         phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
         results[played] = {name: tensor.clone() for name, tensor in experiment.tensors().items()}
@@ -115,7 +115,7 @@ def test_a_ring_keeps_the_latest_and_an_empty_one_changes_nothing(build):
     uniform = torch.tensor([[0.0, 0.5, 0.9, 0.9]] * 2)
     assert torch.equal(ring.mix(batch, uniform).costs, batch.costs)
 
-    for cost in range(5):  # replica 1 alone plays, five steps
+    for cost in range(5):  # replica 1 alone steps, five times
         step = Step(np.zeros((1, 11)), np.zeros(1), np.array([10.0 + cost]), np.array([False]), np.array([False]))
         ring.recorder()(np.array([1]), np.zeros((1, 11), np.float32), np.zeros((1, 3), np.float32), step)
     assert ring.written.tolist() == [0, 5]
@@ -136,7 +136,7 @@ def test_a_ring_keeps_the_latest_and_an_empty_one_changes_nothing(build):
         (*CRITICS, "--online.buffer-episodes", "1"),
     ],
 )
-def test_simulator_episodes_without_a_use_or_uses_without_episodes_are_refused(build, options):
+def test_simulator_episodes_without_a_use_or_uses_without_episodes_are_rejected(build, options):
     with pytest.raises(InputError, match="--online"):
         build(*options)
 
@@ -148,5 +148,5 @@ def test_the_summary_counts_the_episodes(options, dataset_file, tmp_path, capsys
     words = ["--dataset", str(dataset_file), "--out", str(tmp_path / "run"), "--episodes", "1", *LIMITS, *TINY]
     train.main(last_of_each([*words, "--adaptation-steps", "60", *options]))
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert summary["simulator_episodes_used_in_training"] == 2 * 2 * 2  # replicas x looks x episodes
+    assert summary["simulator_episodes_used_in_training"] == 2 * 2 * 2  # replicas x evaluations x episodes
     capsys.readouterr()

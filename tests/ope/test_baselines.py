@@ -1,4 +1,4 @@
-"""deep.estimates without training: fitted-Q, DICE, nearest behaviour, on finite problems whose values theory/ knows."""
+"""The baseline estimators of deep.ope: fitted-Q, DICE, nearest behaviour, against exact values by theory/."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ STATES, ACTIONS = 5, 3
 
 @pytest.fixture(scope="module")
 def tabular():
-    """A random CMDP and policy, exactly evaluated; one row per (s, a) with what it leads to on average."""
+    """A random CMDP and policy, exactly evaluated; one row per (s, a) with its expected successor."""
     cmdp = make("garnet", STATES, ACTIONS, 0.97, 0.5, [3])
     rng = np.random.default_rng(4)
     policy = torch.from_numpy(rng.dirichlet(np.ones(ACTIONS), size=(1, STATES)))
@@ -152,7 +152,7 @@ ESTIMATORS = {
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_episodes_of_the_chain_are_foretold_exactly(chain, name):
+def test_episodes_of_the_chain_are_estimated_exactly(chain, name):
     problem, features = chain()
     estimate = ESTIMATORS[name](problem, features).estimate(always(0.5, -0.5))
     for i, sign in enumerate((0.5, -0.5)):
@@ -173,7 +173,7 @@ def test_noisy_costs_widen_the_interval_and_it_covers_the_truth(chain):
 
 
 @pytest.mark.parametrize(("states", "expected"), [("start", 1 / (1 - 0.9**2)), ("data", None)])
-def test_fitted_q_reads_its_values_where_it_is_told_and_in_an_episodes_unit(chain, states, expected):
+def test_fitted_q_averages_over_the_configured_states_in_an_episodes_unit(chain, states, expected):
     """gamma = .9: Q_c(0, +) = 1 / (1 - .81), Q_c(1, +) = .9 Q_c(0, +), and an episode is .1 * 1000 of that."""
     problem, features = chain()
     config = FittedQConfig(gamma=0.9, states=states, ridge=1e-12)
@@ -184,17 +184,17 @@ def test_fitted_q_reads_its_values_where_it_is_told_and_in_an_episodes_unit(chai
     assert estimate.cost[0].item() == pytest.approx(100 * expected, rel=1e-4)
 
 
-def test_costs_stay_within_what_an_episode_can_cost(chain):
+def test_costs_stay_within_the_possible_costs_of_an_episode(chain):
     problem, features = chain()
 
-    def wild(observations, actions):
-        return features(observations, actions)[..., :1]  # one feature for everything: nonsense, but finite
+    def one_feature(observations, actions):
+        return features(observations, actions)[..., :1]  # a useless feature with finite values
 
-    estimate = FittedQ(FittedQConfig(0.9999, "start", ridge=1e-6), problem, wild).estimate(always(0.5, -0.5))
+    estimate = FittedQ(FittedQConfig(0.9999, "start", ridge=1e-6), problem, one_feature).estimate(always(0.5, -0.5))
     assert ((estimate.cost >= 0) & (estimate.cost_high <= 3000)).all()
 
 
-def test_departure_is_one_on_the_data_and_more_where_the_data_are_rare(chain):
+def test_the_ood_score_is_one_on_the_data_and_more_where_the_data_are_rare(chain):
     """DICE: E_D[w^2] / (E_D w)^2, which is 1 for equal weights; + spends half of its time in either state."""
     problem, features = chain()
     dice = Dice(DiceConfig(regularisation=1e6), problem, features)
@@ -206,7 +206,7 @@ def test_departure_is_one_on_the_data_and_more_where_the_data_are_rare(chain):
     assert free[1] > 10
 
 
-def test_the_nearest_behaviour_is_what_those_trajectories_cost(chain):
+def test_the_nearest_behaviour_is_the_cost_of_the_nearest_trajectories(chain):
     problem, _ = chain()
     data = problem.data
     going = ~data.terminals[data.ends]
@@ -264,7 +264,7 @@ def test_fourier_features_are_a_gaussian_kernel():
     torch.testing.assert_close(found, kernel, atol=0.03, rtol=0)
 
 
-def test_a_policy_is_estimated_alike_alone_and_in_company(chain):
+def test_an_estimate_does_not_depend_on_the_other_replicas(chain):
     problem, features = chain(noisy_costs=True)
     estimators = [make(problem, features) for make in ESTIMATORS.values()]
     estimators.append(NearestBehaviour(NearestConfig(), problem))
@@ -279,7 +279,7 @@ def test_a_policy_is_estimated_alike_alone_and_in_company(chain):
     ("kind", "config"),
     [(FittedQ, FittedQConfig(gamma=1.0)), (Dice, DiceConfig(gamma=-0.1)), (Dice, DiceConfig(regularisation=0.0))],
 )
-def test_impossible_settings_are_refused(chain, kind, config):
+def test_impossible_settings_are_rejected(chain, kind, config):
     problem, features = chain()
     with pytest.raises(InputError, match="accepted"):
         kind(config, problem, features)
@@ -296,7 +296,7 @@ def test_an_episode_that_times_out_at_random_has_its_expected_length(chain, monk
     assert FittedQ(FittedQConfig(0.9), problem, features).to_episode == pytest.approx(5)
 
 
-def test_the_departure_of_fitted_q_is_the_members_spread_in_that_at_the_datas_actions(chain):
+def test_the_ood_score_of_fitted_q_is_the_members_spread_relative_to_that_at_the_datas_actions(chain):
     """Members differ in the cost of (0, +) alone: + pays it again and again, - never, the data on most rows."""
     problem, features = chain(noisy_costs=True)
     ood_score = FittedQ(FittedQConfig(ridge=1e-12), problem, features).estimate(always(0.5, -0.5)).ood_score
@@ -304,12 +304,12 @@ def test_the_departure_of_fitted_q_is_the_members_spread_in_that_at_the_datas_ac
     assert ood_score[1].item() == pytest.approx(0, abs=1e-6)
 
 
-def test_the_first_member_of_fitted_q_is_of_the_data_as_they_are(chain):
+def test_the_first_member_of_fitted_q_weighs_all_trajectories_equally(chain):
     problem, features = chain()
     assert (FittedQ(FittedQConfig(), problem, features).weights[0] == 1).all()
 
 
-def test_actions_are_judged_as_the_simulator_takes_them(build):
+def test_actions_are_clipped_as_in_the_simulator(build):
     """Clipped to [-1, 1]."""
     problem = build("--seeds", "0", "--cost-limits", "4", "9").problem
     for estimator in baseline_estimators(problem).values():
@@ -323,7 +323,7 @@ def test_the_ridge_draws_values_to_zero_where_data_are_rare(tabular):
     torch.testing.assert_close(theta, payoffs * (weights / (weights + 0.1)).unsqueeze(1))
 
 
-def test_trajectories_are_dealt_out_whole_to_the_members_of_dice(chain):
+def test_whole_trajectories_are_divided_among_the_members_of_dice(chain):
     problem, features = chain()
     dice = Dice(DiceConfig(members=4), problem, features)
     assert torch.equal(torch.cat(dice.shares).sort().values, torch.arange(len(dice.sample.rows)))

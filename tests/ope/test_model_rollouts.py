@@ -1,4 +1,4 @@
-"""deep.estimates: the learned dynamics on a system whose costs, returns and lengths are known."""
+"""deep.ope on a system with known costs, returns and lengths: the learned dynamics and their rollouts."""
 
 from dataclasses import replace
 
@@ -50,7 +50,7 @@ def test_estimates_tell_costly_policies_from_free_ones_and_in_episode_units(buil
     push = torch.linalg.lstsq(torch.from_numpy(data.actions), torch.from_numpy(rest)).solution
     ensemble = trained(experiment, steps=1500, batch_size=128, learning_rate=3e-3)
     with torch.no_grad():
-        ensemble.models.parameters.theta[:, -1] = -50  # the last bias: no end is foretold, so that the state settles
+        ensemble.models.parameters.theta[:, -1] = -50  # the last bias: no terminal is predicted, so the state settles
     returns = {}
     for value in (-0.3, 0.3):
         estimate = ensemble.estimate(constant(value))
@@ -65,7 +65,7 @@ def test_estimates_tell_costly_policies_from_free_ones_and_in_episode_units(buil
     assert shares[dearer] > shares[-dearer] + 0.3
 
 
-def test_rollouts_sum_what_the_models_predict_while_alive(build, monkeypatch):
+def test_rollouts_sum_the_predictions_until_the_terminal(build, monkeypatch):
     """Models that predict no change, reward 3, a cost with probability 1/4 (member 1: 3/4), an end with 1/100."""
     experiment = build("--seeds", "1", "--cost-limits", "4")
     ensemble = experiment.dynamics
@@ -88,13 +88,13 @@ def test_rollouts_sum_what_the_models_predict_while_alive(build, monkeypatch):
     assert ensemble.rollout(constant(0.0)).length[0].tolist() == pytest.approx([length] * 2, rel=1e-4)
 
 
-def test_short_roll_outs_go_on_for_an_episode_as_they_began(build, monkeypatch):
+def test_short_rollouts_are_extrapolated_to_an_episode_at_constant_rates(build, monkeypatch):
     """The same models; and models without ends, where an episode has its whole length."""
     experiment = build("--seeds", "1", "--cost-limits", "4")
-    ensemble, ends, seen = experiment.dynamics, [0.01], []
+    ensemble, ends, states = experiment.dynamics, [0.01], []
 
     def predict(observations, actions):
-        seen.append(observations)
+        states.append(observations)
         count, batch, _ = observations.shape
         cost = torch.tensor([0.25, 0.75]).unsqueeze(1).expand(count, batch)
         full = torch.full((count, batch), 1.0)
@@ -103,8 +103,8 @@ def test_short_roll_outs_go_on_for_an_episode_as_they_began(build, monkeypatch):
     monkeypatch.setattr(ensemble.models, "predict", predict)
     short = ShortRollouts(ShortConfig(steps=7, states=5), ensemble)
     estimate = short.estimate(constant(0.0))
-    assert len(seen) == 7
-    assert seen[0].shape[:2] == (2, 5)
+    assert len(states) == 7
+    assert states[0].shape[:2] == (2, 5)
     length = (1 - 0.99**1000) / 0.01
     assert estimate.length.item() == pytest.approx(length, rel=1e-4)
     assert estimate.reward.item() == pytest.approx(3 * length, rel=1e-4)
@@ -116,7 +116,7 @@ def test_short_roll_outs_go_on_for_an_episode_as_they_began(build, monkeypatch):
     assert short.estimate(constant(0.0)).length.item() == pytest.approx((1 - 0.98**1000) / 0.02, rel=1e-4)
 
 
-def test_short_roll_outs_start_where_the_best_trajectories_were(build):
+def test_short_rollouts_start_at_states_of_the_best_trajectories(build):
     experiment = build("--seeds", "1", "--cost-limits", "4", "60")
     starts = ShortRollouts(ShortConfig(steps=1, states=9), experiment.dynamics).starts
     chosen = Selection("best").per_replica(experiment.data, experiment.problem.replica_limits)
@@ -126,13 +126,13 @@ def test_short_roll_outs_start_where_the_best_trajectories_were(build):
 
 
 @pytest.mark.parametrize(("members", "training", "held_out"), [(5, [0, 1], [2, 3, 4]), (2, [0], [1]), (1, [0], [0])])
-def test_one_half_steers_and_the_other_judges(build, members, steering, judging):
+def test_the_first_half_is_the_training_ensemble_and_the_rest_is_held_out(build, members, training, held_out):
     problem = build("--seeds", "1", "--cost-limits", "4").problem
     ensemble = DynamicsEnsemble(DynamicsConfig(members=members, hidden=(8,)), problem)
     numbers = torch.arange(1.0, members + 1).unsqueeze(0)
     outcomes = Outcomes(numbers, 10 * numbers, 100 * numbers, numbers / 10, numbers)
     estimates = (ensemble.read(outcomes, "training"), ensemble.read(outcomes, "held_out"))
-    for estimate, chosen in zip(estimates, (steering, judging), strict=True):
+    for estimate, chosen in zip(estimates, (training, held_out), strict=True):
         values = numbers[0, chosen]
         assert estimate.cost.item() == pytest.approx(values.mean().item())
         assert estimate.cost_std.item() == pytest.approx(values.std(correction=0).item())
@@ -141,7 +141,7 @@ def test_one_half_steers_and_the_other_judges(build, members, steering, judging)
         assert estimate.ood_score.item() == pytest.approx(values.mean().item() / 10)
 
 
-def test_the_estimate_is_the_judging_halfs(build, monkeypatch):
+def test_the_estimate_is_by_the_held_out_ensemble(build, monkeypatch):
     ensemble = build("--seeds", "1", "--cost-limits", "4").dynamics
     outcomes = Outcomes(*torch.tensor([[[1.0, 7.0]], [[2.0, 8.0]], [[3.0, 9.0]], [[0.5, 0.7]], [[1.0, 1.0]]]))
     monkeypatch.setattr(ensemble, "rollout", lambda act: outcomes)
@@ -149,8 +149,8 @@ def test_the_estimate_is_the_judging_halfs(build, monkeypatch):
     assert [x.item() for x in (estimate.cost, estimate.reward, estimate.length)] == [7, 8, 9]
 
 
-def test_departure_counts_contradictions_within_a_half_in_units_of_the_datas(build, monkeypatch):
-    """Members 0, 1 (steering) and 2, 3: on the data they differ by +-1 and +-2, on the roll-out by +-3 and +-2."""
+def test_the_ood_score_is_the_disagreement_within_a_half_relative_to_the_datas(build, monkeypatch):
+    """Members 0, 1 (training) and 2, 3: on the data they differ by +-1 and +-2, on the rollout by +-3 and +-2."""
     experiment = build("--seeds", "1", "2", "--cost-limits", "4", "9")
     ensemble = DynamicsEnsemble(DynamicsConfig(members=4, hidden=(8,), episodes=2), experiment.problem)
     data, away = torch.tensor([-1.0, 1.0, -2.0, 2.0]), torch.tensor([-3.0, 3.0, -2.0, 2.0])
@@ -166,14 +166,14 @@ def test_departure_counts_contradictions_within_a_half_in_units_of_the_datas(bui
     torch.testing.assert_close(ood_score, torch.tensor([3.0, 3.0, 1.0, 1.0]).expand(4, 4))
 
 
-def test_a_policy_that_leaves_the_data_departs_further(build):
+def test_a_policy_that_leaves_the_data_has_a_larger_ood_score(build):
     experiment = build("--seeds", "1", "--cost-limits", "4", "9")
     ensemble = trained(experiment, steps=300, batch_size=64, learning_rate=3e-3)
     near, far = (ensemble.estimate(constant(value)).ood_score[0].item() for value in (0.0, 1.0))
     assert far > 1.5 * near
 
 
-def test_the_interval_covers_one_more_member_as_often_as_it_says():
+def test_the_interval_has_its_nominal_coverage_of_one_more_member():
     members = 100 + 15 * torch.randn(40_000, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     mean, std, low, high = prediction_interval(members[:, :3], 1e9)
     covered = (low <= members[:, 3]) & (members[:, 3] <= high)
@@ -186,12 +186,12 @@ def test_the_interval_covers_one_more_member_as_often_as_it_says():
 
 
 @pytest.mark.parametrize(("members", "mean"), [([-5.0, 50.0], 10), ([30.0, 60.0], 20), ([-40.0, -10.0], 0)])
-def test_members_beyond_what_is_possible_are_cut_in_the_mean_and_still_disagree(members, mean):
+def test_impossible_values_are_clamped_in_the_mean_and_not_in_the_spread(members, mean):
     found = [x.item() for x in prediction_interval(torch.tensor([members]), 20.0)]
     assert found == [mean, abs(members[1] - members[0]) / 2, 0, 20]
 
 
-def test_a_further_deviation_widens_the_interval_in_quadrature():
+def test_a_shared_deviation_widens_the_interval_in_quadrature():
     members = torch.tensor([[90.0, 110.0, 100.0]])
     mean, std, low, high = prediction_interval(members, 1e9)
     wider = prediction_interval(members, 1e9, torch.tensor([7.0]))
@@ -203,25 +203,27 @@ def test_a_further_deviation_widens_the_interval_in_quadrature():
 
 
 def test_replicas_are_rolled_out_in_their_own_seeds_models(build):
-    company = build("--seeds", "1", "2", "--cost-limits", "4", "9")
+    batch = build("--seeds", "1", "2", "--cost-limits", "4", "9")
     alone = build("--seeds", "2", "--cost-limits", "9")
-    together = trained(company, steps=50, batch_size=32).estimate(constant(0.1))
+    together = trained(batch, steps=50, batch_size=32).estimate(constant(0.1))
     single = trained(alone, steps=50, batch_size=32).estimate(constant(0.1))
     for ours, theirs in zip(together, single, strict=True):
         torch.testing.assert_close(ours[3:4], theirs, rtol=1e-3, atol=1e-3)
     assert not torch.allclose(together.reward[0], together.reward[3], rtol=1e-3)
 
 
-@pytest.mark.parametrize("forecast", ["paired", "episode"])
-def test_results_report_the_judging_half_of_the_kept_policy_and_second_opinions(build, forecast):
-    experiment = build("--seeds", "1", "--cost-limits", "4", "9", "--gate.estimator", forecast)
+@pytest.mark.parametrize("estimator", ["paired", "episode"])
+def test_results_report_the_held_out_estimate_of_the_kept_policy_and_the_baselines(build, estimator):
+    experiment = build("--seeds", "1", "--cost-limits", "4", "9", "--gate.estimator", estimator)
     method = experiment.method
-    assert isinstance(method.estimator, PairedRollouts if forecast == "paired" else DynamicsEnsemble)
-    method.gate.chosen.add_(torch.tensor([[0.1], [-0.1]]))
+    assert isinstance(method.estimator, PairedRollouts if estimator == "paired" else DynamicsEnsemble)
+    method.selection.chosen.add_(torch.tensor([[0.1], [-0.1]]))
     reported = offline_costs(experiment, experiment.method.act)
     estimate = method.estimator.estimate(method.act)
-    opinions = {name: e.estimate(method.act).cost for name, e in baseline_estimators(experiment.problem).items()}
-    kinds = {name: type(estimator) for name, estimator in baseline_estimators(experiment.problem).items()}
+    baselines = {
+        name: baseline.estimate(method.act).cost for name, baseline in baseline_estimators(experiment.problem).items()
+    }
+    kinds = {name: type(baseline) for name, baseline in baseline_estimators(experiment.problem).items()}
     assert kinds == {"fitted_q": FittedQ, "nearest": NearestBehaviour, "dice": Dice}
     for i, found in enumerate(reported):
         assert found["offline_cost_estimate"] == estimate.cost[i]
@@ -230,16 +232,16 @@ def test_results_report_the_judging_half_of_the_kept_policy_and_second_opinions(
         assert found["offline_return_estimate"] == estimate.reward[i]
         assert found["offline_length_estimate"] == estimate.length[i]
         assert found["offline_ood_score"] == estimate.ood_score[i]
-        assert found["offline_baselines"] == pytest.approx({name: c[i].item() for name, c in opinions.items()})
+        assert found["offline_baselines"] == pytest.approx({name: c[i].item() for name, c in baselines.items()})
     assert reported[0]["offline_return_estimate"] != reported[1]["offline_return_estimate"]
     without = build("--algorithm", "bc_all", "--cost-limits", "9")
     (found,) = offline_costs(without, without.method.act)
     assert found["offline_cost_estimate"] is None
-    assert found["offline_baselines"].keys() == opinions.keys()
+    assert found["offline_baselines"].keys() == baselines.keys()
 
 
-def test_predicted_rewards_keep_to_the_datas_range(build):
-    """A model that promises a thousand standard deviations is worth the best step of the data, or the worst."""
+def test_predicted_rewards_are_clamped_to_the_datas_range(build):
+    """A prediction of a thousand standard deviations is clamped to the best step of the data, or the worst."""
     experiment = build("--seeds", "0", "--cost-limits", "4")
     dynamics, rewards = experiment.dynamics, experiment.data.rewards
     output = dynamics.models.parameters.theta.view(experiment.settings.dynamics.members, -1)
@@ -251,8 +253,8 @@ def test_predicted_rewards_keep_to_the_datas_range(build):
         assert estimate.reward / estimate.length == pytest.approx(bound, rel=1e-4)
 
 
-def test_a_foretold_cost_has_the_size_of_the_datas(build, dataset: OfflineDataset, tmp_path):
-    """Where the models are sure of a cost in each step, it is the one that the data have."""
+def test_a_predicted_cost_has_the_size_of_the_datas(build, dataset: OfflineDataset, tmp_path):
+    """Where the models predict a cost in every step, its size is that of the data's costs."""
     save(tmp_path / "dear.hdf5", replace(dataset, costs=dataset.costs * np.float32(5)))
     experiment = build("--dataset", str(tmp_path / "dear.hdf5"), "--cost-limits", "500")
     dynamics = experiment.dynamics
@@ -262,7 +264,7 @@ def test_a_foretold_cost_has_the_size_of_the_datas(build, dataset: OfflineDatase
     torch.testing.assert_close(outcomes.cost / outcomes.length, torch.full_like(outcomes.cost, 5.0))
 
 
-def test_costs_of_different_size_are_told_apart(build, dataset: OfflineDataset, tmp_path):
+def test_costs_of_different_size_are_predicted(build, dataset: OfflineDataset, tmp_path):
     """Every step costs .05 + (first entry of the action)^2, so policies differ in the size of their costs alone."""
     costs = np.float32(0.05) + dataset.actions[:, 0] ** 2
     save(tmp_path / "dense.hdf5", replace(dataset, costs=costs))
@@ -282,13 +284,13 @@ def test_no_two_models_begin_alike(build):
     assert len(theta.unique(dim=0)) == len(theta) == 4
 
 
-def test_actions_are_played_as_the_simulator_takes_them(build):
+def test_actions_are_clipped_as_in_the_simulator(build):
     dynamics = build("--seeds", "1", "--cost-limits", "4").dynamics
     clipped, outside = (dynamics.rollout(constant(value), steps=3) for value in (1.0, 3.0))
     assert all(map(torch.equal, clipped, outside))
 
 
-def test_roll_outs_begin_at_starts_of_the_datas_episodes(build):
+def test_rollouts_start_at_start_states_of_the_data(build):
     experiment = build("--seeds", "1", "2", "--cost-limits", "4", "--dynamics.episodes", "8")
     starts, allowed = experiment.dynamics.starts, experiment.replay.observations[experiment.replay.starts]
     for states in starts:
@@ -297,8 +299,8 @@ def test_roll_outs_begin_at_starts_of_the_datas_episodes(build):
     assert not torch.equal(*starts)
 
 
-def test_departure_is_the_mean_along_a_roll_out(build, monkeypatch):
-    """Looked at in steps 0, 25 and 50: once, twice and six times as contradictory as on the data."""
+def test_the_ood_score_is_the_mean_along_a_rollout(build, monkeypatch):
+    """Compared in steps 0, 25 and 50: once, twice and six times the disagreement on the data."""
     experiment = build("--seeds", "1", "--cost-limits", "4")
     ensemble = DynamicsEnsemble(DynamicsConfig(members=4, hidden=(8,), episodes=2), experiment.problem)
     sizes = iter([1.0, 1.0, 2.0, 6.0])
@@ -309,6 +311,6 @@ def test_departure_is_the_mean_along_a_roll_out(build, monkeypatch):
 
     monkeypatch.setattr(ensemble.models, "changes", changes)
     with torch.no_grad():
-        ensemble.models.parameters.theta[:, -1] = -1e3  # no end is foretold
+        ensemble.models.parameters.theta[:, -1] = -1e3  # no terminal is predicted
     ood_score = ensemble.rollout(constant(0.5), steps=51).ood_score
     torch.testing.assert_close(ood_score, torch.full((1, 4), 3.0))

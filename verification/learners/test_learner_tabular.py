@@ -93,8 +93,8 @@ def experiment(request, monkeypatch) -> Iterator[Experiment]:
         return slope
 
     monkeypatch.setattr(method.behaviour, "at", at)
-    monkeypatch.setattr(method.reward, "action_gradient", slope_of(0))
-    monkeypatch.setattr(method.costs[0], "action_gradient", slope_of(1))
+    monkeypatch.setattr(method.reward_critic, "action_gradient", slope_of(0))
+    monkeypatch.setattr(method.cost_critics[0], "action_gradient", slope_of(1))
     yield made
     torch.set_default_dtype(before)
 
@@ -111,9 +111,9 @@ def direction(experiment: Experiment, gate: float, monkeypatch) -> tuple[Tensor,
     phase.on_start()
     method.scales.fill_(1.0)
     method.gate.cost.fill_(gate)
-    monkeypatch.setattr(method.gate, "upper_confidence", lambda *_: None)
+    monkeypatch.setattr(method.gate, "update", lambda *_: None)
     seen = []
-    monkeypatch.setattr(method.actor, "descend", lambda gradient, *_: seen.append(-gradient[0]))
+    monkeypatch.setattr(method.actor, "adam_step", lambda gradient, *_: seen.append(-gradient[0]))
     theta = method.actor.theta.detach()[0].clone()
     middle = (torch.arange(STATES, dtype=torch.float64) + 0.5) / STATES
     rows = middle.repeat_interleave(len(SIGNS)).unsqueeze(0)

@@ -8,12 +8,11 @@ import torch
 
 from deep.benchmark.ope_study.policies import Candidates, FinishedRun
 from deep.envs.rollout import rollout
-from deep.methods.drcorl.gate import HALVES
 from deep.nn.policies import Act
 from deep.ope.baselines import baseline_estimators
 from deep.ope.fitted_q import FittedQ, FittedQConfig
 from deep.ope.interface import Estimate, Estimator
-from deep.ope.model_rollouts import Outcomes
+from deep.ope.model_rollouts import HALVES, Outcomes
 from deep.ope.paired_rollouts import PairedRollouts
 from deep.ope.short_rollouts import ShortConfig, ShortRollouts
 from deep.runs.experiment import Experiment

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from deep.core.files import DIGEST, read_tensors
 from deep.core.randomness import generator
-from deep.methods.drcorl.gate import CLONE_PREDICTION
 from deep.nn.mlp import unpack
 from deep.nn.policies import Act, Policy
+from deep.ope.paired_rollouts import CLONE_PREDICTION
 from deep.runs.experiment import Experiment, restore
 from theory.support.errors import InputError
 

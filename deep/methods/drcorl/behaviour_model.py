@@ -33,25 +33,26 @@ class BehaviourConfig:
     dropout: float = 0.0
     """Share of a block's inputs that is dropped in training (.1 in the published code)."""
     learning_rate: float = 1e-3
-    """Adam's step size, falling linearly to a tenth."""
+    """Adam's step size; it decays linearly to a tenth."""
     ema_rate: float = 0.005
-    """Rate of the moving average of the parameters; the average is the model that is used."""
+    """Rate of the EMA of the parameters; the EMA is the model that is used."""
     condition: Literal["none", "cost"] = "none"
     """What the model is conditioned on: nothing (the paper), or an upper bound on the trajectory's cost."""
     unconditional: float = 0.25
-    """With a condition, the share of samples that is trained without it."""
+    """With a condition, the share of training samples without it."""
     kl_form: Literal["averaged", "limit"] = "averaged"
     """The KL gradient averaged over noise levels, as in the published code, or its limit t -> 0, Eq. (23)."""
     t_limit: float = 0.02
-    """limit: the noise level at which the score is read."""
+    """limit: the noise level at which the score is evaluated."""
     kl_weight: Literal["vds", "stable", "score"] = "score"
     """averaged: the weight w(t) of `deep.methods.drcorl.score.WEIGHTS`; "vds" is the published code's."""
     t_range: tuple[float, float] = (0.1, 0.4)
     """averaged: noise levels t over which the KL gradient is averaged (.02 to .98 in the published code).
 
-    The action enters the predicted noise by alpha_t / sigma_t of its size only, so at large t the network's error moves
-    the action by its sigma_t / alpha_t fold; at small t the score shows the atoms of clipped actions. Between the two a
-    policy that starts from the regression keeps walking; over the published range, with either weight, it falls.
+    The predicted noise depends on the action only through alpha_t / sigma_t times its size. So at large t an error of
+    the network shifts the action by sigma_t / alpha_t times that error. At small t the score has the atoms of clipped
+    actions. Between the two a policy that starts from the regression continues to walk; over the published range, with
+    either weight, it falls.
     """
 
     def __post_init__(self) -> None:
@@ -85,7 +86,7 @@ class BehaviourModel:
         return Phase("behaviour", self.config.steps, self.problem.seeds, draws, self._update)
 
     def draws(self, batch_size: int) -> dict[str, RandomInput]:
-        """What `learn` needs of chance."""
+        """The random inputs of `learn`."""
         config, batch = self.config, RandomInput("uniform", (batch_size,))
         draws = {"t": batch, "noise": RandomInput("normal", (batch_size, self.network.action_size))}
         if config.condition == "cost":
@@ -104,7 +105,7 @@ class BehaviourModel:
         replay = self.problem.replay
         observations = replay.observations[rows]
         if self.config.condition == "cost":
-            # Every budget at or above the trajectory's own cost describes it truly; small ones are drawn most.
+            # Every budget of at least the trajectory's own cost is true of it; small ones are drawn more often.
             cost = replay.episode_cost[rows]
             budget = cost + (replay.episode_cost.max() - cost) * draws["budget"].square()
             observations = self._with_budget(observations, budget, draws["known"] >= self.config.unconditional)
@@ -121,10 +122,10 @@ class BehaviourModel:
         self.parameters.update_ema(self.config.ema_rate)
         return {"denoising_loss": loss.detach()}
 
-    def _with_budget(self, observations: Tensor, budget: Tensor, known: Tensor) -> Tensor:
-        """Observations with two more entries: sqrt(budget / largest cost), 0 where unknown, and whether it is known."""
+    def _with_budget(self, observations: Tensor, budget: Tensor, given: Tensor) -> Tensor:
+        """Observations with two more entries: sqrt(budget / largest cost), 0 if none is given, and a flag for it."""
         share = (budget / self.problem.replay.episode_cost.max().clamp(min=1e-6)).clamp(0, 1).sqrt()
-        return torch.cat([observations, torch.stack([share * known, known.to(share)], -1)], -1)
+        return torch.cat([observations, torch.stack([share * given, given.to(share)], -1)], -1)
 
     def at(self, observations: Float[Tensor, "replicas batch obs"]) -> Predictor:
         """The trained model at every replica's states (and cost limit, where it is conditioned on one)."""
@@ -135,7 +136,7 @@ class BehaviourModel:
         seeds = len(self.problem.seeds)
 
         def by_seed(x: Tensor) -> Tensor:
-            # The replicas of a seed lie side by side and share its parameters: one larger batch.
+            # The replicas of a seed are adjacent and share its parameters: one larger batch.
             return x.reshape(seeds, replicas // seeds * batch, *x.shape[2:])
 
         def predict(noisy: Tensor, t: Tensor) -> Tensor:
@@ -160,7 +161,7 @@ class BehaviourModel:
         return reverse_kl(self.at(observations), self.schedule, actions, log_std, t, draws["noise"], weight)
 
     def kl_draws(self, batch_size: int) -> dict[str, RandomInput]:
-        """What `kl` needs of chance."""
+        """The random inputs of `kl`."""
         if self.config.kl_form == "limit":
             return {}
         return {

@@ -2,8 +2,8 @@ r"""DRCORL: diffusion-regularised constrained offline reinforcement learning (Al
 
 Phases, in the algorithm's order: the diffusion model of the behaviour policy (line 2), cloning it into a simple policy
 (lines 3-4), the critics (lines 5-6), safe adaptation (lines 7-13). The behaviour model and the reward critic depend on
-the seed alone, and so do the clone and its cost critics unless what is cloned depends on the cost limit. In adaptation
-every replica (seed and cost limit) has a policy and cost critics of its own, which start from these.
+the seed alone, and so do the clone and its cost critics unless the cloned trajectories depend on the cost limit. In
+adaptation every replica (seed and cost limit) has its own policy and cost critics, which start from these.
 """
 
 from collections.abc import Mapping
@@ -23,8 +23,17 @@ from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, c
 from deep.data.replay import Batch, RowTable
 from deep.data.selection import Selection, allowed, known
 from deep.methods.drcorl.behaviour_model import BehaviourConfig, BehaviourModel
-from deep.methods.drcorl.gate import Gate, GateConfig
+from deep.methods.drcorl.evaluation import PolicyEvaluation
+from deep.methods.drcorl.gate import (
+    CostSignal,
+    GateConfig,
+    ModelRolloutCost,
+    SimulatorCost,
+    StateSample,
+    UpperConfidenceCost,
+)
 from deep.methods.drcorl.hybrid import OnlineConfig
+from deep.methods.drcorl.policy_selection import PolicySelection
 from deep.methods.drcorl.safe_adaptation import SafeAdaptation, SafeAdaptationConfig
 from deep.methods.parts.critics import CostCritic, CriticConfig, RewardCritic
 from deep.methods.spec import MethodSpec
@@ -32,12 +41,12 @@ from deep.nn.inference import mean_action
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 from deep.nn.policies import Policy, PolicyClass
-from deep.ope.interface import Estimator
+from deep.ope.interface import Estimate, Estimator
 from deep.ope.model_rollouts import DynamicsEnsemble
 from theory.support.errors import InputError
 
 BEHAVIOUR_RATE_IN_ADAPTATION = 0.1
-"""Share of the behaviour model's step size with which it goes on learning: where its schedule has ended."""
+"""The behaviour model's step size in adaptation, relative to its initial one: where its schedule has ended."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +59,20 @@ class DRCORLConfig:
     gate: GateConfig = field(default_factory=GateConfig)
     online: OnlineConfig = field(default_factory=OnlineConfig)
     clone: Selection = field(default_factory=lambda: Selection("best"))
-    """The trajectories of which the initial policy is a clone (all in the preprint). The behaviour model and the
-    critics learn from all in any case."""
+    """The trajectories that the initial policy is cloned from (all in the preprint). The behaviour model and the
+    critics are trained on all trajectories in any case."""
     policy_states: Literal["all", "cloned"] = "cloned"
-    """The states at which the policy's gradients are taken in adaptation: all of the data's (the preprint), or those of
-    the cloned trajectories, which are nearer to the policy's own."""
+    """The states of the policy's gradients in adaptation: all of the data's (the preprint), or those of the cloned
+    trajectories, which are nearer to the states that the policy visits."""
     anchor: Literal["diffusion", "mse", "none"] = "diffusion"
-    """What holds the policy to the data in adaptation: the reverse KL to the behaviour model (the preprint), the mean
-    square distance to the data's actions, or nothing."""
+    """The regulariser of adaptation: the reverse KL to the behaviour model (the preprint), the mean square distance to
+    the data's actions, or none."""
     cloning_steps: int = 4000
-    """Steps of behaviour cloning: least squares on the data's actions first, then descent of the reverse KL alone."""
+    """Steps of behaviour cloning: least squares on the data's actions first, then descent of the reverse KL."""
     regression_steps: int = 4000
-    """The first of these, by least squares; the others descend the reverse KL, whose behaviour model knows all of the
-    data, unsafe trajectories included. From a random start the reverse KL alone finds a good mode very slowly."""
+    """The number of these that use least squares. The others descend the reverse KL, whose behaviour model is trained
+    on all data, unsafe trajectories included. From a random start the reverse KL alone finds a good mode very
+    slowly."""
     adaptation_steps: int = 1000
     """Steps of safe adaptation (2050 in Table 2)."""
     batch_size: int = 256
@@ -74,13 +84,14 @@ class DRCORLConfig:
     hidden: tuple[int, ...] = (256, 256)
     """Hidden layers of the policy (Table 2)."""
     learning_rate: float = 6e-4
-    """Adam's step size in cloning (Table 2), falling linearly to a tenth, as in adaptation."""
+    """Adam's step size in cloning (Table 2); it decays linearly to a tenth, as in adaptation."""
     adaptation_rate: float = 5e-6
-    """Adam's step size in adaptation: 6e-4 of Table 2 carries a policy across the whole band between two looks."""
+    """Adam's step size in adaptation: with 6e-4 of Table 2 a policy crosses the whole slack band between two policy
+    evaluations."""
     ema_rate: float = 0.01
-    """Rate of the moving average of the policy's parameters; the average is the policy that is evaluated."""
+    """Rate of the EMA of the policy's parameters; the EMA is the policy that is evaluated."""
     update_behaviour: bool = False
-    """Go on training the behaviour model in adaptation (line 10 of Algorithm 1; the published code freezes it)."""
+    """Continue to train the behaviour model in adaptation (line 10 of Algorithm 1; the published code freezes it)."""
 
     def __post_init__(self) -> None:
         check_ranges(self.clone, "clone.", neighbours=AT_LEAST_1, return_share=SHARE)
@@ -100,7 +111,7 @@ class DRCORLConfig:
 
     @property
     def uses_behaviour(self) -> bool:
-        """Whether anything reads the behaviour model: the anchor, or cloning."""
+        """Whether the anchor or cloning uses the behaviour model."""
         return self.anchor == "diffusion" or self.reverse_kl_steps > 0
 
 
@@ -112,34 +123,47 @@ class DRCORL(Method):
         obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
         self.behaviour = BehaviourModel(config.behaviour, problem)
         self.policy = Policy(obs, act, config.policy, config.hidden, constant_std=config.constant_std)
-        chosen = config.clone.per_replica(problem.data, problem.replica_limits)
-        self.cloned = None if config.clone.trajectories == "all" else allowed(problem.data, chosen, problem.device)
-        by_limit = config.behaviour.condition != "none" or self.cloned is not None
+        trajectories = config.clone.per_replica(problem.data, problem.replica_limits)
+        self.cloned_rows = (
+            None if config.clone.trajectories == "all" else allowed(problem.data, trajectories, problem.device)
+        )
+        by_limit = config.behaviour.condition != "none" or self.cloned_rows is not None
         self.policy_seeds = problem.replica_seeds if by_limit else problem.seeds
-        """Seeds of the clones: one clone per replica where limits matter to it, else one per seed."""
-        self.owner = torch.arange(len(self.policy_seeds), device=problem.device) if by_limit else problem.seed_index
+        """Seeds of the clones: one clone per replica where it depends on the cost limit, else one per seed."""
+        self.clone_index = (
+            torch.arange(len(self.policy_seeds), device=problem.device) if by_limit else problem.seed_index
+        )
         """For every replica the row of its clone."""
         self.clone = self._new_policy(self.policy_seeds, config.learning_rate)
         self.actor = self._new_policy(problem.replica_seeds, config.adaptation_rate)
-        self.reward = RewardCritic(config.critics, problem)
-        self.clone_costs = self._new_cost_critics("clone_", self.policy_seeds)
-        self.costs = self._new_cost_critics("", problem.replica_seeds)
+        self.reward_critic = RewardCritic(config.critics, problem)
+        self.clone_cost_critics = self._new_cost_critics("clone_", self.policy_seeds)
+        self.cost_critics = self._new_cost_critics("", problem.replica_seeds)
         self.scales = torch.ones(len(problem.replicas), 2, device=problem.device)
+        """The unit of both values' gradients at the clone: (replicas, 2), reward first."""
         self.adaptation = SafeAdaptation(config.adaptation, problem, config.adaptation_steps)
-        told = (
-            known(problem.data, problem.replay, chosen, dynamics.config.episodes)
-            if config.clone.trajectories == "best"
-            else None
+        self.gate = self._new_gate()
+        best = config.clone.trajectories == "best"
+        statistics = known(problem.data, problem.replay, trajectories, dynamics.config.episodes) if best else None
+        self.selection = PolicySelection(config.gate, problem, self.actor, statistics)
+        self.evaluation = PolicyEvaluation(
+            config.gate,
+            config.online,
+            problem,
+            dynamics,
+            self.gate,
+            self.selection,
+            self.actor,
+            config.adaptation_steps,
+            self.act_current,
         )
-        steps = config.adaptation_steps
-        self.gate = Gate(config.gate, config.online, problem, dynamics, self.policy, self.actor, steps, told)
 
     def _new_policy(self, policy_seeds: tuple[int, ...], learning_rate: float) -> Parameters:
         initial = initial_parameters(self.policy, policy_seeds, "policy").to(self.problem.device)
         return Parameters(initial, Adam(learning_rate), ema=True)
 
     def _new_cost_critics(self, prefix: str, policy_seeds: tuple[int, ...]) -> list[CostCritic]:
-        """The pessimistic critics that are descended and, for the gate of Eq. (25), critics that only estimate."""
+        """The pessimistic critics whose value the policy descends and, for the gate of Eq. (25), unbiased critics."""
         config = self.config.critics
         critics = [CostCritic(config, self.problem, f"{prefix}cost_critic", policy_seeds)]
         if self.config.gate.kind == "ucb":
@@ -148,8 +172,15 @@ class DRCORL(Method):
             )
         return critics
 
+    def _new_gate(self) -> CostSignal:
+        config, problem = self.config.gate, self.problem
+        if config.kind == "ucb":
+            return UpperConfidenceCost(config, problem, self.policy, self.actor, self.cost_critics[1])
+        return (SimulatorCost if config.kind == "simulator" else ModelRolloutCost)(config, problem)
+
     def tensors(self) -> dict[str, Tensor]:
-        parts = (self.behaviour, self.reward, *self.clone_costs, *self.costs, self.adaptation, self.gate)
+        critics = (self.reward_critic, *self.clone_cost_critics, *self.cost_critics)
+        parts = (self.behaviour, *critics, self.adaptation, self.gate, self.selection, self.evaluation)
         named = {name: tensor for part in parts for name, tensor in part.tensors().items()}
         for policy, parameters in (("clone", self.clone), ("policy", self.actor)):
             named |= {f"{policy}.{name}": tensor for name, tensor in parameters.tensors.items()}
@@ -158,134 +189,189 @@ class DRCORL(Method):
     def phases(self) -> list[Phase]:
         config, problem, batch = self.config, self.problem, self.config.batch_size
         row, normal = {"row": RandomInput("uniform", (batch,))}, RandomInput("normal", (batch, self.policy.action_size))
-        clone = row | self.behaviour.kl_draws(batch) | {"z": normal}
-        cost = row | {"z": normal, "next_z": normal}
-        steps, seeds, replicas = config.critics.steps, problem.seeds, problem.replica_seeds
-        adapt = clone | cost | {f"behaviour {name}": draw for name, draw in self._behaviour_draws().items()}
-        if self.gate.replay is not None:
+        regression = row | {"z": normal}
+        reverse_kl = regression | self.behaviour.kl_draws(batch)
+        cost = regression | {"next_z": normal}
+        adapt = reverse_kl | cost | {f"behaviour {name}": draw for name, draw in self._behaviour_draws().items()}
+        if self.evaluation.buffer is not None:
             adapt |= {"online": RandomInput("uniform", (batch,))}
-        begin, hooks, limits = self._begin, self.gate.hooks(), problem.replica_limits
-        owned = limits if self.policy_seeds is replicas else ()
+        critic_steps, kl_steps, limits = config.critics.steps, config.reverse_kl_steps, problem.replica_limits
+        seeds = self.policy_seeds
+        clone_limits = limits if seeds is problem.replica_seeds else ()
+        cloning = [
+            Phase("cloning", config.cloning_steps - kl_steps, seeds, regression, self._clone, limits=clone_limits)
+        ]
+        if kl_steps > 0:
+            cloning.append(
+                Phase("reverse KL cloning", kl_steps, seeds, reverse_kl, self._clone_by_reverse_kl, limits=clone_limits)
+            )
         return [
             *([self.behaviour.phase()] if config.uses_behaviour else []),
-            Phase("cloning", config.cloning_steps, self.policy_seeds, clone, self._clone, limits=owned),
-            Phase("reward critic", steps, seeds, row, self._learn_reward),
-            Phase("cost critics", steps, self.policy_seeds, cost, self._learn_clone_cost, limits=owned),
-            Phase("adaptation", config.adaptation_steps, replicas, adapt, self._adapt, begin, hooks, limits),
+            *cloning,
+            Phase("reward critic", critic_steps, problem.seeds, row, self._update_reward_critic),
+            Phase("cost critics", critic_steps, seeds, cost, self._update_clone_cost_critics, limits=clone_limits),
+            Phase(
+                "adaptation",
+                config.adaptation_steps,
+                problem.replica_seeds,
+                adapt,
+                self._adapt,
+                self._start_adaptation,
+                self.evaluation.hooks(),
+                limits,
+                self.evaluation.finish,
+            ),
         ]
 
     def _behaviour_draws(self) -> dict[str, RandomInput]:
         return self.behaviour.draws(self.config.batch_size) if self.config.update_behaviour else {}
 
-    def _batch(self, draws: Mapping[str, Tensor], allowed: RowTable | None = None) -> Batch:
-        return self.problem.replay.batch(self.problem.replay.rows(draws["row"], allowed))
+    def _batch(self, draws: Mapping[str, Tensor], rows: RowTable | None = None) -> Batch:
+        return self.problem.replay.batch(self.problem.replay.rows(draws["row"], rows))
 
     def _clone(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Lines 3-4 of Algorithm 1: behaviour cloning, from a regression to the reverse KL to the behaviour model."""
-        batch = self._batch(draws, self.cloned)
+        """Lines 3-4 of Algorithm 1, first part: regression on the data's actions."""
+        batch = self._batch(draws, self.cloned_rows)
+        actions, _ = self.policy.sample(self.clone.theta, batch.observations, draws["z"])
+        distance = (actions - batch.actions).square().mean((1, 2))
+        return self._update_clone(step, distance, distance)
+
+    def _clone_by_reverse_kl(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Lines 3-4 of Algorithm 1, second part: descent of the reverse KL to the behaviour model."""
+        batch = self._batch(draws, self.cloned_rows)
         actions, log_std = self.policy.sample(self.clone.theta, batch.observations, draws["z"])
-        loss = distance = (actions - batch.actions).square().mean((1, 2))
-        if self.config.reverse_kl_steps > 0:
-            kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
-            loss = torch.where(step < self.config.regression_steps, distance, kl)
+        kl = self.behaviour.kl(batch.observations, actions, log_std, draws)
+        distance = (actions - batch.actions).square().mean((1, 2))
+        return self._update_clone(step + self.config.regression_steps, kl, distance)
+
+    def _update_clone(self, step: Tensor, loss: Tensor, distance: Tensor) -> dict[str, Tensor]:
+        """`step` counts the steps of both parts, which share the decay of the step size."""
         self.clone.adam_step(gradient(loss, self.clone), linear_decay(step, self.config.cloning_steps))
         self.clone.update_ema(self.config.ema_rate)
         return {"squared_distance_to_data": distance.detach()}
 
-    def _learn_reward(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return self.reward.learn(step, self._batch(draws))
+    def _update_reward_critic(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return self.reward_critic.learn(step, self._batch(draws))
 
-    def _learn_clone_cost(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return self._learn_cost(self.clone_costs, self.clone, step, self._batch(draws), draws)
+    def _update_clone_cost_critics(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return self._update_cost_critics(self.clone_cost_critics, self.clone, step, self._batch(draws), draws)
 
-    def _learn_cost(
+    def _update_cost_critics(
         self, critics: list[CostCritic], policy: Parameters, step: Tensor, batch: Batch, draws: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
-        """One TD step of each kind of cost critic towards the cost of the averaged policy."""
+        """One TD step of each kind of cost critic towards the cost of the policy's EMA."""
         with torch.no_grad():
             here, _ = self.policy.sample(policy.ema, batch.observations, draws["z"])
             there, _ = self.policy.sample(policy.ema, batch.next_observations, draws["next_z"])
-        chosen = {"here": here, "there": there}
-        return {name: value for critic in critics for name, value in critic.learn(step, batch, chosen).items()}
+        actions = {"here": here, "there": there}
+        return {name: value for critic in critics for name, value in critic.learn(step, batch, actions).items()}
 
     @torch.no_grad()
-    def _begin(self) -> None:
-        """Start adaptation from the clone, and fix the unit of both values' gradients: their root mean square at it."""
-        self.actor.copy_from(self.clone, self.owner)
-        self.gate.begin()
-        for critic, pretrained in zip(self.costs, self.clone_costs, strict=True):
-            critic.q.copy_from(pretrained.q, self.owner)
+    def _start_adaptation(self) -> None:
+        """Start from the clone and its critics, and fix the unit of both values' gradients: their root mean square."""
+        self.actor.copy_from(self.clone, self.clone_index)
+        self.evaluation.start()
+        for critic, pretrained in zip(self.cost_critics, self.clone_cost_critics, strict=True):
+            critic.q.copy_from(pretrained.q, self.clone_index)
         replay = self.problem.replay
         rows = torch.linspace(0, len(replay) - 1, 4096, device=self.problem.device).long()
         observations = replay.observations[rows].expand(len(self.problem.replicas), -1, -1)
-        actions = self.gate.act(observations)
-        for column, critic in enumerate((self.reward, self.costs[0])):
+        actions = self.act_current(observations)
+        for column, critic in enumerate((self.reward_critic, self.cost_critics[0])):
             slope = critic.action_gradient(observations, actions)
             self.scales[:, column] = slope.square().mean((1, 2)).sqrt().clamp(min=1e-8)
 
     def _adapt(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Lines 8-12 of Algorithm 1."""
-        config, rows = self.config, self.problem.replay.rows(draws["row"])
-        batch = self.problem.replay.batch(rows)
-        beyond = step + config.critics.regression_steps
-        # Replicas of a seed draw the same rows, so the first of them stands for its seed.
-        every = len(self.problem.cost_limits)
-        shared = self.reward.learn(beyond, Batch(*(field[::every] for field in batch)))
-        if config.update_behaviour:
-            own = {name: draws[f"behaviour {name}"][::every] for name in self._behaviour_draws()}
-            shared |= self.behaviour.learn(rows[::every], own, BEHAVIOUR_RATE_IN_ADAPTATION)
-        metrics = {name: value[self.problem.seed_index] for name, value in shared.items()}
-        if self.gate.replay is not None:
-            batch = self.gate.replay.mix(batch, draws["online"])
-        metrics |= self._learn_cost(self.costs, self.actor, beyond, batch, draws)
-        if config.gate.kind == "ucb":
-            self.gate.upper_confidence(self.costs[1], batch.observations, draws["z"])
+        """Lines 8-12 of Algorithm 1, with the rule of Algorithm 2 or 3 in `SafeAdaptation.direction`."""
+        batch, metrics = self._update_shared_models(step, draws)
+        metrics |= self._update_cost_critics(
+            self.cost_critics, self.actor, self._bootstrapping_step(step), batch, draws
+        )
+        if isinstance(self.gate, UpperConfidenceCost):
+            self.gate.update(StateSample(batch.observations, draws["z"]))
+        gradients = self._gradients(self._policy_batch(batch, draws), draws)
+        g, direction_metrics = self.adaptation.direction(step, self.gate.cost, *gradients)
+        metrics |= direction_metrics | self._ascend(step, g)
+        return metrics | {"gate": self.gate.cost.float()}
 
-        near = batch
-        if config.policy_states == "cloned":
-            near = self._batch(draws, self.cloned)
-            if self.gate.replay is not None:
-                near = self.gate.replay.mix(near, draws["online"])
-        g, seen = self.adaptation.direction(step, self.gate.cost, *self._gradients(near, draws))
+    def _bootstrapping_step(self, step: Tensor) -> Tensor:
+        """A step number beyond the critics' initial regression on the data's sums: in adaptation they bootstrap."""
+        return step + self.config.critics.regression_steps
+
+    def _update_shared_models(self, step: Tensor, draws: Mapping[str, Tensor]) -> tuple[Batch, dict[str, Tensor]]:
+        """Update what all replicas of a seed share, the reward critic and the behaviour model; returns the minibatch of
+        the cost critics.
+
+        Replicas of a seed draw the same rows, so the first one's rows serve for its seed.
+        """
+        rows = self.problem.replay.rows(draws["row"])
+        batch = self.problem.replay.batch(rows)
+        per_seed = len(self.problem.cost_limits)
+        seed_batch = Batch(*(field[::per_seed] for field in batch))
+        metrics = self.reward_critic.learn(self._bootstrapping_step(step), seed_batch)
+        if self.config.update_behaviour:
+            seed_draws = {name: draws[f"behaviour {name}"][::per_seed] for name in self._behaviour_draws()}
+            metrics |= self.behaviour.learn(rows[::per_seed], seed_draws, BEHAVIOUR_RATE_IN_ADAPTATION)
+        metrics = {name: value[self.problem.seed_index] for name, value in metrics.items()}
+        return self._with_online(batch, draws), metrics
+
+    def _with_online(self, batch: Batch, draws: Mapping[str, Tensor]) -> Batch:
+        """The batch with its share of simulator transitions, for a hybrid agent."""
+        buffer = self.evaluation.buffer
+        return batch if buffer is None else buffer.mix(batch, draws["online"])
+
+    def _policy_batch(self, batch: Batch, draws: Mapping[str, Tensor]) -> Batch:
+        """The states of the policy's gradients, `--policy-states`."""
+        if self.config.policy_states == "all":
+            return batch
+        return self._with_online(self._batch(draws, self.cloned_rows), draws)
+
+    def _ascend(self, step: Tensor, g: Float[Tensor, "replicas params"]) -> dict[str, Tensor]:
+        """One Adam step of the policy up the direction g. Adam's step is not parallel to g: the metric is their
+        cosine."""
         before = self.actor.theta.detach().clone()
-        self.actor.adam_step(-g, linear_decay(step, config.adaptation_steps))
-        self.actor.update_ema(config.ema_rate)
-        # Adam's step is not along g: how far it is says how much of the common ascent is left.
-        cosine = torch.cosine_similarity(self.actor.theta.detach() - before, g, dim=1)
-        return metrics | seen | {"gate": self.gate.cost.float(), "cosine_of_step_and_g": cosine}
+        self.actor.adam_step(-g, linear_decay(step, self.config.adaptation_steps))
+        self.actor.update_ema(self.config.ema_rate)
+        return {"cosine_of_step_and_g": torch.cosine_similarity(self.actor.theta.detach() - before, g, dim=1)}
 
     def _gradients(self, batch: Batch, draws: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """grad V_r, -grad V_c and the anchor's, grad KL of Eq. (23); each (replicas, params), values in fixed units."""
         observations = batch.observations
         actions, log_std = self.policy.sample(self.actor.theta, observations, draws["z"])
         scale_r, scale_c = self.scales.unsqueeze(2).unsqueeze(3).unbind(1)
-        slope_r = self.reward.action_gradient(observations, actions) / scale_r
-        slope_c = self.costs[0].action_gradient(observations, actions) / scale_c
+        slope_r = self.reward_critic.action_gradient(observations, actions) / scale_r
+        slope_c = self.cost_critics[0].action_gradient(observations, actions) / scale_c
         value_r, value_c = ((slope * actions).sum(-1).mean(1) for slope in (slope_r, slope_c))
         if self.config.anchor == "diffusion":
-            hold = self.behaviour.kl(observations, actions, log_std, draws)
+            anchor = self.behaviour.kl(observations, actions, log_std, draws)
         else:
-            hold = (actions - batch.actions).square().mean((1, 2)) * (1.0 if self.config.anchor == "mse" else 0.0)
+            anchor = (actions - batch.actions).square().mean((1, 2)) * (1.0 if self.config.anchor == "mse" else 0.0)
         return (
             gradient(value_r, self.actor, retain_graph=True),
             gradient(-value_c, self.actor, retain_graph=True),
-            gradient(hold, self.actor),
+            gradient(anchor, self.actor),
         )
 
+    @torch.no_grad()
+    def act_current(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
+        """The mean action of the policy in training, by the EMA of its parameters."""
+        return self.policy.distribution(self.actor.ema, observations)[0]
+
+    @torch.no_grad()
     def act(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
-        """The mean action of the policy that is kept: the averaged one, last or chosen offline."""
-        return self.gate.act_kept(observations)
+        """The mean action of the policy that training returns, `PolicySelection.kept`."""
+        return self.policy.distribution(self.selection.kept, observations)[0]
 
     def policies(self) -> dict[str, ActingPolicy]:
         return {"": Memoryless(self.act)}
 
     @property
     def estimator(self) -> Estimator:
-        """The estimator of the gate."""
-        return self.gate.estimator
+        """The estimator of the gate and the selection."""
+        return self.evaluation.estimator
 
     def exportable(self, replica: int) -> Inference:
-        return Inference(mean_action(self.policy, self.gate.kept[replica]), (), "mean action")
+        return Inference(mean_action(self.policy, self.selection.kept[replica]), (), "mean action")
 
     def exact_parts(self) -> ExactParts:
         @torch.no_grad()
@@ -293,30 +379,21 @@ class DRCORL(Method):
             return self.policy.distribution(self.actor.ema, observations)
 
         def cost(observations: Tensor, actions: Tensor) -> Tensor:
-            return self.costs[-1].upper_confidence(observations, actions, 0.0)
+            return self.cost_critics[-1].upper_confidence(observations, actions, 0.0)
 
         return ExactParts(cost, distribution, self.gate.cost)
 
+    def estimate_doubts(self, estimate: Estimate) -> list[str | None]:
+        """For every replica the reason to doubt this estimate of the kept policy, if there is one."""
+        return self.selection.doubts(estimate)
+
     def remarks(self) -> list[str]:
-        """How many replicas selected an adapted policy, and for which the learned dynamics contradict the data."""
-        if self.config.gate.select != "best":
-            return []
-        steps, trusted = self.gate.score[:, 1].tolist(), self.gate.trusted.tolist()
-        adapted = sum(step > 0 for step in steps)
-        lines = [
-            f"Of {len(steps)} replicas, {len(steps) - adapted} kept the clone that training starts from and {adapted} "
-            "a policy adapted from it (chosen_step in summary.json)."
-        ]
-        return lines + [
-            f"seed {replica.seed}, limit {replica.cost_limit:g}: the learned dynamics contradict the data about the "
-            "clone that training starts from. The clone was kept, and the offline estimate is not to be believed."
-            for replica, agree in zip(self.problem.replicas, trusted, strict=True)
-            if not agree
-        ]
+        """What a reader of the results must know of the selection, line by line."""
+        return self.selection.remarks()
 
     def report(self) -> dict[str, object]:
         reward, cost = self.scales.T.tolist()
-        return {"gradient_scale_reward": reward, "gradient_scale_cost": cost, **self.gate.report()}
+        return {"gradient_scale_reward": reward, "gradient_scale_cost": cost, **self.selection.report()}
 
 
 SPEC = MethodSpec(

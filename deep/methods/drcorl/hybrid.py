@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OnlineConfig:
-    """What a hybrid agent may do with the simulator; the default is nothing."""
+    """The simulator episodes of a hybrid agent; the default is none."""
 
     episodes: int = 0
-    """Simulator episodes for each replica at every look of the gate; 0 keeps training offline."""
+    """Simulator episodes for each replica at every policy evaluation; 0 keeps training offline."""
     update_critics: bool = False
     """Train the cost critics and the policy on these episodes: B.1's second form (its first is the gate)."""
     fraction: float = 0.25
-    """update_critics: the share of a minibatch that comes from them."""
+    """update_critics: their share of a minibatch."""
     buffer_episodes: int = 20
-    """update_critics: how many of a replica's episodes are kept, the latest."""
+    """update_critics: how many of a replica's latest episodes the buffer holds."""
 
     def __post_init__(self) -> None:
         check_ranges(self, "online.", episodes=AT_LEAST_0)
 
 
 class OnlineReplay:
-    """The latest simulator transitions of each replica, and minibatches that hold a share of them."""
+    """The latest simulator transitions of each replica, and minibatches that contain a share of them."""
 
     FIELDS = ("observations", "actions", "rewards", "costs", "next_observations", "not_terminal")
 
@@ -53,44 +53,44 @@ class OnlineReplay:
         return {f"online.{name}": tensor for name, tensor in self._stored.items()} | {"online.written": self.written}
 
     def recorder(self) -> "OnStep":
-        """A function for `rollout` to call, which stores what it sees."""
+        """A callback for `rollout` that stores every transition."""
 
-        def put(array: np.ndarray) -> Tensor:
+        def to_tensor(array: np.ndarray) -> Tensor:
             return torch.from_numpy(np.asarray(array)).to(self.replay.mean)
 
-        def on_step(owner: Int[np.ndarray, " n"], observations: np.ndarray, actions: np.ndarray, step) -> None:
+        def on_step(replica: Int[np.ndarray, " n"], observations: np.ndarray, actions: np.ndarray, step) -> None:
             # Several episodes of a replica step together: the n-th of them goes to the n-th free place.
-            nth = np.arange(len(owner)) - np.searchsorted(owner, owner)
-            policy_seeds = torch.from_numpy(owner).to(self.written.device)
-            places = (self.written[policy_seeds] + torch.from_numpy(nth).to(policy_seeds)) % self.capacity
+            nth = np.arange(len(replica)) - np.searchsorted(replica, replica)
+            replica_rows = torch.from_numpy(replica).to(self.written.device)
+            places = (self.written[replica_rows] + torch.from_numpy(nth).to(replica_rows)) % self.capacity
             rows = {
-                "observations": self.replay.normalise(put(observations)),
-                "actions": put(actions).clamp(-1, 1),
-                "rewards": put(step.rewards) * self.reward_scale,
-                "costs": put(step.costs),
-                "next_observations": self.replay.normalise(put(step.observations)),
-                "not_terminal": put(~step.terminated),
+                "observations": self.replay.normalise(to_tensor(observations)),
+                "actions": to_tensor(actions).clamp(-1, 1),
+                "rewards": to_tensor(step.rewards) * self.reward_scale,
+                "costs": to_tensor(step.costs),
+                "next_observations": self.replay.normalise(to_tensor(step.observations)),
+                "not_terminal": to_tensor(~step.terminated),
             }
             for name, values in rows.items():
-                self._stored[name][policy_seeds, places] = values
-            self.written += torch.bincount(policy_seeds, minlength=len(self.written))
+                self._stored[name][replica_rows, places] = values
+            self.written += torch.bincount(replica_rows, minlength=len(self.written))
 
         return on_step
 
     def mix(self, batch: Batch, uniform: Float[Tensor, "replicas batch"]) -> Batch:
-        """The batch with its leading share replaced by stored transitions, where a replica has any.
+        """The batch with its leading share replaced by stored transitions, for replicas that have any.
 
-        The sums to go of the replaced part stay those of the data: they serve the regression that precedes adaptation.
+        The sums to go stay those of the data: only the regression that precedes adaptation uses them.
         """
         size = int(self.fraction * batch.actions.shape[1])
         count = self.written.clamp(max=self.capacity).unsqueeze(1)
         rows = (uniform[:, :size].double() * count).long()
-        owner = torch.arange(len(rows), device=rows.device).unsqueeze(1)
+        replica = torch.arange(len(rows), device=rows.device).unsqueeze(1)
 
         def mixed(name: str) -> Tensor:
             data = getattr(batch, name)
-            known = (count > 0).view(-1, *[1] * (data.dim() - 1))
-            head = torch.where(known, self._stored[name][owner, rows], data[:, :size])
+            has_stored = (count > 0).view(-1, *[1] * (data.dim() - 1))
+            head = torch.where(has_stored, self._stored[name][replica, rows], data[:, :size])
             return torch.cat([head, data[:, size:]], dim=1)
 
         return batch._replace(**{name: mixed(name) for name in self.FIELDS})

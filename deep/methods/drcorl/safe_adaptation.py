@@ -1,11 +1,11 @@
-r"""The SafeAdaptation step of DRCORL for networks: which direction the policy's parameters follow.
+r"""The SafeAdaptation step of DRCORL for networks: the update direction of the policy's parameters.
 
-`theory.adaptation` decides the weights x, y from inner products; here they meet a network's gradients. With
+`theory.adaptation` computes the weights x, y from inner products; here these are of a network's gradients. With
 
     q_r = grad V_r,   q_c = -grad V_c   (both ascend),   k = grad KL(pi || mu),   temperature beta,
 
 the directions of Eqs. (20) and (21), multiplied by beta, are g_r = beta q_r - k and g_c = beta q_c - k, and the policy
-follows g = beta (x q_r + y q_c) - z k, where z says how the regulariser enters (see `SafeAdaptationConfig`).
+ascends g = beta (x q_r + y q_c) - z k, where z is the weight of the regulariser (see `SafeAdaptationConfig`).
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from theory.adaptation import PIDLagrangian, PIDState, Region, Slack, Weights, c
 
 @dataclass(frozen=True)
 class Temperature:
-    """beta of Eqs. (20) and (21) at epoch n (appendix D.2): larger trusts the critics more, the behaviour model less.
+    """beta of Eqs. (20) and (21) at epoch n (appendix D.2): the weight of the critics relative to the behaviour model.
 
     constant: c0;  sqrt: sqrt(c0 + c1 n);  linear: c0 + c1 n. The preprint compares .02, .01 sqrt(n) and .01 n + .04;
     here the value gradients are scaled to unit size, so the numbers are not the preprint's.
@@ -38,7 +38,7 @@ class Temperature:
         check_ranges(self, "adaptation.temperature.", c0=AT_LEAST_0, c1=AT_LEAST_0, steps_per_epoch=AT_LEAST_1)
 
     def at(self, step: Tensor) -> Tensor:
-        """beta at this step; it stays the same within an epoch."""
+        """beta at this step; it is constant within an epoch."""
         epoch = torch.floor(step / self.steps_per_epoch)
         if self.growth == "constant":
             return self.c0 + 0 * epoch
@@ -55,9 +55,9 @@ class SafeAdaptationConfig:
     slack: Slack = field(default_factory=Slack)
     """manipulation: h+ and h-; crpo: h; as a fraction of the cost limit (appendix D.2: .2, shrinking to 0)."""
     regulariser: Literal["inside", "after"] = "inside"
-    """manipulation: the KL gradient belongs to both directions before they are manipulated (Eq. (23): z = x + y), or
-    the value gradients alone are manipulated and it is added afterwards (z = 1). Inside, a small beta makes every
-    angle acute."""
+    """manipulation: inside adds the KL gradient to both directions before they are manipulated (Eq. (23): z = x + y);
+    after manipulates the value gradients alone and adds it afterwards (z = 1). Inside, a small beta makes every angle
+    acute."""
     pid: PIDLagrangian = field(default_factory=PIDLagrangian)
     """pid: the multiplier, with costs as discounted sums, the unit of the critics (Table 2's gains)."""
     temperature: Temperature = field(default_factory=Temperature)
@@ -65,7 +65,7 @@ class SafeAdaptationConfig:
 
 
 class SafeAdaptation:
-    """The rule for all replicas of a problem, with the memory of the PID multiplier."""
+    """The rule for all replicas of a problem, with the state of the PID multiplier."""
 
     def __init__(self, config: SafeAdaptationConfig, problem: Problem, steps: int) -> None:
         self.config, self.problem, self.steps = config, problem, steps

@@ -124,7 +124,7 @@ class ScoreNetwork:
 
 
 Predictor = Callable[[Tensor, Tensor], Tensor]
-"""(noisy actions (n, batch, act), times (n, batch)) -> predicted noise (n, batch, act), at states it already knows."""
+"""(noisy actions (n, batch, act), times (n, batch)) -> predicted noise (n, batch, act) at fixed states."""
 
 WEIGHTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "vds": lambda alpha, sigma: sigma**2,

@@ -33,7 +33,7 @@ class Plain:
 
     def cloned(self, draws: Draws) -> Batch:
         """The minibatch from the transitions that are cloned."""
-        allowed = self.method.cloned
+        allowed = self.method.cloned_rows
         if allowed is None:
             return self.batch(draws)
         rows = allowed.table[self.replica, : int(allowed.counts[self.replica])]
@@ -73,7 +73,7 @@ class RewardCritic(Plain):
 
     def __init__(self, method: DRCORL, replica: int) -> None:
         super().__init__(method, replica)
-        critic, rate = method.reward, self.config.critics.learning_rate
+        critic, rate = method.reward_critic, self.config.critics.learning_rate
         theta, ema = (members(critic.twin, row) for row in self.row(critic.q))
         self.q, self.v = Learner(theta, rate, ema), Learner(mlp(critic.value, critic.v.theta[replica]), rate)
 
@@ -116,7 +116,7 @@ class CostCritics(Plain):
 
     def __init__(self, method: DRCORL, replica: int) -> None:
         super().__init__(method, replica)
-        self.stacked = method.clone_costs if self.prefix else method.costs
+        self.stacked = method.clone_cost_critics if self.prefix else method.cost_critics
         self.critics: list[Learner] = []
         for critic in self.stacked:
             theta, ema = (members(critic.ensemble, row) for row in self.row(critic.q))
@@ -156,7 +156,9 @@ class CostCritics(Plain):
 
 
 class Cloning(Behaviour):
-    """Least squares, then the reverse KL to the behaviour model."""
+    """Least squares on the data's actions."""
+
+    regression = True
 
     def __init__(self, method: DRCORL, replica: int) -> None:
         super().__init__(method, replica)
@@ -175,15 +177,21 @@ class Cloning(Behaviour):
     def update(self, step: int, draws: Draws) -> None:
         batch = self.cloned(draws)
         actions = self.clone.module(batch.observations)
-        loss = (actions - batch.actions).square().mean()
-        if self.config.reverse_kl_steps > 0:
-            kl = self.kl(batch.observations, actions, draws)
-            loss = loss if step < self.config.regression_steps else kl
+        if self.regression:
+            loss = (actions - batch.actions).square().mean()
+        else:
+            loss, step = self.kl(batch.observations, actions, draws), step + self.config.regression_steps
         self.clone.adam_step(loss, linear_decay(step, self.config.cloning_steps))
         self.clone.update_ema(self.config.ema_rate)
 
     def learned(self) -> dict[str, Tensor]:
         return {"clone.theta": flat(self.clone.module), "clone.ema": flat(self.clone.ema)}
+
+
+class ReverseKLCloning(Cloning):
+    """Descent of the reverse KL to the behaviour model, after the regression."""
+
+    regression = False
 
 
 class _AdaptedCosts(CostCritics):
@@ -240,6 +248,7 @@ class Adaptation(Cloning):
 PHASES: dict[str, type[Plain]] = {
     "behaviour": Behaviour,
     "cloning": Cloning,
+    "reverse KL cloning": ReverseKLCloning,
     "reward critic": RewardCritic,
     "cost critics": CostCritics,
     "adaptation": Adaptation,

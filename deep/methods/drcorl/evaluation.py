@@ -1,0 +1,168 @@
+"""Policy evaluation during the adaptation of DRCORL, in the learned dynamics and in the simulator, on the host."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deep.core.phase import Hook
+from deep.core.problem import Problem
+from deep.methods.drcorl.gate import CostSignal, GateConfig, ModelRolloutCost, SimulatorCost
+from deep.methods.drcorl.hybrid import OnlineConfig, OnlineReplay
+from deep.methods.drcorl.policy_selection import PolicySelection
+from deep.nn.parameters import Parameters
+from deep.ope.interface import Estimate
+from deep.ope.model_rollouts import HALVES, DynamicsEnsemble, Outcomes
+from deep.ope.paired_rollouts import CLONE_PREDICTION, PairedRollouts
+from theory.support.errors import InputError
+
+ActCurrent = Callable[[Float[Tensor, "replicas batch obs"]], Float[Tensor, "replicas batch act"]]
+"""The mean actions of the policy in training."""
+
+
+def check_settings(config: GateConfig, online: OnlineConfig, problem: Problem, dynamics: DynamicsEnsemble) -> None:
+    """Raise `InputError` for settings of the gate, the simulator and the dynamics that exclude each other."""
+    if dynamics.config.steps == 0 and uses_dynamics(config):
+        raise InputError(
+            "--dynamics.steps 0 trains no dynamics: it goes only with --gate.kind ucb or simulator and "
+            "--gate.select last"
+        )
+    if (online.episodes > 0) != (config.kind == "simulator" or online.update_critics):
+        raise InputError(
+            f"--online.episodes {online.episodes} with --gate.kind {config.kind} and --online.update-critics "
+            f"{online.update_critics}: simulator episodes need a use, and either use needs at least one episode"
+        )
+    if online.episodes > 0 and problem.simulator is None:
+        raise InputError(
+            f"--online.episodes {online.episodes}: a custom data set has no simulator, unless --env names one"
+        )
+    if online.update_critics and not (0 < online.fraction <= 1 and online.buffer_episodes >= online.episodes):
+        raise InputError(
+            f"--online.fraction {online.fraction} and --online.buffer-episodes {online.buffer_episodes}: accepted "
+            f"are a fraction above 0, at most 1, and at least the {online.episodes} episodes of one evaluation"
+        )
+
+
+def uses_dynamics(config: GateConfig) -> bool:
+    """Whether policies are evaluated in the learned dynamics, for the gate or for the selection."""
+    return config.kind == "dynamics" or config.select == "best"
+
+
+class PolicyEvaluation:
+    """Evaluates the policy in training; the results go to the gate, the policy selection and the online buffer."""
+
+    def __init__(
+        self,
+        config: GateConfig,
+        online: OnlineConfig,
+        problem: Problem,
+        dynamics: DynamicsEnsemble,
+        gate: CostSignal,
+        selection: PolicySelection,
+        actor: Parameters,
+        steps: int,
+        act: ActCurrent,
+    ) -> None:
+        """`steps` of adaptation are evaluated every `config.eval_every` steps."""
+        check_settings(config, online, problem, dynamics)
+        self.config, self.online, self.problem, self.dynamics = config, online, problem, dynamics
+        self.gate, self.selection, self.actor, self.steps, self.act = gate, selection, actor, steps, act
+        self.uses_dynamics = uses_dynamics(config)
+        self.paired = self._paired()
+        self.estimator: DynamicsEnsemble | PairedRollouts = self.paired or dynamics
+        """The estimator of the policy's episodes."""
+        self._clone_rollouts: Outcomes | None = None
+        """The clone's rollouts between the start of adaptation and the evaluation of step 0."""
+        evaluations = -(-steps // config.eval_every) if config.record else 0
+        self.evaluated = torch.zeros(evaluations, *actor.ema.shape, device=problem.device)
+        self.buffer: OnlineReplay | None = None
+        if online.update_critics:
+            length = problem.task.episode_length
+            self.buffer = OnlineReplay(online, problem.replay, problem.reward_scale, len(problem.replicas), length)
+
+    def _paired(self) -> PairedRollouts | None:
+        cloned = self.selection.cloned
+        if self.config.estimator != "episode" and cloned is not None and self.uses_dynamics:
+            return PairedRollouts(self.config.short, self.dynamics, cloned)
+        if self.config.estimator == "paired":
+            raise InputError(
+                "--gate.estimator paired: accepted with --clone.trajectories best, of which the data say what it "
+                "costs, and with --gate.kind dynamics or --gate.select best, which query the learned dynamics"
+            )
+        return None
+
+    def tensors(self) -> dict[str, Tensor]:
+        named = {"evaluated": self.evaluated} if self.config.record else {}
+        if self.paired is not None:
+            named[CLONE_PREDICTION] = self.paired.clone
+        return named | ({} if self.buffer is None else self.buffer.tensors())
+
+    def start(self) -> None:
+        """Choose the clone, and check the learned dynamics' predictions for it against the data."""
+        self.selection.start()
+        if not self.uses_dynamics or self.selection.cloned is None:
+            return
+        if self.paired is not None:
+            outcomes = self._clone_rollouts = self.paired.set_clone(self.act)
+        else:
+            outcomes = self.dynamics.rollout(self.act, self.selection.cloned.starts)
+        training, held_out = (self.dynamics.read(outcomes, half) for half in HALVES)
+        self.selection.check_model_error((training, held_out))
+
+    def hooks(self) -> list[Hook]:
+        """The periodic evaluation, where anything is evaluated."""
+        needed = self.uses_dynamics or self.online.episodes > 0 or self.config.record
+        return [Hook(self.config.eval_every, self.evaluate_policy)] if needed else []
+
+    def evaluate_policy(self, step: int) -> dict[str, Tensor]:
+        """Evaluate the policy of this step in the learned dynamics and in the simulator, as far as each is used."""
+        if self.config.record:
+            self.evaluated[step // self.config.eval_every] = self.actor.ema
+        metrics: dict[str, Tensor] = {}
+        if self.uses_dynamics:
+            metrics |= self.evaluate_in_dynamics(step)
+        if self.online.episodes > 0:
+            metrics |= self.evaluate_in_simulator()
+        return metrics
+
+    def finish(self) -> None:
+        """Evaluate the policy after the last step for the selection. The gate has no further use of it, so no simulator
+        episode is played; and a record needs no copy: these parameters are the checkpoint's `policy.ema`."""
+        if self.uses_dynamics:
+            self.evaluate_in_dynamics(self.steps)
+
+    def evaluate_in_dynamics(self, step: int) -> dict[str, Tensor]:
+        """Roll the policy out in the learned dynamics. The training ensemble sets the gate's cost; both ensembles'
+        estimates go to the policy selection."""
+        training, held_out = self._estimates(step)
+        if isinstance(self.gate, ModelRolloutCost):
+            self.gate.update(training)
+        self.selection.update(step, (training, held_out))
+        metrics = {f"predicted_{name}": value for name, value in held_out._asdict().items()}
+        return metrics | {"training_cost": training.cost, "training_ood_score": training.ood_score}
+
+    def _estimates(self, step: int) -> tuple[Estimate, Estimate]:
+        """By the training and by the held-out ensemble. Step 0 is the clone, which `start` has rolled out already."""
+        rollouts, self._clone_rollouts = self._clone_rollouts, None
+        if self.paired is not None and step == 0 and rollouts is not None:
+            outcomes = self.paired.relative_to_clone(rollouts)
+        else:
+            outcomes = self.estimator.rollout(self.act)
+        training, held_out = (self.estimator.read(outcomes, half) for half in HALVES)
+        return training, held_out
+
+    def evaluate_in_simulator(self) -> dict[str, Tensor]:
+        """Play simulator episodes: the gate's cost, and transitions for the online buffer."""
+        on_step = None if self.buffer is None else self.buffer.recorder()
+        simulator, replay = self.problem.simulator, self.problem.replay
+        assert simulator is not None  # by `check_settings`
+
+        def act(observations: np.ndarray) -> np.ndarray:
+            return self.act(replay.normalise(torch.from_numpy(observations).to(replay.mean))).cpu().numpy()
+
+        played = simulator.play(act, self.online.episodes, on_step)
+        if isinstance(self.gate, SimulatorCost):
+            self.gate.update(played)
+        return {"simulator_cost": torch.from_numpy(played.costs.mean(axis=1)).to(self.gate.cost).float()}
