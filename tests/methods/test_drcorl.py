@@ -273,12 +273,10 @@ def test_the_clone_is_kept_where_the_data_contradict_an_ensembles_prediction_for
     assert [line[:16] for line in method.remarks()[1:]] == ([] if trusted else ["seed 0, limit 10"])
 
 
-@pytest.mark.parametrize(
-    "words", [("--gate.min-length-ratio", "1.1"), ("--gate.max-disagreement", "0"), ("--gate.max-model-error", "-0.1")]
-)
-def test_impossible_selection_settings_are_rejected(build, words):
+@pytest.mark.parametrize("settings", [{"min_length_ratio": 1.1}, {"max_disagreement": 0.0}, {"max_model_error": -0.1}])
+def test_impossible_selection_settings_are_rejected(settings):
     with pytest.raises(InputError, match="accepted"):
-        build(*words)
+        GateConfig(**settings)
 
 
 def test_settings_that_use_dynamics_are_rejected_without_them(build):

@@ -334,3 +334,29 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
         "sessions.json",
     ]
     assert json.loads((tmp_path / "config.json").read_text())["identity"] == {"seed": 0}
+
+
+def test_the_end_of_a_phase_runs_once_and_not_again_on_resume(tmp_path):
+    """A stopped run has not reached it yet; a finished phase, and a phase of no steps, does not repeat it."""
+
+    def train_walk(walk: Walk, resume: bool) -> None:
+        first, second = walk.phases()
+        folder = folder_in(tmp_path / "run", resume=resume)
+        phases = [
+            replace(first, on_end=lambda: ended.append(("first", walk.updates))),
+            replace(second, on_end=lambda: ended.append(("second", walk.updates))),
+            Phase("empty", 0, (0,), {}, lambda step, draws: {}, on_end=lambda: ended.append(("empty", walk.updates))),
+        ]
+        try:
+            trainer.train(phases, walk.tensors(), folder, torch.device("cpu"))
+        finally:
+            folder.release()
+
+    ended: list[tuple[str, int]] = []
+    with pytest.raises(KeyboardInterrupt):
+        train_walk(Walk(stop_at=260), resume=False)
+    assert ended == [("first", 230)]
+    train_walk(Walk(), resume=True)
+    assert [name for name, _ in ended] == ["first", "second"]
+    train_walk(Walk(), resume=True)
+    assert [name for name, _ in ended] == ["first", "second"]
