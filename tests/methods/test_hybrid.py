@@ -60,7 +60,7 @@ def test_simulator_transitions_are_stored_as_observed(build):
     lengths = []
     for replica in range(2):
         stored = [tensor[replica, : replay.written[replica]] for name, tensor in sorted(replay.tensors().items())[:-1]]
-        actions, not_terminal, costs, next_value, observations, rewards = stored
+        actions, costs, next_value, not_terminal, observations, rewards = stored
         rows = []
         for episode in range(2):
             env = make(experiment.task)
