@@ -25,7 +25,8 @@ def command(saved: Callable[[], str]) -> Iterator[None]:
     """
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character shows "?" in its place
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            with contextlib.suppress(OSError):  # a stream that cannot seek, after which it stays as it is
+                stream.reconfigure(errors="replace")
     try:
         with exit_on_input_error():
             yield

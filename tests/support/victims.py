@@ -16,6 +16,7 @@ import torch
 from matplotlib.figure import Figure
 
 import deep.collect.__main__
+import deep.collect.workers
 import deep.evaluate.__main__
 import deep.train
 from deep.cli.words import last_of_each
@@ -121,7 +122,7 @@ class _Here(Executor):
     """Runs what is submitted at once, in this process: one process to kill, and none to start."""
 
     def __init__(self, workers: int, context: Any, initialise: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-        deep.collect.__main__._shared.update(zip(("progress", "stop"), arguments, strict=True))
+        deep.collect.workers._shared.update(zip(("progress", "stop"), arguments, strict=True))
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         done: Future[Any] = Future()
@@ -131,7 +132,7 @@ class _Here(Executor):
 
 def collect(words: Sequence[str]) -> None:
     """`python -m deep.collect` in one process, with a figure that takes no time."""
-    deep.collect.__main__.ProcessPoolExecutor = _Here  # pyright: ignore[reportAttributeAccessIssue]
+    deep.collect.workers.ProcessPoolExecutor = _Here  # pyright: ignore[reportAttributeAccessIssue]
     Figure.savefig = lambda self, file, **options: file.write(b"figure")  # pyright: ignore
     sys.argv = ["deep.collect", *words]
     deep.collect.__main__.main()

@@ -113,7 +113,7 @@ def direction(experiment: Experiment, gate: float, monkeypatch) -> tuple[Tensor,
     method.gate.cost.fill_(gate)
     monkeypatch.setattr(method.gate, "upper_confidence", lambda *_: None)
     seen = []
-    monkeypatch.setattr(method.actor, "descend", lambda gradient, *_: seen.append(-gradient[0]))
+    monkeypatch.setattr(method.actor, "adam_step", lambda gradient, *_: seen.append(-gradient[0]))
     theta = method.actor.theta.detach()[0].clone()
     middle = (torch.arange(STATES, dtype=torch.float64) + 0.5) / STATES
     rows = middle.repeat_interleave(len(SIGNS)).unsqueeze(0)
