@@ -88,7 +88,7 @@ def test_adaptation_starts_from_the_clone_and_its_critics(build, condition):
         with torch.no_grad():
             parameters.theta.add_(noise)
             parameters.ema.sub_(noise)
-    method.phases()[-1].begin()
+    method.phases()[-1].on_start()
     rows = [0, 0, 1, 1] if condition == "none" else [0, 1, 2, 3]
     for ours, pretrained in ((method.actor, method.clone), (method.costs[0].q, method.clone_costs[0].q)):
         assert torch.equal(ours.theta, pretrained.theta[rows])

@@ -126,13 +126,13 @@ def test_short_roll_outs_start_where_the_best_trajectories_were(build):
 
 
 @pytest.mark.parametrize(("members", "training", "held_out"), [(5, [0, 1], [2, 3, 4]), (2, [0], [1]), (1, [0], [0])])
-def test_one_half_steers_and_the_other_judges(build, members, steering, judging):
+def test_one_half_trains_and_the_other_is_held_out(build, members, training, held_out):
     problem = build("--seeds", "1", "--cost-limits", "4").problem
     ensemble = DynamicsEnsemble(DynamicsConfig(members=members, hidden=(8,)), problem)
     numbers = torch.arange(1.0, members + 1).unsqueeze(0)
     outcomes = Outcomes(numbers, 10 * numbers, 100 * numbers, numbers / 10, numbers)
     estimates = (ensemble.read(outcomes, "training"), ensemble.read(outcomes, "held_out"))
-    for estimate, chosen in zip(estimates, (steering, judging), strict=True):
+    for estimate, chosen in zip(estimates, (training, held_out), strict=True):
         values = numbers[0, chosen]
         assert estimate.cost.item() == pytest.approx(values.mean().item())
         assert estimate.cost_std.item() == pytest.approx(values.std(correction=0).item())

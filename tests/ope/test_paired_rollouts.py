@@ -142,7 +142,7 @@ def test_pairs_are_asked_wherever_the_data_say_what_the_clone_costs(build):
 @pytest.mark.parametrize(
     "words",
     [
-        ("--gate.estimator", "whole"),
+        ("--gate.estimator", "episode"),
         ("--clone.trajectories", "all"),
         ("--clone.trajectories", "safe"),
         ("--gate.kind", "ucb", "--gate.select", "last"),
