@@ -75,22 +75,24 @@ def _run(
         phase.on_start()
     saved = time.monotonic()
     bar = tqdm(total=phase.steps, initial=first, desc=f"{phase.name:>14}", unit="step", file=sys.stdout, mininterval=2)
-    for step in range(first, phase.steps, BLOCK):
-        count = min(BLOCK, phase.steps - step)
-        draws = draw_block(phase.draws, phase.seeds, phase.name, step // BLOCK, count, device)
-        hooks = {key: value for hook in phase.hooks if step % hook.every == 0 for key, value in hook.call(step).items()}
-        _check({name: value.unsqueeze(0) for name, value in hooks.items()}, phase, step, folder)
-        steps = torch.arange(step, step + count, device=device, dtype=torch.get_default_dtype())
-        metrics = {name: values.cpu() for name, values in block(steps, draws).items()}
-        _check(metrics, phase, step, folder)
-        means = {name: sum(values.unbind(), torch.zeros(())) / count for name, values in metrics.items()} | hooks
-        record = {name: [float(x) for x in value.tolist()] for name, value in means.items()}
-        folder.append_metrics({"phase": phase.name, "step": step + count, **record})
-        bar.update(count)
-        if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-            _save(tensors, phase, step + count, folder)
-            saved = time.monotonic()
-    bar.close()
+    with bar:  # closed before an error is printed
+        for step in range(first, phase.steps, BLOCK):
+            count = min(BLOCK, phase.steps - step)
+            draws = draw_block(phase.draws, phase.seeds, phase.name, step // BLOCK, count, device)
+            hooks = {
+                key: value for hook in phase.hooks if step % hook.every == 0 for key, value in hook.call(step).items()
+            }
+            _check({name: value.unsqueeze(0) for name, value in hooks.items()}, phase, step, folder)
+            steps = torch.arange(step, step + count, device=device, dtype=torch.get_default_dtype())
+            metrics = {name: values.cpu() for name, values in block(steps, draws).items()}
+            _check(metrics, phase, step, folder)
+            means = {name: sum(values.unbind(), torch.zeros(())) / count for name, values in metrics.items()} | hooks
+            record = {name: [float(x) for x in value.tolist()] for name, value in means.items()}
+            folder.append_metrics({"phase": phase.name, "step": step + count, **record})
+            bar.update(count)
+            if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                _save(tensors, phase, step + count, folder)
+                saved = time.monotonic()
 
 
 def _save(tensors: Mapping[str, Tensor], phase: Phase, step: int, folder: RunFolder) -> None:

@@ -18,6 +18,7 @@ from deep.benchmark import latency
 from deep.benchmark.jobs import Grid, Job, expand, job_from
 from deep.benchmark.presets import SCALES, STUDIES
 from deep.benchmark.running import Running
+from deep.cli.words import last_of_each
 from theory.support.errors import InputError
 
 TINY = [
@@ -123,7 +124,7 @@ def test_a_killed_benchmark_resumes_to_the_same_table(serial, dataset_file, tmp_
     assert "2 jobs, 2 finished before, 0 to run" in capsys.readouterr().out
     for more, sentence in (([], "already holds a benchmark"), (["--resume", "--episodes", "2"], "has other jobs")):
         with pytest.raises(SystemExit) as caught:
-            benchmark.main([*words(out, dataset_file), *more])
+            benchmark.main(last_of_each([*words(out, dataset_file), *more]))
         assert caught.value.code == 2
         assert sentence in capsys.readouterr().err
 

@@ -83,6 +83,8 @@ def _live(work: Callable[..., Any], arguments: Sequence[Any], folder: str, fate:
     torch.set_num_threads(1)
     for stream in (1, 2):
         os.dup2(writer.fileno(), stream)
+    # The server's own streams were made for other files, and remember whether those could seek.
+    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     writer.close()
     trainer.SECONDS_BETWEEN_CHECKPOINTS = 0.0
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.signals import heed_interrupts
-from theory.support.errors import InputError
-from verification.command import INTERRUPTED, ends_cleanly
+from theory.support.errors import INTERRUPTED, InputError
+from verification.command import ends_cleanly
 from verification.search import __main__ as search
 
 ROOT = Path(__file__).parents[2]
