@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, get_args
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.support.errors import InputError
+from theory.support.errors import InputError, exit_on_interrupt
 
 if TYPE_CHECKING:
     import gymnasium
@@ -253,10 +252,8 @@ def main(arguments: list[str] | None = None, prog: str = "python -m deep.tasks")
     )
     parser.add_argument("--help-all", action="help", help="the same as --help")
     parser.parse_args(arguments)
-    try:
+    with exit_on_interrupt(lambda: "nothing was to be saved"):
         _list()
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def _list() -> None:

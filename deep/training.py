@@ -108,10 +108,10 @@ def report(experiment: Experiment, folder: RunFolder, config: Mapping[str, Any],
     scores = {first: results} | {
         choice: evaluate(experiment, episodes, experiment.policy(choice))[1] for choice in others
     }
-    text = conclusion(experiment, scores, folder.path)
+    text = conclusion(experiment, scores)
     summary = summary_of(experiment, config, scores, folder.record_elapsed()) | {"screen": text.splitlines()}
     folder.write_json("summary.json", summary)
-    print(text, flush=True)
+    print(text, f"summary, metrics, checkpoint and plots: {folder.path}", sep="\n", flush=True)
     figures = {
         "results.png": lambda path: plots.results(experiment, played, results, path),
         "training.png": lambda path: plots.training(folder.read_metrics(), experiment.problem.replicas, path),
@@ -139,8 +139,8 @@ def _assumed(experiment: Experiment) -> list[str]:
     return ["custom data set, read with these assumptions (each option changes one):", *lines]
 
 
-def conclusion(experiment: Experiment, scores: dict[str, list[dict[str, Any]]], path: Path) -> str:
-    """The tables and what they mean."""
+def conclusion(experiment: Experiment, scores: dict[str, list[dict[str, Any]]]) -> str:
+    """The tables and what they mean: nothing of it depends on where the run's folder is."""
     first, *others = scores
     lines = [table(scores[first]), ""]
     for choice in others:
@@ -154,5 +154,4 @@ def conclusion(experiment: Experiment, scores: dict[str, list[dict[str, Any]]], 
     lines += remarks(experiment)
     if experiment.data.source != "dsrl" and experiment.task.family != "custom":
         lines.append("The data are not DSRL's own: these scores are not comparable with published ones.")
-    lines.append(f"summary, metrics, checkpoint and plots: {path}")
     return "\n".join(["", *lines])

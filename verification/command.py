@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from theory.support.errors import InputError, exit_on_input_error
-
-INTERRUPTED = 130
+from theory.support.errors import InputError, exit_on_input_error, exit_on_interrupt
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,11 +28,8 @@ def ends_cleanly(saved: str = "nothing was written") -> Iterator[None]:
     `saved` says what an interrupted command leaves behind.
     """
     try:
-        with exit_on_input_error():
+        with exit_on_interrupt(lambda: f"{saved}."), exit_on_input_error():
             yield
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        print(f"interrupted: {saved}.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,10 +9,7 @@ from typing import Any, TypeVar
 
 from deep.cli.source import options_of
 from deep.cli.words import checked
-from theory.support.errors import InputError, exit_on_input_error
-
-INTERRUPTED = 130
-"""The exit code after Ctrl-C: 128 + SIGINT."""
+from theory.support.errors import InputError, exit_on_input_error, exit_on_interrupt
 
 Kind = TypeVar("Kind")
 
@@ -27,14 +24,11 @@ def command(saved: Callable[[], str]) -> Iterator[None]:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        with exit_on_input_error():
+        with exit_on_interrupt(saved), exit_on_input_error():
             yield
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (the interpreter flushes it when it exits)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print(f"\ninterrupted: {saved()}", file=sys.stderr, flush=True)
-        sys.exit(INTERRUPTED)
 
 
 def read(kind: type[Kind], module: str, arguments: Sequence[str] | None, prog: str, **more: Any) -> Kind:

@@ -18,17 +18,13 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import multiprocessing as mp
 import os
 import shlex
 import shutil
-import signal
 import sys
-import threading
-from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import tyro
@@ -62,63 +58,6 @@ class Arguments:
     """Replace an existing file, or start a stopped collection anew."""
     workers: int = 0
     """Runs at a time; 0: one per core. The data do not depend on it."""
-
-
-def collect(settings: Settings, folder: Path, workers: int) -> OfflineDataset:
-    """All runs, in worker processes, with a progress bar; then the data set."""
-    from tqdm import tqdm
-
-    from deep.collect.pipeline import Plan, assemble, finished
-
-    context = mp.get_context("spawn")
-    progress, stop = context.Value("q", 0), context.Event()
-    numbers = [number for number in range(settings.runs) if not finished(folder, number).exists()]
-    total = sum(Plan(settings, number).total for number in numbers)
-    with ProcessPoolExecutor(workers, context, _initialise, (progress, stop)) as pool:
-        pending = {pool.submit(_work, settings, number, folder) for number in numbers}
-        try:
-            with tqdm(total=total, unit="step", unit_scale=True, desc=settings.task) as bar:
-                while pending:
-                    done, pending = wait(pending, timeout=0.5)
-                    for future in done:
-                        future.result()
-                    bar.update(progress.value - bar.n)
-        except BaseException:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
-    return assemble(settings, folder)
-
-
-_shared: dict[str, Any] = {}  # what a worker process shares with its parent
-
-
-def _initialise(progress: Any, stop: Any) -> None:
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sets `stop`
-    torch.set_num_threads(1)
-    _shared.update(progress=progress, stop=stop)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End a worker whose parent was killed and can no longer set `stop`."""
-    if parent := mp.parent_process():
-        parent.join()
-        os._exit(1)
-
-
-def _work(settings: Settings, number: int, folder: Path) -> None:
-    from deep.collect.pipeline import run
-
-    def advance(steps: int) -> None:
-        if _shared["stop"].is_set():
-            sys.exit("stopped")
-        with _shared["progress"].get_lock():
-            _shared["progress"].value += steps
-
-    run(settings, number, folder, advance)
 
 
 def plot(dataset: OfflineDataset, path: Path) -> None:
@@ -276,6 +215,8 @@ def run(arguments: Arguments, folders: list[Path]) -> None:
         return
     settings, folder, lock = prepare(arguments)
     folders.append(folder)
+    from deep.collect.workers import collect
+
     dataset = collect(settings, folder, arguments.workers or len(os.sched_getaffinity(0)))
     from deep.data.load import save, save_packed
 

@@ -6,7 +6,7 @@ A value is bootstrapped at that state, so it has to be the one that the simulato
 - next_observations are there, and hold a stand-in after a timeout (`drop_unknown_successors`): the first observation of
   the next trajectory, zeros, one and the same vector, or the step's own observation again. A stand-in is taken for one
   where it appears, bit by bit, in at least half of the trajectories that timed out, and differs from what else could
-  explain it (a state that does not move).
+  explain it: a state that does not move, or observations that recur inside trajectories too, as on finite tasks.
 
 Rule: the last step of these trajectories is left out, with its reward and cost, and the step before becomes the last.
 Where only such steps have costs, the data are rejected. Every other step keeps what it has.
@@ -28,7 +28,7 @@ from deep.data.formats.hdf5 import raise_input_error
 SHARE = 0.5
 """The share of the timed-out trajectories in which a stand-in has to appear."""
 REPEATS = 0.01
-"""A step's own observation is a stand-in only where fewer than this share of the other steps repeat theirs."""
+"""A value is a stand-in only where fewer than this share of the other steps lead to such a value."""
 
 
 def with_successors(fields: dict[str, Any], name: str) -> dict[str, Any]:
@@ -84,8 +84,15 @@ def stand_ins(data: OfflineDataset) -> dict[str, Bool[np.ndarray, " n"]]:
     same = (following == following[0]).all(axis=1) & moved
     inside = np.ones(len(data), dtype=bool)
     inside[data.ends] = False
-    repeats = (data.next_observations[inside] == data.observations[inside]).all(axis=1)
-    still = repeats.mean() < REPEATS if repeats.size else False
+    between = data.next_observations[inside]
+
+    def rare(recurs: Bool[np.ndarray, " between"]) -> bool:
+        return bool(recurs.mean() < REPEATS) if len(recurs) else True
+
+    still = len(between) > 0 and rare((between == data.observations[inside]).all(axis=1))
+    first &= rare(_among(between, data.observations[data.starts]))
+    zero &= rare((between == 0).all(axis=1))
+    same &= rare((between == following[0]).all(axis=1))
     # With one number for an observation, or one trajectory, equality can be chance.
     few = 1 if data.observations.shape[1] > 1 else 2
     candidates = {
@@ -99,6 +106,13 @@ def stand_ins(data: OfflineDataset) -> dict[str, Bool[np.ndarray, " n"]]:
         for kind, (where, least, of) in candidates.items()
         if where.sum() >= max(least, SHARE * of)
     }
+
+
+def _among(rows: np.ndarray, values: np.ndarray) -> Bool[np.ndarray, " rows"]:
+    """Which rows are, bit by bit, one of these values."""
+    rows, values = (np.ascontiguousarray(x) + 0.0 for x in (rows, values))  # -0 is 0
+    kind = np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))
+    return np.isin(rows.view(kind).ravel(), values.view(kind).ravel())
 
 
 def _without(

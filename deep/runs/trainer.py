@@ -75,23 +75,24 @@ def _run(
         phase.on_start()
     saved = time.monotonic()
     bar = tqdm(total=phase.steps, initial=first, desc=f"{phase.name:>14}", unit="step", file=sys.stdout, mininterval=2)
-    for step in range(first, phase.steps, BLOCK):
-        count = min(BLOCK, phase.steps - step)
-        draws = draw_block(phase.draws, phase.seeds, phase.name, step // BLOCK, count, device)
-        hooks = {key: value for hook in phase.hooks if step % hook.every == 0 for key, value in hook.call(step).items()}
-        _check({name: value.unsqueeze(0) for name, value in hooks.items()}, phase, step, folder)
-        steps = torch.arange(step, step + count, device=device, dtype=torch.get_default_dtype())
-        metrics = {name: values.cpu() for name, values in block(steps, draws).items()}
-        _check(metrics, phase, step, folder)
-        means = {name: sum(values.unbind(), torch.zeros(())) / count for name, values in metrics.items()} | hooks
-        record = {name: [float(x) for x in value.tolist()] for name, value in means.items()}
-        folder.append_metrics({"phase": phase.name, "step": step + count, **record})
-        bar.update(count)
-        # The checkpoint of the last step is written after `on_end`.
-        if step + count < phase.steps and time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-            _save(tensors, phase, step + count, folder)
-            saved = time.monotonic()
-    bar.close()
+    with bar:  # closed before an error is printed
+        for step in range(first, phase.steps, BLOCK):
+            count = min(BLOCK, phase.steps - step)
+            draws = draw_block(phase.draws, phase.seeds, phase.name, step // BLOCK, count, device)
+            due = [hook for hook in phase.hooks if step % hook.every == 0]
+            hooks = {key: value for hook in due for key, value in hook.call(step).items()}
+            _check({name: value.unsqueeze(0) for name, value in hooks.items()}, phase, step, folder)
+            steps = torch.arange(step, step + count, device=device, dtype=torch.get_default_dtype())
+            metrics = {name: values.cpu() for name, values in block(steps, draws).items()}
+            _check(metrics, phase, step, folder)
+            means = {name: sum(values.unbind(), torch.zeros(())) / count for name, values in metrics.items()} | hooks
+            record = {name: [float(x) for x in value.tolist()] for name, value in means.items()}
+            folder.append_metrics({"phase": phase.name, "step": step + count, **record})
+            bar.update(count)
+            # The checkpoint of the last step is written after `on_end`.
+            if step + count < phase.steps and time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                _save(tensors, phase, step + count, folder)
+                saved = time.monotonic()
     if first < phase.steps:
         phase.on_end()
 
@@ -99,7 +100,7 @@ def _run(
 def _save(tensors: Mapping[str, Tensor], phase: Phase, step: int, folder: RunFolder) -> None:
     """Write the checkpoint, unless a tensor has stopped being finite: the one before must stay good."""
     for name, tensor in tensors.items():
-        good = tensor < math.inf  # -inf is allowed: it is the merit of a choice not yet made
+        good = tensor < math.inf  # -inf is allowed: it is the score of a selection not yet made
         if not good.all():
             _refuse(name, good.flatten(1).all(1) if good.dim() > 1 else good, phase, step, folder)
     folder.save(tensors, phase.name, step)

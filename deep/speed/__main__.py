@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m deep.spe
     with command(lambda: "nothing is saved; the same command measures again"):
         if "--gpu-check" in words:
             words.remove("--gpu-check")
-            gpu_check.main(words)
+            gpu_check.check_gpu(words)
         else:
             run(read(Speed, __name__, words, prog))
 

@@ -259,7 +259,7 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def main(arguments: Sequence[str]) -> dict[str, Any]:
+def check_gpu(arguments: Sequence[str]) -> dict[str, Any]:
     """The command; returns what gpu_check.json holds."""
     parser = argparse.ArgumentParser(
         prog="python -m deep.speed --gpu-check",

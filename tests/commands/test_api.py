@@ -145,7 +145,7 @@ def test_evaluation_of_one_policy_is_its_row_of_the_run(result: TrainingResult):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"algorithm": "bc_bets"}, "algorithm 'bc_bets': accepted are drcorl"),
+        ({"algorithm": "bc_bets"}, "algorithm 'bc_bets': accepted are bc_all"),
         ({"preset": "fast"}, "preset 'fast': accepted are quick, paper"),
         ({"step": 3}, "unknown setting 'step': accepted are .*steps"),
         ({"dynamics.stepz": 3}, "unknown setting 'stepz'"),

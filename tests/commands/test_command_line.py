@@ -14,6 +14,7 @@ from deep.cli.run_folder import check_folder
 from deep.cli.source import config_class, options_of
 from deep.cli.words import last_of_each
 from deep.methods.registry import METHODS
+from tests.support.signals import heed_interrupts
 from theory.support.errors import InputError
 
 
@@ -116,6 +117,7 @@ def test_ctrl_c_in_training_says_what_is_saved_and_how_to_go_on(dataset_file, tm
     process = subprocess.Popen(
         [sys.executable, "-m", "deep.train", *words],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     metrics = out / "metrics.jsonl"

@@ -12,7 +12,7 @@ from theory.support.errors import InputError
 
 @pytest.mark.exhaustive
 def test_a_dry_check_writes_every_row_it_prints(tmp_path, capsys):
-    found = gpu_check.main(["--dry", "--device", "cpu", "--out", str(tmp_path / "a"), "--parts", "graphs", "run"])
+    found = gpu_check.check_gpu(["--dry", "--device", "cpu", "--out", str(tmp_path / "a"), "--parts", "graphs", "run"])
     assert (
         json.loads((tmp_path / "a" / "gpu_check.json").read_text()).keys()
         == found.keys()
@@ -30,7 +30,7 @@ def test_a_dry_check_writes_every_row_it_prints(tmp_path, capsys):
     assert (tmp_path / "a" / "run" / "checkpoint.safetensors").exists()
     assert "same bits" in capsys.readouterr().out
     with pytest.raises(InputError, match="holds a check already"):
-        gpu_check.main(["--dry", "--device", "cpu", "--out", str(tmp_path / "a")])
+        gpu_check.check_gpu(["--dry", "--device", "cpu", "--out", str(tmp_path / "a")])
 
 
 def test_a_graph_that_computes_something_else_is_noticed(tmp_path, monkeypatch):
@@ -41,14 +41,14 @@ def test_a_graph_that_computes_something_else_is_noticed(tmp_path, monkeypatch):
         return lambda steps, draws: block(steps, {name: value.flip(0) for name, value in draws.items()})
 
     monkeypatch.setattr(gpu_check, "METHODS", {"bc_all": gpu_check.METHODS["bc_all"]})
-    found = gpu_check.main(["--dry", "--device", "cpu", "--out", str(tmp_path / "a"), "--parts", "graphs"])
+    found = gpu_check.check_gpu(["--dry", "--device", "cpu", "--out", str(tmp_path / "a"), "--parts", "graphs"])
     assert [row[""] for row in found["graphs"]] == ["same bits"]
     monkeypatch.setattr(gpu_check, "_graphed", other)
-    found = gpu_check.main(["--dry", "--device", "cpu", "--out", str(tmp_path / "b"), "--parts", "graphs"])
+    found = gpu_check.check_gpu(["--dry", "--device", "cpu", "--out", str(tmp_path / "b"), "--parts", "graphs"])
     assert [row[""] for row in found["graphs"]] == ["DIFFERENT"]
 
 
 def test_without_a_gpu_it_is_refused_in_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="torch finds no CUDA device"):
-        gpu_check.main(["--out", str(tmp_path / "c")])
+        gpu_check.check_gpu(["--out", str(tmp_path / "c")])

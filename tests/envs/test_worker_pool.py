@@ -122,9 +122,9 @@ def test_a_killed_worker_is_told_of_and_started_again_by_a_reset():
 def test_workers_end_with_a_parent_that_is_killed():
     program = """
 import time
-from deep.envs.worker_pool import Pool
+from deep.envs.worker_pool import WorkerPool
 from deep.tasks import TASKS
-envs = Pool(TASKS["BallRun"], 1, 1)
+envs = WorkerPool(TASKS["BallRun"], 1, 1)
 print(*(worker.process.pid for worker in envs._workers), flush=True)
 time.sleep(600)
 """

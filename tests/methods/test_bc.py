@@ -61,7 +61,7 @@ def test_cloning_reproduces_the_data(build):
 def test_a_limit_that_no_trajectory_keeps_is_refused(build, dataset, tmp_path):
     dear = dataclasses.replace(dataset, costs=np.ones_like(dataset.costs))
     save(tmp_path / "dear.hdf5", dear)
-    with pytest.raises(InputError, match="no trajectory keeps the cost limit 4: the least cost in the data is 20"):
+    with pytest.raises(InputError, match="no trajectory satisfies the cost limit 4: the least cost in the data is 20"):
         build("--algorithm", "bc_safe", "--cost-limits", "4", "--dataset", str(tmp_path / "dear.hdf5"))
 
 

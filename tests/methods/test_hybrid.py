@@ -60,7 +60,7 @@ def test_simulator_transitions_are_stored_as_observed(build):
     lengths = []
     for replica in range(2):
         stored = [tensor[replica, : replay.written[replica]] for name, tensor in sorted(replay.tensors().items())[:-1]]
-        actions, costs, next_value, not_terminal, observations, rewards = stored
+        actions, costs, next_observations, not_terminal, observations, rewards = stored
         rows = []
         for episode in range(2):
             env = make(experiment.task)
@@ -76,7 +76,7 @@ def test_simulator_transitions_are_stored_as_observed(build):
                 rows.append([*before, *action, scaled, info["cost"], *after, not terminated])
                 done = terminated or truncated
         found = torch.cat(
-            [observations, actions, rewards[:, None], costs[:, None], next_value, not_terminal[:, None]], 1
+            [observations, actions, rewards[:, None], costs[:, None], next_observations, not_terminal[:, None]], 1
         )
         expected = torch.tensor(rows)
         assert found.shape == expected.shape

@@ -241,7 +241,7 @@ def test_a_split_of_the_batch_changes_no_bit_of_the_noise(build, monkeypatch, ch
     observations = method.problem.replay.observations[:7].expand(2, -1, -1)
     policy = method.policies()[choice]
     whole, state = act_in_parts(policy, policy.start(7), observations)
-    inner, sizes, noise = getattr(method, "best" if choice == "best-of-n" else "sample"), [], []
+    inner, sizes, noise = policy.choose, [], []
     count = 3 if choice == "best-of-n" else 1
 
     def seen(states, z):
@@ -249,7 +249,7 @@ def test_a_split_of_the_batch_changes_no_bit_of_the_noise(build, monkeypatch, ch
         noise.append(z)
         return inner(states, z)
 
-    monkeypatch.setattr(method, "best" if choice == "best-of-n" else "sample", seen)
+    monkeypatch.setattr(policy, "choose", seen)
     policy.act(policy.start(7), observations)
     monkeypatch.setattr(SafeDQLPolicy, "max_batch", 3)
     parts, state_of_parts = act_in_parts(policy, policy.start(7), observations)

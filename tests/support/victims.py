@@ -16,6 +16,7 @@ import torch
 from matplotlib.figure import Figure
 
 import deep.collect.__main__
+import deep.collect.workers
 import deep.evaluate.__main__
 import deep.train
 from deep.cli.words import last_of_each
@@ -82,6 +83,8 @@ def _live(work: Callable[..., Any], arguments: Sequence[Any], folder: str, fate:
     torch.set_num_threads(1)
     for stream in (1, 2):
         os.dup2(writer.fileno(), stream)
+    # The server's own streams were made for other files, and remember whether those could seek.
+    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     writer.close()
     trainer.SECONDS_BETWEEN_CHECKPOINTS = 0.0
 
@@ -121,7 +124,7 @@ class _Here(Executor):
     """Runs what is submitted at once, in this process: one process to kill, and none to start."""
 
     def __init__(self, workers: int, context: Any, initialise: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-        deep.collect.__main__._shared.update(zip(("progress", "stop"), arguments, strict=True))
+        deep.collect.workers._shared.update(zip(("progress", "stop"), arguments, strict=True))
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         done: Future[Any] = Future()
@@ -131,7 +134,7 @@ class _Here(Executor):
 
 def collect(words: Sequence[str]) -> None:
     """`python -m deep.collect` in one process, with a figure that takes no time."""
-    deep.collect.__main__.ProcessPoolExecutor = _Here  # pyright: ignore[reportAttributeAccessIssue]
+    deep.collect.workers.ProcessPoolExecutor = _Here  # pyright: ignore[reportAttributeAccessIssue]
     Figure.savefig = lambda self, file, **options: file.write(b"figure")  # pyright: ignore
     sys.argv = ["deep.collect", *words]
     deep.collect.__main__.main()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.signals import heed_interrupts
+
 ROOT = Path(__file__).parents[2]
 LONG = """--grid.instances dirichlet:2:2 --grid.large-instances --grid.gammas 0.3 --grid.tightness 0.4
 --grid.data --grid.penalties 1.0 --grid.biases 0.0 --grid.seeds 1 --grid.steps""".split()
@@ -30,7 +32,13 @@ def interrupted(module: str, *options: str, cwd: Path, ready) -> tuple[int, str]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     with (cwd / "stdout").open("w") as out, (cwd / "stderr").open("w") as errors:
         process = subprocess.Popen(
-            command(module, *options), stdout=out, stderr=errors, cwd=cwd, env=env, start_new_session=True
+            command(module, *options),
+            stdout=out,
+            stderr=errors,
+            cwd=cwd,
+            env=env,
+            start_new_session=True,
+            preexec_fn=heed_interrupts,
         )
         deadline = time.monotonic() + 240
         while not ready() and time.monotonic() < deadline and process.poll() is None:

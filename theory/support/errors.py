@@ -17,13 +17,17 @@ def check_seeds(seeds: Iterable[object]) -> None:
             raise InputError(f"seeds must be non-negative integers, not {seed!r}.")
 
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C: 128 + SIGINT, the shell's convention."""
+
+
 @contextmanager
 def exit_on_input_error() -> Iterator[None]:
     """Wrap a command: print an `InputError`'s sentence to stderr and exit with code 2."""
     try:
         yield
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _last_line(f"error: {error}")
         sys.exit(2)
 
 
@@ -31,10 +35,16 @@ def exit_on_input_error() -> Iterator[None]:
 def exit_on_interrupt(state: Callable[[], str]) -> Iterator[None]:
     """Wrap a command: on Ctrl-C print "interrupted: " and what `state` returns to stderr, and exit with code 130.
 
-    `state` says what is saved and how to go on. 130 is 128 + SIGINT, the shell's convention.
+    `state` says what is saved and how to go on.
     """
     try:
         yield
     except KeyboardInterrupt:
-        print(f"interrupted: {state()}", file=sys.stderr)
-        sys.exit(130)
+        _last_line(f"interrupted: {state()}")
+        sys.exit(INTERRUPTED)
+
+
+def _last_line(text: str) -> None:
+    """Print to stderr, after all that was printed to stdout before."""
+    sys.stdout.flush()
+    print(text, file=sys.stderr, flush=True)

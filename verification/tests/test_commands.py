@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from theory.support.errors import InputError
-from verification.command import INTERRUPTED, ends_cleanly
+from tests.support.signals import heed_interrupts
+from theory.support.errors import INTERRUPTED, InputError
+from verification.command import ends_cleanly
 from verification.search import __main__ as search
 
 ROOT = Path(__file__).parents[2]
@@ -61,11 +62,16 @@ def test_a_wrong_argument_is_one_sentence_and_2(command: str) -> None:
     assert "--no-such-option" in done.stderr
 
 
+def started(words: list[str]) -> "subprocess.Popen[str]":
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed_interrupts)
+
+
 def test_an_interrupted_command_is_one_line_and_130() -> None:
     """The signal comes once the judge prints its first verdict."""
     words = [sys.executable, "-u", "-m", "verification.ledger"]
     before = times()
-    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = started(words)
     assert process.stdout
     assert process.stdout.readline()
     process.send_signal(signal.SIGINT)
@@ -78,8 +84,8 @@ def test_an_interrupted_command_is_one_line_and_130() -> None:
 def test_the_checker_stands_alone_and_is_interrupted_alike(tmp_path: Path) -> None:
     slow = tmp_path / "slow.json"
     os.mkfifo(slow)  # it waits for a writer
-    words = [sys.executable, "-m", "verification.check", slow]
-    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    words = [sys.executable, "-m", "verification.check", str(slow)]
+    process = started(words)
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=30)

@@ -128,8 +128,11 @@ class PolicyEvaluation:
         return metrics
 
     def finish(self) -> None:
-        """Evaluate the policy after the last step for the selection. The gate has no further use of it, so no simulator
-        episode is played; and a record needs no copy: these parameters are the checkpoint's `policy.ema`."""
+        """Evaluate the policy after the last step in the learned dynamics, for the selection and for the gate's last cost.
+
+        No update follows that could use simulator episodes, so none are played. A record needs no copy: these parameters
+        are the checkpoint's `policy.ema`.
+        """
         if self.uses_dynamics:
             self.evaluate_in_dynamics(self.steps)
 
