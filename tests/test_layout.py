@@ -45,8 +45,6 @@ MAY_IMPORT_TRAIN = ("deep", "deep.api", "deep.benchmark", "deep.speed")
 WITH_CODE = {"deep", "deep.data.formats", "deep.speed", "theory", "theory.optimum"}
 """Packages whose `__init__.py` may hold code: interfaces, the list of formats, a setting that torch reads at import."""
 
-until_merged = pytest.mark.xfail(strict=True, reason="the rooms are being rewritten one by one")
-
 
 class Import(NamedTuple):
     """One module imports another, `line` of its file."""
@@ -312,7 +310,6 @@ def tracked(*folders: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@until_merged
 def test_no_private_words():
     assert private_words(ROOT, tracked("deep", "verification")) == []
 

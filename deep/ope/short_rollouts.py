@@ -45,7 +45,7 @@ class ShortRollouts:
         problem = ensemble.problem
         chosen = Selection("best").per_replica(problem.data, problem.replica_limits)
         picks = [
-            generator(replica.seed, "short roll-outs").choice(rows_of(problem.data, trajectories), config.states)
+            generator(replica.seed, "short rollouts").choice(rows_of(problem.data, trajectories), config.states)
             for replica, trajectories in zip(problem.replicas, chosen, strict=True)
         ]
         self.starts = problem.replay.observations[torch.from_numpy(np.stack(picks)).to(problem.device)]

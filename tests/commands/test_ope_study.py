@@ -118,9 +118,9 @@ def test_another_seeds_models_judge_a_policy_as_if_it_were_theirs(runs):
     paired = {"paired, training", "paired, held_out"}
     assert {"training", "held_out", "another seed's", "25 steps", "100 steps", *CLOSED, *paired} == found.keys()
     clone = estimators(run.act(run.stored["clone.ema"]))
-    for half in paired:  # the run's own word on its clone, filled in
+    for half in paired:  # the run's own prediction for its clone, filled in
         assert estimators.paired is not None
-        torch.testing.assert_close(clone[half].cost, estimators.paired.known.costs)
+        torch.testing.assert_close(clone[half].cost, estimators.paired.cloned.costs)
     assert all(map(torch.equal, found["fitted_q, 1 - 1/L"], second_look))
     swapped = dynamics.estimate(always(0.3, -0.4, 0.1, -0.2))
     for ours, theirs in zip(found["another seed's"], swapped, strict=True):

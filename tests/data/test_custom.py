@@ -114,17 +114,18 @@ def test_a_doubtful_estimate_gives_no_verdict(recorded, tmp_path, monkeypatch):
     for doubt in ("short", "contradicted"):
         assert " unclear " in table([sure | {"offline_doubt": doubt}])
     experiment, _ = finished(tmp_path / "run")
-    estimator = experiment.method.estimator
+    method: Any = experiment.method
+    estimator = method.estimator
     outcome = estimator.estimate(experiment.policy())
     for trusted in (True, False):
         for length, doubt in ((26.9, "short"), (27.1, None)):
             predicted = outcome._replace(length=torch.full_like(outcome.length, length))
             monkeypatch.setattr(estimator, "estimate", lambda act, predicted=predicted: predicted)
-            experiment.method.selection.trusted.fill_(trusted)
+            method.selection.trusted.fill_(trusted)
             (found,) = offline_costs(experiment, experiment.policy())
             assert found["offline_doubt"] == (doubt if trusted else "contradicted")
-    experiment.method.selection.trusted.fill_(True)
-    monkeypatch.setattr(experiment.method.selection, "min_length", 0.8 * 30)
+    method.selection.trusted.fill_(True)
+    monkeypatch.setattr(method.selection, "min_length", 0.8 * 30)
     predicted = outcome._replace(length=torch.full_like(outcome.length, 26.9))
     monkeypatch.setattr(estimator, "estimate", lambda act: predicted)
     assert offline_costs(experiment, experiment.policy())[0]["offline_doubt"] is None

@@ -1,4 +1,4 @@
-"""A replica's result does not depend on the company it is trained in, in every phase of every method."""
+"""A replica's result does not depend on the replicas trained beside it, in every phase of every method."""
 
 import pytest
 import torch

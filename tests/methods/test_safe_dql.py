@@ -217,7 +217,7 @@ def test_acting_chooses_among_its_own_samples_and_can_be_repeated(build):
     assert torch.equal(first, policy.act(start, observations)[0]), "acting changes nothing but what it returns"
     assert torch.equal(second, policy.act(state, observations)[0])
     assert not torch.equal(first, second)
-    # Every chosen action is one of that observation's candidates, and none of them has a better merit.
+    # Every chosen action is one of that observation's candidates, and none of them has a better score.
     z = draw_block(method.objective_draws(30), method.problem.replica_seeds, "t", 0, 1, torch.device("cpu"))["z"][0]
     candidates = method.sample(observations.repeat_interleave(6, 1), z).unflatten(1, (5, 6))
     chosen = method.best(observations, z)
@@ -372,14 +372,14 @@ def run_phase(phase):
 
 @short_episodes()
 @pytest.mark.parametrize("options", [(), ("--twin", "min", "--dual-rate", "0.1", "--schedule", "cosine")])
-def test_one_update_does_not_depend_on_the_company(build, options):
+def test_one_update_does_not_depend_on_the_other_replicas(build, options):
     compare(build, (*TINY, "--dynamics.steps", "4", *options), 1, 1e-5)
 
 
 @pytest.mark.slow
 @short_episodes()
 @unchecked()
-def test_a_hundred_updates_do_not_depend_on_the_company(build):
+def test_a_hundred_updates_do_not_depend_on_the_other_replicas(build):
     phases = ("--dynamics.steps", "100", "--behaviour-steps", "100", "--improvement-steps", "100")
     torch.set_default_dtype(torch.float64)
     try:

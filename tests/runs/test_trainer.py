@@ -130,8 +130,8 @@ def test_a_parameter_that_is_not_finite_never_reaches_the_checkpoint(tmp_path, m
     assert torch.equal(kept["theta"], torch.ones(2, 3))
 
 
-def test_a_merit_not_yet_known_is_no_fault(tmp_path):
-    tensors = {"merit": torch.tensor([-torch.inf, 1.0])}
+def test_a_score_not_yet_computed_is_no_fault(tmp_path):
+    tensors = {"score": torch.tensor([-torch.inf, 1.0])}
     phase = Phase("p", 50, (0, 1), {}, lambda step, draws: {"m": torch.zeros(2)})
     trainer.train([phase], tensors, folder_in(tmp_path), torch.device("cpu"))
 

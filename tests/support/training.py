@@ -65,11 +65,11 @@ def run_phases(experiment, steps: int) -> None:
 
 
 def compare(build, options: tuple[str, ...], steps: int, tolerance: float) -> None:
-    company = build("--seeds", "3", "5", "--cost-limits", "4", "9", *options)
+    everyone = build("--seeds", "3", "5", "--cost-limits", "4", "9", *options)
     alone = build("--seeds", "5", "--cost-limits", "9", *options)
-    for experiment in (company, alone):
+    for experiment in (everyone, alone):
         run_phases(experiment, steps)
-    together, single = company.tensors(), alone.tensors()
+    together, single = everyone.tensors(), alone.tensors()
     rows = {1: slice(None), 2: slice(1, 2), 4: slice(3, 4)}  # of seeds, of replicas
     compared = 0
     for name, tensor in single.items():

@@ -128,10 +128,10 @@ class PolicyEvaluation:
         return metrics
 
     def finish(self) -> None:
-        """Evaluate the policy after the last step in the learned dynamics, for the selection and for the gate's last cost.
+        """Evaluate the policy after the last step in the learned dynamics, for selection and gate.
 
-        No update follows that could use simulator episodes, so none are played. A record needs no copy: these parameters
-        are the checkpoint's `policy.ema`.
+        No update follows that could use simulator episodes, so none are played. A record needs no copy: these are the
+        checkpoint's `policy.ema`.
         """
         if self.uses_dynamics:
             self.evaluate_in_dynamics(self.steps)
