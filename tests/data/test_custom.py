@@ -3,6 +3,7 @@ refusals."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
