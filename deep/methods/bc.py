@@ -14,8 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deep.core.method import Inference, Memoryless, Method
-from deep.core.method import Policy as ActingPolicy
+from deep.core.method import Inference, Memoryless, Method, Policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
@@ -25,7 +24,7 @@ from deep.methods.spec import MethodSpec
 from deep.nn.inference import mean_action
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
-from deep.nn.policies import Policy
+from deep.nn.policies import MLPPolicy
 from theory.support.errors import InputError
 
 
@@ -57,7 +56,7 @@ class BC(Method):
 
     def __init__(self, config: BCConfig, problem: Problem) -> None:
         self.config, self.problem = config, problem
-        self.policy = Policy(problem.observation_size, problem.action_size, "dirac", config.hidden)
+        self.policy = MLPPolicy(problem.observation_size, problem.action_size, "dirac", config.hidden)
         initial = initial_parameters(self.policy, problem.replica_seeds, "policy").to(problem.device)
         self.actor = Parameters(initial, Adam(config.learning_rate), ema=True)
         self.rows = config.clone.rows(problem.data, problem.replica_limits, problem.device)
@@ -83,7 +82,7 @@ class BC(Method):
         """The averaged policy's action."""
         return self.policy.distribution(self.actor.ema, observations)[0]
 
-    def policies(self) -> dict[str, ActingPolicy]:
+    def policies(self) -> dict[str, Policy]:
         return {"": Memoryless(self.act)}
 
     def exportable(self, replica: int) -> Inference:

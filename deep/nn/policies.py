@@ -16,7 +16,7 @@ PolicyClass = Literal["dirac", "gaussian", "constant"]
 
 
 @dataclass(frozen=True)
-class Policy:
+class MLPPolicy:
     """A deterministic (Dirac) policy, or a Gaussian with diagonal covariance: of the state, or constant.
 
     dirac: a = m(s);  gaussian: N(m(s), diag(sigma(s)^2));  constant: N(m(s), sigma^2 I) with sigma = `constant_std`.

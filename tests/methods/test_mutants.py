@@ -12,7 +12,7 @@ from deep.data.replay import Replay
 from deep.data.selection import consistent_best
 from deep.methods.drcorl.gate import StateSample
 from deep.nn.parameters import Adam, Parameters
-from deep.nn.policies import Policy
+from deep.nn.policies import MLPPolicy
 from deep.tasks import TASKS
 from tests.support.builders import two_gaits
 
@@ -94,7 +94,7 @@ def test_budgets_lie_between_a_trajectorys_own_cost_and_the_largest(build, monke
 
 
 def test_a_gaussian_policys_deviation_covers_its_range():
-    policy = Policy(1, 1, "gaussian", (), log_std_range=(-5.0, -1.0))
+    policy = MLPPolicy(1, 1, "gaussian", (), log_std_range=(-5.0, -1.0))
     theta = torch.zeros(1, sum(prod(shape) for shape in policy.shapes))  # weights, then the biases of mean and raw
     for raw, log_std in ((-50.0, -5.0), (0.0, -3.0), (50.0, -1.0)):
         theta[0, -1] = raw

@@ -8,7 +8,7 @@ from torch import nn
 from deep.methods.drcorl.score import ScoreNetwork
 from deep.nn.mlp import MLP, Ensemble, initial_parameters, mish, unpack
 from deep.nn.parameters import Adam, Parameters, gradient
-from deep.nn.policies import Policy
+from deep.nn.policies import MLPPolicy
 
 
 def single(mlp: MLP, theta: torch.Tensor) -> nn.Sequential:
@@ -90,7 +90,7 @@ def test_policies_bound_their_mean_and_sample_as_they_say():
     observations = 50 * torch.randn(1, 2000, 3, generator=torch.Generator().manual_seed(0))
     z = torch.randn(1, 2000, 2, generator=torch.Generator().manual_seed(1))
     for kind in ("dirac", "gaussian"):
-        policy = Policy(3, 2, kind, (8,))
+        policy = MLPPolicy(3, 2, kind, (8,))
         theta = initial_parameters(policy, [0], "policy")
         mean, log_std = policy.distribution(theta, observations)
         actions, same = policy.sample(theta, observations, z)

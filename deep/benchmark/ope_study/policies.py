@@ -19,7 +19,7 @@ from torch import Tensor
 from deep.core.files import DIGEST, read_tensors
 from deep.core.randomness import generator
 from deep.nn.mlp import unpack
-from deep.nn.policies import Act, Policy
+from deep.nn.policies import Act, MLPPolicy
 from deep.ope.paired_rollouts import CLONE_PREDICTION
 from deep.runs.experiment import Experiment, restore
 from theory.support.errors import InputError
@@ -60,7 +60,7 @@ class FinishedRun:
         checkpoint = path / "checkpoint.safetensors"
         if not checkpoint.exists():
             raise InputError(f"the run in {path} has no checkpoint: finish it with deep.train --resume")
-        if not isinstance(getattr(experiment.method, "policy", None), Policy):
+        if not isinstance(getattr(experiment.method, "policy", None), MLPPolicy):
             algorithm = experiment.settings.algorithm
             raise InputError(f"{path} is a run of {algorithm}: accepted are methods whose policy is a single network")
         if not experiment.task.simulated:
@@ -78,7 +78,7 @@ class FinishedRun:
         return cls(path, experiment, stored, place[DIGEST])
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> MLPPolicy:
         return getattr(self.experiment.method, "policy")  # noqa: B009 (every method here has one; the protocol has not)
 
     def act(self, theta: Float[Tensor, "replicas params"]) -> Act:

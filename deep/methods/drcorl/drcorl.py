@@ -14,8 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deep.core.method import ExactParts, Inference, Memoryless, Method
-from deep.core.method import Policy as ActingPolicy
+from deep.core.method import ExactParts, Inference, Memoryless, Method, Policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
@@ -40,7 +39,7 @@ from deep.methods.spec import MethodSpec
 from deep.nn.inference import mean_action
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
-from deep.nn.policies import Policy, PolicyClass
+from deep.nn.policies import MLPPolicy, PolicyClass
 from deep.ope.interface import Estimate, Estimator
 from deep.ope.model_rollouts import DynamicsEnsemble
 from theory.support.errors import InputError
@@ -122,7 +121,7 @@ class DRCORL(Method):
         self.config, self.problem = config, problem
         obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
         self.behaviour = BehaviourModel(config.behaviour, problem)
-        self.policy = Policy(obs, act, config.policy, config.hidden, constant_std=config.constant_std)
+        self.policy = MLPPolicy(obs, act, config.policy, config.hidden, constant_std=config.constant_std)
         trajectories = config.clone.per_replica(problem.data, problem.replica_limits)
         self.cloned_rows = (
             None if config.clone.trajectories == "all" else allowed(problem.data, trajectories, problem.device)
@@ -362,7 +361,7 @@ class DRCORL(Method):
         """The mean action of the policy that training returns, `PolicySelection.kept`."""
         return self.policy.distribution(self.selection.kept, observations)[0]
 
-    def policies(self) -> dict[str, ActingPolicy]:
+    def policies(self) -> dict[str, Policy]:
         return {"": Memoryless(self.act)}
 
     @property

@@ -14,7 +14,7 @@ from deep.core.validation import AT_LEAST_0, check_ranges
 from deep.envs.rollout import Episodes
 from deep.methods.parts.critics import CostCritic, episodic_to_discounted
 from deep.nn.parameters import Parameters
-from deep.nn.policies import Policy
+from deep.nn.policies import MLPPolicy
 from deep.ope.interface import MIN_LENGTH_RATIO, Estimate
 from deep.ope.short_rollouts import ShortConfig
 from theory.support.errors import InputError
@@ -130,7 +130,7 @@ class UpperConfidenceCost(CostSignal[StateSample]):
     """Eq. (25): the cost critics' upper confidence bound at states of the data, converted to the cost of an episode."""
 
     def __init__(
-        self, config: GateConfig, problem: Problem, policy: Policy, actor: Parameters, critic: CostCritic
+        self, config: GateConfig, problem: Problem, policy: MLPPolicy, actor: Parameters, critic: CostCritic
     ) -> None:
         super().__init__(config, problem)
         self.policy, self.actor, self.critic = policy, actor, critic
