@@ -39,6 +39,8 @@ METHODS: dict[str, Entry] = {
     "bc_all": Entry("deep.methods.bc:ALL"),
     "bc_safe": Entry("deep.methods.bc:SAFE"),
     "bc_best": Entry("deep.methods.bc:BEST"),
+    "cdt": Entry("deep.methods.sequence.cdt:SPEC"),
+    "b2r": Entry("deep.methods.sequence.cdt:SPEC_B2R"),
     "drcorl": Entry("deep.methods.drcorl.drcorl:SPEC"),
     "safe_dql": Entry("deep.methods.safe_dql.safe_dql:SPEC"),
 }
