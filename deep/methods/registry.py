@@ -41,6 +41,9 @@ METHODS: dict[str, Entry] = {
     "bc_best": Entry("deep.methods.bc:BEST"),
     "cdt": Entry("deep.methods.sequence.cdt:SPEC"),
     "b2r": Entry("deep.methods.sequence.cdt:SPEC_B2R"),
+    "tcdp": Entry("deep.methods.sequence.tcdp:SPEC"),
+    "cdd": Entry("deep.methods.sequence.tcdp:SPEC_CDD"),
+    "sdgd": Entry("deep.methods.sequence.tcdp:SPEC_SDGD"),
     "drcorl": Entry("deep.methods.drcorl.drcorl:SPEC"),
     "safe_dql": Entry("deep.methods.safe_dql.safe_dql:SPEC"),
 }

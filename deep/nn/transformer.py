@@ -153,7 +153,7 @@ class Transformer:
         split = qkv.view(n * batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         query, key, value = split.unbind(0)
         if self.rotary:
-            query, key = _turned(query), _turned(key)
+            query, key = turned(query), turned(key)
         if drop.active:
             scores = query @ key.transpose(-1, -2) / sqrt(query.shape[-1])
             weights = scores if attended is None else scores.masked_fill(~attended, -torch.inf)
@@ -200,7 +200,7 @@ def affine(x: Float[Tensor, "n batch T i"], weight: Tensor, bias: Tensor) -> Flo
     return linear(x.flatten(1, 2), weight, bias).unflatten(1, x.shape[1:3])
 
 
-def _turned(x: Float[Tensor, "rows heads T d"]) -> Tensor:
+def turned(x: Float[Tensor, "rows heads T d"]) -> Tensor:
     """Pairs (x_i, x_{i + d/2}) turned by t theta_i, theta_i = 10 000^(-2 i / d), at position t."""
     half = x.shape[-1] // 2
     rates = 10_000.0 ** (-torch.arange(half, device=x.device, dtype=x.dtype) / half)

@@ -11,8 +11,8 @@ C_t - c; the action is the mean, clipped to [-1, 1]. R*(l) is the best return of
 model serves all limits.
 
 B2R (2025) is the same network with other tokens and data: `SPEC_B2R`. Its tokens are (s_t, C_t, R_t, a_t) with rotary
-positions instead of embedded times. The data are the safe trajectories, relabelled to start at a limit between their
-cost and the largest one. R*(l) is there the .9 quantile of the returns within l.
+positions instead of embedded times. The data are all trajectories, each relabelled to start at a budget between its
+cost and the largest in the data. R*(l) is there the .9 quantile of the returns within l.
 
 The public code departs from its paper in these points, which `--variant public` reproduces: a trajectory is drawn in
 proportion to max(70 - C, 0); the return token is .1 R and the cost token 50 - C, whatever the task. Its return targets
@@ -120,7 +120,7 @@ class CDT(Method):
     def _tables(self) -> list:
         config, problem = self.config, self.problem
         if config.relabel == "safe_region":
-            return safe_region(problem.data, max(problem.cost_limits), problem.seeds)
+            return safe_region(problem.data, problem.seeds)
         weighted_to = 70.0 if config.variant == "public" else None
         return augmented(problem.data, config.augmented_share, problem.seeds, weighted_to)
 
@@ -198,10 +198,10 @@ class Units(NamedTuple):
 
     @classmethod
     def of(cls, variant: str, problem: Problem) -> "Units":
-        """corrected: the return by the range of DSRL's returns, the cost by the largest limit; public: .1 R, 50 - C."""
+        """corrected: shares of the task's range of returns and of its largest limit; public: .1 R, 50 - C."""
         if variant == "public":
             return cls(0.1, -1.0, 50.0)
-        return cls(problem.reward_scale / problem.task.expected_length, 1 / (max(problem.cost_limits) or 1.0), 0.0)
+        return cls(problem.reward_scale / problem.task.expected_length, 1 / (max(problem.task.cost_limits) or 1.0), 0.0)
 
     def returns(self, to_go: Tensor) -> Tensor:
         """The network's input for these returns to go."""

@@ -14,7 +14,6 @@ from torch import Tensor
 from deep.core.randomness import generator
 from deep.data.dataset import OfflineDataset
 from deep.data.sequences import Frontier
-from deep.tasks import within_limit
 from theory.support.errors import InputError
 
 
@@ -69,19 +68,15 @@ def augmented(data: OfflineDataset, share: float, seeds: tuple[int, ...], weight
     return tables
 
 
-def safe_region(data: OfflineDataset, largest_limit: float, seeds: tuple[int, ...]) -> "list[Table]":
-    """The trajectories within the largest limit, each for any budget between its cost and that limit.
+def safe_region(data: OfflineDataset, seeds: tuple[int, ...]) -> "list[Table]":
+    """Every trajectory for any budget between its cost and the largest cost in the data.
 
     B2R's relabelling: at the limit l every trajectory within l starts with the cost to go l and ends with what it did
     not use. A single model serves all limits when l is drawn.
     """
     costs = data.trajectory_costs
-    kept = np.flatnonzero(within_limit(costs, largest_limit))
-    if len(kept) == 0:
-        found = f"no trajectory satisfies the cost limit {largest_limit:g}"
-        raise InputError(f"{found}: the least cost in the data is {costs.min():.9g}")
-    nothing = np.zeros(len(kept))
-    table = Table(np.ones(len(kept)), kept, nothing, nothing, np.maximum(largest_limit - costs[kept], 0))
+    nothing = np.zeros(len(costs))
+    table = Table(np.ones(len(costs)), np.arange(len(costs)), nothing, nothing, costs.max() - costs)
     return [table] * len(seeds)
 
 
