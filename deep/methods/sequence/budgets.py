@@ -13,7 +13,7 @@ QN (quantile normalisation): the return to go of a window is replaced by its ran
 to go and like time left, so that one beta means the same at all budgets.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ LARGEST_CONDITION = 2.0
 """Budgets above this multiple of the protocol's largest limit count as it."""
 
 
+@runtime_checkable
 class LabelConfig(Protocol):
     """The settings of `deep.methods.sequence.tcdp.TCDPConfig` that labels depend on."""
 
@@ -122,8 +123,10 @@ class Labels:
         self.return_unit = problem.task.expected_length / problem.reward_scale
         self.budgets = largest_budgets(data.trajectory_costs, data.trajectory_returns, config.slack)
         self.spare = torch.from_numpy(self.budgets - data.trajectory_costs).to(like)
-        to_go = (x.cpu().numpy() for x in (sequences.cost_to_go, self.length - sequences.time, sequences.return_to_go))
-        self.quantiles = Quantiles.of(*to_go).to(like)
+        cost_to_go, return_to_go, time = (
+            x.cpu().numpy() for x in (sequences.cost_to_go, sequences.return_to_go, sequences.time)
+        )
+        self.quantiles = Quantiles.of(cost_to_go, self.length - time, return_to_go).to(like)
         self.spent, self.earned = (running_sum(x).to(like.device) for x in (data.costs, data.rewards))
         self.frontier = Frontier.of(data.trajectory_costs, data.trajectory_returns)
 

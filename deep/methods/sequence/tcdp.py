@@ -23,11 +23,11 @@ quick preset is a demonstration: small networks, short plans, few steps.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from deep.core.method import Method, Policy
@@ -37,7 +37,7 @@ from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, Range, check_ranges
 from deep.data.sequences import Sequences
 from deep.methods.parts.diffusion_policy import Chain
-from deep.methods.safe_dql.acting import acting_noise
+from deep.methods.safe_dql.acting import ActingState, acting_noise
 from deep.methods.sequence.budgets import Labels
 from deep.methods.sequence.planner import (
     Denoiser,
@@ -219,8 +219,8 @@ class PlannerState(NamedTuple):
     """Normalised states."""
     budget: Float[Tensor, "replicas batch"]
     """The cost limit minus the costs so far; may fall below 0."""
-    episode: Int[Tensor, "replicas batch"]
-    step: Int[Tensor, "replicas batch"]
+    number: ActingState
+    """Which random numbers come next: the episode and its step."""
 
 
 class Planner:
@@ -235,12 +235,13 @@ class Planner:
         problem, horizon = self.method.problem, self.method.config.horizon
         replicas, like = len(problem.replicas), problem.replay.observations
         episode = torch.arange(batch).repeat(replicas, 1)
+        number = ActingState(episode, torch.zeros_like(episode))
         budget = problem.limits.to(like).unsqueeze(1).repeat(1, batch)
         plan = like.new_zeros(replicas, batch, horizon, problem.observation_size)
-        return PlannerState(plan, budget, episode, torch.zeros_like(episode))
+        return PlannerState(plan, budget, number)
 
     def act(self, state: PlannerState, observations: Tensor) -> tuple[Tensor, PlannerState]:
-        age = state.step % self.method.config.replan_every
+        age = state.number.step % self.method.config.replan_every
         plan = state.plan
         if bool((age == 0).any()):  # episodes that were split into parts may be of different ages
             due = (age == 0).to(plan.device)[..., None, None]
@@ -250,7 +251,8 @@ class Planner:
         actor, inverse = self.method.actor.ema, self.method.inverse
         with torch.no_grad():
             actions = inverse.apply(actor, self._by_seed(observations), self._by_seed(wanted))
-        return self._by_replica(actions), state._replace(plan=plan, step=state.step + 1)
+        later = state.number._replace(step=state.number.step + 1)
+        return self._by_replica(actions), state._replace(plan=plan, number=later)
 
     def observe(self, state: PlannerState, rewards: Tensor, costs: Tensor, done: Tensor) -> PlannerState:
         return state._replace(budget=state.budget - costs)
@@ -258,9 +260,9 @@ class Planner:
     def _plan(self, state: PlannerState, observations: Tensor) -> Float[Tensor, "replicas batch H obs"]:
         method, config = self.method, self.method.config
         size = (1, 1, config.horizon * method.problem.observation_size)
-        noise = acting_noise(method.problem.replica_seeds, state, size, observations.device)[:, 0]
+        noise = acting_noise(method.problem.replica_seeds, state.number, size, observations.device)[:, 0]
         noise = config.start_noise * noise.unflatten(-1, (config.horizon, -1)).to(observations)
-        budget, time = state.budget.clamp(min=0), state.step.to(observations.device)
+        budget, time = state.budget.clamp(min=0), state.number.step.to(observations.device)
         condition = method.labels.condition(budget, time, method.labels.affordable(budget, time))
         parts = (self._by_seed(x) for x in (observations, condition, noise))
         return self._by_replica(method.plan(*parts))
@@ -289,9 +291,15 @@ SMALL |= {"hidden": (16,), "levels": 3, "replan_every": 2}
 CDD = {"beta": 0.0, "condition_on_return": True, "relabelled": 0.0, "strength": 1.2}
 
 
-def _spec(title: str, paper: str, **changes: object) -> MethodSpec:
-    presets = {"quick": replace(TCDPConfig(), **changes), "paper": replace(PAPER, **changes)}
-    return MethodSpec(title=title, paper=paper, build=TCDP, presets=presets, smoke=SMALL, brief={"steps": 500})
+def _spec(title: str, paper: str, **changes: Any) -> MethodSpec:
+    return MethodSpec(
+        title=title,
+        paper=paper,
+        build=TCDP,
+        presets={"quick": replace(TCDPConfig(), **changes), "paper": replace(PAPER, **changes)},
+        smoke=SMALL,
+        brief={"steps": 500},
+    )
 
 
 SPEC = _spec("TCDP", "Zhang et al. 2025 (TCDP)")
