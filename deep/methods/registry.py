@@ -39,6 +39,7 @@ METHODS: dict[str, Entry] = {
     "bc_all": Entry("deep.methods.bc:ALL"),
     "bc_safe": Entry("deep.methods.bc:SAFE"),
     "bc_best": Entry("deep.methods.bc:BEST"),
+    "coptidice": Entry("deep.methods.actor_critic.coptidice:SPEC"),
     "drcorl": Entry("deep.methods.drcorl.drcorl:SPEC"),
     "safe_dql": Entry("deep.methods.safe_dql.safe_dql:SPEC"),
 }
