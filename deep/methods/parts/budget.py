@@ -14,7 +14,7 @@ kappa_0 is `episodic_to_discounted(limit, ..., "start")`, and kappa_{L-1} = b. S
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import torch
 from jaxtyping import Bool, Float
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from deep.core.problem import Problem
 from deep.tasks import Task
+from theory.support.errors import InputError
 
 
 class EpisodeSums(NamedTuple):
@@ -116,3 +117,11 @@ def by_seed(problem: Problem, x: Float[Tensor, "replicas batch *rest"]) -> Float
 def by_replica(problem: Problem, x: Float[Tensor, "seeds rows *rest"]) -> Float[Tensor, "replicas batch *rest"]:
     """The inverse of `by_seed`."""
     return x.unflatten(1, (len(problem.cost_limits), -1)).flatten(0, 1)
+
+
+def reject_export(method: object) -> NoReturn:
+    """What `exportable` of a method with such a policy does: raises `InputError`."""
+    raise InputError(
+        f"a policy of {type(method).__name__} cannot be exported: it carries a budget from step to step, and the file "
+        "formats hold functions of the observation"
+    )
