@@ -7,7 +7,7 @@ from torch import Tensor
 
 from deep.core.method import Inference
 from deep.methods.parts.diffusion_policy import DiffusionPolicy
-from deep.methods.safe_dql.twin_critics import TwinCritics
+from deep.methods.parts.twin_critics import TwinCritics
 from deep.nn.inference import ACTIVATIONS, Array, Layers, layer_tensors
 
 
