@@ -39,6 +39,7 @@ METHODS: dict[str, Entry] = {
     "bc_all": Entry("deep.methods.bc:ALL"),
     "bc_safe": Entry("deep.methods.bc:SAFE"),
     "bc_best": Entry("deep.methods.bc:BEST"),
+    "coptidice": Entry("deep.methods.actor_critic.coptidice:SPEC"),
     "cdt": Entry("deep.methods.sequence.cdt:SPEC"),
     "b2r": Entry("deep.methods.sequence.cdt:SPEC_B2R"),
     "tcdp": Entry("deep.methods.sequence.tcdp:SPEC"),
@@ -46,6 +47,7 @@ METHODS: dict[str, Entry] = {
     "sdgd": Entry("deep.methods.sequence.tcdp:SPEC_SDGD"),
     "drcorl": Entry("deep.methods.drcorl.drcorl:SPEC"),
     "safe_dql": Entry("deep.methods.safe_dql.safe_dql:SPEC"),
+    "caps": Entry("deep.methods.actor_critic.caps:SPEC"),
 }
 """In the order of tables and figures."""
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from deep.nn.mlp import unpack
-from deep.nn.policies import MLPPolicy
+from deep.nn.policies import MLPPolicy, SquashedGaussian
 
 Array = Any
 
@@ -37,7 +37,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def mean_action(policy: MLPPolicy, theta: Tensor) -> Callable[[Array], Array]:
+def mean_action(policy: MLPPolicy | SquashedGaussian, theta: Tensor) -> Callable[[Array], Array]:
     """tanh m(s) of a policy whose parameters are theta, (params,)."""
     *layers, weight, bias = layer_tensors(theta, policy.shapes)
     # The other outputs of a Gaussian policy are its deviations.

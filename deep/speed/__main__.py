@@ -4,6 +4,7 @@ The plain loop is what PyTorch users write: torch.nn modules, torch.optim.Adam, 
 other, one replica after the other. tests/commands/test_speed.py shows that it is the same update. Seconds belong to the
 machine, which other work may share; ratios were measured by turns, and carry over better.
 
+`python -m deep.speed --methods cpq,fisor` measures whole updates beside the public code's (`deep.speed.updates`).
 `python -m deep.speed --gpu-check --out DIR` is another command: all that only a GPU can show (`deep.speed.gpu_check`).
 """
 
@@ -11,7 +12,8 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,10 +28,11 @@ from deep.core.memory import keep_freed_memory
 from deep.core.method import act_in_parts
 from deep.core.phase import Phase
 from deep.core.randomness import draw_block
-from deep.methods.registry import METHODS, Algorithm
+from deep.methods.registry import METHODS, Algorithm, spec_of
 from deep.runs.experiment import Experiment
 from deep.speed import gpu_check
 from deep.speed.measure import Work, common_product, largest_cost, machine, operations, product, rates
+from deep.speed.updates import compare
 from deep.train import parse, settings_of
 from theory.support.errors import InputError
 from theory.support.files import write_whole
@@ -46,10 +49,12 @@ class Speed:
 
     algorithms: tuple[Algorithm, ...] = ("drcorl", "safe_dql", "bc_all")
     """Methods that have a plain loop in deep/speed/plain."""
+    methods: tuple[str, ...] = ()
+    """Any methods, "cpq,fisor" or "cpq fisor": measure whole updates beside the public code's instead."""
     phases: tuple[str, ...] = ()
     """Only phases of these names; none: all."""
-    replicas: tuple[int, ...] = (1, 4, 16)
-    """Numbers of seeds trained together."""
+    replicas: tuple[int, ...] = ()
+    """Numbers of seeds trained together; none: 1, 4, 16, and with --methods 1, 3, 9."""
     preset: Literal["quick", "paper"] = "paper"
     """The networks and batches of this preset."""
     seconds: float = 3.0
@@ -77,7 +82,12 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m deep.spe
 
 def run(speed: Speed) -> dict[str, Any]:
     """Measure, print, write."""
-    if min(speed.replicas, default=0) < 1 or speed.seconds <= 0 or speed.threads < 1:
+    methods = tuple(name for text in speed.methods for name in text.split(",") if name)
+    replicas = speed.replicas or ((1, 3, 9) if methods else (1, 4, 16))
+    speed = replace(speed, methods=methods, replicas=replicas)
+    for name in methods:
+        spec_of(name)  # an unknown one is rejected before anything is measured
+    if min(speed.replicas) < 1 or speed.seconds <= 0 or speed.threads < 1:
         raise InputError("--replicas, --seconds and --threads: accepted are numbers above 0, one replica or more")
     names = sorted({name for algorithm in speed.algorithms for name in plain(algorithm).PHASES})
     if unknown := set(speed.phases) - set(names):
@@ -104,7 +114,13 @@ def plain(algorithm: str) -> ModuleType:
 
 
 def measure(speed: Speed) -> dict[str, Any]:
+    """Every method and number of replicas in turn."""
     device = torch.device(speed.device)
+    settings = {**asdict(speed), "out": str(speed.out)}
+    if speed.methods:
+        print(f"{json.dumps(machine(device))}\n", flush=True)
+        rows = compare(speed.methods, speed.replicas, partial(build, speed), speed.seconds)
+        return {"machine": machine(device), "settings": settings, "rows": rows}
     large, size = product(1, 2048, 2048, 2048, device)
     largest = rates([large], speed.seconds, device)[0] * size
     print(f"{json.dumps(machine(device))}\nproducts of 2048 x 2048 matrices: {largest / 1e9:.0f} GFLOP/s\n", flush=True)
@@ -122,7 +138,6 @@ def measure(speed: Speed) -> dict[str, Any]:
     print("\nmicroseconds per action and replica: one state at a time, 1000 states at once")
     for row in actions:
         print(f"{row['algorithm']:>9} {row['replicas']:>3}  {row['single']:>8.1f}  {row['batched']:>8.3f}", flush=True)
-    settings = {**asdict(speed), "out": str(speed.out)}
     return {
         "machine": machine(device),
         "settings": settings,
@@ -134,7 +149,7 @@ def measure(speed: Speed) -> dict[str, Any]:
 
 def build(speed: Speed, algorithm: str, replicas: int) -> Experiment:
     words = ["--algorithm", algorithm, "--preset", speed.preset, "--device", speed.device, "--cost-limits", "20"]
-    words += getattr(plain(algorithm), "OPTIONS", ())
+    words += getattr(plain(algorithm), "OPTIONS", ()) if not speed.methods else ()
     words += [
         "--dynamics.steps",
         "0",

@@ -18,7 +18,7 @@ import torch
 import deep.export.__main__ as export
 from deep import train
 from deep.export.inference_graph import inference_graph
-from deep.methods.safe_dql.acting import acting_noise
+from deep.methods.parts.acting import acting_noise
 from deep.runs.experiment import finished
 from tests.support import custom_lab as custom_lab
 from tests.support.custom_runs import SETTINGS

@@ -1,13 +1,19 @@
 """deep.speed: the plain loop is the same update, and the command says what it measured."""
 
 import json
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 
-from deep.core.randomness import draw_block
+from deep.core.phase import Phase
+from deep.core.randomness import RandomInput, draw_block
 from deep.methods.registry import METHODS, Entry
+from deep.runs.experiment import Experiment
 from deep.speed.__main__ import main, plain
+from deep.speed.peers import PEERS, Peer
+from deep.speed.updates import whole_update
 from theory.support.errors import InputError
 
 OPTIONS = {
@@ -54,6 +60,53 @@ def test_the_command_prints_and_writes_what_it_measured(tmp_path, capsys):
     assert two["flops"] == 2 * one["flops"]
     assert found["machine"]["threads"] == 1
     assert "cloning" in capsys.readouterr().out
+
+
+WIDTHS = [(11, 256), (256, 256), (256, 3)]
+
+
+def test_updates_stand_beside_those_of_the_public_code(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(PEERS, "bc_all", Peer("nobody's", 64, 2.0, 1.5))
+    words = "--methods bc_all,bc_safe --replicas 1 2 --seconds 0.02 --preset quick --threads 1".split()
+    main([*words, "--out", str(tmp_path / "speed.json")])
+    rows = json.loads((tmp_path / "speed.json").read_text())["rows"]
+    assert [(row["method"], row["replicas"]) for row in rows] == [
+        ("bc_all", 1), ("bc_all", 2), ("bc_safe", 1), ("bc_safe", 2)]  # fmt: skip
+    one, two = rows[:2]
+    flops = sum((6 if i > 11 else 4) * 512 * i * o for i, o in WIDTHS)  # no gradient in the observations
+    assert one["flops"] == two["flops"] == flops
+    assert one["gain"] == 1
+    assert two["gain"] == pytest.approx(2 * two["steps"] / one["steps"])
+    shown = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("    bc_all")]
+    assert shown[0][:4] == ["bc_all", "1", "512", "(64)"]
+    assert float(shown[0][8]) == pytest.approx(float(shown[0][5]) / 2, rel=0.02)
+
+
+def test_a_public_update_after_a_warm_up_is_compared_with_the_last_phase(monkeypatch):
+    def phase(name: str) -> Phase:
+        def update(step, draws):
+            return {"x": draws["row"] @ torch.ones(8, 1)}
+
+        return Phase(name, 5, (0,), {"row": RandomInput("uniform", (8,))}, update)
+
+    method = SimpleNamespace(phases=lambda: [phase("first"), phase("second")])
+    experiment = cast(Experiment, SimpleNamespace(method=method, device=torch.device("cpu")))
+    both = whole_update("no peer", experiment, 0.02)
+    assert set(both["phases"]) == {"first", "second"}
+    assert both["steps"] == pytest.approx(1 / sum(1 / rate for rate in both["phases"].values()))
+    assert both["flops"] == 2 * 2 * 8
+    assert both["batch"] == 8
+    monkeypatch.setitem(PEERS, "no peer", Peer("", 8, 1.0, 1.0, last_phase=True))
+    assert set(whole_update("no peer", experiment, 0.02)["phases"]) == {"second"}
+
+
+def test_an_unknown_method_is_rejected_before_anything_is_measured(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--methods", "bc_all,cql"])
+    assert caught.value.code == 2
+    captured = capsys.readouterr()
+    assert "unknown algorithm 'cql'" in captured.err
+    assert captured.out == ""
 
 
 def test_a_method_without_a_plain_loop_is_rejected(monkeypatch):

@@ -7,21 +7,21 @@ from deep.data.replay import Batch
 from deep.methods.parts.critics import (
     CostCritic,
     CriticConfig,
-    RewardCritic,
     bellman_target,
     episodic_to_discounted,
     expectile_loss,
-    iql_value_loss,
     pessimism,
     td_loss,
     upper_confidence,
 )
+from deep.methods.parts.iql import RewardCritic, iql_value_loss
 
 
 def test_losses_by_hand():
     assert expectile_loss(torch.tensor([2.0, -2.0]), 0.7).tolist() == pytest.approx([0.7 * 4, 0.3 * 4])
     q = torch.tensor([[[1.0, 5.0], [3.0, 2.0]]])  # minima 1 and 2
-    assert iql_value_loss(q, torch.tensor([[0.0, 4.0]]), 0.7).item() == pytest.approx((0.7 * 1 + 0.3 * 4) / 2)
+    worse = q.amin(1, keepdim=True)
+    assert iql_value_loss(worse, torch.tensor([[[0.0, 4.0]]]), 0.7).item() == pytest.approx((0.7 * 1 + 0.3 * 4) / 2)
     assert td_loss(q, torch.zeros(1, 1, 2)).item() == pytest.approx((1 + 25) / 2 + (9 + 4) / 2)
     assert pessimism(torch.full((1, 2, 3), 5.0), torch.full((1, 2, 3), 2.0), 0.2).item() == pytest.approx(-0.2 * 3 * 2)
 

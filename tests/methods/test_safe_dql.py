@@ -15,9 +15,9 @@ from deep.core.randomness import draw_block
 from deep.data.dataset import OfflineDataset
 from deep.data.load import save
 from deep.evaluate import __main__ as evaluate
+from deep.methods.parts.acting import SamplingPolicy, acting_noise
+from deep.methods.parts.best_of_n import selection_score
 from deep.methods.parts.critics import episodic_to_discounted
-from deep.methods.safe_dql.acting import SafeDQLPolicy, acting_noise
-from deep.methods.safe_dql.best_of_n import selection_score
 from deep.nn.parameters import gradient
 from deep.runs import trainer
 from deep.runs.folder import RunFolder
@@ -251,7 +251,7 @@ def test_a_split_of_the_batch_changes_no_bit_of_the_noise(build, monkeypatch, ch
 
     monkeypatch.setattr(policy, "choose", seen)
     policy.act(policy.start(7), observations)
-    monkeypatch.setattr(SafeDQLPolicy, "max_batch", 3)
+    monkeypatch.setattr(SamplingPolicy, "max_batch", 3)
     parts, state_of_parts = act_in_parts(policy, policy.start(7), observations)
     assert sizes == [7, 3, 3, 1]
     assert torch.equal(torch.cat(noise[1:], 2), noise[0])

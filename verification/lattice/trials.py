@@ -14,8 +14,8 @@ from deep.methods.drcorl.behaviour_model import BehaviourConfig
 from deep.methods.drcorl.drcorl import DRCORLConfig
 from deep.methods.drcorl.gate import GateConfig
 from deep.methods.parts.critics import CriticConfig
+from deep.methods.parts.twin_critics import TwinConfig
 from deep.methods.safe_dql.safe_dql import SafeDQLConfig
-from deep.methods.safe_dql.twin_critics import TwinConfig
 from deep.ope.dynamics import DynamicsConfig
 
 HIDDEN = (64, 64)

@@ -23,8 +23,10 @@ DEEP = {
     "methods/drcorl/drcorl": "methods/drcorl_options methods/drcorl",
     "methods/safe_dql/safe_dql": "methods/safe_dql",
     "methods/drcorl/behaviour_model": "methods/score methods/drcorl_options",
-    "methods/safe_dql/best_of_n": "methods/safe_dql",
+    "methods/parts/best_of_n": "methods/safe_dql",
+    "methods/parts/budget": "methods/budget",
     "methods/parts/critics": "methods/critics",
+    "methods/parts/iql": "methods/iql methods/critics",
     "methods/drcorl/score": "methods/score",
     "methods/parts/diffusion_policy": "methods/diffusion_policy",
     "methods/drcorl/gate": "methods/drcorl methods/drcorl_options methods/hybrid",
@@ -33,7 +35,7 @@ DEEP = {
     "nn/policies": "nn/nn methods/drcorl",
     "data/replay": "data/replay",
     "methods/drcorl/safe_adaptation": "methods/safe_adaptation methods/drcorl_options",
-    "methods/safe_dql/twin_critics": "methods/safe_dql",
+    "methods/parts/twin_critics": "methods/safe_dql",
 }
 
 

@@ -127,7 +127,7 @@ def test_rows_go_stale_with_all_that_trains_and_scores_them(monkeypatch, tmp_pat
     assert both <= drcorl & cloning
     assert drcorl - cloning >= {"deep/methods/drcorl/drcorl.py", "deep/methods/drcorl/score.py", "theory/adaptation.py"}
     assert (
-        not {"deep/methods/safe_dql/twin_critics.py", "verification/lattice/trials.py", "verification/lattice/study.py"}
+        not {"deep/methods/parts/twin_critics.py", "verification/lattice/trials.py", "verification/lattice/study.py"}
         & drcorl
     )
     before, copy = fingerprint(TRIALS["BC-All"]), tmp_path / "evaluation.py"

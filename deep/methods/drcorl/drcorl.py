@@ -34,7 +34,8 @@ from deep.methods.drcorl.gate import (
 from deep.methods.drcorl.hybrid import OnlineConfig
 from deep.methods.drcorl.policy_selection import PolicySelection
 from deep.methods.drcorl.safe_adaptation import SafeAdaptation, SafeAdaptationConfig
-from deep.methods.parts.critics import CostCritic, CriticConfig, RewardCritic
+from deep.methods.parts.critics import CostCritic, CriticConfig
+from deep.methods.parts.iql import RewardCritic
 from deep.methods.spec import MethodSpec
 from deep.nn.inference import mean_action
 from deep.nn.mlp import initial_parameters

@@ -1,7 +1,7 @@
-r"""Critics from data: implicit Q-learning for the reward, a pessimistic TD ensemble for the cost.
+r"""Losses and targets of critics, a pessimistic TD ensemble for the cost of a policy, and conversions of cost limits.
 
 Losses are per replica. Values are discounted sums, V = E[sum_t gamma^t r_t], in the unit of the (scaled) reward or of
-the cost; the conversions to an episode's undiscounted cost are at the end.
+the cost. `deep.methods.parts.iql` has the critics of implicit Q-learning.
 
 Shapes: `q` and `values` have (replica, member, batch); rewards, costs and `not_terminal` have (replica, batch).
 `not_terminal` is 0 where the transition ended in a terminal state and 1 elsewhere, timeouts included: those are
@@ -22,16 +22,9 @@ from deep.nn.mlp import MLP, Ensemble, initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient
 
 
-def expectile_loss(difference: Tensor, tau: float) -> Tensor:
+def expectile_loss(difference: Tensor, tau: Tensor | float) -> Tensor:
     """|tau - 1(u < 0)| u^2, elementwise (Eq. 17). Its minimiser is the tau-expectile; the text says quantile."""
     return torch.where(difference < 0, 1 - tau, tau) * difference.square()
-
-
-def iql_value_loss(
-    q: Float[Tensor, "n members batch"], values: Float[Tensor, "n batch"], tau: float
-) -> Float[Tensor, " n"]:
-    """Eq. (17): the expectile regression of V on min(Q_1, Q_2)."""
-    return expectile_loss(q.min(dim=1).values - values, tau).mean(dim=1)
 
 
 def td_loss(q: Float[Tensor, "n members batch"], target: Float[Tensor, "n #members batch"]) -> Float[Tensor, " n"]:
@@ -97,7 +90,8 @@ def episodic_to_discounted(
 
 @dataclass(frozen=True)
 class CriticConfig:
-    """Both kinds of critic; equations and defaults are those of the DRCORL preprint (Table 2) unless said otherwise."""
+    """The critics of reward (`deep.methods.parts.iql`) and cost; equations and defaults are those of the DRCORL
+    preprint (Table 2) unless said otherwise."""
 
     steps: int = 1500
     """Pretraining steps of the reward critic, and of the cost critics."""
@@ -124,65 +118,7 @@ class CriticConfig:
         check_ranges(self, "critics.", ensemble=AT_LEAST_1, pessimism=AT_LEAST_0)
 
 
-class _Critic:
-    """What reward and cost critics share: their unit, their warm start."""
-
-    def __init__(self, config: CriticConfig, problem: Problem) -> None:
-        self.config, self.problem = config, problem
-        self.unit = 1 / (1 - problem.gamma)
-        """Networks predict values divided by this, sum_t gamma^t, so that outputs are of order one."""
-
-    def _regress_first(self, step: Tensor, to_go: Float[Tensor, "n batch"], target: Tensor) -> Tensor:
-        """The data's own discounted sums as targets for the first steps, then the Bellman targets."""
-        return torch.where(step < self.config.regression_steps, to_go.unsqueeze(1) / self.unit, target)
-
-    def _parameters(self, network: MLP | Ensemble, policy_seeds: tuple[int, ...], name: str, ema: bool) -> Parameters:
-        initial = initial_parameters(network, policy_seeds, name).to(self.problem.device)
-        return Parameters(initial, Adam(self.config.learning_rate), ema)
-
-
-class RewardCritic(_Critic):
-    """Implicit Q-learning, one critic per seed: twin Q_r and V_r, Eqs. (17) and (18)."""
-
-    def __init__(self, config: CriticConfig, problem: Problem) -> None:
-        super().__init__(config, problem)
-        obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
-        self.value, self.twin = MLP(obs, 1, config.hidden), Ensemble(MLP(obs + act, 1, config.hidden), 2)
-        self.v = self._parameters(self.value, problem.seeds, "reward value", ema=False)
-        self.q = self._parameters(self.twin, problem.seeds, "reward critic", ema=True)
-
-    def tensors(self) -> dict[str, Tensor]:
-        values = {f"reward_value.{name}": tensor for name, tensor in self.v.tensors.items()}
-        return values | {f"reward_critic.{name}": tensor for name, tensor in self.q.tensors.items()}
-
-    def learn(self, step: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """One step on a batch whose leading axis is the seeds."""
-        pairs = torch.cat([batch.observations, batch.actions], -1)
-        with torch.no_grad():
-            target_q = self.twin.apply(self.q.ema, pairs).squeeze(-1)
-            next_value = self.value.apply(self.v.theta, batch.next_observations).squeeze(-1).unsqueeze(1)
-            target = bellman_target(batch.rewards / self.unit, batch.not_terminal, next_value, self.problem.gamma)
-            target = self._regress_first(step, batch.reward_to_go, target)
-        value = self.value.apply(self.v.theta, batch.observations).squeeze(-1)
-        value_loss = iql_value_loss(target_q, value, self.config.expectile)
-        q_loss = td_loss(self.twin.apply(self.q.theta, pairs).squeeze(-1), target)
-        self.v.adam_step(gradient(value_loss, self.v))
-        self.q.adam_step(gradient(q_loss, self.q))
-        self.q.update_ema(self.config.target_rate)
-        return {"reward_value": value.detach().mean(1) * self.unit, "reward_td_loss": q_loss.detach()}
-
-    def action_gradient(
-        self, observations: Float[Tensor, "replicas batch obs"], actions: Float[Tensor, "replicas batch act"]
-    ) -> Float[Tensor, "replicas batch act"]:
-        """grad_a min(Q_1, Q_2) of the averaged critics, for every replica from its seed's critic; 0 beyond [-1, 1]."""
-        theta = self.q.ema[self.problem.seed_index]
-        with torch.enable_grad():
-            actions = actions.detach().requires_grad_(True)
-            q = self.twin.apply(theta, torch.cat([observations, actions.clamp(-1, 1)], -1)).min(dim=1).values
-            return torch.autograd.grad(q.sum(), actions)[0] * self.unit
-
-
-class CostCritic(_Critic):
+class CostCritic:
     """An ensemble of TD critics of the policy's cost for each owner, Eq. (19) as corrected in `pessimism`.
 
     An owner is a policy that is evaluated: one per replica, or one per seed where replicas still share it. `owners` are
@@ -190,10 +126,13 @@ class CostCritic(_Critic):
     """
 
     def __init__(self, config: CriticConfig, problem: Problem, name: str, policy_seeds: tuple[int, ...]) -> None:
-        super().__init__(config, problem)
-        obs, act = problem.replay.observations.shape[1], problem.replay.actions.shape[1]
-        self.name, self.ensemble = name, Ensemble(MLP(obs + act, 1, config.hidden), config.ensemble)
-        self.q = self._parameters(self.ensemble, policy_seeds, name, ema=True)
+        self.config, self.problem, self.name = config, problem, name
+        self.unit = 1 / (1 - problem.gamma)
+        """Networks predict values divided by this, sum_t gamma^t, so that outputs are of order one."""
+        inputs = problem.observation_size + problem.action_size
+        self.ensemble = Ensemble(MLP(inputs, 1, config.hidden), config.ensemble)
+        initial = initial_parameters(self.ensemble, policy_seeds, name).to(problem.device)
+        self.q = Parameters(initial, Adam(config.learning_rate), ema=True)
         self.bounds = (0.0, float(problem.replay.costs.max()))
 
     def tensors(self) -> dict[str, Tensor]:
@@ -206,7 +145,8 @@ class CostCritic(_Critic):
             next_value = self.ensemble.apply(self.q.ema, onward).squeeze(-1)
             costs = batch.costs / self.unit
             target = bellman_target(costs, batch.not_terminal, next_value, self.problem.gamma, self.bounds)
-            target = self._regress_first(step, batch.cost_to_go, target)
+            data_target = batch.cost_to_go.unsqueeze(1) / self.unit
+            target = torch.where(step < self.config.regression_steps, data_target, target)
         q_data = self._q(self.q.theta, batch.observations, batch.actions)
         loss = td_loss(q_data, target)
         if self.config.pessimism > 0:

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from deep.core.method import Inference
 from deep.methods.parts.diffusion_policy import DiffusionPolicy
-from deep.methods.safe_dql.twin_critics import TwinCritics
+from deep.methods.parts.inference import best_candidate, twin_values
+from deep.methods.parts.twin_critics import TwinCritics
 from deep.nn.inference import ACTIVATIONS, Array, Layers, layer_tensors
 
 
@@ -29,10 +30,7 @@ def best_of(
 
     def best(x: Array, z: Array) -> Array:
         candidates = sample(x, z)
-        reward, cost = values(x, candidates)
-        beyond = cost - kappa
-        selection_score = reward.where(beyond <= 0, reward.amin(1, keepdim=True) - 1 - beyond)
-        return candidates.take_along_dim(selection_score.argmax(1, keepdim=True), 1).select(1, 0)
+        return best_candidate(candidates, *values(x, candidates), kappa)
 
     return Inference(best, shape, f"best of {count} samples of the diffusion policy")
 
@@ -56,21 +54,3 @@ def diffusion(policy: DiffusionPolicy, theta: Tensor) -> Callable[[Array, Array]
         return noisy.clamp(-1, 1)
 
     return sample
-
-
-def twin_values(critics: TwinCritics, q: Tensor, size: int) -> Callable[[Array, Array], tuple[Array, Array]]:
-    """min_i Q_i^r and max_i Q_i^c of states (batch, o) and actions (batch, n, a), each (batch, n, 1)."""
-    network = critics.network.member
-    members = [layer_tensors(theta, network.shapes) for theta in q.reshape(critics.network.size, -1)]
-    activation = ACTIVATIONS[network.activation]
-
-    def value(member: list[Tensor], x: Array, actions: Array) -> Array:
-        first, bias, *rest = member
-        hidden = actions @ first[size:] + (x @ first[:size] + bias).unsqueeze(1)
-        return Layers(rest, network.activation)(activation(hidden)) * critics.unit
-
-    def values(x: Array, actions: Array) -> tuple[Array, Array]:
-        one, two, three, four = (value(member, x, actions) for member in members)
-        return one.minimum(two), three.maximum(four)
-
-    return values

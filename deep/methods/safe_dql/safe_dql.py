@@ -26,12 +26,12 @@ from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, check_ranges
 from deep.data.replay import Batch
+from deep.methods.parts.acting import SamplingPolicy
+from deep.methods.parts.best_of_n import best_of_n, selection_score
 from deep.methods.parts.critics import episodic_to_discounted
 from deep.methods.parts.diffusion_policy import Chain, DiffusionPolicy, ScheduleName
-from deep.methods.safe_dql.acting import SafeDQLPolicy
-from deep.methods.safe_dql.best_of_n import best_of_n, selection_score
+from deep.methods.parts.twin_critics import TwinConfig, TwinCritics, TwinValues
 from deep.methods.safe_dql.inference import best_of, one_sample
-from deep.methods.safe_dql.twin_critics import TwinConfig, TwinCritics, TwinValues
 from deep.methods.spec import MethodSpec
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
@@ -273,10 +273,10 @@ class SafeDQL(Method):
         other: Choice = "sample" if self.config.action_selection == "best-of-n" else "best-of-n"
         return {choice: self._policy(choice) for choice in (self.config.action_selection, other)}
 
-    def _policy(self, choice: Choice) -> SafeDQLPolicy:
+    def _policy(self, choice: Choice) -> SamplingPolicy:
         choose, count = (self.best, self.config.candidates) if choice == "best-of-n" else (self.sample, 1)
         shape = (count, self.chain.steps, self.policy.action_size)
-        return SafeDQLPolicy(choose, shape, self.problem.replica_seeds, self.problem.device)
+        return SamplingPolicy(choose, shape, self.problem.replica_seeds, self.problem.device)
 
     def exportable(self, replica: int) -> Inference:
         theta, kappa = self.actor.ema[replica], float(self.kappa[replica])

@@ -24,7 +24,7 @@ Ours: log std squashed to [-5, 2]; states normalised; times embedded from zero; 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -38,6 +38,7 @@ from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BELOW_1, check_ranges
 from deep.data.sequences import Frontier, Sequences
+from deep.methods.parts.budget import by_replica, by_seed, reject_export
 from deep.methods.sequence.relabelling import augmented, entries, safe_region
 from deep.methods.sequence.tokens import DecisionTransformer, Order, Steps, gaussian_entropy, gaussian_log_density
 from deep.methods.spec import MethodSpec
@@ -180,6 +181,9 @@ class CDT(Method):
     def policies(self) -> dict[str, Policy]:
         return {"": CDTPolicy(self)}
 
+    def exportable(self, replica: int) -> NoReturn:
+        reject_export(self)
+
     def report(self) -> dict[str, object]:
         return {"return_targets": self.targets[: len(self.problem.cost_limits)].tolist()}
 
@@ -275,10 +279,9 @@ class CDTPolicy:
             time.clamp(0, last),
             time >= 0,
         )
-        seeds, limits = len(method.problem.seeds), len(method.problem.cost_limits)
-        merged = Steps(*(x.reshape(seeds, -1, *x.shape[2:]) for x in steps))
+        merged = Steps(*(by_seed(method.problem, x) for x in steps))
         mean = method.network.apply(method.model.theta, merged).mean[:, :, -1]
-        return mean.reshape(seeds * limits, -1, mean.shape[-1])
+        return by_replica(method.problem, mean)
 
 
 def _pushed(history: Float[Tensor, "replicas batch K ..."], latest: Float[Tensor, "replicas batch ..."]) -> Tensor:

@@ -23,7 +23,7 @@ quick preset is a demonstration: small networks, short plans, few steps.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -36,8 +36,9 @@ from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, Range, check_ranges
 from deep.data.sequences import Sequences
+from deep.methods.parts.acting import ActingState, acting_noise
+from deep.methods.parts.budget import by_replica, by_seed, reject_export
 from deep.methods.parts.diffusion_policy import Chain
-from deep.methods.safe_dql.acting import ActingState, acting_noise
 from deep.methods.sequence.budgets import Labels
 from deep.methods.sequence.planner import (
     Denoiser,
@@ -208,6 +209,9 @@ class TCDP(Method):
     def policies(self) -> dict[str, Policy]:
         return {"": Planner(self)}
 
+    def exportable(self, replica: int) -> NoReturn:
+        reject_export(self)
+
     def report(self) -> dict[str, object]:
         return {"median_budget_range": float(np.median(self.labels.budgets - self.problem.data.trajectory_costs))}
 
@@ -241,7 +245,7 @@ class Planner:
         return PlannerState(plan, budget, number)
 
     def act(self, state: PlannerState, observations: Tensor) -> tuple[Tensor, PlannerState]:
-        age = state.number.step % self.method.config.replan_every
+        problem, age = self.method.problem, state.number.step % self.method.config.replan_every
         plan = state.plan
         if bool((age == 0).any()):  # episodes that were split into parts may be of different ages
             due = (age == 0).to(plan.device)[..., None, None]
@@ -250,9 +254,9 @@ class Planner:
         wanted = plan.gather(2, rows).squeeze(2)
         actor, inverse = self.method.actor.ema, self.method.inverse
         with torch.no_grad():
-            actions = inverse.apply(actor, self._by_seed(observations), self._by_seed(wanted))
+            actions = inverse.apply(actor, by_seed(problem, observations), by_seed(problem, wanted))
         later = state.number._replace(step=state.number.step + 1)
-        return self._by_replica(actions), state._replace(plan=plan, number=later)
+        return by_replica(problem, actions), state._replace(plan=plan, number=later)
 
     def observe(self, state: PlannerState, rewards: Tensor, costs: Tensor, done: Tensor) -> PlannerState:
         return state._replace(budget=state.budget - costs)
@@ -264,14 +268,8 @@ class Planner:
         noise = config.start_noise * noise.unflatten(-1, (config.horizon, -1)).to(observations)
         budget, time = state.budget.clamp(min=0), state.number.step.to(observations.device)
         condition = method.labels.condition(budget, time, method.labels.affordable(budget, time))
-        parts = (self._by_seed(x) for x in (observations, condition, noise))
-        return self._by_replica(method.plan(*parts))
-
-    def _by_seed(self, x: Float[Tensor, "replicas batch ..."]) -> Float[Tensor, "seeds rows ..."]:
-        return x.reshape(len(self.method.problem.seeds), -1, *x.shape[2:])
-
-    def _by_replica(self, x: Float[Tensor, "seeds rows ..."]) -> Float[Tensor, "replicas batch ..."]:
-        return x.reshape(len(self.method.problem.replicas), -1, *x.shape[2:])
+        parts = (by_seed(method.problem, x) for x in (observations, condition, noise))
+        return by_replica(method.problem, method.plan(*parts))
 
 
 PAPER = TCDPConfig(

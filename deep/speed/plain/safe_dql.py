@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from deep.data.replay import Batch
 from deep.methods.parts.diffusion_policy import clip
+from deep.methods.parts.twin_critics import TwinCritics
 from deep.methods.safe_dql.safe_dql import SafeDQL
-from deep.methods.safe_dql.twin_critics import TwinCritics
 from deep.nn.parameters import Parameters
 from deep.speed.plain.networks import Draws, Learner, flat, linear_decay, members, mlp, q_values, transitions
 

@@ -1,7 +1,8 @@
-"""Twin critics of the reward and of the cost, learned by TD from the worse of each pair (Safe-DQL, section 2).
+"""Twin critics of the reward and of the cost, learned by TD.
 
-The two reward critics bootstrap from their minimum and the two cost critics from their maximum. All four are one
-ensemble: their networks are alike, and one batched product runs them.
+As Safe-DQL has them (section 2), the two reward critics bootstrap from their minimum and the two cost critics from
+their maximum; other methods say what they bootstrap from. All four are one ensemble: their networks are alike, and one
+batched product runs them.
 """
 
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class TwinValues(NamedTuple):
     def greatest_cost(self) -> Float[Tensor, "n batch"]:
         """Q_max = max_i Q_i^c."""
         return self.cost.amax(1)
+
+
+def soft_clipped(pair: Float[Tensor, "n 2 batch"], least: float) -> Float[Tensor, "n batch"]:
+    """least min_i Q_i + (1 - least) max_i Q_i: BCQ's soft clipped double Q-learning, with least = .75 for rewards."""
+    return least * pair.amin(1) + (1 - least) * pair.amax(1)
 
 
 @dataclass(frozen=True)
@@ -78,23 +84,42 @@ class TwinCritics:
         observations: Float[Tensor, "n batch obs"],
         actions: Float[Tensor, "n batch act"],
     ) -> TwinValues:
-        """All four critics with these parameters: `q.theta`, or `q.average` for the target critics."""
+        """All four critics with these parameters: `q.theta`, or `q.ema` for the target critics."""
         return TwinValues(*(self._raw(theta, observations, actions) * self.unit).split(2, dim=1))
 
     def _raw(self, theta: Tensor, observations: Tensor, actions: Tensor) -> Float[Tensor, "n 4 batch"]:
         return self.network.apply(theta, torch.cat([observations, actions], -1)).squeeze(-1)
 
     @torch.no_grad()
-    def bellman_targets(self, batch: Batch, next_actions: Float[Tensor, "n batch act"]) -> Float[Tensor, "n 4 batch"]:
-        """r + gamma min_i Q_i^r(s', a') and c + gamma max_i Q_i^c(s', a'), in units; clamped to what is possible.
+    def next_values(self, batch: Batch, next_actions: Float[Tensor, "n many act"]) -> TwinValues:
+        """What the target critics say of one or several actions for each next state, side by side."""
+        repeats = next_actions.shape[1] // batch.next_observations.shape[1]
+        return self.values(self.q.ema, batch.next_observations.repeat_interleave(repeats, dim=1), next_actions)
 
-        The clamp is Assumption 1: |Q_r| <= R_max / (1 - gamma), 0 <= Q_c <= C_max / (1 - gamma).
+    def bellman_targets(self, batch: Batch, next_actions: Float[Tensor, "n batch act"]) -> Float[Tensor, "n 4 batch"]:
+        """r + gamma min_i Q_i^r(s', a') and c + gamma max_i Q_i^c(s', a'), as `targets` has them."""
+        values = self.next_values(batch, next_actions)
+        return self.targets(batch, values.least_reward, values.greatest_cost)
+
+    def targets(
+        self,
+        batch: Batch,
+        next_reward: Float[Tensor, "n batch"],
+        next_cost: Float[Tensor, "n batch"],
+        bounded: bool = True,
+    ) -> Float[Tensor, "n 4 batch"]:
+        """r + gamma V_r(s') and c + gamma V_c(s') for these values of the next states, in units.
+
+        Where `bounded` they are clamped to what is possible, Assumption 1 of Safe-DQL: |Q_r| <= R_max / (1 - gamma),
+        0 <= Q_c <= C_max / (1 - gamma).
         """
-        next_value = self._raw(self.q.ema, batch.next_observations, next_actions)
-        gamma, not_terminal = self.problem.gamma, batch.not_terminal
-        worst_r, worst_c = next_value[:, :2].amin(1, keepdim=True), next_value[:, 2:].amax(1, keepdim=True)
-        reward = bellman_target(batch.rewards / self.unit, not_terminal, worst_r, gamma, self.reward_bounds)
-        cost = bellman_target(batch.costs / self.unit, not_terminal, worst_c, gamma, self.cost_bounds)
+
+        def target(immediate: Tensor, next_value: Tensor, bounds: tuple[float, float]) -> Tensor:
+            onward, limits = next_value.unsqueeze(1) / self.unit, bounds if bounded else None
+            return bellman_target(immediate / self.unit, batch.not_terminal, onward, self.problem.gamma, limits)
+
+        reward = target(batch.rewards, next_reward, self.reward_bounds)
+        cost = target(batch.costs, next_cost, self.cost_bounds)
         return torch.cat([reward, cost], dim=1).repeat_interleave(2, dim=1)
 
     def data_targets(self, batch: Batch) -> Float[Tensor, "n 4 batch"]:
@@ -102,10 +127,16 @@ class TwinCritics:
         sums = torch.stack([batch.reward_to_go, batch.cost_to_go], dim=1) / self.unit
         return sums.repeat_interleave(2, dim=1)
 
-    def learn(self, batch: Batch, targets: Float[Tensor, "n 4 batch"]) -> dict[str, Tensor]:
-        """One step of squared error towards the targets, and of the target critics."""
+    def learn(
+        self, batch: Batch, targets: Float[Tensor, "n 4 batch"], penalty: Float[Tensor, " n"] | None = None
+    ) -> dict[str, Tensor]:
+        """One step of squared error towards the targets, and of the target critics.
+
+        `penalty` is added to the loss; like the squared error it is in units^2.
+        """
         q = self._raw(self.q.theta, batch.observations, batch.actions)
         loss = td_loss(q, targets)
+        loss = loss if penalty is None else loss + penalty
         self.q.adam_step(gradient(loss, self.q))
         self.q.update_ema(self.config.target_rate)
         return {"critic_loss": loss.detach()}

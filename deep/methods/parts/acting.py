@@ -1,4 +1,4 @@
-"""How Safe-DQL acts: with random inputs that are numbered by episode and step."""
+"""How a policy acts that draws its actions: with random inputs that are numbered by episode and step."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -21,12 +21,13 @@ class ActingState(NamedTuple):
     step: Int[Tensor, "replicas batch"]
 
 
-class SafeDQLPolicy:
-    """The evaluated diffusion policies of all replicas, with one way to make an action from samples.
+class SamplingPolicy:
+    """The policies of all replicas, with one way to make an action from standard normals.
 
     Args:
-        choose: (observations (replica, batch, obs), normals (replica, T, batch n, act)) -> actions, n samples a row.
-        shape: (n, T, act) of the normals of one row.
+        choose: (observations (replica, batch, obs), normals (replica, T, batch n, size)) -> actions (replica, batch,
+            act); each row has n candidates, side by side, and each of them T vectors of normals.
+        shape: (n, T, size) of the normals of one row.
         seeds: the seed of each replica.
         device: where the networks are.
     """
