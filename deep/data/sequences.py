@@ -100,7 +100,7 @@ class Frontier(NamedTuple):
         kept = order[np.flatnonzero(np.diff(best, prepend=-np.inf) > 0)]
         return cls(costs[kept], returns[kept], kept)
 
-    def steps_for(self, budgets: Float[NDArray, " n"]) -> Int[NDArray, " n"]:
+    def steps_for(self, budgets: Float[NDArray, "*shape"]) -> Int[NDArray, "*shape"]:
         """The step of the staircase that each budget affords; the cheapest where it affords none.
 
         A budget affords a cost by the rule of `deep.tasks.within_limit`.

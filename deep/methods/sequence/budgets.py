@@ -126,7 +126,7 @@ class Labels:
         cost_to_go, return_to_go, time = (
             x.cpu().numpy() for x in (sequences.cost_to_go, sequences.return_to_go, sequences.time)
         )
-        self.quantiles = Quantiles.of(cost_to_go, self.length - time, return_to_go).to(like)
+        self.quantiles = Quantiles.of(cost_to_go, (self.length - time).astype(float), return_to_go).to(like)
         self.spent, self.earned = (running_sum(x).to(like.device) for x in (data.costs, data.rewards))
         self.frontier = Frontier.of(data.trajectory_costs, data.trajectory_returns)
 
