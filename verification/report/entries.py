@@ -112,9 +112,12 @@ def headline(entries: list[Entry]) -> str:
     """How many claims got each verdict, and how many of those rigorously."""
     counts = Counter(entry["verdict"] for entry in entries)
     exact = sum(entry["grade"] == "refuted exactly" for entry in entries)
-    proved = sum(entry["grade"].startswith("proved") for entry in entries)
+    corrections = [entry["correction"]["grade"] for entry in entries if entry["correction"]]
+    grades = [*(entry["grade"] for entry in entries), *corrections]
+    proved, checked = (sum(grade.startswith(word) for grade in grades) for word in ("proved", "machine-checked"))
     verdicts = ", ".join(f"{meaning}: {counts[verdict]}" for verdict, meaning in VERDICTS.items())
-    return f"{len(entries)} claims; {verdicts}. {exact} are refuted exactly as printed, {proved} are proved."
+    answer = f"{len(entries)} claims; {verdicts}. {exact} are refuted exactly as printed. "
+    return answer + f"{checked + proved} statements and corrections are proved, {checked} of these machine-checked."
 
 
 def markdown(entries: list[Entry]) -> str:
