@@ -44,17 +44,17 @@ eta T K and eta K bounds the last term of one iteration (below). As h- = 0, no c
 least h+ (1 - 2 x_t): unsafe iterations have x = 0, y = 1 and V_c^t - V_c* > h+ (V_c* <= l); safe ones x = 1, y = 0; in
 the band x >= 1/2 (1/2, or 1/2 - rc/(2 rr) with rc < 0) and V_c^t > l >= V_c*. With G = sum x_t (V_r* - V_r^t) and X =
 sum x_t, G <= R and G + h+ (T - 2 X) <= R. Let h+ >= R/T. If 2 X < T, G <= R - (R/T)(T - 2 X) = 2 R X/T, else G <= R <=
-2 R X/T: the gap G/X is at most 2R/T. X is positive: otherwise every iteration is unsafe, and the cost terms alone exceed
-T h+ >= R (unsafe means V_c^t > l + h+, strictly; with the printed >= this fails where h+ = R/T). Violation: every
-iteration with positive weight has V_c^t <= l + h+, and the mixture's cost is their weighted mean. CRPO has weights 0 and
-1, and 1 - x_t in the place of 1 - 2 x_t: the gap is at most R/T.
+2 R X/T: the gap G/X is at most 2R/T. X is positive: otherwise every iteration is unsafe, and the cost terms alone
+exceed T h+ >= R (unsafe means V_c^t > l + h+, strictly; with the printed >= this fails where h+ = R/T). Violation:
+every iteration with positive weight has V_c^t <= l + h+, and the mixture's cost is their weighted mean. CRPO has
+weights 0 and 1, and 1 - x_t in the place of 1 - 2 x_t: the gap is at most R/T.
 With h+ = 2R/T: where at least T/2 iterations are unsafe the cost terms are at least R, so that G <= 0 (T2); where X <
 T/4, h+ (T - 2 X) >= R, and G <= 0 again (W2).
 The last term: in A- or Q-space g = (g_r^+ + g_c^+)/2 or the mean of the gradients, hence |u|_2^2 <= (|g_r|^2 +
-|g_c|^2)/2 <= S A M^2/(1-gamma)^2; two entries of u differ by at most sqrt(2) |u|_2, and Hoeffding's lemma gives K =
-S A M^2/(4 (1-gamma)^4). With weights clipped at X each, u has span 2 X M/(1-gamma) and K = X^2 M^2/(2 (1-gamma)^4);
-x >= 1/2 survives. Safe and unsafe iterations have u = A_r or -A_c, and their last term is at most eta M^2/(8
-(1-gamma)^4), within eta K because 1/8 <= S A/4. R is least at eta = sqrt(KL_0/(T K)), where it is 2 sqrt(KL_0 K T)."""
+|g_c|^2)/2 <= S A M^2/(1-gamma)^2; two entries of u differ by at most sqrt(2) |u|_2, and Hoeffding's lemma gives K = S
+A M^2/(4 (1-gamma)^4). With weights clipped at X each, u has span 2 X M/(1-gamma) and K = X^2 M^2/(2 (1-gamma)^4); x >=
+1/2 survives. Safe and unsafe iterations have u = A_r or -A_c, and their last term is at most eta M^2/(8 (1-gamma)^4),
+within eta K because 1/8 <= S A/4. R is least at eta = sqrt(KL_0/(T K)), where it is 2 sqrt(KL_0 K T)."""
 
 CLAIMS = [
     Claim(
@@ -99,8 +99,8 @@ CLAIMS = [
         counterexamples=("W2",),
         repair=Repair(
             "replacement",
-            "w_t = x_t: 1 safe, 1/2 aligned, 1/2 - rc/(2 rr) in conflict, 0 unsafe; they sum to T/4 at least, or the "
-            "sum of x_t (V_r* - V_r^t) is not positive.",
+            "w_t = x_t: 1 safe, 1/2 aligned, 1/2 - rc/(2 rr) in conflict, 0 unsafe; with h+ = 2R/T they sum to T/4 at "
+            "least, or the sum of x_t (V_r* - V_r^t) is not positive.",
             Check(total_weight, "the printed weights, without cost: their sum is 0"),
             proof="In the proof of TC.",
         ),
@@ -163,11 +163,11 @@ CLAIMS = [
     Claim(
         id="TC",
         source="ours: Theorem 3.1 corrected",
-        statement="For every slack h+ >= R/T: gap <= 2R/T and violation <= h+ of the trajectory mixture with weights x_t, "
-        "R = KL_0/eta + eta T K; best eta: gap <= 2 M sqrt(KL_0 S A/T)/(1-gamma)^2.",
+        statement="For every slack h+ >= R/T: gap <= 2R/T and violation <= h+ of the trajectory mixture with weights "
+        "x_t, R = KL_0/eta + eta T K; best eta: gap <= 2 M sqrt(KL_0 S A/T)/(1-gamma)^2.",
         assumptions="exact critics; r, c in [0, M]; pi* within the budget, and covered by pi_0; h- = 0; K = S A M^2/(4 "
-        "(1-gamma)^4) with the projection in A- or Q-space, X^2 M^2/(2 (1-gamma)^4) with weights clipped at X >= 1/2 each "
-        "in any metric; CRPO: K = M^2/(8 (1-gamma)^4) and gap <= R/T",
+        "(1-gamma)^4) with the projection in A- or Q-space, X^2 M^2/(2 (1-gamma)^4) with weights clipped at X >= 1/2 "
+        "each in any metric; CRPO: K = M^2/(8 (1-gamma)^4) and gap <= R/T",
         printed=Check(both, "the printed weights, and an erring gate"),
         proof=PROOF_THEOREM,
         notes="The ratios are of both inequalities, at h+ = R/T. The violation comes close to its bound (see T16), the "
@@ -177,8 +177,8 @@ CLAIMS = [
     Claim(
         id="TC4",
         source="ours: Theorem 3.1 corrected, our first constants",
-        statement="gap <= 4R/T and violation <= h+ = 2R/T with K = S A M^2/(2 (1-gamma)^4); best eta: gap <= 4 M sqrt(2 "
-        "KL_0 S A/T)/(1-gamma)^2.",
+        statement="gap <= 4R/T and violation <= h+ = 2R/T with K = S A M^2/(2 (1-gamma)^4); best eta: gap <= 4 M "
+        "sqrt(2 KL_0 S A/T)/(1-gamma)^2.",
         assumptions="those of TC, with the projection in A- or Q-space",
         printed=Check(first_version, "a hundredth of both bounds"),
         proof="From TC: this R is at least TC's, and h+ = 2R/T at least R/T.",

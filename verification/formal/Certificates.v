@@ -1,5 +1,5 @@
 (* Generated from verification/certificates by python -m verification.formal --export; not to be edited.
-   Each lemma says that Checker.v confirms the certificate: the claim fails at the instance, or, of an optimum, holds. *)
+   Each lemma says that Checker.v confirms the certificate: the claim fails at the instance; of an optimum it holds. *)
 Require Import Checker QArith String Ascii ZArith List.
 Import ListNotations.
 Open Scope Q_scope.

@@ -1,4 +1,4 @@
-"""Running coqc: building the proofs, listing their axioms, and checking that broken statements are not what was proved."""
+"""Running coqc: building the proofs, listing their axioms, and checking that no broken statement was proved."""
 
 import os
 import re
@@ -65,7 +65,8 @@ def axioms(folder: Path) -> set[str]:
     """The axioms that the theorems use, all together; the certificates' lemmas use none of their own."""
     lemmas = list(statements(texts()["Certificates"]))
     listed = ", ".join(f"@{name}" for name in [*qualified(), *lemmas])
-    text = f"Require Import Statements Counterexamples Certificates.\nDefinition all := ({listed}).\nPrint Assumptions all.\n"
+    files = "Statements Counterexamples Certificates"
+    text = f"Require Import {files}.\nDefinition all := ({listed}).\nPrint Assumptions all.\n"
     (folder / "Assumptions.v").write_text(text, encoding="utf-8")
     shown = compile_file(folder, "Assumptions")
     return set(re.findall(r"^([A-Z]\w*(?:\.\w+)+)\s*:?", shown, re.M))

@@ -14,7 +14,7 @@ OUTSIDE = re.compile(r"\b(exp|log|sqrt|KL)\(")
 COMPARISONS = {ast.LtE: "Le", ast.Lt: "Lt", ast.GtE: "Ge", ast.Gt: "Gt", ast.Eq: "Eq"}
 OPERATIONS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 HEADER = """(* Generated from verification/certificates by python -m verification.formal --export; not to be edited.
-   Each lemma says that Checker.v confirms the certificate: the claim fails at the instance, or, of an optimum, holds. *)
+   Each lemma says that Checker.v confirms the certificate: the claim fails at the instance; of an optimum it holds. *)
 Require Import Checker QArith String Ascii ZArith List.
 Import ListNotations.
 Open Scope Q_scope.

@@ -66,7 +66,9 @@ def summary(installed_version: str | None) -> list[str]:
     if changed := outdated():
         lines.append(f"STALE: {len(changed)} of them have changed: {COMMAND} checks and records them again")
     if installed_version is None:
-        lines.append("coqc is not installed, so this is the committed record: apt-get install -y coq, then pytest again")
+        lines.append(
+            "coqc is not installed, so this is the committed record: apt-get install -y coq, then pytest again"
+        )
     elif installed_version != record.get("coq"):
         lines.append(f"Coq {installed_version} is installed here: {COMMAND} records its answer")
     return lines

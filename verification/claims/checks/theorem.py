@@ -142,7 +142,7 @@ def mixture_value(broken: bool) -> Sides:
 
 
 def total_weight(broken: bool) -> Sides:
-    """T/4 against the sum of the weights, or the sum of gaps is <= 0, with h+ = 2R/T; broken: printed weights, c = 0."""
+    """T/4 against the sum of the weights, or the sum of gaps is <= 0, with h+ = 2R/T; broken: printed weights, c=0."""
     found = []
     for trial in [alone("zero_cost", 2.0)] if broken else [alone("zero_cost", 2.0), trials(*FIRST)]:
         weight = trial.finished.sums.weight[:, 1 if broken else 0]
