@@ -133,12 +133,13 @@ def violation_49_printed(h_plus: Real, eps_offline: Real = 0.0) -> Real:
 def remainder_constant(M: Real, gamma: Real, pairs: Real | None = None, max_weight: Real | None = None) -> Real:
     """K such that one iteration's log_moment is at most eta K, for r and c in [0, M].
 
-    pairs = S A: projection in A- or Q-space, where |g| <= sqrt(S A) M / (1-gamma): K = S A M^2 / (2 (1-gamma)^4);
+    pairs = S A: projection in A- or Q-space, where |u|_2^2 <= (|g_r|^2 + |g_c|^2)/2 <= S A M^2 / (1-gamma)^2, and two
+    entries of u differ by at most sqrt(2) |u|_2: K = S A M^2 / (4 (1-gamma)^4);
     max_weight = X: weights clipped at X each, x + y <= 2 X: K = 4 X^2 M^2 / (8 (1-gamma)^4);
     neither: x + y = 1 (CRPO): K = M^2 / (8 (1-gamma)^4).
     """
     if pairs is not None:
-        return pairs * M**2 / (2 * (1 - gamma) ** 4)
+        return pairs * M**2 / (4 * (1 - gamma) ** 4)
     total = 1.0 if max_weight is None else 2 * max_weight
     return hoeffding_remainder(1.0, total, 0.0, M, gamma)
 
@@ -154,22 +155,32 @@ def regret(kl: Real, eta: Real, K: Real, T: Real) -> Real:
 
 
 def h_plus_corrected(R: Real, T: Real) -> Real:
-    """h+ = 2 R / T, with h- = 0: then at most half of the iterations are unsafe, or the gap is negative anyway."""
-    return 2 * R / T
+    """h+ = R / T, with h- = 0: the least slack of the corrected theorem (claim TC, machine-checked)."""
+    return R / T
 
 
 def gap_corrected(R: Real, T: Real, least_weight: Real = 0.5) -> Real:
-    """gap <= 2 R / (least_weight T) of the trajectory mixture with weights x_t: 4 R/T, or 2 R/T for CRPO (weights 1).
+    """gap <= R / (least_weight T) of the trajectory mixture with weights x_t: 2 R/T, or R/T for CRPO (weights 1).
 
-    The unsafe iterations contribute more than h+ each to R; if they are half of all, the rest of the sum is negative;
-    otherwise the weights sum to at least least_weight T / 2. The violation is at most h+, by the choice of regions.
+    For any slack h+ >= R/T. With w = least_weight every iteration has y_t (V_c^t - V_c*) >= h+ (1 - x_t/w): unsafe ones
+    since x_t = 0, y_t = 1 and V_c^t - V_c* > h+, all others since x_t >= w. Hence G + h+ (T - X/w) <= R for the sums G
+    of x_t (V_r* - V_r^t) and X of x_t. Where T > X/w this gives G <= R X/(w T); otherwise G <= R does, as the cost
+    terms are not negative. The violation is at most h+, by the choice of regions.
     """
-    return 2 * R / (least_weight * T)
+    return R / (least_weight * T)
 
 
 def gap_at_best_eta(kl: Real, S: Real, A: Real, gamma: Real, T: Real, M: Real) -> Real:
-    """4 M sqrt(2 kl S A / T) / (1-gamma)^2: 4R/T at the best eta, projection in A- or Q-space."""
-    return 4 * M * (2 * kl * S * A / T) ** 0.5 / (1 - gamma) ** 2
+    """2 M sqrt(kl S A / T) / (1-gamma)^2: 2R/T at the best eta, projection in A- or Q-space."""
+    return 2 * M * (kl * S * A / T) ** 0.5 / (1 - gamma) ** 2
+
+
+def gap_first_version(kl: Real, eta: Real, S: Real, A: Real, gamma: Real, T: Real, M: Real) -> Real:
+    """4 R/T with h+ = 2 R/T and K = S A M^2 / (2 (1-gamma)^4): the constants of this project's first proof (claim TC4).
+
+    True, and 2 sqrt(2) times `gap_at_best_eta` at its own best step size.
+    """
+    return 4 * regret(kl, eta, 2 * remainder_constant(M, gamma, pairs=S * A), T) / T
 
 
 def gap_a_posteriori(R: Real, critic_errors: Real, gate_errors: Real, sum_x: Real) -> Real:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from verification.formal import coq, record
 from verification.ledger import LEDGER, load, stale
 from verification.report.entries import headline
 
@@ -19,5 +20,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         source = entry["source"][:44]
         terminalreporter.write_line(f"{entry['id']:<5} {entry['verdict']:<3} {source:<45} {entry['grade']}{old}")
     terminalreporter.write_line(headline(entries))
+    for line in record.summary(coq.version() if coq.installed() else None):
+        terminalreporter.write_line(line)
     for report in terminalreporter.getreports("xfailed"):
         terminalreporter.write_line(report.wasxfail.removeprefix("reason: "))

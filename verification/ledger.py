@@ -17,6 +17,7 @@ from verification.checker.instances import SEED
 from verification.claims.claim import HOLDS, Check, Claim, verdict
 from verification.claims.topics import CLAIMS, TOPICS, topic_of
 from verification.command import Parser, ends_cleanly
+from verification.formal.record import evidence, proves
 
 LEDGER = Path(__file__).parent / "ledger.json"
 RATIOS = Path(__file__).parent / "best_ratios.json"
@@ -97,10 +98,17 @@ def certified(claim_id: str) -> int:
     return applicable if all_hold else 0
 
 
+def proof_grade(claim_id: str, proof: str) -> list[str]:
+    """Whether Coq has checked the claim or its correction; else whether a proof is written out."""
+    if proves(claim_id, evidence(claim_id)):
+        return ["machine-checked"]
+    return ["proved"] if proof else []
+
+
 def positive_grade(claim: Claim, result: Outcome) -> str:
     """The grade of a claim that holds, the strongest evidence first."""
     rigorous = certified(claim.id)
-    parts = ["proved"] if claim.proof else []
+    parts = proof_grade(claim.id, claim.proof)
     parts += [f"certified on {rigorous} instances"] if rigorous else []
     return ", ".join([*parts, f"float-checked on {result.instances} instances"])
 
@@ -121,7 +129,9 @@ def judge(claim: Claim) -> dict[str, Any]:
         repair = {
             "kind": claim.repair.kind,
             "statement": claim.repair.statement,
-            "grade": f"{'proved, ' if claim.repair.proof else ''}float-checked on {repaired.instances} instances",
+            "grade": ", ".join(
+                [*proof_grade(claim.id, claim.repair.proof), f"float-checked on {repaired.instances} instances"]
+            ),
             "proof": claim.repair.proof,
             "control": claim.repair.check.control,
             "check": repaired.record(),
@@ -143,6 +153,7 @@ def judge(claim: Claim) -> dict[str, Any]:
             "certificates": list(claim.counterexamples),
             "proof": claim.proof,
         },
+        "machine_check": evidence(claim.id, claim.counterexamples),
         "notes": claim.notes,
         "hash": fingerprint(TOPICS[topic_of(claim.id)].__name__, claim.counterexamples),
     }
@@ -170,9 +181,11 @@ def load(path: Path = LEDGER) -> list[dict[str, Any]]:
 
 
 def stale(entry: dict[str, Any]) -> bool:
-    """Whether the code or a certificate that the entry depends on has changed since it was judged."""
+    """Whether the code, a certificate or a formal proof that the entry depends on has changed since it was judged."""
     claim = CLAIMS[entry["id"]]
-    return entry["hash"] != fingerprint(TOPICS[topic_of(claim.id)].__name__, claim.counterexamples)
+    return entry["hash"] != fingerprint(TOPICS[topic_of(claim.id)].__name__, claim.counterexamples) or entry[
+        "machine_check"
+    ] != evidence(claim.id, claim.counterexamples)
 
 
 def main(arguments: list[str] | None = None) -> None:

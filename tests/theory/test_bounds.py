@@ -79,12 +79,16 @@ def test_corrected_constants_fit_together() -> None:
     eta = bounds.best_eta(kl, K, T)
     R = bounds.regret(kl, eta, K, T)
     assert bounds.gap_corrected(R, T) == pytest.approx(bounds.gap_at_best_eta(kl, S, A, gamma, T, M), rel=1e-12)
-    assert pytest.approx(bounds.gap_corrected(R, T), rel=1e-12) == 4 * R / T
+    assert pytest.approx(bounds.gap_corrected(R, T), rel=1e-12) == 2 * R / T
+    assert bounds.gap_corrected(R, T, least_weight=1.0) == pytest.approx(R / T)
     for other in (0.9 * eta, 1.1 * eta):
         assert bounds.regret(kl, other, K, T) > R
     assert bounds.remainder_constant(M, gamma) == pytest.approx(M**2 / 8 / (1 - gamma) ** 4)
     assert bounds.remainder_constant(M, gamma, max_weight=1.0) == pytest.approx(M**2 / 2 / (1 - gamma) ** 4)
-    assert bounds.h_plus_corrected(R, T) == pytest.approx(2 * R / T)
+    assert pytest.approx(M**2 * S * A / 4 / (1 - gamma) ** 4) == K
+    assert bounds.h_plus_corrected(R, T) == pytest.approx(R / T)
+    first = bounds.gap_first_version(kl, eta / 2**0.5, S, A, gamma, T, M)
+    assert first == pytest.approx(8**0.5 * bounds.gap_corrected(R, T), rel=1e-12)
     assert bounds.gap_a_posteriori(R, 1.0, 2.0, 10.0) == pytest.approx((R + 3) / 10)
 
 

@@ -4,6 +4,7 @@ from verification.checker.certify import Statement
 from verification.claims.checks.theorem import (
     both,
     dichotomy,
+    first_version,
     gap,
     informative,
     mixture_value,
@@ -39,19 +40,21 @@ S1 = Statement(
 PRINTED_ETA = {"pairs": "S*A*M**2", "bound_47": "4/T*(eps/eta+2*eta*pairs*T/(1-gamma)**3)"}
 
 PROOF_THEOREM = """Sum the identity I0 over t: sum_t x_t (V_r* - V_r^t) + y_t (V_c^t - V_c*) <= R, where R = KL_0/eta +
-eta T K and eta K bounds the last term of one iteration (below). Unsafe iterations have x = 0, y = 1 and V_c^t - V_c* >
-h+ (V_c* <= l); safe ones x = 1, y = 0; in the band V_c^t > l >= V_c* as h- = 0, so that their y-terms are >= 0 too.
-Let N be the number of unsafe iterations. Then sum_t x_t (V_r* - V_r^t) <= R - N h+. With h+ = 2R/T: if N >= T/2 the
-right side is <= 0 and the gap of the mixture, a mean with weights x_t, is not positive. Otherwise more than T/2
-iterations have x_t >= 1/2 (1, 1/2, or 1/2 - rc/(2 rr) with rc < 0), so that sum x_t >= T/4 and the gap is at most
-R/(T/4) = 4R/T. (Where N = T there is no mixture. Then R >= N h+ = 2R, which is impossible for R > 0; for R = 0 it is
-impossible because unsafe means V_c^t > l + h+, strictly, so that the sum over t is above N h+.) Violation: every
-iteration with positive weight has V_c^t <= l + h+, and the mixture's cost is their weighted mean.
-The last term: in A- or Q-space g = (g_r^+ + g_c^+)/2 or the mean of the gradients, hence |u|_2 <= (|g_r| + |g_c|)/2
-<= sqrt(S A) M/(1-gamma), the span of u over actions is at most 2 |u|_inf <= 2 |u|_2, and Hoeffding's lemma gives K =
-S A M^2/ (2 (1-gamma)^4). With weights clipped at X each, u has span 2 X M/(1-gamma) and K = X^2 M^2/(2 (1-gamma)^4);
-x >= 1/2 survives. Safe and unsafe iterations have u = A_r or -A_c, and their last term is at most eta M^2/(8
-(1-gamma)^4), within eta K because 1/8 <= S A/2. R is least at eta = sqrt(KL_0/(T K)), where it is 2 sqrt(KL_0 K T)."""
+eta T K and eta K bounds the last term of one iteration (below). As h- = 0, no cost term is negative, and each is at
+least h+ (1 - 2 x_t): unsafe iterations have x = 0, y = 1 and V_c^t - V_c* > h+ (V_c* <= l); safe ones x = 1, y = 0; in
+the band x >= 1/2 (1/2, or 1/2 - rc/(2 rr) with rc < 0) and V_c^t > l >= V_c*. With G = sum x_t (V_r* - V_r^t) and X =
+sum x_t, G <= R and G + h+ (T - 2 X) <= R. Let h+ >= R/T. If 2 X < T, G <= R - (R/T)(T - 2 X) = 2 R X/T, else G <= R <=
+2 R X/T: the gap G/X is at most 2R/T. X is positive: otherwise every iteration is unsafe, and the cost terms alone
+exceed T h+ >= R (unsafe means V_c^t > l + h+, strictly; with the printed >= this fails where h+ = R/T). Violation:
+every iteration with positive weight has V_c^t <= l + h+, and the mixture's cost is their weighted mean. CRPO has
+weights 0 and 1, and 1 - x_t in the place of 1 - 2 x_t: the gap is at most R/T.
+With h+ = 2R/T: where at least T/2 iterations are unsafe the cost terms are at least R, so that G <= 0 (T2); where X <
+T/4, h+ (T - 2 X) >= R, and G <= 0 again (W2).
+The last term: in A- or Q-space g = (g_r^+ + g_c^+)/2 or the mean of the gradients, hence |u|_2^2 <= (|g_r|^2 +
+|g_c|^2)/2 <= S A M^2/(1-gamma)^2; two entries of u differ by at most sqrt(2) |u|_2, and Hoeffding's lemma gives K = S
+A M^2/(4 (1-gamma)^4). With weights clipped at X each, u has span 2 X M/(1-gamma) and K = X^2 M^2/(2 (1-gamma)^4); x >=
+1/2 survives. Safe and unsafe iterations have u = A_r or -A_c, and their last term is at most eta M^2/(8 (1-gamma)^4),
+within eta K because 1/8 <= S A/4. R is least at eta = sqrt(KL_0/(T K)), where it is 2 sqrt(KL_0 K T)."""
 
 CLAIMS = [
     Claim(
@@ -96,8 +99,8 @@ CLAIMS = [
         counterexamples=("W2",),
         repair=Repair(
             "replacement",
-            "w_t = x_t: 1 safe, 1/2 aligned, 1/2 - rc/(2 rr) in conflict, 0 unsafe; they sum to T/4 at least, or the "
-            "sum of x_t (V_r* - V_r^t) is not positive.",
+            "w_t = x_t: 1 safe, 1/2 aligned, 1/2 - rc/(2 rr) in conflict, 0 unsafe; with h+ = 2R/T they sum to T/4 at "
+            "least, or the sum of x_t (V_r* - V_r^t) is not positive.",
             Check(total_weight, "the printed weights, without cost: their sum is 0"),
             proof="In the proof of TC.",
         ),
@@ -115,7 +118,7 @@ CLAIMS = [
         counterexamples=("T15",),
         repair=Repair(
             "replacement",
-            "It closes with weight 1 on the safe set: gap <= 4R/T (TC).",
+            "It closes with weight 1 on the safe set: gap <= 2R/T (TC).",
             Check(gap, "the printed weights on the instance of the certificate, T = 1600"),
             proof="In the proof of TC.",
         ),
@@ -160,15 +163,26 @@ CLAIMS = [
     Claim(
         id="TC",
         source="ours: Theorem 3.1 corrected",
-        statement="gap <= 4R/T and violation <= h+ = 2R/T for the trajectory mixture with weights x_t, R = KL_0/eta + "
-        "eta T K; best eta: gap <= 4 M sqrt(2 KL_0 S A/T)/(1-gamma)^2.",
-        assumptions="exact critics; r, c in [0, M]; a feasible budget; h- = 0; K = S A M^2/(2 (1-gamma)^4) with the "
-        "projection in A- or Q-space, X^2 M^2/(2 (1-gamma)^4) with weights clipped at X >= 1/2 each in any metric",
+        statement="For every slack h+ >= R/T: gap <= 2R/T and violation <= h+ of the trajectory mixture with weights "
+        "x_t, R = KL_0/eta + eta T K; best eta: gap <= 2 M sqrt(KL_0 S A/T)/(1-gamma)^2.",
+        assumptions="exact critics; r, c in [0, M]; pi* within the budget, and covered by pi_0; h- = 0; K = S A M^2/(4 "
+        "(1-gamma)^4) with the projection in A- or Q-space, X^2 M^2/(2 (1-gamma)^4) with weights clipped at X >= 1/2 "
+        "each in any metric; CRPO: K = M^2/(8 (1-gamma)^4) and gap <= R/T",
         printed=Check(both, "the printed weights, and an erring gate"),
         proof=PROOF_THEOREM,
-        notes="The ratios are of both inequalities. The violation comes close to its bound (see T16), the gap does not "
-        "(T15b). The constants are not the best. A sharper analysis, which is not written out here, needs a slack "
-        "h+ >= R/T only, gives gap <= 2R/T, and has K = S A M^2/(4 (1-gamma)^4).",
+        notes="The ratios are of both inequalities, at h+ = R/T. The violation comes close to its bound (see T16), the "
+        "gap does not (T15b). Clipped weights and CRPO need no factor S A: the paper's sqrt(S A) is an artefact there. "
+        "Whether the plain projection needs it, whose weights are unbounded, is not decided here.",
+    ),
+    Claim(
+        id="TC4",
+        source="ours: Theorem 3.1 corrected, our first constants",
+        statement="gap <= 4R/T and violation <= h+ = 2R/T with K = S A M^2/(2 (1-gamma)^4); best eta: gap <= 4 M "
+        "sqrt(2 KL_0 S A/T)/(1-gamma)^2.",
+        assumptions="those of TC, with the projection in A- or Q-space",
+        printed=Check(first_version, "a hundredth of both bounds"),
+        proof="From TC: this R is at least TC's, and h+ = 2R/T at least R/T.",
+        notes="Kept for comparison: the bound on the gap is 2 sqrt(2) times that of TC.",
     ),
     Claim(
         id="E48",
@@ -180,7 +194,7 @@ CLAIMS = [
         counterexamples=("E48",),
         repair=Repair(
             "replacement",
-            "eta = sqrt(KL_0/(T K)), which falls with T; then 4R/T is proportional to 1/sqrt(T).",
+            "eta = sqrt(KL_0/(T K)), which falls with T; then 2R/T is proportional to 1/sqrt(T).",
             Check(step_size, "the printed step size, solved for eta"),
             proof="a/eta + b eta is least at eta = sqrt(a/b).",
         ),

@@ -8,6 +8,8 @@ from typing import Any
 from verification.checker.certify import read
 from verification.claims.claim import VERDICTS
 from verification.report.lattice import tables as lattice
+from verification.report.overview import PAPERS, STORY, SUMMARIES, WEIGHTS
+from verification.report.runs import tables as runs
 
 Entry = dict[str, Any]
 
@@ -20,22 +22,26 @@ gamma^t. An iteration weighs the reward's advantage by x and minus the cost's ad
 inner products of the two ascent directions. M bounds r and c. S and A are the numbers of states and actions."""
 
 GRADES = """\
+- **machine-checked**: Coq has accepted a proof of the statement or of its correction. verification/formal/Statements.v
+has the theorem in full, and the entry names it, with Coq's version; the only axioms are those of Coq's real numbers.
 - **proved**: a proof is written out below, and its statement was checked in floating point on the instances counted.
-- **refuted exactly**: there is a counterexample in exact rational numbers, with rigorous enclosures where exp, log or a
-root enter. A separate checker of about 260 lines accepts it; the checker shares no code with the rest of the project.
+- **refuted exactly**: there is a counterexample in exact rational numbers, with rigorous enclosures where exp, log or
+a root enter. A separate checker of about 260 lines accepts it; the checker shares no code with the rest of the
+project.
 - **certified on N instances**: the same checker encloses both sides rigorously on N seeded random rational instances.
-- **float-checked on N instances**: none of N seeded instances in double precision is a counterexample. Never a
-proof."""
+- **float-checked on N instances**: none of N seeded instances in double precision is a counterexample. Never
+a proof."""
 
 LIMITS = """\
-Checking instances can refute a statement and never prove one. *Holds* without *proved* means that no counterexample was
-found. A counterexample refutes what is written, which is often not what was meant; where we could reconstruct the
+Checking instances can refute a statement and never prove one. *Holds* without *proved* means that no counterexample
+was found. A counterexample refutes what is written, which is often not what was meant; where we could reconstruct the
 intended statement, the correction gives it. An asymptotic statement is judged through a consequence at one instance,
 which the notes name. All instances are small finite problems, so nothing here predicts how a deep learner behaves. The
 search reports the best ratio of left to right side that it reached. A best ratio far below 1 means a loose inequality
-or a weak search, and we cannot tell which. Only the authors have read the proofs. The trusted base is the checker,
-the statements in verification/statements.json, python-flint, and the reader's own comparison of a formula with the
-paper's."""
+or a weak search, and we cannot tell which. Proofs that are not machine-checked were read by their authors only. The
+trusted base is the checker, the statements in verification/statements.json, python-flint, and the reader's own
+comparison of a formula with the paper's; of machine-checked statements it is Coq and
+verification/formal/Definitions.v."""
 
 
 def paper(entry: Entry) -> str:
@@ -81,6 +87,19 @@ def tightness(entry: Entry) -> str:
     return "; ".join(parts)
 
 
+def machine_check(entry: Entry) -> str:
+    """Which theorems Coq has accepted about the claim, or against it."""
+    found = entry["machine_check"]
+    if not (found["theorems"] or found["refutations"]):
+        return ""
+    parts = [f"theorem {', '.join(found['theorems'])}"] if found["theorems"] else []
+    certified = [name for name in found["refutations"] if not name.endswith("_broken")]
+    broken = [name for name in found["refutations"] if name.endswith("_broken")]
+    parts += [f"the counterexample again, as {', '.join(certified)}"] if certified else []
+    parts += [f"a broken version is refuted, as {', '.join(broken)}"] if broken else []
+    return f"{'; '.join(parts)}; Coq {found['coq']}."
+
+
 def facts(entry: Entry) -> Iterator[tuple[str, str]]:
     """The facts about a claim, as pairs of a label and a text; empty texts are left out."""
     correction, evidence = entry["correction"], entry["evidence"]
@@ -94,6 +113,8 @@ def facts(entry: Entry) -> Iterator[tuple[str, str]]:
         ("Grade of that", correction["grade"] if correction else ""),
         ("Proof", evidence["proof"] or (correction["proof"] if correction else "")),
         ("Ratio left/right", tightness(entry)),
+        ("Machine-checked", machine_check(entry)),
+        ("Not machine-checked", entry["machine_check"].get("reason", "")),
         ("Notes", entry["notes"]),
         ("Negative control", control),
         ("Seed and tolerance", f"{check['seed']}; at most {check['largest_tolerance']:g}" if check else ""),
@@ -105,6 +126,8 @@ def again(entry: Entry) -> list[str]:
     """The commands that check a claim again."""
     files = " ".join(f"verification/certificates/{name}.json" for name in entry["evidence"]["certificates"])
     commands = [f"python -m verification.check {files}"] if files else []
+    if entry["machine_check"]["theorems"] or entry["machine_check"]["refutations"]:
+        commands.append("python -m verification.formal")
     return [*commands, f'python -m pytest verification -k "[{entry["id"]}]"']
 
 
@@ -112,15 +135,26 @@ def headline(entries: list[Entry]) -> str:
     """How many claims got each verdict, and how many of those rigorously."""
     counts = Counter(entry["verdict"] for entry in entries)
     exact = sum(entry["grade"] == "refuted exactly" for entry in entries)
-    proved = sum(entry["grade"].startswith("proved") for entry in entries)
+    corrections = [entry["correction"]["grade"] for entry in entries if entry["correction"]]
+    grades = [*(entry["grade"] for entry in entries), *corrections]
+    proved, checked = (sum(grade.startswith(word) for grade in grades) for word in ("proved", "machine-checked"))
     verdicts = ", ".join(f"{meaning}: {counts[verdict]}" for verdict, meaning in VERDICTS.items())
-    return f"{len(entries)} claims; {verdicts}. {exact} are refuted exactly as printed, {proved} are proved."
+    answer = f"{len(entries)} claims; {verdicts}. {exact} are refuted exactly as printed. "
+    return answer + f"{checked + proved} statements and corrections are proved, {checked} of these machine-checked."
 
 
 def markdown(entries: list[Entry]) -> str:
     lines = ["# What is true in the papers", "", INTRODUCTION, "", headline(entries), ""]
-    lines += ["| claim | source | verdict | grade |", "|---|---|---|---|"]
-    lines += [f"| {e['id']} | {e['source']} | {VERDICTS[e['verdict']]} | {e['grade']} |" for e in entries]
+    lines += [f"- {p.short}: {p.authors}. *{p.title}*, {p.year}. {p.where}. <{p.link}>" for p in PAPERS]
+    first, second, third = STORY
+    lines += ["", "## Theorem 3.1", "", first, "", second, "", *FORMULAS, "", third, "", "## Overview", ""]
+    lines += [f"- *{name}*: {meaning}" for name, meaning in WEIGHTS.items()]
+    lines += ["", "| claim | what it says | weight | verdict | source | grade |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {e['id']} | {SUMMARIES[e['id']][0]} | {SUMMARIES[e['id']][1]} | {VERDICTS[e['verdict']]} | {e['source']} "
+        f"| {e['grade']} |"
+        for e in entries
+    ]
     lines += ["", "## Grades", "", GRADES, "", "## What this can and cannot show", "", LIMITS]
     for topic in dict.fromkeys(entry["topic"] for entry in entries):
         lines += ["", f"## {topic}"]
@@ -136,12 +170,22 @@ def markdown(entries: list[Entry]) -> str:
     for table in tables:
         lines += ["", table.text, "", f"| {' | '.join(table.header)} |", "|---" * len(table.header) + "|"]
         lines += [f"| {' | '.join(row)} |" for row in table.rows]
+    for table in runs():
+        lines += ["", "## Runs in ball arithmetic", "", table.text, "", f"| {' | '.join(table.header)} |"]
+        lines += ["|---" * len(table.header) + "|", *(f"| {' | '.join(row)} |" for row in table.rows)]
     return "\n".join([*lines, "", "## How to check everything again", "", *HOW, ""])
 
+
+FORMULAS = [
+    "    K = S A M^2 / (4 (1-gamma)^4),   R = KL_0/eta + eta T K,   h+ >= R/T",
+    "    gap <= 2R/T,   violation <= h+,   with the best eta: gap <= 2 M sqrt(KL_0 S A/T) / (1-gamma)^2",
+]
 
 HOW = [
     "    python -m pytest verification                     # every check, control and certificate, against the ledger",
     "    python -m verification.check verification/certificates/*.json",
+    "    python -m verification.formal                     # every machine-checked proof, where Coq is installed",
+    "    python -m verification.intervals                  # the runs in ball arithmetic",
     "    python -m verification.search --claim L43         # search for a counterexample",
     "    python -m verification.ledger; python -m verification.report      # judge again, write this page",
 ]

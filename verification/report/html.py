@@ -8,6 +8,9 @@ from verification.claims.claim import VERDICTS
 from verification.report import entries as report
 from verification.report.entries import Entry
 from verification.report.lattice import tables as lattice_tables
+from verification.report.overview import PAPERS, STORY, SUMMARIES, WEIGHTS
+from verification.report.runs import tables as run_tables
+from verification.report.typeset import corrected_theorem, typeset
 
 PAGE = Path(__file__).parent / "page"
 WIDTH, ROW, LABEL = 560, 18, 60
@@ -47,12 +50,12 @@ def chart(entries: list[Entry]) -> str:
 
 def article(entry: Entry) -> str:
     facts = "".join(
-        f"<p><b>{escape(label)}.</b> {escape(text)}</p>"
+        f"<p><b>{escape(label)}.</b> {typeset(text)}</p>"
         for label, text in report.facts(entry)
         if label not in ("Proof", "Negative control", "Seed and tolerance")
     )
     hidden = [
-        (label, f"<p>{escape(text)}</p>")
+        (label, f"<p>{typeset(text)}</p>")
         for label, text in report.facts(entry)
         if label in ("Proof", "Negative control", "Seed and tolerance")
     ]
@@ -63,11 +66,47 @@ def article(entry: Entry) -> str:
     verdict = entry["verdict"]
     return (
         f'<article id="{entry["id"]}" data-verdict="{verdict}" data-paper="{report.paper(entry)}">'
-        f'<h3><span class="badge {verdict}">{verdict}</span> {entry["id"]} '
+        f'<h3><span class="badge {verdict}">{verdict}</span> <a class="anchor" href="#{entry["id"]}">{entry["id"]}</a> '
         f'<span class="source">{escape(entry["source"])}</span></h3>'
-        f"<p>{escape(entry['statement'])}</p>"
+        f"<p>{typeset(entry['statement'])}</p>"
         f'<p class="grade">{VERDICTS[verdict]}; {escape(entry["grade"])}</p>{facts}{details}</article>'
     )
+
+
+def papers() -> str:
+    """The papers, with authors, years and links."""
+    items = "".join(
+        f"<li><b>{paper.short}</b>: {escape(paper.authors)}. <i>{escape(paper.title)}</i>, {paper.year}. "
+        f'{escape(paper.where)}. <a href="{paper.link}">{paper.link}</a></li>'
+        for paper in PAPERS
+    )
+    return f"<ul>{items}</ul>"
+
+
+def linked(text: str, ids: set[str]) -> str:
+    """The text with every claim's id as a link to its entry."""
+    return re.sub(
+        r"\b[A-Z]+\d*\w?\b", lambda m: f'<a href="#{m[0]}">{m[0]}</a>' if m[0] in ids else m[0], typeset(text)
+    )
+
+
+def story(ids: set[str]) -> str:
+    """Theorem 3.1 in words and formulas."""
+    first, second, third = (f"<p>{linked(text, ids)}</p>" for text in STORY)
+    return f'<h2 id="theorem-3-1">Theorem 3.1</h2>{first}{second}{corrected_theorem()}{third}'
+
+
+def overview(entries: list[Entry]) -> str:
+    """What every claim says in words, and how much its verdict matters."""
+    meanings = table(["", "meaning"], [[name, meaning] for name, meaning in WEIGHTS.items()])
+    rows = "".join(
+        f'<tr><td><a href="#{entry["id"]}">{entry["id"]}</a></td><td>{escape(SUMMARIES[entry["id"]][0])}</td>'
+        f'<td class="{SUMMARIES[entry["id"]][1]}">{SUMMARIES[entry["id"]][1]}</td>'
+        f"<td>{escape(entry['grade'].split(',')[0])}</td></tr>"
+        for entry in entries
+    )
+    head = "<tr><th>claim</th><th>what it says</th><th>weight</th><th>grade</th></tr>"
+    return f'<h2 id="overview">Overview</h2>{meanings}<table><thead>{head}</thead><tbody>{rows}</tbody></table>'
 
 
 def filters() -> str:
@@ -98,6 +137,10 @@ def html(entries: list[Entry]) -> str:
     )
     tables = [prose(part.text) + table(part.header, part.rows) for part in lattice_tables()]
     lattice = f"<h2>Deep learners with exact regret</h2>{''.join(tables)}" if tables else ""
+    certified = "".join(
+        f"<h2>Runs in ball arithmetic</h2>{prose(x.text)}{table(x.header, x.rows)}" for x in run_tables()
+    )
+    ids = {entry["id"] for entry in entries}
     style, script = ((PAGE / name).read_text(encoding="utf-8") for name in ("style.css", "filter.js"))
     ratios = (
         "<h2>How tight the true inequalities are</h2><p>Left side over right side: the median over the instances "
@@ -108,9 +151,11 @@ def html(entries: list[Entry]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"<title>What is true in the papers</title><style>{style}</style></head><body>"
-        f"<h1>What is true in the papers</h1>{prose(report.INTRODUCTION)}<p>{escape(report.headline(entries))}</p>"
-        f"{legend}<h2>Grades</h2>{prose(report.GRADES)}<h2>What this can and cannot show</h2>{prose(report.LIMITS)}"
-        f"{ratios}{chart(entries)}<h2>The claims</h2>{filters()}{topics}{lattice}"
+        f"<h1>What is true in the papers</h1>{prose(report.INTRODUCTION)}{papers()}"
+        f"<p>{escape(report.headline(entries))}</p>{story(ids)}{overview(entries)}"
+        f"<h2>Verdicts</h2>{legend}<h2>Grades</h2>{prose(report.GRADES)}"
+        f"<h2>What this can and cannot show</h2>{prose(report.LIMITS)}"
+        f"{ratios}{chart(entries)}<h2>The claims</h2>{filters()}{topics}{certified}{lattice}"
         f"<h2>How to check everything again</h2><pre>{escape(chr(10).join(x[4:] for x in report.HOW))}</pre>"
         f"<script>{script}</script></body></html>\n"
     )

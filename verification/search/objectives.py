@@ -175,7 +175,7 @@ def sharp_shift(at: Point) -> Tensor:
 
 
 def corrected_theorem(at: Point, steps: int = 30) -> Tensor:
-    """TC: the gap to policy 1, whose cost is the budget, over 4R/T, in A-space; the start is uniform."""
+    """TC: the gap to policy 1, whose cost is the budget, over 2R/T, in A-space; the start is uniform."""
     comparator = evaluate(at.cmdp, at.policies[1])
     cmdp = at.cmdp.with_budget(comparator.J_c)
     uniform = cmdp.uniform_policy()

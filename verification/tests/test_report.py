@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -14,6 +15,9 @@ from verification.report import entries as report
 from verification.report import lattice as report_lattice
 from verification.report.__main__ import HERE
 from verification.report.html import html
+from verification.report.overview import PAPERS, SUMMARIES, WEIGHTS
+from verification.report.runs import tables as run_tables
+from verification.report.typeset import corrected_theorem, typeset
 
 BROWSER = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -42,8 +46,58 @@ def test_every_claim_and_counterexample_is_written_out() -> None:
 
 def test_nothing_on_the_page_comes_from_elsewhere() -> None:
     page = html(load(LEDGER))
-    assert not re.search(r'(src|href)="(?!data:,)', page)
+    for paper in PAPERS:  # a link that the reader may follow loads nothing
+        page = page.replace(f'<a href="{paper.link}">{paper.link}</a>', "")
+    assert not re.search(r'(src|href)="(?!data:,|#)', page)
     assert not re.search(r"https?://|url\(|@import|fetch\(|XMLHttp", page)
+
+
+def test_every_claim_has_its_place_and_every_link_leads_to_one() -> None:
+    entries = load(LEDGER)
+    page = html(entries)
+    targets = re.findall(r'id="([^"]+)"', page)
+    assert len(targets) == len(set(targets))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(targets)
+    assert {entry["id"] for entry in entries} <= set(re.findall(r'href="#([^"]+)"', page))
+    assert page.index("theorem-3-1") < page.index("<article"), "the story comes first"
+
+
+def test_the_overview_has_every_claim_and_agrees_with_the_verdicts() -> None:
+    entries = load(LEDGER)
+    assert set(SUMMARIES) == {entry["id"] for entry in entries}
+    for entry in entries:
+        weight = SUMMARIES[entry["id"]][1]
+        assert weight in WEIGHTS
+        assert (weight == "holds") == (entry["verdict"] == "H"), entry["id"]
+
+
+@pytest.mark.parametrize(
+    ("plain", "shown"),
+    [
+        ("V_r* - V_r^t <= 0", "<i>V</i><sub>r</sub><sup>∗</sup> − <i>V</i><sub>r</sub><sup>t</sup> ≤ 0"),  # noqa: RUF001
+        ("(1-gamma)^4", "(1−γ)<sup>4</sup>"),  # noqa: RUF001
+        ("sqrt(2 eps_dist)", "√(2 <i>ε</i><sub>dist</sub>)"),
+        ("h+ >= R/T", "h<sup>+</sup> ≥ R/T"),
+        ("theory.npg.safe_dql, a < b", "<code>theory.npg.safe_dql</code>, a &lt; b"),
+        ("no formula in a word such as alphabet or eta-like", "no formula in a word such as alphabet or η-like"),
+    ],
+)
+def test_formulas_are_typeset(plain: str, shown: str) -> None:
+    assert typeset(plain) == shown
+
+
+def test_the_displayed_theorem_is_well_formed_mathml() -> None:
+    tree = ElementTree.fromstring(f"<div>{corrected_theorem()}</div>")
+    assert [child.tag for child in tree] == ["math", "math"]
+    assert {child.tag for child in tree.iter()} <= {
+        *("div", "math", "mrow", "mi", "mn", "mo", "mtext", "msub", "msup", "mfrac", "msqrt", "mspace")
+    }
+
+
+def test_certified_runs_are_on_the_page() -> None:
+    (found,) = run_tables()
+    assert len(found.rows) >= 20
+    assert {row[found.header.index("certified")] for row in found.rows} == {"yes"}
 
 
 def test_the_lattice_section_summarises_its_results(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ CELLS = (
     ("bandit", 0.1, 0.5),
 )
 STEPS, SEEDS = 1000, range(10)
+FIRST = (2.0, 0.0, 2.0)
+"""Slack, optimism and K of the first version: h+ = 2R/T with twice the K, which any larger K may replace."""
 
 
 class Trial(NamedTuple):
@@ -45,10 +47,18 @@ class Trial(NamedTuple):
     steps: int
 
 
-def attempt(cmdp: FiniteCMDP, steps: int, metric: Tensor, slack_factor: float = 1.0, optimism: float = 0.0) -> Trial:
-    """The theorem's step size and slack; `slack_factor` scales h+, `optimism` (units of h+) is the gate's error."""
+def attempt(
+    cmdp: FiniteCMDP,
+    steps: int,
+    metric: Tensor,
+    slack_factor: float = 1.0,
+    optimism: float = 0.0,
+    K_factor: float = 1.0,
+) -> Trial:
+    """The theorem's step size and slack, h+ = R/T; the factors scale h+ and the K of unclipped weights, `optimism`
+    (units of h+) is the gate's error."""
     free = (metric == Metric.ADVANTAGE) | (metric == Metric.Q_VECTOR)
-    by_pairs = bounds.remainder_constant(1.0, cmdp.gamma, pairs=cmdp.states * cmdp.actions)
+    by_pairs = K_factor * bounds.remainder_constant(1.0, cmdp.gamma, pairs=cmdp.states * cmdp.actions)
     K = torch.where(free, by_pairs, bounds.remainder_constant(1.0, cmdp.gamma, max_weight=1.0))
     kl = torch.full_like(cmdp.gamma, cmdp.actions).log()
     eta = torch.as_tensor(bounds.best_eta(kl, K, steps))
@@ -67,23 +77,23 @@ def attempt(cmdp: FiniteCMDP, steps: int, metric: Tensor, slack_factor: float = 
 
 
 @cache
-def trials(slack_factor: float = 1.0, optimism: float = 0.0) -> Trial:
+def trials(slack_factor: float = 1.0, optimism: float = 0.0, K_factor: float = 1.0) -> Trial:
     """All metrics on all cells, as one batch."""
     cells = [make(family, 3, 2, gamma, tightness, SEEDS) for family, tightness, gamma in CELLS]
     cmdp = concatenate(cells * len(Metric))
     metric = torch.tensor(list(Metric)).repeat_interleave(cmdp.batch // len(Metric))
-    return attempt(cmdp, STEPS, metric, slack_factor, optimism)
+    return attempt(cmdp, STEPS, metric, slack_factor, optimism, K_factor)
 
 
 @cache
-def alone(which: str) -> Trial:
+def alone(which: str, slack_factor: float = 1.0) -> Trial:
     """The instance of T15, or CMDPs without cost, with projections of advantage vectors."""
     cmdp = named("printed_weights").cmdp if which == "printed_weights" else make("zero_cost", 3, 2, 0.5, 0.5, SEEDS)
-    return attempt(cmdp, 1600, torch.full((cmdp.batch,), int(Metric.ADVANTAGE)))
+    return attempt(cmdp, 1600, torch.full((cmdp.batch,), int(Metric.ADVANTAGE)), slack_factor)
 
 
 def gap(broken: bool) -> Sides:
-    """V_r* - V_r of the mixture against 4R/T; broken: the printed weights, 0 on the safe set."""
+    """V_r* - V_r of the mixture against 2R/T; broken: the printed weights, 0 on the safe set."""
     name = "mixture_printed" if broken else "mixture_corrected"
     chosen = [alone("printed_weights")] if broken else [alone("printed_weights"), trials()]
     return joined([sides(t.value - t.answers[name].J_r, bounds.gap_corrected(t.R, t.steps), 1e-9) for t in chosen])
@@ -91,12 +101,24 @@ def gap(broken: bool) -> Sides:
 
 def violation(broken: bool) -> Sides:
     """V_c - l of the mixture against h+; broken: the gate underestimates the cost by four times what is claimed."""
-    trial = trials(0.1, 40.0) if broken else trials()
+    trial = trials(0.2, 40.0) if broken else trials()
     return sides(trial.answers["mixture_corrected"].J_c - trial.cmdp.budget, trial.h_plus, 1e-9)
 
 
 def both(broken: bool) -> Sides:
     return joined([gap(broken), violation(broken)])
+
+
+def first_version(broken: bool) -> Sides:
+    """Gap and violation against 4R/T and h+ = 2R/T with twice the K; broken: both against a hundredth."""
+    trial, factor = trials(*FIRST), 0.01 if broken else 1.0
+    mixture = trial.answers["mixture_corrected"]
+    return joined(
+        [
+            sides(trial.value - mixture.J_r, factor * 4 * trial.R / trial.steps, 1e-9),
+            sides(mixture.J_c - trial.cmdp.budget, factor * trial.h_plus, 1e-9),
+        ]
+    )
 
 
 def gain(trial: Trial) -> PerCMDP:
@@ -105,8 +127,9 @@ def gain(trial: Trial) -> PerCMDP:
 
 
 def dichotomy(broken: bool) -> Sides:
-    """At most half of the iterations are unsafe, or sum x_t (V_r* - V_r^t) <= 0; broken: h+ is 1/1000 of 2R/T."""
-    trial = trials(1e-3 if broken else 1.0)
+    """At most half of the iterations are unsafe, or sum x_t (V_r* - V_r^t) <= 0, with h+ = 2R/T; broken:
+    h+ is 1/1000 of that."""
+    trial = trials(2e-3) if broken else trials(*FIRST)
     unsafe = trial.finished.sums.regions[:, Region.UNSAFE].double() / trial.steps - 0.5
     return sides(torch.minimum(unsafe, gain(trial)), 0.0, 1e-9)
 
@@ -119,9 +142,9 @@ def mixture_value(broken: bool) -> Sides:
 
 
 def total_weight(broken: bool) -> Sides:
-    """T/4 against the sum of the weights, or the sum of gaps is <= 0; broken: the printed weights where c = 0."""
+    """T/4 against the sum of the weights, or the sum of gaps is <= 0, with h+ = 2R/T; broken: printed weights, c=0."""
     found = []
-    for trial in [alone("zero_cost")] if broken else [alone("zero_cost"), trials()]:
+    for trial in [alone("zero_cost", 2.0)] if broken else [alone("zero_cost", 2.0), trials(*FIRST)]:
         weight = trial.finished.sums.weight[:, 1 if broken else 0]
         enough = torch.where(gain(trial) <= 0, torch.inf, weight)
         found.append(sides(torch.full_like(weight, trial.steps / 4), enough, 1e-9))
@@ -129,7 +152,7 @@ def total_weight(broken: bool) -> Sides:
 
 
 def step_size(broken: bool) -> Sides:
-    """4R/T times sqrt(T) is the same at every T with the best eta; broken: with the printed eta."""
+    """2R/T times sqrt(T) is the same at every T with the best eta; broken: with the printed eta."""
     kl, S, A, gamma = 0.9, 3.0, 2.0, 0.5
     K = bounds.remainder_constant(1.0, gamma, pairs=S * A)
     scaled = []

@@ -1,0 +1,97 @@
+"""The .v files as text: their order, the theorems in them, and hashes that comments and line breaks do not change."""
+
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+HATCHES = re.compile(
+    r"\b(Admitted|admit|give_up|Axioms?|Parameters?|Conjectures?|Declare|bypass_check|type-in-type|impredicative-set"
+    r"|Unset\s+(?:Guard|Positivity|Universe)\s+Checking)\b"
+)
+"""What would let a file compile without a proof. A Variable or Hypothesis outside a section shows among the axioms."""
+THEOREM = re.compile(r"(?:Theorem|Corollary|Lemma) ([\w']+)\b(.*?)\. Proof\b")
+
+
+def plain(text: str) -> str:
+    """The text without comments, which nest, and with single spaces."""
+    depth, kept = 0, []
+    for part in re.split(r"(\(\*|\*\))", text):
+        if part == "(*":
+            depth += 1
+        elif part == "*)" and depth:
+            depth -= 1
+        elif not depth:
+            kept.append(part)
+    return " ".join("".join(kept).split())
+
+
+def texts(folder: Path = FOLDER) -> dict[str, str]:
+    """The files' plain texts by name, each after those it requires."""
+    found = {path.stem: plain(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.v"))}
+    return {name: found[name] for name in _ordered(found)}
+
+
+def required(text: str, known: dict[str, str]) -> list[str]:
+    """The project's files that a plain text requires."""
+    lines = re.findall(r"Require (?:Export|Import) ([\w ]+)\.", text)
+    return [name for line in lines for name in line.split() if name in known]
+
+
+def _ordered(found: dict[str, str]) -> list[str]:
+    order: list[str] = []
+
+    def visit(name: str) -> None:
+        if name not in order:
+            for other in required(found[name], found):
+                visit(other)
+            order.append(name)
+
+    for name in found:
+        visit(name)
+    return order
+
+
+def closure(name: str, known: dict[str, str]) -> list[str]:
+    """A file and all that it requires."""
+    reached = {name}
+    for other in required(known[name], known):
+        reached |= set(closure(other, known))
+    return sorted(reached)
+
+
+def statements(text: str) -> dict[str, str]:
+    """The theorems of a plain text: binders, colon and statement by name."""
+    return {name: body.strip() for name, body in THEOREM.findall(text)}
+
+
+def split(statement: str) -> tuple[str, str]:
+    """Binders and statement, which the first colon outside brackets parts."""
+    depth = 0
+    for i, sign in enumerate(statement):
+        depth += (sign in "({[") - (sign in ")}]")
+        if sign == ":" and depth == 0:
+            return statement[:i].strip(), statement[i + 1 :].strip()
+    raise ValueError(f"no colon in {statement!r}")
+
+
+def digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+@cache
+def fingerprints(folder: Path = FOLDER) -> dict[str, dict[str, str]]:
+    """Of every theorem in Statements, Counterexamples and Certificates: its file, and the hashes of its statement and
+    of all files that it depends on. Certificates' statements are their definitions."""
+    known, answer = texts(folder), {}
+    for file in ("Statements", "Counterexamples", "Certificates"):
+        dependencies = digest(*(known[name] for name in closure(file, known)))
+        for name, body in statements(known[file]).items():
+            answer[name] = {"file": file, "statement": digest(body), "dependencies": dependencies}
+    return answer
+
+
+def hatches(text: str) -> list[str]:
+    """The escape hatches in a plain text."""
+    return [match[0] for match in HATCHES.finditer(text)]

@@ -1,0 +1,170 @@
+"""The formal proofs: Coq checks them where it is installed; record, hashes and escape hatches are checked anywhere."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from verification.claims.topics import CLAIMS
+from verification.formal import coq, export, record, sources
+from verification.formal.theorems import CONTROLS, MODULES, REASONS, REFUTATIONS, THEOREMS, Control
+from verification.ledger import LEDGER, load
+
+needs_coq = pytest.mark.skipif(
+    not coq.installed(), reason=f"coqc is not installed ({coq.INSTALL}); record.json says what Coq accepted"
+)
+HATCHES = [
+    "Theorem a : False. Proof. Admitted.",
+    "Theorem a : False. Proof. admit. Qed.",
+    "Axiom a : False.",
+    "Parameter a : False.",
+    "Conjecture a : False.",
+    "Unset Guard Checking.",
+    "Unset  Universe Checking.",
+    "#[bypass_check(guard)] Fixpoint f (n : nat) : False := f n.",
+]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("formal")
+    coq.build(folder)
+    return folder
+
+
+@needs_coq
+def test_coq_accepts_every_proof_and_only_the_standard_axioms(built: Path) -> None:
+    found = coq.axioms(built)
+    assert found <= coq.STANDARD_AXIOMS
+    assert found, "nothing was printed"
+
+
+@needs_coq
+def test_no_broken_statement_is_what_was_proved(built: Path) -> None:
+    coq.check_controls(built)
+
+
+@needs_coq
+def test_a_control_that_breaks_nothing_is_found(built: Path) -> None:
+    with pytest.raises(coq.Rejected, match="Fail"):
+        coq.check_controls(built, [Control("M1", "0 < rr", "0 < rr")])
+
+
+@needs_coq
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Axiom stronger : 0 = 1.\nTheorem bad : 0 = 1. Proof. exact stronger. Qed.", "stronger"),
+        ("Section A. Hypothesis h : 0 = 1. Theorem bad : 0 = 1. Proof. exact h. Qed. End A.", None),
+        ("Variable h : 0 = 1.\nTheorem bad : 0 = 1. Proof. exact h. Qed.", "h"),
+    ],
+)
+def test_an_assumption_of_ones_own_shows_among_the_axioms(built: Path, text: str, name: str | None) -> None:
+    """A hypothesis of a section becomes a condition of its theorems, which their statements show; outside it is an
+    axiom."""
+    (built / "Bad.v").write_text(f"Require Import Statements.\n{text}\nPrint Assumptions bad.\n")
+    shown = coq.compile_file(built, "Bad")
+    assert (f"{name} :" in shown) if name else ("Closed under" in shown)
+
+
+@needs_coq
+def test_a_wrong_certificate_is_not_confirmed(built: Path) -> None:
+    text = (sources.FOLDER / "Certificates.v").read_text(encoding="utf-8")
+    for old, new in (("confirms false certificate_W1", "confirms true certificate_W1"), ("Num (3 # 4)", "Num (1 # 4)")):
+        assert old in text
+        (built / "Wrong.v").write_text(text.replace(old, new), encoding="utf-8")
+        with pytest.raises(coq.Rejected):
+            coq.compile_file(built, "Wrong")
+
+
+@needs_coq
+def test_coq_finds_a_proof_that_does_not_fit(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "copy")
+    text = (tmp_path / "copy" / "Mixture.v").read_text(encoding="utf-8")
+    (tmp_path / "copy" / "Mixture.v").write_text(text.replace("(1 - gamma M) * INR L * J M V", "INR L * J M V"))
+    with pytest.raises(coq.Rejected, match=r"Mixture\.v"):
+        coq.compile_file(tmp_path / "copy", "Mixture")
+
+
+def test_no_file_has_an_escape_hatch() -> None:
+    assert len(sources.texts()) > 15
+    assert {name: found for name, text in sources.texts().items() if (found := sources.hatches(text))} == {}
+
+
+@pytest.mark.parametrize("text", HATCHES)
+def test_an_escape_hatch_is_found(text: str) -> None:
+    assert sources.hatches(sources.plain(text))
+
+
+def test_a_word_in_a_comment_is_no_escape_hatch() -> None:
+    assert not sources.hatches(sources.plain("(* No (* Axiom *) is Admitted. *) Theorem a : True."))
+
+
+def test_the_record_is_of_these_files() -> None:
+    assert record.outdated() == [], f"{record.COMMAND} checks the proofs and records them again"
+    assert set(record.load()["axioms"]) <= coq.STANDARD_AXIOMS
+
+
+def test_the_certificates_in_coq_are_those_of_the_folder() -> None:
+    text = (sources.FOLDER / "Certificates.v").read_text(encoding="utf-8")
+    assert text == export.text(), f"{record.COMMAND} --export writes them again"
+    assert len(export.names()[0]) >= 26
+
+
+def test_every_theorem_has_a_broken_version_and_every_name_a_theorem() -> None:
+    known, refuting = (sources.statements(sources.texts()[name]) for name in ("Statements", "Counterexamples"))
+    assert {control.theorem for control in CONTROLS} == set(known)
+    assert {name for names in THEOREMS.values() for name in names} <= set(known)
+    assert {name for names in REFUTATIONS.values() for name in names} == set(refuting)
+    assert set(MODULES) <= set(refuting)
+    assert set(THEOREMS) | set(REFUTATIONS) | set(REASONS) <= set(CLAIMS)
+    for control in CONTROLS:
+        assert control.old in known[control.theorem]
+
+
+def test_every_proved_claim_is_machine_checked_or_says_why_not() -> None:
+    for entry in load(LEDGER):
+        proved = entry["evidence"]["proof"] or (entry["correction"] and entry["correction"]["proof"])
+        grade = entry["correction"]["grade"] if entry["correction"] else entry["grade"]
+        if proved and entry["id"] not in REASONS:
+            assert grade.startswith("machine-checked"), entry["id"]
+        assert ("reason" in entry["machine_check"]) == (entry["id"] in REASONS)
+
+
+def copied(tmp_path: Path) -> Path:
+    for path in sources.FOLDER.glob("*.v"):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changed"),
+    [
+        ("Statements", "kappa + eps + Ld pi_0", "kappa + Ld pi_0", {"statement", "dependencies"}),
+        ("Sums", "Lemma sum_0 n", "Lemma sum_zero n", {"dependencies"}),
+        ("Statements", "(* ---- Safe-DQL ---- *)", "(* Other words. *)", set()),
+        ("Checker", "Definition same", "Definition equal", set()),
+    ],
+)
+def test_what_makes_a_theorem_stale(file: str, old: str, new: str, changed: set[str], tmp_path: Path) -> None:
+    folder = copied(tmp_path)
+    text = (folder / f"{file}.v").read_text(encoding="utf-8")
+    assert old in text
+    (folder / f"{file}.v").write_text(text.replace(old, new), encoding="utf-8")
+    before, after = sources.fingerprints()["D9"], sources.fingerprints(folder)["D9"]
+    assert {key for key in before if before[key] != after[key]} == changed
+
+
+def test_evidence_needs_the_recorded_hash() -> None:
+    recorded = record.load()
+    assert record.proves("D9", record.evidence("D9"))
+    changed = {**recorded, "theorems": {**recorded["theorems"], "D9": {**recorded["theorems"]["D9"], "statement": "0"}}}
+    assert not record.proves("D9", record.evidence("D9", (), changed))
+    other = {**recorded, "coq": "0.0"}
+    assert record.evidence("D9", (), other) != record.evidence("D9"), "another version of Coq makes an entry stale"
+
+
+def test_what_a_run_without_coq_shows() -> None:
+    assert any(coq.INSTALL in line for line in record.summary(None))
+    assert any("Coq 0.0" in line for line in record.summary("0.0"))
+    assert len(record.summary(record.load()["coq"])) == 1

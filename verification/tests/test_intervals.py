@@ -1,0 +1,106 @@
+"""Certified runs: the committed results, again; enclosures against exact values; what has to be refused or fail."""
+
+import json
+from fractions import Fraction
+
+import pytest
+from flint import arb, ctx, fmpq
+
+from verification.check import value, visits
+from verification.intervals import enclosure
+from verification.intervals.cases import CASES, RESULTS
+from verification.intervals.certify import Case, certify, constant, enclosed, rows, setting
+
+STORED = json.loads(RESULTS.read_text(encoding="utf-8"))
+QUICK = (0, 7, 21)
+"""An unclipped metric, the clipped one, CRPO; run for a tenth of their iterations."""
+
+
+def ball(text: str) -> arb:
+    return arb(text)
+
+
+def test_at_least_twenty_cmdps_with_a_thousand_iterations() -> None:
+    assert len({json.dumps(result["given"]) for result in STORED}) >= 20
+    assert all(case.steps >= 1000 for case in CASES)
+    assert [tuple(result["run"].values()) for result in STORED] == [tuple(case) for case in CASES]
+    assert {case.rule for case in CASES} == {"advantage", "q_vector", "fisher", "crpo"}
+
+
+def test_every_committed_run_is_within_its_bounds() -> None:
+    for result in STORED:
+        assert all(result["holds"].values()), result["run"]
+        assert ball(result["gap"]) <= ball(result["gap_bound"])
+        assert float(result["widest"]) < 1e-20
+        assert float(result["float_error"]) < 1e-9
+    met = [sum(result["regions"][letter] for result in STORED) for letter in "sacu"]
+    assert min(met) > 0, "every region is met"
+
+
+@pytest.mark.parametrize("index", QUICK)
+def test_short_runs_are_certified(index: int) -> None:
+    result = certify(CASES[index]._replace(steps=100))
+    assert all(result["holds"].values())
+    assert float(result["float_error"]) < 1e-9
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("index", range(len(CASES)))
+def test_a_committed_run_comes_out_again(index: int) -> None:
+    found, stored = certify(CASES[index]), STORED[index]
+    for key in ("given", "eta", "h_plus", "regions", "holds"):
+        assert found[key] == stored[key]
+    for key in ("gap", "violation", "gap_bound"):
+        assert ball(found[key]).overlaps(ball(stored[key]))
+
+
+def test_values_enclose_the_exact_ones() -> None:
+    problem = setting(CASES[2]).problem
+    policy = [[fmpq(1, 5), fmpq(1, 5), fmpq(3, 5)], [fmpq(1, 2), fmpq(1, 4), fmpq(1, 4)]]
+    balls = [[arb(x) for x in row] for row in policy]
+    found = enclosure.evaluate(problem, balls, occupancy=True)
+    exact = value(problem.P, problem.r, problem.gamma, policy)
+    assert found.J_r.contains(sum((p * v for p, v in zip(problem.rho, exact, strict=True)), fmpq(0)))
+    for d, x in zip(found.d, visits(problem.P, problem.rho, problem.gamma, policy), strict=True):
+        assert d.contains(x)
+    for s, row in enumerate(found.A_r):
+        assert enclosure.dot(balls[s], row).contains(0)
+
+
+def test_too_few_bits_decide_nothing() -> None:
+    found = setting(CASES[0])
+    with pytest.raises(enclosure.Undecided):
+        enclosure.run(found.problem, "advantage", found.eta, found.h_plus, 300, bits=8)
+    before = ctx.prec
+    assert before >= 53, "the precision is put back"
+
+
+def test_comparisons_of_overlapping_balls_are_undecided() -> None:
+    wide = arb(1, 0.5)
+    assert enclosure.at_most(wide, fmpq(2))
+    assert not enclosure.at_most(wide, fmpq(0))
+    with pytest.raises(enclosure.Undecided):
+        enclosure.at_most(wide, fmpq(1))
+    with pytest.raises(enclosure.Undecided):
+        enclosure.manipulation_weights(arb(1), arb(0, 1), arb(1))
+
+
+def test_a_bound_a_thousand_times_smaller_fails() -> None:
+    """Negative control: the comparison is one that can fail."""
+    result = certify(CASES[0]._replace(steps=100))
+    assert not ball(result["gap"]) <= ball(result["gap_bound"]) / 1000
+
+
+def test_the_constant_is_the_theorems() -> None:
+    K = constant(Case("dirichlet", 2, 3, "1/2", 0.5, "advantage", 1), fmpq(1, 2))
+    assert Fraction(str(K)) == Fraction(6, 4) * 16
+    assert constant(CASES[3], fmpq(1, 2)) == 2
+    assert constant(CASES[2], fmpq(1, 2)) == 8
+
+
+def test_every_iteration_can_be_written_out() -> None:
+    lines = rows(CASES[0]._replace(steps=20))
+    assert len(lines) == 21
+    assert lines[1].startswith("0,c,")
+    trace, _ = enclosed(setting(CASES[0]), CASES[0]._replace(steps=20))
+    assert len(trace.regions) == 20
