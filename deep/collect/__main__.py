@@ -138,6 +138,7 @@ def check_kinds(arguments: Arguments) -> None:
         if arguments.subset != Subset():
             raise InputError("--subset options belong to --kind: it is needed with them")
         return
+    arguments.subset.check()
     from deep.collect.subsets import collects_nothing, kind_path
 
     if arguments.pool is not None:

@@ -63,16 +63,19 @@ class Subset:
     window: float = 0.1
     """Length of a good safe part, as a share of the longest episode."""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise `InputError` for values that are not accepted."""
         if any(not 0 <= limit < np.inf for limit in self.limits):
-            raise InputError(f"limits {list(self.limits)}: finite numbers of at least 0 are accepted")
+            raise InputError(f"--subset.limits {list(self.limits)}: finite numbers of at least 0 are accepted")
         if self.trajectories < 0:
-            raise InputError(f"trajectories {self.trajectories}: at least 0 is accepted")
+            raise InputError(f"--subset.trajectories {self.trajectories}: at least 0 is accepted")
         if not 0 < self.poor <= self.good <= 1:
-            raise InputError(f"poor {self.poor:g} and good {self.good:g}: 0 < poor <= good <= 1 is accepted")
+            raise InputError(
+                f"--subset.poor {self.poor:g} and --subset.good {self.good:g}: 0 < poor <= good <= 1 is accepted"
+            )
         for name in ("minority", "window"):
             if not 0 < (share := getattr(self, name)) < 1:
-                raise InputError(f"{name} {share:g}: a number between 0 and 1 is accepted")
+                raise InputError(f"--subset.{name} {share:g}: a number between 0 and 1 is accepted")
 
     def limits_of(self, task: Task) -> tuple[float, ...]:
         """The limits in ascending order."""
@@ -253,6 +256,7 @@ def draw(pool: OfflineDataset, task: Task, kind: Kind, subset: Subset, rng: np.r
     name = str(pool.path or f"the pool of {task.name}")
     if "kind_numbers" in pool.provenance:
         raise InputError(f"{name} holds {pool.provenance['kind']} data, drawn from a pool: the pool itself is accepted")
+    subset.check()
     limits = subset.limits_of(task)
     plane = Plane(pool.trajectory_returns, pool.trajectory_costs, limits)
     shares = good_safe_parts(pool, plane, task.episode_length, subset)
