@@ -120,18 +120,24 @@ def _option(module: str, name: str, annotation: ast.expr, default: str, text: st
     optional = False
     if isinstance(annotation, ast.BinOp):  # X | None
         annotation, optional = annotation.left, True
-    if isinstance(annotation, ast.Name) and annotation.id not in ("int", "float", "bool", "str", "Path"):
-        where = _resolve(module, annotation.id)
-        if where is not None and isinstance(where[1], ast.expr):
-            module, annotation = where[0], where[1]
+    module, annotation = _alias(module, annotation)
     several, count = False, 1
     if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "tuple":
         assert isinstance(annotation.slice, ast.Tuple)
         first, *others = annotation.slice.elts
         several = ast.unparse(others[-1]) == "..."
-        annotation, count = first, 1 if several else len(others) + 1
+        (_, annotation), count = _alias(module, first), 1 if several else len(others) + 1
     kind, values = _kind(annotation)
     return Option(name, kind, several, optional, count, values, default, text, positional)
+
+
+def _alias(module: str, annotation: ast.expr) -> tuple[str, ast.expr]:
+    """What a name such as `Kind = Literal[...]` stands for, and its module; anything else as it is."""
+    if isinstance(annotation, ast.Name) and annotation.id not in ("int", "float", "bool", "str", "Path"):
+        where = _resolve(module, annotation.id)
+        if where is not None and isinstance(where[1], ast.expr):
+            return where[0], where[1]
+    return module, annotation
 
 
 def _kind(annotation: ast.expr) -> tuple[str, tuple[str, ...]]:

@@ -11,12 +11,16 @@ asked for.
 
 Runs are single-threaded and share nothing, hence the file does not depend on the number of workers. They save what they
 have next to the output, from where `--resume` goes on.
+
+    python -m deep.collect --task HopperVel --kind tempting stitching          # a pool and two kinds drawn from it
+    python -m deep.collect --pool hopper.hdf5 --kind tempting --out mine.hdf5  # mine-tempting.hdf5, from this pool
+
+A kind of data (`deep.data.kinds`) is a set of trajectories drawn from a pool so that methods can be told apart on it.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import shlex
@@ -30,17 +34,15 @@ import numpy as np
 import tyro
 
 from deep.cli.command import command, read
-from deep.collect.recipes import Settings, limits, recipe
-from deep.tasks import find_task, within_limit
+from deep.collect.recipes import Settings, recipe
+from deep.data.kinds import Kind, Subset
+from deep.tasks import find_task
 from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 
 if TYPE_CHECKING:  # imported after the command line has been checked, because torch takes seconds
+    from deep.collect.subsets import Save
     from deep.core.files import Lock
-    from deep.data.dataset import OfflineDataset
-
-SHOWN_LIMITS = (10, 20, 40, 80)
-"""Episodic cost limits in the table and in the plot."""
 
 
 @dataclass(frozen=True)
@@ -58,66 +60,11 @@ class Arguments:
     """Replace an existing file, or start a stopped collection anew."""
     workers: int = 0
     """Runs at a time; 0: one per core. The data do not depend on it."""
-
-
-def plot(dataset: OfflineDataset, path: Path) -> None:
-    """Every trajectory in the plane of cost and return, coloured by run, with the distributions of both beside it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # imported here: workers need no matplotlib
-    from matplotlib.figure import Figure
-
-    costs, returns = dataset.trajectory_costs, dataset.trajectory_returns
-    figure = Figure(figsize=(9, 6.5), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(2, 2, width_ratios=(6, 1), height_ratios=(1, 6))
-    plane = figure.add_subplot(grid[1, 0])
-    origins = np.array(json.loads(dataset.provenance["behaviour"]))[dataset.policies]
-    for number in np.unique(origins[:, 0]).astype(int).tolist():
-        own = origins[:, 0] == number
-        path_of_limits = " → ".join(f"{limit:g}" for limit in limits(dataset.task, number))
-        plane.scatter(
-            costs[own], returns[own], s=9, alpha=0.6, lw=0, color=f"C{number}", label=f"run {number}: {path_of_limits}"
-        )
-    order = np.argsort(costs)
-    best = np.maximum.accumulate(returns[order])
-    plane.step(costs[order], best, where="post", color="black", lw=1, label="best return within the cost")
-    for limit in SHOWN_LIMITS:
-        plane.axvline(limit, color="grey", lw=0.7, ls=":")
-    plane.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))  # low costs matter most
-    ticks = [0, *SHOWN_LIMITS, 150, 250]
-    plane.set_xticks(ticks, [str(tick) for tick in ticks])
-    plane.set(xlim=(0, costs.max() + 3), ylim=(min(0, returns.min()), None))
-    plane.set(xlabel="episode cost (square-root scale; dotted: limits)", ylabel="episode return")
-    plane.legend(fontsize=8, title="run: its cost limits", loc="lower right", markerscale=2)
-    above = figure.add_subplot(grid[0, 0], sharex=plane)
-    above.hist(costs, bins=np.linspace(0, np.sqrt(costs.max()), 60) ** 2, color="grey")
-    above.set(
-        ylabel="trajectories",
-        title=f"{dataset.task}: {len(costs)} trajectories of {len(np.unique(origins, axis=0))} policies",
-    )
-    beside = figure.add_subplot(grid[1, 1], sharey=plane)
-    beside.hist(returns, bins=60, color="grey", orientation="horizontal")
-    beside.set(xlabel="trajectories")
-    for axes in (above, beside):
-        axes.spines[["top", "right"]].set_visible(False)
-    above.tick_params(labelbottom=False)
-    beside.tick_params(labelleft=False)
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    write_whole(path, content.getvalue())
-
-
-def table(dataset: OfflineDataset) -> str:
-    """What the data hold, and what of it is eligible at each limit."""
-    costs, returns, policies = dataset.trajectory_costs, dataset.trajectory_returns, np.asarray(dataset.policies)
-    lines = [
-        f"{len(costs)} trajectories, {len(dataset)} transitions, {len(np.unique(policies))} policies; "
-        f"costs {costs.min():.0f} to {costs.max():.0f}, returns {returns.min():.0f} to {returns.max():.0f}"
-    ]
-    for limit in SHOWN_LIMITS:
-        eligible = within_limit(costs, limit)
-        best, several = returns[eligible].max(initial=-np.inf), len(np.unique(policies[eligible]))
-        lines.append(f"cost <= {limit}: {eligible.sum()} trajectories of {several} policies, best return {best:.0f}")
-    return "\n".join(lines)
+    kind: tuple[Kind, ...] = ()
+    """Kinds of data to draw from the pool; each is written beside --out, as OUT-KIND.hdf5."""
+    pool: str | None = None
+    """Draw from this file instead of collecting: a path, "embedded" or "dsrl"; only --kind's files are written."""
+    subset: Subset = field(default_factory=Subset)
 
 
 def prepare(arguments: Arguments) -> tuple[Settings, Path, Lock]:
@@ -137,8 +84,6 @@ def prepare(arguments: Arguments) -> tuple[Settings, Path, Lock]:
             raise InputError(f"--{name.replace('_', '-')} {value}: at least {low} is accepted")
     if not settings.noise or not all(0 < share < np.inf for share in settings.noise):
         raise InputError(f"--noise {' '.join(map(str, settings.noise))}: one number above 0 or more are accepted")
-    if out.suffix != ".hdf5":
-        raise InputError(f"--out {out}: a name that ends in .hdf5 is accepted")
     folder = out.with_suffix(".unfinished")
     if out.exists() and not (arguments.overwrite or (arguments.resume and folder.exists())):
         raise InputError(f"--out {out} exists: another name is accepted, or --overwrite with it")
@@ -185,12 +130,50 @@ def is_complete(arguments: Arguments) -> bool:
     return load(find_task(settings.task), out).provenance.get("settings") == json.dumps(asdict(settings))
 
 
+def check_kinds(arguments: Arguments) -> None:
+    """Raise `InputError` for options of kinds and pools that do not go together, or an existing file of a kind."""
+    if not arguments.kind:
+        if arguments.pool is not None:
+            raise InputError(f"--pool {arguments.pool}: --kind is needed with it, which names the kinds to draw")
+        if arguments.subset != Subset():
+            raise InputError("--subset options belong to --kind: it is needed with them")
+        return
+    arguments.subset.check()
+    from deep.collect.subsets import collects_nothing, kind_path
+
+    if arguments.pool is not None:
+        if not collects_nothing(arguments.settings):
+            raise InputError(
+                f"--pool {arguments.pool} is drawn from, not collected: only --task and --seed are accepted"
+            )
+        if arguments.resume:
+            raise InputError("--resume goes on with a collection, and --pool collects nothing: one of them is accepted")
+        if arguments.settings.seed < 0:
+            raise InputError(f"--seed {arguments.settings.seed}: at least 0 is accepted")
+    existing = [path for kind in arguments.kind if (path := kind_path(arguments.out, kind)).exists()]
+    if existing and not (arguments.overwrite or arguments.resume):
+        raise InputError(f"{existing[0]} exists: another --out is accepted, or --overwrite with it")
+
+
 def parse(words: list[str] | None = None, prog: str = "python -m deep.collect") -> Arguments:
     """The command line; the task comes first, because the other defaults depend on it."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--task", default="HopperVel")
-    settings = recipe(first.parse_known_args(words)[0].task)
+    first.add_argument("--task")
+    first.add_argument("--pool")
+    given = first.parse_known_args(words)[0]
+    settings = recipe(given.task or _task_of_pool(given.pool))
     return read(Arguments, __name__, words, prog, default=Arguments(Path(f"{settings.task}.hdf5"), settings))
+
+
+def _task_of_pool(pool: str | None) -> str:
+    """The task that the file of --pool says it is of; HopperVel without one."""
+    if pool in (None, "embedded", "dsrl"):
+        return "HopperVel"
+    from deep.data.load import task_of
+
+    if (task := task_of(Path(pool).expanduser())) is None:
+        raise InputError(f"--pool {pool} does not say which task it is of: --task is needed with it")
+    return task.name
 
 
 def main(words: list[str] | None = None, prog: str = "python -m deep.collect") -> None:
@@ -208,26 +191,55 @@ def main(words: list[str] | None = None, prog: str = "python -m deep.collect") -
 
 
 def run(arguments: Arguments, folders: list[Path]) -> None:
-    """Collect and write; appends to `folders` the one that the collection can be continued from."""
+    """Collect and write, then draw kinds; appends to `folders` the one that the collection can be continued from."""
+    if arguments.out.suffix != ".hdf5":
+        raise InputError(f"--out {arguments.out}: a name that ends in .hdf5 is accepted")
+    check_kinds(arguments)
+    if arguments.pool is None:
+        collect_pool(arguments, folders)
+    if arguments.kind:
+        draw_kinds(arguments)
+
+
+def collect_pool(arguments: Arguments, folders: list[Path]) -> None:
+    """Collect the trajectories and write them, unless that is done."""
     if is_complete(arguments):
         _discard(arguments.out.with_suffix(".unfinished"))
         print(f"{arguments.out} is complete")
         return
     settings, folder, lock = prepare(arguments)
     folders.append(folder)
+    from deep.collect.report import plot, table
     from deep.collect.workers import collect
 
     dataset = collect(settings, folder, arguments.workers or len(os.sched_getaffinity(0)))
-    from deep.data.load import save, save_packed
-
     with writing(arguments.out):
-        {"packed": save_packed, "plain": save}[arguments.layout](arguments.out, dataset)
+        writer(arguments)(arguments.out, dataset)
     print(table(dataset), flush=True)
     figure = folder / "figure.png"  # a killed process leaves a part of it in the folder that is removed
     plot(dataset, figure)
     figure.replace(arguments.out.with_suffix(".png"))
     _discard(folder)
     lock.release()
+
+
+def writer(arguments: Arguments) -> Save:
+    """What writes a data set in the layout asked for."""
+    from deep.data.load import save, save_packed
+
+    return {"packed": save_packed, "plain": save}[arguments.layout]
+
+
+def draw_kinds(arguments: Arguments) -> None:
+    """Draw the kinds from the pool's file: what a packed pool has rounded is rounded in its kinds."""
+    from deep.collect.subsets import write_kinds
+    from deep.data.load import load
+
+    task = find_task(arguments.settings.task)
+    pool = load(task, arguments.pool or arguments.out)
+    source = pool.source if pool.source in ("embedded", "dsrl") else Path(str(pool.path)).name
+    seed = arguments.settings.seed
+    write_kinds(pool, arguments.kind, arguments.subset, seed, arguments.out, writer(arguments), source)
 
 
 if __name__ == "__main__":
