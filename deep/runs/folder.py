@@ -86,6 +86,8 @@ class RunFolder:
     def _read_sessions(self) -> list[dict[str, Any]]:
         with wrong_form(self.sessions, "the sessions of a run"):
             sessions = read_json(self.sessions)["sessions"]
+            if not isinstance(sessions, list):
+                raise TypeError("the sessions are no list")
             return [{**session, "seconds": float(session["seconds"])} for session in sessions]
 
     def record_elapsed(self) -> float:

@@ -69,7 +69,10 @@ def settings_from(saved: Mapping[str, Any]) -> Settings[Any]:
     are unknown here and values of another type."""
     method = type(spec_of(saved["algorithm"]).presets[saved["preset"]])
     plain = {key: value for key, value in saved.items() if key not in ("method", "dataset_sha256")}
-    return _build(Settings, {**plain, "method": _build(method, saved["method"])})
+    config = _build(method, saved["method"])
+    if not isinstance(config, method):
+        raise InputError(f"a run's settings have the method {config!r}: accepted is {method.__name__}")
+    return _build(Settings, {**plain, "method": config})
 
 
 def _build(kind: Any, values: Any) -> Any:
