@@ -8,7 +8,6 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
 from typing import Any, Literal
 
 import gymnasium
@@ -19,6 +18,7 @@ from numpy.typing import ArrayLike
 from deep.data.dataset import OfflineDataset
 from deep.evaluate.scores import evaluate as scores_of
 from deep.runs.experiment import Experiment, Settings, finished, resolve
+from deep.runs.settings import fits, said
 from deep.tasks import Task, find_task, make
 from deep.train import Options, parse, run
 from theory.support.errors import InputError
@@ -41,11 +41,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TrainedPolicy:
-    """The policy of one replica of a finished run: of one seed and one cost limit.
+    """The policy of one replica of a finished run: of one seed and one cost limit. It acts from the run's folder alone.
 
     Attributes:
         run: the folder of the run.
-        experiment: what the run trained, all replicas.
+        experiment: what the run trained, all replicas, with a stand-in for the data (`deep.runs.stand_in`).
         replica: the replica's number in it.
     """
 
@@ -212,7 +212,7 @@ def load_policy(
         InputError: there is no finished run, or not exactly one replica has this seed and cost limit.
     """
     folder = run.folder if isinstance(run, TrainingResult) else Path(run)
-    experiment = finished(folder)[0]
+    experiment = finished(folder, with_data=False)[0]
     replicas = experiment.problem.replicas
     matching = [
         number
@@ -226,12 +226,15 @@ def load_policy(
     return TrainedPolicy(folder, experiment, matching[0])
 
 
-def evaluate(run: str | Path | TrainingResult | TrainedPolicy, episodes: int = 20) -> list[dict[str, Any]]:
+def evaluate(
+    run: str | Path | TrainingResult | TrainedPolicy, episodes: int = 20, *, dataset: str | Path | None = None
+) -> list[dict[str, Any]]:
     """Score policies in the simulator on seeded episodes, and by the offline estimate where the run has one.
 
     Args:
         run: the folder of a finished run, what `train` returned, or one policy.
         episodes: episodes per replica, at least 1, each of another start seed; the same seeds in every call.
+        dataset: where the file of the run's data is now, if it has been moved; its hash is compared.
 
     Returns:
         One row per replica, for a policy its row alone: seed, cost_limit, reward (R, normalised return), cost (C,
@@ -239,14 +242,14 @@ def evaluate(run: str | Path | TrainingResult | TrainedPolicy, episodes: int = 2
         offline estimates. A custom data set without a simulator has the offline estimates alone.
 
     Raises:
-        InputError: there is no finished run, fewer than one episode, or the simulator is missing on this machine.
+        InputError: there is no finished run, fewer than one episode, the simulator is missing on this machine, or the
+            data are not where they were or not what they were.
     """
     if episodes < 1:
         raise InputError(f"episodes {episodes}: accepted is a number of at least 1")
-    if isinstance(run, TrainedPolicy):
-        return [scores_of(run.experiment, episodes)[1][run.replica]]
-    folder = run.folder if isinstance(run, TrainingResult) else Path(run)
-    return scores_of(finished(folder)[0], episodes)[1]
+    folder = run.folder if isinstance(run, TrainingResult) else run.run if isinstance(run, TrainedPolicy) else Path(run)
+    rows = scores_of(finished(folder, None if dataset is None else Path(dataset))[0], episodes)[1]
+    return [rows[run.replica]] if isinstance(run, TrainedPolicy) else rows
 
 
 def _task_name(options: Options[Any]) -> str:
@@ -267,8 +270,8 @@ def _with(options: Any, name: str, value: Any) -> Any:
         return _replace(options, first, _with(getattr(options, first), rest, value))
     hint = typing.get_type_hints(type(options))[first]
     value = tuple(value) if isinstance(value, list) else value
-    if not isinstance(hint, typing.TypeVar) and not _fits(value, hint):
-        raise InputError(f"{name} {value!r}: accepted is {hint if not isinstance(hint, type) else hint.__name__}")
+    if not isinstance(hint, typing.TypeVar) and not fits(value, hint):
+        raise InputError(f"{name} {value!r}: accepted is {said(hint)}")
     return _replace(options, first, value)
 
 
@@ -283,27 +286,3 @@ def _replace(options: Any, name: str, value: Any) -> Any:
         return dataclasses.replace(options, **{name: value})
     except ValueError as error:  # the dataclass checks its values
         raise InputError(str(error)) from error
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value has the annotated type; whole numbers pass for floats."""
-    kind, inner = typing.get_origin(hint), typing.get_args(hint)
-    if kind is typing.Annotated:
-        return _fits(value, inner[0])
-    if kind is Literal:
-        return value in inner
-    if kind in (typing.Union, UnionType):
-        return any(_fits(value, one) for one in inner)
-    if kind is tuple:
-        if not isinstance(value, tuple):
-            return False
-        if inner[-1] is Ellipsis:
-            return all(_fits(item, inner[0]) for item in value)
-        return len(value) == len(inner) and all(map(_fits, value, inner))
-    if hint in (int, float) and isinstance(value, bool | np.bool_):
-        return False
-    if hint is int:
-        return isinstance(value, int)
-    if hint is float:
-        return isinstance(value, int | float)
-    return hint is Any or isinstance(value, kind or hint)

@@ -26,7 +26,7 @@ from deep.evaluate.summary import SCHEMA, of_earlier_version, summary_of
 from deep.evaluate.verdict import contradictions, verdict
 from deep.methods.registry import METHODS
 from deep.runs.cuda_graphs import eager, graphed
-from deep.runs.experiment import Config, Experiment, Settings, identity, take_dynamics
+from deep.runs.experiment import Config, Experiment, Settings, about_data, identity, take_dynamics
 from deep.runs.folder import RunFolder, changed_since
 from deep.runs.trainer import train
 from theory.support.errors import InputError
@@ -89,7 +89,8 @@ def run(options: Options[Any], opened: Callable[[Path], None] = lambda folder: N
     folder = RunFolder(options.out or Path("runs") / f"{experiment.task.name}-{options.algorithm}")
     check_folder(folder.path, options.resume)
     software = software_versions()
-    about = {"schema": SCHEMA, "identity": identity(experiment), **software, "command": sys.argv}
+    about = {"schema": SCHEMA, "identity": identity(experiment), "data": about_data(experiment), **software}
+    about |= {"command": sys.argv}
     with of_earlier_version(folder.path):
         config = folder.open(about, options.resume, began)
     opened(folder.path)

@@ -111,7 +111,7 @@ def run(options: Options, begun: list[Path] | None = None) -> "list[Outcome]":
 def prepare(out: Path, jobs: list[Job], options: Options) -> None:
     """Make the folder with its list of jobs; InputError if it holds another benchmark, or any without --resume."""
     from deep.benchmark.running import MARKER
-    from deep.core.files import read_json
+    from deep.core.files import read_json, wrong_form
     from deep.core.provenance import commit, processor, versions
 
     marker, listed = out / MARKER, json.loads(json.dumps([dataclasses.asdict(job) for job in jobs]))
@@ -119,7 +119,9 @@ def prepare(out: Path, jobs: list[Job], options: Options) -> None:
         here = "already holds a benchmark: add --resume to go on with it, or" if marker.exists() else "holds none:"
         raise InputError(f"--out {out} {here} choose another folder" + ("" if marker.exists() else ", or no --resume"))
     if options.resume:
-        if read_json(marker)["jobs"] != listed:
+        with wrong_form(marker, "a benchmark's jobs"):
+            before = read_json(marker)["jobs"]
+        if before != listed:
             raise InputError(f"--resume: the benchmark in {out} has other jobs; resume it with its own options")
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

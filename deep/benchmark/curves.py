@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from deep.benchmark.figures import AXIS, cost_scale, finish, place, reward_scale
 from deep.benchmark.rows import Row, Run, grouped, methods_of, with_run
-from deep.core.files import read_json
+from deep.core.files import read_json, wrong_form
 from deep.core.phase import block_start
 from deep.evaluate.summary import LAST
 from deep.runs.folder import RunFolder
@@ -22,13 +22,15 @@ the policy before that step; beta is its mean over the block that begins there."
 
 def schedule_of(run: Run) -> str | None:
     """beta in words, n being the epoch; None for runs that have no such schedule."""
-    method = read_json(run.path / "config.json")["identity"]["method"]
-    if "adaptation" not in method:
-        return None
-    t = method["adaptation"]["temperature"]
-    line = f"{t['c0']:g} + {t['c1']:g} n"
-    formula = {"constant": f"{t['c0']:g}", "sqrt": f"sqrt({line})", "linear": line}[t["growth"]]
-    return f"beta = {formula}, epochs of {t['steps_per_epoch']} steps"
+    path = run.path / "config.json"
+    with wrong_form(path, "a run's settings"):
+        method = read_json(path)["identity"]["method"]
+        if "adaptation" not in method:
+            return None
+        t = method["adaptation"]["temperature"]
+        line = f"{t['c0']:g} + {t['c1']:g} n"
+        formula = {"constant": f"{t['c0']:g}", "sqrt": f"sqrt({line})", "linear": line}[t["growth"]]
+        return f"beta = {formula}, epochs of {t['steps_per_epoch']} steps"
 
 
 def curves_of(run: Run) -> Curves | None:
@@ -36,9 +38,11 @@ def curves_of(run: Run) -> Curves | None:
     records = [r for r in RunFolder(run.path).read_metrics() if "predicted_cost" in r and "predicted_reward" in r]
     if not records:
         return None
-    summary = read_json(run.path / "summary.json")  # its results are in the order of the metrics' replicas
-    low, high = summary["normaliser"]["reward_range"]
-    limits = np.array([float(result["cost_limit"]) for result in summary["results"]])
+    path = run.path / "summary.json"  # its results are in the order of the metrics' replicas
+    with wrong_form(path, "the scores of a finished run"):
+        summary = read_json(path)
+        low, high = summary["normaliser"]["reward_range"]
+        limits = np.array([float(result["cost_limit"]) for result in summary["results"]])
     shift = np.where(limits == 0, 1.0, 0.0)  # as in DSRL's C
     found = {key: np.array([record[f"predicted_{key}"] for record in records]) for key in ("reward", "cost")}
     return {

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from deep.core.files import read_json
-from deep.runs.experiment import Experiment, settings_from
+from deep.runs.experiment import Experiment, configuration
 from deep.runs.player import PolicyPlayer
 
 ACTIONS = 1000
@@ -22,9 +21,9 @@ def measure(run: Path) -> list[dict[str, Any]]:
     One replica, one thread, in this process, from raw observations of the data to actions, after a warm-up; the median
     and the range of three repetitions. Time does not depend on the weights, which are those before training.
     """
-    identity = read_json(run / "config.json")["identity"]
-    settings = settings_from(identity | {"seeds": identity["seeds"][:1], "cost_limits": identity["cost_limits"][:1]})
-    experiment = Experiment(dataclasses.replace(settings, device="cpu"))
+    settings, _ = configuration(run)
+    first = {"seeds": settings.seeds[:1], "cost_limits": settings.cost_limits[:1]}
+    experiment = Experiment(dataclasses.replace(settings, device="cpu", **first))
     rows = np.random.default_rng(0).choice(len(experiment.data), ACTIONS)
     states = experiment.data.observations[rows][None]
     threads = torch.get_num_threads()

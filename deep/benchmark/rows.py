@@ -7,7 +7,7 @@ from typing import Any
 
 from deep.benchmark.jobs import Job, job_from
 from deep.benchmark.running import MARKER, finished, run_folder
-from deep.core.files import read_json
+from deep.core.files import read_json, wrong_form
 from deep.evaluate.summary import LAST
 from deep.methods.registry import METHODS, rank_of
 from theory.support.errors import InputError
@@ -46,7 +46,7 @@ def collected(entries: Sequence[str]) -> tuple[list[Run], list[Row]]:
         variant, _, text = entry.rpartition("=") if not Path(entry).exists() else ("", "", entry)
         path = Path(text)
         if (path / MARKER).exists():
-            found += runs_of(path, [job_from(job) for job in read_json(path / MARKER)["jobs"]], f"{path}/")
+            found += runs_of(path, jobs_in(path / MARKER), f"{path}/")
         elif (path / "summary.json").exists():
             found.append(Run(path, str(path), variant))
         else:
@@ -55,6 +55,12 @@ def collected(entries: Sequence[str]) -> tuple[list[Run], list[Row]]:
                 "deep.train, folders of a benchmark, VARIANT=RUN, and the results.csv of a benchmark"
             )
     return found, earlier
+
+
+def jobs_in(marker: Path) -> list[Job]:
+    """The jobs of a benchmark. Raises `InputError` where its file is damaged."""
+    with wrong_form(marker, "a benchmark's jobs"):
+        return [job_from(job) for job in read_json(marker)["jobs"]]
 
 
 def rows_in(path: Path) -> list[Row]:
@@ -99,7 +105,12 @@ def with_run(rows: Iterable[Row], runs: Iterable[Run]) -> list[Row]:
 
 
 def _rows(run: Run) -> list[Row]:
-    summary = read_json(run.path / "summary.json")
+    path = run.path / "summary.json"
+    with wrong_form(path, "the scores of a finished run"):
+        return _rows_of(run, read_json(path))
+
+
+def _rows_of(run: Run, summary: dict[str, Any]) -> list[Row]:
     if not summary["simulated"]:
         raise InputError(f"the run in {run.path} has no scores, for nothing was simulated: accepted are runs that have")
     scores = {summary["choice"]: summary["results"], **summary["other_choices"]}

@@ -1,10 +1,10 @@
 """Files that show when they were damaged, and folders that one process has at a time."""
 
-import fcntl
 import json
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,41 @@ from torch import Tensor
 from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 NOTES, DIGEST = "notes", "sha256"
 """The entry of a file's metadata; the note in it that holds the digest of all the rest."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file's content; raises `InputError` where there is none."""
+    """The object that a JSON file holds; raises `InputError` where there is none."""
     try:
-        return json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise InputError(f"{path} cannot be read as JSON (it is nested too deeply)") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON ({error})") from None
+        raise InputError(f"{path} cannot be read as JSON ({_one_line(error)})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds a JSON {type(content).__name__}: an object with named entries is accepted")
+    return content
+
+
+@contextmanager
+def wrong_form(path: Path, kind: str) -> Iterator[None]:
+    """Say in one sentence that the content of a file is not what it should be, where reading its entries goes wrong.
+
+    An `InputError` that says so already passes.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        what = f"it lacks {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {_one_line(error)}"
+        raise InputError(f"{path} does not hold {kind} ({what}): put the file back as it was written") from None
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
@@ -71,6 +96,9 @@ def _one_line(error: BaseException) -> str:
 class Lock:
     """Has a folder for this process, until `release` is called, the object is gone, or the process ends in any way.
 
+    Where the system has no `fcntl` (Windows) nothing keeps a second process out; a lock file that a killed process
+    leaves behind would keep out the next one.
+
     Raises `InputError` where another process has it. Leftovers of processes that were killed while they wrote are
     removed.
     """
@@ -81,7 +109,8 @@ class Lock:
             descriptor = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
         self.release = weakref.finalize(self, os.close, descriptor)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self.release()
             raise InputError(f"another process is at work in {folder}: give another folder, or wait") from None

@@ -29,6 +29,8 @@ class Options:
     """Folder of a run of deep.train."""
     episodes: int = 100
     """Simulator episodes per replica."""
+    dataset: Path | None = None
+    """Where the file of the run's data is now, if it has been moved since; its hash is compared."""
     video: Path | None = None
     """Also film one episode of each replica, side by side, into this GIF file."""
 
@@ -54,7 +56,7 @@ def run(options: Options) -> None:
     from deep.runs.experiment import finished
 
     with of_earlier_version(options.directory):
-        experiment, folder = finished(options.directory)
+        experiment, folder = finished(options.directory, options.dataset)
     if options.video is not None and not experiment.task.simulated:
         raise InputError(f"--video {options.video}: the run in {options.directory} has no simulator to film")
     folder.acquire()

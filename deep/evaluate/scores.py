@@ -13,6 +13,7 @@ from deep.ope.baselines import baseline_estimators
 from deep.ope.interface import MIN_LENGTH_RATIO, Estimate, HasDoubts, estimate_doubt
 from deep.ope.paired_rollouts import PairedRollouts
 from deep.runs.experiment import Experiment
+from deep.tasks import within_limit
 
 FIRST_EVALUATION_SEED = 100_000
 
@@ -56,9 +57,9 @@ def evaluate(
                 "episode_length": float(played.lengths[i].mean()),
                 "reward": float(reward.mean()),
                 "cost": float(cost.mean()),
-                "safe": bool(cost.mean() <= 1),
+                "safe": bool(within_limit(played.costs[i].mean(), replica.cost_limit)),
                 "ends_early": ends_early(experiment, float(played.lengths[i].mean())),
-                "episodes_over_limit": int((played.costs[i] > replica.cost_limit).sum()),
+                "episodes_over_limit": int((~within_limit(played.costs[i], replica.cost_limit)).sum()),
                 "reward_ci": interval(reward),
                 "cost_ci": interval(cost),
                 **offline[i],

@@ -7,6 +7,7 @@ import numpy as np
 
 from deep.data.selection import Selection
 from deep.runs.experiment import Experiment
+from deep.tasks import within_limit
 
 SHORT = 0.9
 """Episodes end early where their mean length is below this share of the mean length in the data."""
@@ -53,7 +54,7 @@ def _beside(experiment: Experiment, results: Sequence[dict[str, Any]]) -> list[s
 
     for row in results:
         limit = row["cost_limit"]
-        within = np.flatnonzero(data.trajectory_costs <= limit)
+        within = np.flatnonzero(within_limit(data.trajectory_costs, limit))
         best, cloned = "none within limit", ""
         if within.size:
             top = within[[data.trajectory_returns[within].argmax()]]

@@ -29,7 +29,7 @@ import torch
 import tyro
 
 from deep.cli.command import command, read
-from deep.core.files import read_json
+from deep.core.files import read_json, wrong_form
 from deep.export.inference_graph import InferenceGraph, inference_graph
 from deep.runs.experiment import Experiment, finished
 from theory.support.errors import InputError
@@ -66,7 +66,7 @@ def run(options: Options) -> Path:
     suffix = SUFFIXES[options.format]
     if options.out is not None and options.out.suffix != suffix:
         raise InputError(f"--out {options.out}: a name that ends in {suffix} is accepted for {options.format}")
-    experiment, _ = finished(options.directory)
+    experiment, _ = finished(options.directory, with_data=False)
     index = choose(experiment, options.seed, options.cost_limit)
     replica, policy = experiment.problem.replicas[index], inference_graph(experiment, index)
     about = metadata(experiment, policy, index, options.directory)
@@ -104,7 +104,10 @@ def metadata(experiment: Experiment, policy: InferenceGraph, index: int, run: Pa
     if not (run / "summary.json").exists():
         raise InputError(f"the run in {run} was not evaluated to its end: go on with deep.train --resume")
     config, summary = read_json(run / "config.json"), read_json(run / "summary.json")
-    (result,) = [r for r in summary["results"] if (r["seed"], r["cost_limit"]) == tuple(replica)]
+    with wrong_form(run / "summary.json", "the results of all replicas"):
+        (result,) = [r for r in summary["results"] if (r["seed"], r["cost_limit"]) == tuple(replica)]
+    with wrong_form(run / "config.json", "the versions of a run"):
+        software = {name: config[name] for name in ("commit", "versions")}
     return {
         "task": task.name,
         "observation_size": task.observation_size,
@@ -121,8 +124,7 @@ def metadata(experiment: Experiment, policy: InferenceGraph, index: int, run: Pa
         "cost_limit": replica.cost_limit,
         "result": result,
         "dataset_sha256": experiment.data.sha256,
-        "commit": config["commit"],
-        "versions": config["versions"],
+        **software,
     }
 
 

@@ -2,20 +2,15 @@
 
 import dataclasses
 import json
-import types
-import typing
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
-import tyro
 from jaxtyping import Float
 from torch import Tensor
 
-from deep.core.files import read_json, read_tensors
+from deep.core.files import read_json, read_tensors, wrong_form
 from deep.core.method import Act, Method, Policy, at_states
 from deep.core.phase import Phase
 from deep.core.problem import Problem
@@ -24,68 +19,31 @@ from deep.data.dataset import OfflineDataset
 from deep.data.load import load, task_of
 from deep.data.replay import Replay
 from deep.envs.counted import CountedSimulator
-from deep.methods.registry import Algorithm, spec_of
-from deep.ope.dynamics import DynamicsConfig
+from deep.methods.registry import spec_of
 from deep.ope.interface import Estimator
 from deep.ope.model_rollouts import DynamicsEnsemble
 from deep.runs.folder import RunFolder
 from deep.runs.player import PolicyPlayer
+from deep.runs.settings import Config, Settings, settings_from
+from deep.runs.stand_in import description, stand_in
 from deep.tasks import Task, find_task
 from theory.support.errors import InputError
 
-Config = TypeVar("Config")
-
-
-@dataclass(frozen=True)
-class Settings(Generic[Config]):
-    """What decides a run's result. Two runs of equal settings on one machine have equal results."""
-
-    method: Annotated[Config, tyro.conf.arg(name="")]
-    """Hyper-parameters of the algorithm; the preset gives the defaults."""
-    task: str = "auto"
-    """Short name or DSRL id, `python -m deep.tasks` lists them; own: data of your own. auto: the task that the file of
-    --dataset was recorded on, own if that is none of the table, and HopperVel where no file is named."""
-    algorithm: Algorithm = "drcorl"
-    """The method."""
-    preset: Literal["quick", "paper"] = "quick"
-    """quick: minutes on two CPU cores. paper: the sizes and steps that the paper prints, for a GPU."""
-    seeds: tuple[int, ...] = (0,)
-    """Every stage is trained anew for each seed."""
-    cost_limits: tuple[float, ...] = ()
-    """Limits on the cost of an episode; each seed is trained for each limit, all together. None: those at which DSRL
-    reports the task, 20, 40, 80 or (bullet) 10, 20, 40; for own data, quartiles of the episodes' costs."""
-    dataset: str = "auto"
-    """auto (DSRL's file where it lies in DSRL_DATASET_DIR, else the embedded one), embedded, dsrl (downloaded where
-    it is missing), or a file."""
-    custom: Annotated[CustomData, tyro.conf.arg(name="")] = field(default_factory=CustomData)
-    """What own data are taken to be."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train."""
-    gamma: float = 0.99
-    """Discount factor of all critics."""
-    normalise_states: bool = True
-    """Shift and scale every entry of an observation to mean 0 and standard deviation 1 over the data."""
-    dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
-    """The learned dynamics behind the offline estimate of the cost."""
-
-    def check(self) -> None:
-        """Raise `InputError` for values no run can have."""
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
-            raise InputError(f"--seeds {list(self.seeds)}: accepted are different numbers of at least 0, one or more")
-        limits = self.cost_limits
-        if len(set(limits)) < len(limits) or not all(0 <= limit < float("inf") for limit in limits):
-            raise InputError(f"--cost-limits {list(limits)}: accepted are different numbers of at least 0, one or more")
-        if not 0 < self.gamma < 1:
-            raise InputError(f"--gamma {self.gamma}: accepted is a number between 0 and 1")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise InputError("--device cuda: torch finds no CUDA device on this machine; accepted are auto and cpu")
+__all__ = ("Config", "Experiment", "Settings", "settings_from")
 
 
 class Experiment:
     """A data set, a problem and a learner for it, not yet trained."""
 
-    def __init__(self, settings: Settings[Any], task: Task | None = None, data: OfflineDataset | None = None) -> None:
-        """`task` and `data` stand for what the settings name, where they are not in the table or not in a file."""
+    def __init__(
+        self,
+        settings: Settings[Any],
+        task: Task | None = None,
+        data: OfflineDataset | None = None,
+        normaliser: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> None:
+        """`task` and `data` stand for what the settings name, where they are not in the table or not in a file;
+        `normaliser` for the data's own mean and deviation (`deep.runs.stand_in`)."""
         settings.check()
         self.task: Task
         self.data: OfflineDataset
@@ -101,6 +59,9 @@ class Experiment:
         # An episode's reference returns then span one reward unit per step, on every task.
         reward_scale = self.task.expected_length / (high - low)
         self.replay = Replay(self.data, settings.gamma, reward_scale, self.device, settings.normalise_states)
+        if normaliser is not None:
+            like = self.replay.mean
+            self.replay.mean, self.replay.std = (torch.from_numpy(array).to(like) for array in normaliser)
         replicas = len(settings.seeds) * len(settings.cost_limits)
         self.problem = Problem(
             self.task,
@@ -169,7 +130,8 @@ class Experiment:
 
 
 def resolve(settings: Settings[Any]) -> tuple[Settings[Any], Task, OfflineDataset]:
-    """The task and the data that settings name; and the settings with these written out, fit to be kept."""
+    """The task and the data that settings name; and the settings with these written out, fit to be kept: the file is
+    named so that a process in another folder finds it."""
     name, path = settings.task, Path(settings.dataset).expanduser()
     a_file = settings.dataset not in ("auto", "embedded", "dsrl")
     if name == "auto":
@@ -179,12 +141,14 @@ def resolve(settings: Settings[Any]) -> tuple[Settings[Any], Task, OfflineDatase
         if not a_file:
             raise InputError(f"--task custom with --dataset {settings.dataset}: a file of your own is accepted")
         task, data, custom = load_custom(path, settings.custom)
-        return dataclasses.replace(settings, task=name, custom=custom), task, data
+        return dataclasses.replace(settings, task=name, custom=custom, dataset=str(path.absolute())), task, data
     task = find_task(name)
     if settings.custom != CustomData():
         given = [f"--{key.replace('_', '-')}" for key, value in dataclasses.asdict(settings.custom).items() if value]
         raise InputError(f"{', '.join(given)} with data of {task.name}: accepted with data of your own (--task custom)")
-    return dataclasses.replace(settings, task=task.name), task, load(task, settings.dataset)
+    data = load(task, settings.dataset)
+    where = str(path.absolute()) if a_file else data.source  # "auto" may find other data tomorrow
+    return dataclasses.replace(settings, task=task.name, dataset=where), task, data
 
 
 def identity(experiment: Experiment) -> dict[str, Any]:
@@ -192,24 +156,50 @@ def identity(experiment: Experiment) -> dict[str, Any]:
     return {**dataclasses.asdict(experiment.settings), "dataset_sha256": experiment.data.sha256}
 
 
-def settings_from(saved: Mapping[str, Any]) -> Settings[Any]:
-    """The settings that `identity` wrote, read back from JSON. Raises `InputError` for names that are unknown here."""
-    method = type(spec_of(saved["algorithm"]).presets[saved["preset"]])
-    plain = {key: value for key, value in saved.items() if key not in ("method", "dataset_sha256")}
-    return _build(Settings, {**plain, "method": _build(method, saved["method"])})
+def about_data(experiment: Experiment) -> dict[str, Any]:
+    """What config.json keeps of the data, so that the policies can be rebuilt without them."""
+    return description(experiment.task, experiment.data, experiment.replay)
 
 
-def restore(run: Path) -> Experiment:
-    """The experiment of a run's folder, its tensors not yet filled in; refuses data that have changed since."""
-    if not (run / "config.json").exists():
+def configuration(run: Path) -> tuple[Settings[Any], dict[str, Any]]:
+    """The settings of a run's folder, and the whole content of its config.json."""
+    path = run / "config.json"
+    if not path.exists():
         raise InputError(f"there is no run in {run} (no config.json in it)")
-    config = read_json(run / "config.json")
+    config = read_json(path)
     if not isinstance(config.get("identity"), dict):
-        raise InputError(f"{run / 'config.json'} is no run's: it has no identity")
-    experiment = Experiment(settings_from(config["identity"]))
-    if experiment.data.sha256 != config["identity"]["dataset_sha256"]:
-        raise InputError(f"{experiment.data.path} is not the file that the run in {run} was trained on: it has changed")
+        raise InputError(f"{path} is no run's: it has no identity")
+    with wrong_form(path, "a run's settings"):
+        settings = settings_from(config["identity"])
+        settings.check()
+    return settings, config
+
+
+def restore(run: Path, dataset: Path | None = None) -> Experiment:
+    """The experiment of a run's folder, its tensors not yet filled in.
+
+    `dataset` is where the data are now, if they have been moved. Raises `InputError` for data that are not those that
+    the run was trained on.
+    """
+    settings, config = configuration(run)
+    if dataset is not None:
+        settings = dataclasses.replace(settings, dataset=str(dataset))
+    elif settings.dataset not in ("auto", "embedded", "dsrl") and not Path(settings.dataset).exists():
+        raise InputError(f"the data of the run in {run} are no longer in {settings.dataset}: say where they are now")
+    experiment = Experiment(settings)
+    if experiment.data.sha256 != config["identity"].get("dataset_sha256"):
+        which = "it has changed" if dataset is None else "its content is another"
+        raise InputError(f"{experiment.data.path} is not the file that the run in {run} was trained on: {which}")
     return experiment
+
+
+def restore_without_data(run: Path) -> Experiment:
+    """The experiment of a run's folder with a stand-in for its data, for policies that act; tensors not filled in."""
+    settings, config = configuration(run)
+    if not isinstance(config.get("data"), dict):
+        raise InputError(f"{run / 'config.json'} does not describe the run's data: train again with this version")
+    found = stand_in(run, config["data"])
+    return Experiment(settings, found.task, found.data, (found.mean, found.std))
 
 
 def take_dynamics(experiment: Experiment, run: Path) -> list[Phase]:
@@ -218,7 +208,7 @@ def take_dynamics(experiment: Experiment, run: Path) -> list[Phase]:
     They follow from the data, the seeds and their own settings alone: an experiment that takes them ends with the bits
     of one that has trained them. Raises `InputError` where these differ, or the run has not finished its dynamics.
     """
-    theirs, mine = read_json(run / "config.json").get("identity", {}), json.loads(json.dumps(identity(experiment)))
+    theirs, mine = configuration(run)[1]["identity"], json.loads(json.dumps(identity(experiment)))
     for name in ("task", "dataset_sha256", "custom", "normalise_states", "seeds", "dynamics"):
         if theirs.get(name) != mine[name]:
             raise InputError(
@@ -235,26 +225,15 @@ def take_dynamics(experiment: Experiment, run: Path) -> list[Phase]:
     return [phase for phase in experiment.phases() if phase.name not in trained]
 
 
-def finished(run: Path) -> tuple[Experiment, RunFolder]:
-    """The experiment of a run that has come to its end, as it is there, and the run's folder."""
-    experiment, folder = restore(run), RunFolder(run)
+def finished(run: Path, dataset: Path | None = None, with_data: bool = True) -> tuple[Experiment, RunFolder]:
+    """The experiment of a run that has come to its end, as it is there, and the run's folder.
+
+    `dataset` is as in `restore`; without data the policies act and nothing can be estimated.
+    """
+    experiment = restore(run, dataset) if with_data else restore_without_data(run)
+    folder = RunFolder(run)
     position = folder.load(experiment.tensors())
     last = experiment.phases()[-1]
     if position is None or (position.phase, position.step) != (last.name, last.steps):
         raise InputError(f"the run in {run} is not finished: go on with deep.train --resume")
     return experiment, folder
-
-
-def _build(kind: Any, values: Any) -> Any:
-    """A (nested) dataclass from what `dataclasses.asdict` and JSON made of it."""
-    software_versions = typing.get_origin(kind)
-    if isinstance(values, list) and (software_versions is tuple or kind is tuple):
-        return tuple(values)
-    if software_versions in (typing.Union, types.UnionType):
-        return tuple(values) if isinstance(values, list) else values
-    if not (dataclasses.is_dataclass(kind) and isinstance(values, Mapping)):
-        return values
-    made, hints = typing.cast(Any, kind), typing.get_type_hints(kind)
-    if unknown := sorted(values.keys() - hints.keys()):
-        raise InputError(f"a run's settings name {', '.join(unknown)}, which {made.__name__} does not have here")
-    return made(**{name: _build(hints[name], value) for name, value in values.items()})

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deep.core.files import Lock, read_json, read_tensors, write_tensors
+from deep.core.files import Lock, read_json, read_tensors, write_tensors, wrong_form
 from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 
@@ -74,7 +74,7 @@ class RunFolder:
                 with writing(self.metrics):
                     self.metrics.write_text("")
                 self.write_json("config.json", {**config, "run": fingerprint(config["identity"])})
-            self._earlier = read_json(self.sessions)["sessions"] if self.sessions.exists() else []
+            self._earlier = self._read_sessions() if self.sessions.exists() else []
             self._session = {name: config[name] for name in ("commit", "versions") if name in config}
             self._began = time.monotonic() if began is None else began
             self.record_elapsed()
@@ -82,6 +82,13 @@ class RunFolder:
         except InputError:
             self.release()
             raise
+
+    def _read_sessions(self) -> list[dict[str, Any]]:
+        with wrong_form(self.sessions, "the sessions of a run"):
+            sessions = read_json(self.sessions)["sessions"]
+            if not isinstance(sessions, list):
+                raise TypeError("the sessions are no list")
+            return [{**session, "seconds": float(session["seconds"])} for session in sessions]
 
     def record_elapsed(self) -> float:
         """Write down how long this session has lasted so far; the seconds of all sessions."""
@@ -105,7 +112,8 @@ class RunFolder:
         before, now = read_json(self.config), json.loads(json.dumps(config))
         if not isinstance(before.get("identity"), dict):
             raise InputError(f"{self.config} is no run's: it has no identity")
-        before, now = (content["identity"] | content.get("dependencies", {}) for content in (before, now))
+        with wrong_form(self.config, "a run's settings"):
+            before, now = (_compared(content) for content in (before, now))
         if changed := differences(before, now):
             raise InputError(f"--out: the run in {self.path} has other settings: {changed}")
 
@@ -135,8 +143,31 @@ class RunFolder:
             file.write(json.dumps(record) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """All lines of metrics.jsonl."""
-        return [json.loads(line) for line in self.metrics.read_text().splitlines()]
+        """All lines of metrics.jsonl; raises `InputError` for a file that is missing, or a line of another form."""
+        try:
+            lines = self.metrics.read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.metrics} cannot be read ({error}): put it back as it was written") from None
+        return [self._record(number, line) for number, line in enumerate(lines, 1)]
+
+    def _record(self, number: int, line: str) -> dict[str, Any]:
+        with wrong_form(self.metrics, f"a block's metrics in line {number}"):
+            record = json.loads(line)
+            values = {name: value for name, value in record.items() if name not in ("phase", "step")}
+            if not all(isinstance(number, float) for value in values.values() for number in value):
+                raise ValueError("a metric is no list of numbers")
+            return {"phase": str(record["phase"]), "step": int(record["step"]), **values}
+
+    def refuse_lost_checkpoint(self) -> None:
+        """Raise `InputError` where a run without a checkpoint has metrics of several phases.
+
+        A phase ends with a checkpoint, so there was one: training again would erase what the run has found.
+        """
+        if self.metrics.exists() and len({record["phase"] for record in self.read_metrics()}) > 1:
+            raise InputError(
+                f"--resume: {self.checkpoint} is gone, and {self.metrics} shows that there was one: restore it, or "
+                "train again in another folder; nothing was changed"
+            )
 
     def save(self, tensors: Mapping[str, Tensor], phase: str, step: int) -> None:
         """Write the checkpoint, replacing the one before only when it is complete."""
@@ -188,6 +219,14 @@ class RunFolder:
                     f"{self.metrics} has {there} bytes where the checkpoint has counted {size}: put it back as it was"
                 )
             file.truncate(size)
+
+
+def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What two configurations of one run share. Where the data lie is no part of it, their hash is."""
+    identity = dict(config["identity"])
+    if identity.get("dataset_sha256") is not None:
+        identity.pop("dataset", None)
+    return identity | config.get("dependencies", {})
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

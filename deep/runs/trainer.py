@@ -50,6 +50,8 @@ def train(
                 )
     keep_freed_memory()
     position = folder.load(tensors)
+    if position is None:
+        folder.refuse_lost_checkpoint()
     folder.rewind_metrics(0 if position is None else position.metrics_bytes)
     for phase in _remaining(phases, position, folder):
         first = position.step if position is not None and position.phase == phase.name else 0

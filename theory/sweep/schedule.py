@@ -4,6 +4,7 @@ A job's rows are written to a temporary name and renamed, so that what is there 
 that are not there. Jobs are pure functions on one thread: where they run changes no bit of their results.
 """
 
+import hashlib
 import json
 import signal
 from collections.abc import Iterator, Sequence
@@ -65,7 +66,7 @@ def read(path: Path) -> Any:
     """What a JSON file holds; None where it is not there or damaged."""
     try:
         return json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -73,13 +74,15 @@ def run_all(jobs: Sequence[Job], folder: Path, workers: int, dask: str | None) -
     """Run what is missing, with a progress bar, and return all rows, sorted by their cells."""
     path = {job.name: folder / "jobs" / f"{job.name}.json" for job in jobs}
     size = {job.name: len(job.cells) for job in jobs}
-    todo = [job for job in jobs if not _is_whole(read(path[job.name]), size[job.name])]
+    todo = [job for job in jobs if saved_rows(path[job.name], size[job.name]) is None]
     done = sum(size.values()) - sum(size[job.name] for job in todo)
     with tqdm(total=sum(size.values()), initial=done, unit="run", desc="sweep", smoothing=0.1) as bar:
         for name, rows in results(todo, workers, dask):
-            write_whole(path[name], json.dumps(rows).encode())
+            write_whole(path[name], json.dumps({"sha256": _digest(rows), "rows": rows}).encode())
             bar.update(size[name])
-    rows = [row for job in jobs for row in json.loads(path[job.name].read_text())]
+    rows = [row for job in jobs for row in saved_rows(path[job.name], size[job.name]) or []]
+    if len(rows) < sum(size.values()):
+        raise InputError(f"jobs in {folder} were changed while the sweep ran; the same command with --resume goes on.")
     return sorted(rows, key=lambda row: [row[field.name] for field in fields(Cell)])
 
 
@@ -91,8 +94,15 @@ def progress(folder: Path, jobs: Sequence[Job]) -> str:
     return f"{saved} of {len(jobs)} jobs are saved in {folder}; the same command with --resume goes on"
 
 
-def _is_whole(rows: Any, size: int) -> bool:
-    return isinstance(rows, list) and len(rows) == size
+def saved_rows(path: Path, size: int) -> Rows | None:
+    """A job's rows; None where its file is not there, is damaged, or has another number of rows: it is run again."""
+    kept = read(path)
+    whole = isinstance(kept, dict) and isinstance(kept.get("rows"), list) and len(kept["rows"]) == size
+    return kept["rows"] if whole and kept.get("sha256") == _digest(kept["rows"]) else None
+
+
+def _digest(rows: Rows) -> str:
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def results(jobs: Sequence[Job], workers: int, dask: str | None) -> Iterator[tuple[str, Rows]]:

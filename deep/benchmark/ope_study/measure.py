@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 
 from deep.benchmark.ope_study.policies import Candidates, FinishedRun
+from deep.core.files import wrong_form
 from deep.envs.rollout import rollout
 from deep.nn.policies import Act
 from deep.ope.baselines import baseline_estimators
@@ -105,7 +106,9 @@ class RowFile:
         estimators was measured."""
         found: dict[str, list[dict[str, Any]]] = {}
         for line in self._whole_lines():
-            content = json.loads(line)
+            with wrong_form(self.path, "rows of the study, one set a line"):
+                content = json.loads(line)
+                content = {"set": content["set"], "rows": list(content["rows"]), **content}
             if content.get("run") != self.run:
                 raise InputError(
                     f"the rows in {self.path} are of another run, or of this one before it was trained again: take "

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from scipy.stats import spearmanr
 
 from deep.methods.drcorl.gate import GateConfig
+from deep.tasks import within_limit
 
 Rows = Sequence[dict[str, Any]]
 EDGES = (0.7, 0.85, 1.0, 1.5, 2.0)
@@ -96,7 +97,9 @@ def quality(rows: Rows, name: str) -> dict[str, Any]:
         }
     )
     for rule, said in (("estimate", cost), ("upper", high)):
-        found[f"verdicts by {rule}"] = {f"{limit:g}": verdicts(said <= limit, true <= limit) for limit in LIMITS}
+        found[f"verdicts by {rule}"] = {
+            f"{limit:g}": verdicts(said <= limit, within_limit(true, limit)) for limit in LIMITS
+        }
     return found
 
 
@@ -120,7 +123,7 @@ def gate_verdicts(rows: Rows, min_length: float) -> dict[str, dict[str, str]]:
     cost = of("cost") + config.k * of("cost_std")
     in_distribution = (of("length") >= min_length) & (of("ood_score") <= config.max_disagreement)
     true = column(rows, "true cost")
-    return {f"{limit:g}": verdicts(in_distribution & (cost <= limit), true <= limit) for limit in LIMITS}
+    return {f"{limit:g}": verdicts(in_distribution & (cost <= limit), within_limit(true, limit)) for limit in LIMITS}
 
 
 def by_ood_score(rows: Rows) -> list[dict[str, float]]:

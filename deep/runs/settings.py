@@ -1,0 +1,118 @@
+"""The settings of a run: what decides its result. They are written to config.json and read back from it."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import numpy as np
+import torch
+import tyro
+
+from deep.data.custom import CustomData
+from deep.methods.registry import Algorithm, spec_of
+from deep.ope.dynamics import DynamicsConfig
+from theory.support.errors import InputError
+
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class Settings(Generic[Config]):
+    """What decides a run's result. Two runs of equal settings on one machine have equal results."""
+
+    method: Annotated[Config, tyro.conf.arg(name="")]
+    """Hyper-parameters of the algorithm; the preset gives the defaults."""
+    task: str = "auto"
+    """Short name or DSRL id, `python -m deep.tasks` lists them; own: data of your own. auto: the task that the file of
+    --dataset was recorded on, own if that is none of the table, and HopperVel where no file is named."""
+    algorithm: Algorithm = "drcorl"
+    """The method."""
+    preset: Literal["quick", "paper"] = "quick"
+    """quick: minutes on two CPU cores. paper: the sizes and steps that the paper prints, for a GPU."""
+    seeds: tuple[int, ...] = (0,)
+    """Every stage is trained anew for each seed."""
+    cost_limits: tuple[float, ...] = ()
+    """Limits on the cost of an episode; each seed is trained for each limit, all together. None: those at which DSRL
+    reports the task, 20, 40, 80 or (bullet) 10, 20, 40; for own data, quartiles of the episodes' costs."""
+    dataset: str = "auto"
+    """auto (DSRL's file where it lies in DSRL_DATASET_DIR, else the embedded one), embedded, dsrl (downloaded where
+    it is missing), or a file."""
+    custom: Annotated[CustomData, tyro.conf.arg(name="")] = field(default_factory=CustomData)
+    """What own data are taken to be."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train."""
+    gamma: float = 0.99
+    """Discount factor of all critics."""
+    normalise_states: bool = True
+    """Shift and scale every entry of an observation to mean 0 and standard deviation 1 over the data."""
+    dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
+    """The learned dynamics behind the offline estimate of the cost."""
+
+    def check(self) -> None:
+        """Raise `InputError` for values no run can have."""
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise InputError(f"--seeds {list(self.seeds)}: accepted are different numbers of at least 0, one or more")
+        limits = self.cost_limits
+        if len(set(limits)) < len(limits) or not all(0 <= limit < float("inf") for limit in limits):
+            raise InputError(f"--cost-limits {list(limits)}: accepted are different numbers of at least 0, one or more")
+        if not 0 < self.gamma < 1:
+            raise InputError(f"--gamma {self.gamma}: accepted is a number between 0 and 1")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise InputError("--device cuda: torch finds no CUDA device on this machine; accepted are auto and cpu")
+
+
+def settings_from(saved: Mapping[str, Any]) -> Settings[Any]:
+    """The settings that `deep.runs.experiment.identity` wrote, read back from JSON. Raises `InputError` for names that
+    are unknown here and values of another type."""
+    method = type(spec_of(saved["algorithm"]).presets[saved["preset"]])
+    plain = {key: value for key, value in saved.items() if key not in ("method", "dataset_sha256")}
+    config = _build(method, saved["method"])
+    if not isinstance(config, method):
+        raise InputError(f"a run's settings have the method {config!r}: accepted is {method.__name__}")
+    return _build(Settings, {**plain, "method": config})
+
+
+def _build(kind: Any, values: Any) -> Any:
+    """A (nested) dataclass from what `dataclasses.asdict` and JSON made of it."""
+    if not (dataclasses.is_dataclass(kind) and isinstance(values, Mapping)):
+        return tuple(values) if isinstance(values, list) else values
+    made, hints = typing.cast(Any, kind), typing.get_type_hints(kind)
+    if unknown := sorted(values.keys() - hints.keys()):
+        raise InputError(f"a run's settings name {', '.join(unknown)}, which {made.__name__} does not have here")
+    built = {name: _build(hints[name], value) for name, value in values.items()}
+    for name, value in built.items():
+        if not isinstance(hints[name], TypeVar) and not fits(value, hints[name]):
+            raise InputError(f"a run's settings have {name} {value!r}: accepted is {said(hints[name])}")
+    return made(**built)
+
+
+def said(hint: Any) -> str:
+    """A type in a sentence."""
+    return hint.__name__ if isinstance(hint, type) else str(hint)
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value has the annotated type; whole numbers pass for floats."""
+    kind, inner = typing.get_origin(hint), typing.get_args(hint)
+    if kind is Annotated:
+        return fits(value, inner[0])
+    if kind is Literal:
+        return value in inner
+    if kind in (typing.Union, types.UnionType):
+        return any(fits(value, one) for one in inner)
+    if kind is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if inner[-1] is Ellipsis:
+            return all(fits(item, inner[0]) for item in value)
+        return len(value) == len(inner) and all(map(fits, value, inner))
+    if hint in (int, float) and isinstance(value, bool | np.bool_):
+        return False
+    if hint is int:
+        return isinstance(value, int)
+    if hint is float:
+        return isinstance(value, int | float)
+    return hint is Any or isinstance(value, kind or hint)
