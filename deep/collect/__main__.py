@@ -39,6 +39,8 @@ if TYPE_CHECKING:  # imported after the command line has been checked, because t
     from deep.core.files import Lock
     from deep.data.dataset import OfflineDataset
 
+SHORT = "task out seed trajectories episodes runs noise layout resume overwrite workers".split()
+"""The options that --help shows."""
 SHOWN_LIMITS = (10, 20, 40, 80)
 """Episodic cost limits in the table and in the plot."""
 
@@ -190,7 +192,7 @@ def parse(words: list[str] | None = None, prog: str = "python -m deep.collect") 
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--task", default="HopperVel")
     settings = recipe(first.parse_known_args(words)[0].task)
-    return read(Arguments, __name__, words, prog, default=Arguments(Path(f"{settings.task}.hdf5"), settings))
+    return read(Arguments, __name__, words, prog, SHORT, default=Arguments(Path(f"{settings.task}.hdf5"), settings))
 
 
 def main(words: list[str] | None = None, prog: str = "python -m deep.collect") -> None:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,6 +19,7 @@ from deep.evaluate.scores import FIRST_EVALUATION_SEED, evaluate
 from deep.ope.fitted_q import FittedQ, FittedQConfig
 from deep.runs.experiment import Experiment
 from deep.tasks import TASKS
+from tests.support import lighter
 from tests.support.builders import TINY
 from theory.support.errors import InputError
 from theory.support.tables import read_table, write_table
@@ -28,10 +28,9 @@ CLOSED = ("fitted_q", "nearest", "dice", "fitted_q, 1 - 1/L")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def short_episodes():
+def light():
     """Episodes of 60 steps, in the simulator and in the learned dynamics: nothing here needs more."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(TASKS, "HopperVel", replace(TASKS["HopperVel"], episode_length=60))
+    with lighter.short_episodes(60), lighter.no_figures():
         yield
 
 

@@ -7,7 +7,8 @@ import torch
 
 from deep.core.randomness import draw_block
 from deep.methods.registry import METHODS, Entry
-from deep.speed.__main__ import main, plain
+from deep.speed.__main__ import main
+from deep.speed.table import plain
 from theory.support.errors import InputError
 
 OPTIONS = {
