@@ -11,6 +11,7 @@ import torch
 from deep import train
 from deep.benchmark.ope_study import __main__ as study
 from deep.benchmark.ope_study import measure as measuring
+from deep.benchmark.ope_study import summary as summary_of
 from deep.benchmark.ope_study.measure import Estimators, RowFile, truth
 from deep.benchmark.ope_study.policies import SHAKES, STRETCHES, FinishedRun
 from deep.benchmark.ope_study.summary import by_ood_score, exploitation, four_digits, gate_verdicts, quality, summarise
@@ -153,10 +154,10 @@ def test_the_command_measures_every_policy_once_and_goes_on(runs, tmp_path, caps
     lines = (tmp_path / "drcorl.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "drcorl.jsonl").write_text("".join(lines[:-1]))
     measured = []
-    original = study.measure
-    monkeypatch.setattr(study, "measure", lambda *args: measured.append(args[2].name) or original(*args))
-    required, summarised = [], study.summarise
-    monkeypatch.setattr(study, "summarise", lambda *args: required.append(args[1]) or summarised(*args))
+    original = measuring.measure
+    monkeypatch.setattr(measuring, "measure", lambda *args: measured.append(args[2].name) or original(*args))
+    required, summarised = [], summary_of.summarise
+    monkeypatch.setattr(summary_of, "summarise", lambda *args: required.append(args[1]) or summarised(*args))
     study.main(words)
     assert required == [pytest.approx(0.9 * 400 / 12)], "steps that the gate's rule requires"
     assert measured == [f"shaken {SHAKES[-1]:g}"]

@@ -189,6 +189,8 @@ def test_a_method_without_an_inference_graph_says_so():
     assert Bare().remarks() == []
     assert Bare().exact_parts() is None
     assert Bare().estimator is None
+    assert Bare().cloned is None
+    assert Bare().estimate_doubts(None) is None
 
 
 def test_titles_papers_and_presets_are_there():
