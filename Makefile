@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/hopper
 # Files go to the workers whole: what a file's tests share is made once.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# One thread a worker, and a worker a core: more threads than cores slow each other down.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 # Parts whose tests train little and start no commands.
 QUICK := tests/test_layout.py tests/core tests/data tests/envs tests/methods tests/nn tests/ope tests/theory
 
@@ -15,15 +16,14 @@ train: $(VENV)/installed
 
 # All but what is marked exhaustive: what CI runs.
 test: $(VENV)/installed
-	$(PYTEST) tests
-	$(PYTEST) verification
+	$(PYTEST) tests verification
 
 # Between two edits: one part and its neighbours, without commands, process kills and long trainings.
 fast: $(VENV)/installed
 	$(PYTEST) -m "not exhaustive and not slow" $(QUICK)
 
 # What `make test` leaves out: 110 process kills at random moments, every digit of the certificates, the whole search,
-# and lattice results that must not be stale.
+# the long notebooks, and lattice results that must not be stale. CONTRIBUTING.md names the files.
 exhaustive: $(VENV)/installed
 	$(PYTEST) -m exhaustive tests verification
 

@@ -16,16 +16,7 @@ from typing import Any
 _API = ("OfflineDataset", "TrainedPolicy", "TrainingResult", "load_dataset", "load_policy", "make_env")
 _COMMANDS = ("evaluate", "train")
 
-__all__ = [
-    "OfflineDataset",
-    "TrainedPolicy",
-    "TrainingResult",
-    "evaluate",
-    "load_dataset",
-    "load_policy",
-    "make_env",
-    "train",
-]
+__all__ = sorted((*_API, *_COMMANDS))
 
 
 class _Command(ModuleType):

@@ -1,10 +1,8 @@
 """What type checkers know of the package: the lazily imported names of `deep.api`."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
-from typing import Any
 
+from deep import api
 from deep.api import OfflineDataset as OfflineDataset
 from deep.api import TrainedPolicy as TrainedPolicy
 from deep.api import TrainingResult as TrainingResult
@@ -13,25 +11,10 @@ from deep.api import load_policy as load_policy
 from deep.api import make_env as make_env
 
 class _Train(ModuleType):
-    def __call__(
-        self,
-        task: str = "auto",
-        algorithm: str = "drcorl",
-        *,
-        dataset: str | Path = "auto",
-        preset: str = "quick",
-        seeds: Sequence[int] = (0,),
-        cost_limits: Sequence[float] = (),
-        out: str | Path | None = None,
-        resume: bool = False,
-        episodes: int = 20,
-        **settings: Any,
-    ) -> TrainingResult: ...
+    __call__ = staticmethod(api.train)
 
 class _Evaluate(ModuleType):
-    def __call__(
-        self, run: str | Path | TrainingResult | TrainedPolicy, episodes: int = 20
-    ) -> list[dict[str, Any]]: ...
+    __call__ = staticmethod(api.evaluate)
 
 train: _Train
 evaluate: _Evaluate

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PROG = "python -m deep.train"
 SHORT = """task dataset algorithm preset seeds cost-limits out resume episodes device threads""".split()
 """The options that --help shows."""
+REST = "All options, those of the method that --algorithm and --preset name among them."
+"""What --help-all shows."""
 
 
 def __getattr__(name: str) -> Any:
@@ -44,7 +46,7 @@ def main(arguments: list[str] | None = None, prog: str = PROG) -> None:
     folders: list[Path] = []
     with command(lambda: saved(words, folders, prog)):
         if {"-h", "--help"} & set(words):
-            print(short_help(prog, _title(), general_options(), SHORT))
+            print(short_help(prog, _title(), general_options(), SHORT, REST))
             return
         if "--help-all" not in words:
             words = check(words)

@@ -36,6 +36,13 @@ def short_episodes() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
+def no_figures() -> Iterator[None]:
+    """For a whole file: see `tests.support.lighter`."""
+    with lighter.no_figures():
+        yield
+
+
+@pytest.fixture(scope="module")
 def unchecked() -> Iterator[None]:
     """For a whole file: see `tests.support.lighter`."""
     with lighter.unchecked():

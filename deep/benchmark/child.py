@@ -15,6 +15,10 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-if __name__ == "__main__":
+def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     train.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

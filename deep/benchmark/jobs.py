@@ -10,7 +10,6 @@ from deep.benchmark.presets import SCALES, STUDIES, Scale, ScaleName, Study, Stu
 from deep.cli.words import last_of_each
 from deep.methods.registry import METHODS, spec_of
 from deep.tasks import find_task
-from deep.train import parse, settings_of
 from theory.support.errors import InputError
 
 OWN_OPTIONS = ("task", "algorithm", "preset", "dataset", "seeds", "cost-limits", "episodes", "threads", "out", "resume")
@@ -168,6 +167,8 @@ def _check(job: Job) -> None:
     """Reject now what deep.train would reject later."""
     if job.episodes < 1:
         raise InputError(f"--episodes {job.episodes}: accepted is a number of at least 1, or 0 for the scale's")
+    from deep.training import parse, settings_of  # torch is imported when the names and numbers are known to be right
+
     settings_of(parse(job.words())).check()
 
 

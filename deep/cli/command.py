@@ -4,9 +4,10 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
+from deep.cli.shorthelp import short_help
 from deep.cli.source import options_of
 from deep.cli.words import checked
 from theory.support.errors import InputError, exit_on_input_error, exit_on_interrupt
@@ -31,8 +32,17 @@ def command(saved: Callable[[], str]) -> Iterator[None]:
         sys.exit(1)
 
 
-def read(kind: type[Kind], module: str, arguments: Sequence[str] | None, prog: str, **more: Any) -> Kind:
+def read(
+    kind: type[Kind],
+    module: str,
+    arguments: Sequence[str] | None,
+    prog: str,
+    shown: Collection[str] = (),
+    **more: Any,
+) -> Kind:
     """The options of a command whose dataclass `kind` is defined in `module`; `more` goes to `tyro.cli`.
+
+    `shown` names the options that --help shows; none: all. --help-all shows all.
 
     Raises `InputError` for a mistake on the command line.
     """
@@ -44,6 +54,10 @@ def read(kind: type[Kind], module: str, arguments: Sequence[str] | None, prog: s
         module = started.name  # python -m MODULE
     if "--help-all" in words:
         words = ["--help"]
+    elif shown and {"-h", "--help"} & set(words):
+        title = (kind.__doc__ or "").strip().splitlines()[0]
+        print(short_help(prog, title, options_of(module, kind.__name__), shown))
+        sys.exit(0)
     if not {"-h", "--help"} & set(words):
         words = checked(words, options_of(module, kind.__name__), {}, prog)
     try:

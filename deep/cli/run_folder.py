@@ -14,3 +14,9 @@ def check_folder(path: Path, resume: bool) -> None:
             f"--resume: the run in {path} is finished and its checkpoint.safetensors is gone: restore that file, or "
             "train again in another folder; nothing was changed"
         )
+
+
+def check_run(path: Path) -> None:
+    """Raise `InputError` where a folder holds no run."""
+    if not (path / "config.json").exists():
+        raise InputError(f"there is no run in {path} (no config.json in it)")

@@ -7,8 +7,10 @@ from collections.abc import Collection, Sequence
 from deep.cli.source import Option
 
 
-def short_help(prog: str, title: str, options: Sequence[Option], shown: Collection[str]) -> str:
-    """Usage and the options whose names are `shown`, in that order, as plain text."""
+def short_help(
+    prog: str, title: str, options: Sequence[Option], shown: Collection[str], rest: str = "All options."
+) -> str:
+    """Usage and the options whose names are `shown`, in that order; `rest` says what --help-all shows."""
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
     by_name = {option.name: option for option in options}
     lines = [f"usage: {prog} [OPTIONS]", "", *textwrap.wrap(title, width), ""]
@@ -21,7 +23,7 @@ def short_help(prog: str, title: str, options: Sequence[Option], shown: Collecti
         text = textwrap.wrap(option.help + default, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
         lines += [heading, *text]
     lines += ["  -h, --help", "      This help."]
-    lines += ["  --help-all", "      All options, those of the method that --algorithm and --preset name among them."]
+    lines += ["  --help-all", f"      {rest}"]
     return "\n".join(lines)
 
 

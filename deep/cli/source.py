@@ -48,20 +48,32 @@ def _tree(module: str) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
+@cache
+def _names(module: str) -> dict[str, ast.AST | tuple[str, str]]:
+    """What the module's names are: a class, an assigned value, or (module, name) of an import from this project.
+
+    Of several definitions of a name, the first counts.
+    """
+    found: dict[str, ast.AST | tuple[str, str]] = {}
+    for statement in ast.walk(_tree(module)):
+        if isinstance(statement, ast.ClassDef):
+            found.setdefault(statement.name, statement)
+        elif isinstance(statement, ast.Assign):
+            for target in statement.targets:
+                if isinstance(target, ast.Name):
+                    found.setdefault(target.id, statement.value)
+        elif isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(("deep.", "theory.")):
+            for alias in statement.names:
+                found.setdefault(alias.asname or alias.name, (str(statement.module), alias.name))
+    return found
+
+
 def _resolve(module: str, name: str) -> tuple[str, ast.AST] | None:
     """The module and the statement that define a name; None where they are not in this project's source."""
-    for statement in ast.walk(_tree(module)):
-        if isinstance(statement, ast.ClassDef) and statement.name == name:
-            return module, statement
-        if isinstance(statement, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id == name for target in statement.targets
-        ):
-            return module, statement.value
-        if isinstance(statement, ast.ImportFrom) and statement.module:
-            for alias in statement.names:
-                if (alias.asname or alias.name) == name and statement.module.startswith(("deep.", "theory.")):
-                    return _resolve(statement.module, alias.name)
-    return None
+    found = _names(module).get(name)
+    if isinstance(found, tuple):
+        return _resolve(*found)
+    return None if found is None else (module, found)
 
 
 def options_of(module: str, name: str, prefix: str = "") -> list[Option]:

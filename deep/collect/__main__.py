@@ -44,6 +44,9 @@ if TYPE_CHECKING:  # imported after the command line has been checked, because t
     from deep.collect.subsets import Save
     from deep.core.files import Lock
 
+SHORT = "task out seed pool kind trajectories episodes runs noise layout resume overwrite workers".split()
+"""The options that --help shows."""
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -162,7 +165,7 @@ def parse(words: list[str] | None = None, prog: str = "python -m deep.collect") 
     first.add_argument("--pool")
     given = first.parse_known_args(words)[0]
     settings = recipe(given.task or _task_of_pool(given.pool))
-    return read(Arguments, __name__, words, prog, default=Arguments(Path(f"{settings.task}.hdf5"), settings))
+    return read(Arguments, __name__, words, prog, SHORT, default=Arguments(Path(f"{settings.task}.hdf5"), settings))
 
 
 def _task_of_pool(pool: str | None) -> str:

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from deep.core.phase import Phase
+from deep.data.selection import Selection
 from theory.support.errors import InputError
 
 Act = Callable[[Float[Tensor, "replicas batch obs"]], Float[Tensor, "replicas batch act"]]
@@ -176,6 +177,16 @@ class Method(Protocol):
     def estimator(self) -> Any:
         """A `deep.ope.interface.Estimator` that knows more of the method's own policies than whole-episode rollouts in
         the learned dynamics do; None where there is no such estimator."""
+        return None
+
+    def estimate_doubts(self, estimate: Any) -> list[str | None] | None:
+        """For every replica the reason to doubt this `deep.ope.interface.Estimate` of its policy, as
+        `deep.ope.interface.estimate_doubt` names it; None where the method has compared nothing with the data."""
+        return None
+
+    @property
+    def cloned(self) -> Selection | None:
+        """Which trajectories of the data the policy is cloned from; None for a method that clones none."""
         return None
 
     def exportable(self, replica: int) -> Inference:

@@ -13,6 +13,7 @@ import numpy as np
 import tyro
 
 from deep.cli.command import command, read
+from deep.cli.run_folder import check_run
 from deep.tasks import make
 from theory.support.errors import InputError
 from theory.support.files import write_whole
@@ -46,8 +47,7 @@ def run(options: Options) -> None:
         raise InputError(f"--episodes {options.episodes}: accepted is a number of at least 1")
     if options.video is not None and options.video.suffix != ".gif":
         raise InputError(f"--video {options.video}: accepted is a file name that ends in .gif")
-    if not (options.directory / "config.json").exists():
-        raise InputError(f"there is no run in {options.directory} (no config.json in it)")
+    check_run(options.directory)
     from deep.core.memory import keep_freed_memory
     from deep.core.validation import use_threads
     from deep.evaluate.scores import evaluate, remarks, table

@@ -10,7 +10,7 @@ from deep.core.method import Act, Policy, as_policy
 from deep.envs.rollout import Episodes, rollout
 from deep.evaluate.verdict import ends_early
 from deep.ope.baselines import baseline_estimators
-from deep.ope.interface import MIN_LENGTH_RATIO, Estimate, HasDoubts, estimate_doubt
+from deep.ope.interface import MIN_LENGTH_RATIO, Estimate, estimate_doubt
 from deep.ope.paired_rollouts import PairedRollouts
 from deep.runs.experiment import Experiment
 from deep.tasks import within_limit
@@ -102,8 +102,9 @@ def offline_costs(experiment: Experiment, policy: Policy | Act) -> list[dict[str
 
 def _doubts(experiment: Experiment, estimate: Estimate) -> list[str | None]:
     """For every replica the reason to doubt its estimate: the method's, else a predicted episode that is "short"."""
-    if isinstance(experiment.method, HasDoubts):
-        return experiment.method.estimate_doubts(estimate)
+    found = experiment.method.estimate_doubts(estimate)
+    if found is not None:
+        return found
     min_length = MIN_LENGTH_RATIO * float(experiment.data.lengths.mean())
     return [estimate_doubt(True, length, min_length) for length in estimate.length.tolist()]
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from deep.data.selection import Selection
 from deep.runs.experiment import Experiment
 from deep.tasks import within_limit
 
@@ -45,7 +44,7 @@ def verdict(experiment: Experiment, results: Sequence[dict[str, Any]]) -> list[s
 
 def _beside(experiment: Experiment, results: Sequence[dict[str, Any]]) -> list[str]:
     task, data = experiment.task, experiment.data
-    selection = getattr(experiment.settings.method, "clone", None)
+    selection = experiment.method.cloned
     lines = [f"{'seed':>4} {'limit':>6}  {'policy':<18} {'best trajectory':<18} cloned trajectories (R, C)"]
 
     def scores(returns: np.ndarray, costs: np.ndarray, limit: float) -> str:
@@ -59,7 +58,7 @@ def _beside(experiment: Experiment, results: Sequence[dict[str, Any]]) -> list[s
         if within.size:
             top = within[[data.trajectory_returns[within].argmax()]]
             best = scores(data.trajectory_returns[top], data.trajectory_costs[top], limit)
-            if isinstance(selection, Selection):
+            if selection is not None:
                 chosen = selection.choose(data, limit)
                 cloned = scores(data.trajectory_returns[chosen], data.trajectory_costs[chosen], limit)
         own = f"R {row['reward']:5.2f}  C {row['cost']:5.2f}"

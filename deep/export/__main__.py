@@ -17,27 +17,18 @@ input, `noise`, drawn anew for each step. What the file is, is written into it. 
         done = terminated or truncated
 """
 
-import io
-import json
-import warnings
-import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import torch
 import tyro
 
 from deep.cli.command import command, read
-from deep.core.files import read_json, wrong_form
-from deep.export.inference_graph import InferenceGraph, inference_graph
-from deep.runs.experiment import Experiment, finished
+from deep.cli.run_folder import check_run
 from theory.support.errors import InputError
 from theory.support.files import write_whole
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
-METADATA = "metadata.json"
-"""Where a TorchScript file holds its metadata; an ONNX file has them as its properties."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +57,11 @@ def run(options: Options) -> Path:
     suffix = SUFFIXES[options.format]
     if options.out is not None and options.out.suffix != suffix:
         raise InputError(f"--out {options.out}: a name that ends in {suffix} is accepted for {options.format}")
+    check_run(options.directory)
+    from deep.export.inference_graph import inference_graph
+    from deep.export.policy_file import choose, inputs_of, metadata, to_onnx, to_torchscript
+    from deep.runs.experiment import finished
+
     experiment, _ = finished(options.directory, with_data=False)
     index = choose(experiment, options.seed, options.cost_limit)
     replica, policy = experiment.problem.replicas[index], inference_graph(experiment, index)
@@ -77,103 +73,6 @@ def run(options: Options) -> Path:
     print(f"{path}: {len(content):,} bytes, seed {replica.seed}, cost limit {replica.cost_limit:g}, {policy.how}")
     print(f"inputs: {inputs}, float32; output: action (batch, {about['action_size']})")
     return path
-
-
-def choose(experiment: Experiment, seed: int | None, cost_limit: float | None) -> int:
-    """The number of the replica that is meant; raises `InputError` where there is none or several."""
-    replicas = experiment.problem.replicas
-    meant = [i for i, r in enumerate(replicas) if seed in (None, r.seed) and cost_limit in (None, r.cost_limit)]
-    if len(meant) == 1:
-        return meant[0]
-    seeds, limits = (", ".join(f"{x:g}" for x in dict.fromkeys(column)) for column in zip(*replicas, strict=True))
-    asked = {"--seed": seed, "--cost-limit": cost_limit}
-    given = " ".join(f"{option} {value:g}" for option, value in asked.items() if value is not None)
-    found = f"{len(meant)} of the run's policies are meant" if meant else "the run has no such policy"
-    raise InputError(f"{given or 'no choice'}: {found}; accepted are --seed {seeds} and --cost-limit {limits}")
-
-
-def inputs_of(policy: InferenceGraph) -> dict[str, tuple[int, ...]]:
-    """Name and shape of each input, without the batch."""
-    observation = {"observation": tuple(policy.mean.shape)}
-    return observation | ({"noise": policy.noise} if policy.noise else {})
-
-
-def metadata(experiment: Experiment, policy: InferenceGraph, index: int, run: Path) -> dict[str, Any]:
-    """What the file says of itself."""
-    task, settings, replica = experiment.task, experiment.settings, experiment.problem.replicas[index]
-    if not (run / "summary.json").exists():
-        raise InputError(f"the run in {run} was not evaluated to its end: go on with deep.train --resume")
-    config, summary = read_json(run / "config.json"), read_json(run / "summary.json")
-    with wrong_form(run / "summary.json", "the results of all replicas"):
-        (result,) = [r for r in summary["results"] if (r["seed"], r["cost_limit"]) == tuple(replica)]
-    with wrong_form(run / "config.json", "the versions of a run"):
-        software = {name: config[name] for name in ("commit", "versions")}
-    return {
-        "task": task.name,
-        "observation_size": task.observation_size,
-        "action_size": task.action_size,
-        "action_low": (policy.centre - policy.half).tolist(),
-        "action_high": (policy.centre + policy.half).tolist(),
-        "noise_shape": list(policy.noise),
-        "acts_by": policy.how,
-        "algorithm": settings.algorithm,
-        "preset": settings.preset,
-        "hyper_parameters": asdict(settings.method),
-        "gamma": settings.gamma,
-        "seed": replica.seed,
-        "cost_limit": replica.cost_limit,
-        "result": result,
-        "dataset_sha256": experiment.data.sha256,
-        **software,
-    }
-
-
-def to_torchscript(policy: InferenceGraph, about: dict[str, Any]) -> bytes:
-    """The policy as TorchScript; raw float32 tensors in and out."""
-    examples = tuple(torch.zeros(2, *shape) for shape in inputs_of(policy).values())
-    buffer = io.BytesIO()
-    with torch.no_grad(), warnings.catch_warnings():
-        # torch advises its newer format, which libtorch cannot load without compiling it for a machine.
-        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        traced = torch.jit.trace(_Module(policy), examples)
-        torch.jit.save(traced, buffer, _extra_files={METADATA: json.dumps(about)})
-    return without_source_paths(buffer.getvalue())
-
-
-def without_source_paths(archive: bytes) -> bytes:
-    """A TorchScript file without its debug entries, which name the exporting machine's folders; torch needs none."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(buffer, "w") as new:
-        for entry in old.infolist():
-            if not entry.filename.endswith(".debug_pkl"):
-                new.writestr(zipfile.ZipInfo(entry.filename), old.read(entry))
-    return buffer.getvalue()
-
-
-def to_onnx(policy: InferenceGraph, about: dict[str, Any]) -> bytes:
-    """The policy as an ONNX model; raises `InputError` where the package onnx is missing."""
-    try:
-        from onnx import helper
-
-        from deep.export.onnx_graph import model
-    except ImportError as error:
-        raise InputError(
-            f"--format onnx needs a package that is not installed ({error}): `pip install onnx onnxruntime` installs "
-            "it and what runs the file, and --format torchscript needs neither"
-        ) from error
-    made = model(policy, inputs_of(policy), "action", about["action_size"])
-    properties = {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
-    helper.set_model_props(made, properties)
-    return made.SerializeToString()
-
-
-class _Module(torch.nn.Module):
-    def __init__(self, policy: InferenceGraph) -> None:
-        super().__init__()
-        self.policy = policy
-
-    def forward(self, observation: torch.Tensor, *noise: torch.Tensor) -> torch.Tensor:
-        return self.policy(observation, *noise)
 
 
 if __name__ == "__main__":

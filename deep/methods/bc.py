@@ -82,6 +82,10 @@ class BC(Method):
         """The averaged policy's action."""
         return self.policy.distribution(self.actor.ema, observations)[0]
 
+    @property
+    def cloned(self) -> Selection:
+        return self.config.clone
+
     def policies(self) -> dict[str, Policy]:
         return {"": Memoryless(self.act)}
 

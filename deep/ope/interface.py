@@ -44,15 +44,6 @@ class Estimator(Protocol):
         ...
 
 
-@runtime_checkable
-class HasDoubts(Protocol):
-    """A method that has compared the learned dynamics with the data, or requires an episode length of its policies."""
-
-    def estimate_doubts(self, estimate: Estimate) -> list[str | None]:
-        """For every replica the reason to doubt this estimate of its policy, as `estimate_doubt` names it."""
-        ...
-
-
 def estimate_doubt(agrees: bool, length: float, min_length: float) -> str | None:
     """The reason to doubt an estimate, None without one: the data have "contradicted" the learned dynamics, or the
     predicted episode is "short"."""

@@ -10,8 +10,11 @@ from safetensors.torch import load_file
 
 from deep import train
 from deep.benchmark import __main__ as benchmark
-from deep.benchmark import ablations, latency
-from deep.benchmark.ablations import VARIANTS, folder_of, shared, varied
+from deep.benchmark import latency
+from deep.benchmark.ablations import __main__ as ablations
+from deep.benchmark.ablations.table import table
+from deep.benchmark.ablations.training import shared, varied
+from deep.benchmark.ablations.variants import VARIANTS, folder_of
 from deep.benchmark.ope_study.policies import FinishedRun
 from deep.benchmark.rows import collected, rows_of
 from deep.core.files import read_json, read_tensors, write_tensors
@@ -20,7 +23,7 @@ from deep.export import __main__ as export
 from deep.methods.drcorl.drcorl import DRCORLConfig
 from deep.runs.experiment import Experiment, Settings
 from deep.runs.folder import RunFolder
-from deep.tasks import TASKS
+from tests.support import lighter
 from tests.support.builders import TINY
 from theory.support.errors import InputError
 
@@ -28,9 +31,9 @@ BASE = Settings(method=DRCORLConfig())
 
 
 @pytest.fixture(scope="module", autouse=True)
-def short_episodes():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(TASKS, "HopperVel", replace(TASKS["HopperVel"], episode_length=60))
+def light():
+    """Episodes of 60 steps, in the simulator and in the learned dynamics: nothing here needs more."""
+    with lighter.short_episodes(60), lighter.no_figures():
         yield
 
 
@@ -139,9 +142,8 @@ def test_some_of_the_limits_are_varied_as_they_were_alone(dataset_file, tmp_path
     words = ["--dataset", str(dataset_file), "--episodes", "1", "--device", "cpu", "--seeds", "1", "2", *TINY]
     words += ["--clone.trajectories", "safe"]
     train.main([*words, "--cost-limits", "4", "60", "--out", str(tmp_path / "both")])
-    ablations.main(
-        [str(tmp_path / "both"), "--variants", "as it is", "--cost-limits", "60", "--out", str(tmp_path / "out")]
-    )
+    words = [str(tmp_path / "both"), "--variants", "as it is", "--cost-limits", "60", "--episodes", "1"]
+    ablations.main([*words, "--out", str(tmp_path / "out")])
     found = load_file(tmp_path / "out" / "as_it_is" / "checkpoint.safetensors")
     both = FinishedRun.read(tmp_path / "both").stored
     for name in ("clone.ema", "policy.ema", "cost_critic.theta"):
@@ -155,7 +157,7 @@ def test_variants_of_another_run_limit_or_number_of_episodes_are_refused(base, d
     out = tmp_path / "out"
     options = ablations.Options(base, out, ("as it is",), episodes=1)
     ablations.run(options)
-    table = (out / "table.txt").read_bytes()
+    written = (out / "table.txt").read_bytes()
     words = ["--dataset", str(dataset_file), "--episodes", "1", "--device", "cpu", "--seeds", "7"]
     train.main([*words, "--cost-limits", "30", *TINY, "--out", str(tmp_path / "other")])
     shutil.copytree(base, tmp_path / "again")
@@ -171,7 +173,7 @@ def test_variants_of_another_run_limit_or_number_of_episodes_are_refused(base, d
     ):
         with pytest.raises(InputError, match=sentence):
             ablations.run(replace(options, **change))
-    assert (out / "table.txt").read_bytes() == table
+    assert (out / "table.txt").read_bytes() == written
     assert not (out / "beta_3").exists()
     shutil.move(base, tmp_path / "moved")  # a run is what it holds, not where it lies
     try:
@@ -219,7 +221,7 @@ def test_the_table_by_hand():
     other = scores((0.8, 0.5, True, 10.0, 15.0), (0.6, 1.5, False, 30.0, 31.0))
     found = {"first": {"results": first, "other_choices": {"last": first}}}
     found["other"] = {"results": other, "other_choices": {"last": first}}
-    lines = [line.split() for line in ablations.table(found).splitlines()]
+    lines = [line.split() for line in table(found).splitlines()]
     alone = ["0.600", "+0.0000", "0.0000", "0.50", "2/2", "0.50", "+5.0", "+-", "0.0"]
     assert lines[2] == ["first", *alone]
     # Differences of .3 and -.1: their standard deviation is .283, over the root of two.

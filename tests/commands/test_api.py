@@ -31,7 +31,7 @@ def run_script(folder: Path, script: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error::ImportWarning", str(path)],
         cwd=folder,
-        env={"PYTHONPATH": root, "PATH": "/usr/bin:/bin", "HOME": str(folder)},
+        env={"PYTHONPATH": root, "PATH": "/usr/bin:/bin", "HOME": str(folder), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,

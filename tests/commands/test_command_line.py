@@ -78,15 +78,37 @@ def test_the_help_is_short_and_does_nothing_else(words, capsys, tmp_path, monkey
     assert not list(tmp_path.iterdir())
 
 
-def test_a_rejection_imports_no_torch():
-    code = (
-        "import sys\nfrom deep import train\n"
-        "try:\n    train.main(['--nonsense', '1'])\n"
-        "except SystemExit as end:\n    print(end.code, 'torch' in sys.modules, 'gymnasium' in sys.modules)\n"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert found.stdout == "2 False False\n"
-    assert found.stderr.startswith("error: unknown option --nonsense")
+MODULES = [module for module, _ in console.COMMANDS.values() if module.startswith("deep.")]
+MODULES += ["deep.benchmark.ope_study.__main__", "deep.benchmark.ablations.__main__"]
+ENDS = """
+import contextlib, importlib, io, sys
+for name in sys.argv[1:]:
+    ended = {}
+    for word in ("--nonsense", "--help"):
+        screen, errors = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(errors):
+            try:
+                importlib.import_module(name).main([word])
+                code = 0
+            except SystemExit as end:
+                code = end.code
+        lines = screen.getvalue().splitlines() + errors.getvalue().splitlines()
+        print(name, word, code, len(lines), "torch" in sys.modules, repr(lines[-1]), sep="\\t")
+"""
+
+
+def test_wrong_options_and_help_end_every_command_at_once():
+    """Without torch, whose import takes seconds; the help is under 80 lines."""
+    found = subprocess.run([sys.executable, "-c", ENDS, *MODULES], capture_output=True, text=True, timeout=120)
+    lines = [line.split("\t") for line in found.stdout.splitlines()]
+    assert [line[:2] for line in lines] == [[name, word] for name in MODULES for word in ("--nonsense", "--help")]
+    for name, word, code, length, torch, last in lines:
+        assert torch == "False", (name, word)
+        if word == "--help":
+            assert (code, int(length) < 80) == ("0", True), (name, length)
+        else:
+            assert code == "2", name
+            assert "--nonsense" in last, (name, last)
 
 
 def test_a_finished_run_without_its_checkpoint_is_not_resumed(tmp_path):

@@ -24,6 +24,8 @@ from tests.support import custom_lab as custom_lab
 from tests.support.custom_runs import SETTINGS
 from theory.support.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 BOUNDS = ["--action-low", "-2", "--action-high", "3"]
 
 RUNS = {

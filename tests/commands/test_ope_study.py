@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from deep import train
 from deep.benchmark.ope_study import __main__ as study
 from deep.benchmark.ope_study import measure as measuring
+from deep.benchmark.ope_study import summary as summary_of
 from deep.benchmark.ope_study.measure import Estimators, RowFile, truth
 from deep.benchmark.ope_study.policies import SHAKES, STRETCHES, FinishedRun
 from deep.benchmark.ope_study.summary import by_ood_score, exploitation, four_digits, gate_verdicts, quality, summarise
@@ -20,6 +20,7 @@ from deep.evaluate.scores import FIRST_EVALUATION_SEED, evaluate
 from deep.ope.fitted_q import FittedQ, FittedQConfig
 from deep.runs.experiment import Experiment
 from deep.tasks import TASKS
+from tests.support import lighter
 from tests.support.builders import TINY
 from theory.support.errors import InputError
 from theory.support.tables import read_table, write_table
@@ -28,10 +29,9 @@ CLOSED = ("fitted_q", "nearest", "dice", "fitted_q, 1 - 1/L")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def short_episodes():
+def light():
     """Episodes of 60 steps, in the simulator and in the learned dynamics: nothing here needs more."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(TASKS, "HopperVel", replace(TASKS["HopperVel"], episode_length=60))
+    with lighter.short_episodes(60), lighter.no_figures():
         yield
 
 
@@ -154,10 +154,10 @@ def test_the_command_measures_every_policy_once_and_goes_on(runs, tmp_path, caps
     lines = (tmp_path / "drcorl.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "drcorl.jsonl").write_text("".join(lines[:-1]))
     measured = []
-    original = study.measure
-    monkeypatch.setattr(study, "measure", lambda *args: measured.append(args[2].name) or original(*args))
-    required, summarised = [], study.summarise
-    monkeypatch.setattr(study, "summarise", lambda *args: required.append(args[1]) or summarised(*args))
+    original = measuring.measure
+    monkeypatch.setattr(measuring, "measure", lambda *args: measured.append(args[2].name) or original(*args))
+    required, summarised = [], summary_of.summarise
+    monkeypatch.setattr(summary_of, "summarise", lambda *args: required.append(args[1]) or summarised(*args))
     study.main(words)
     assert required == [pytest.approx(0.9 * 400 / 12)], "steps that the gate's rule requires"
     assert measured == [f"shaken {SHAKES[-1]:g}"]

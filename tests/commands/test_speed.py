@@ -11,8 +11,9 @@ from deep.core.phase import Phase
 from deep.core.randomness import RandomInput, draw_block
 from deep.methods.registry import METHODS, Entry
 from deep.runs.experiment import Experiment
-from deep.speed.__main__ import main, plain
+from deep.speed.__main__ import main
 from deep.speed.peers import PEERS, Peer
+from deep.speed.table import plain
 from deep.speed.updates import whole_update
 from theory.support.errors import InputError
 

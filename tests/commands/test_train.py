@@ -25,7 +25,7 @@ from deep.evaluate.scores import interval
 from deep.runs.folder import RunFolder
 from deep.tasks import find_task
 from tests.support.builders import TINY, small_dataset
-from tests.support.lighter import short_episodes
+from tests.support.lighter import no_figures, short_episodes
 from theory.support.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("short_episodes")
@@ -46,6 +46,7 @@ def command(*words: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+@no_figures()
 @pytest.mark.parametrize(("asked", "threads", "named"), [([], 1, "1 thread"), (["--threads", "2"], 2, "2 threads")])
 def test_one_thread_trains_unless_more_are_asked_for_and_one_evaluates(asked, threads, named, dataset_file, tmp_path):
     before, out = torch.get_num_threads(), tmp_path / "run"
@@ -101,6 +102,7 @@ def test_a_run_leaves_a_whole_folder(algorithm, dataset_file, tmp_path, capsys):
 
 
 @short_episodes(TASK.episode_length)
+@no_figures()
 def test_cloning_the_embedded_data_learns_to_hop(tmp_path, capsys):
     """Short of the default steps, on the real data and simulator: far above a policy that falls, which scores .1."""
     words = ["--algorithm", "bc_best", "--dataset", "embedded", "--cost-limits", "20", "--episodes", "5"]
@@ -144,6 +146,7 @@ def test_a_killed_run_resumes_to_the_same_bits(dataset_file, tmp_path):
         assert np.array_equal(tensor, killed[name]), name
 
 
+@no_figures()
 def test_a_summary_names_the_commit_that_the_run_began_with(dataset_file, tmp_path, monkeypatch):
     """A checkout that is edited meanwhile is not what has run."""
     monkeypatch.setattr(provenance, "commit", iter(["the first", "a later one"]).__next__)
@@ -153,6 +156,7 @@ def test_a_summary_names_the_commit_that_the_run_began_with(dataset_file, tmp_pa
     assert found == ["the first"] * 2
 
 
+@no_figures()
 def test_a_run_that_is_gone_on_with_keeps_its_origin_and_adds_up_its_seconds(
     dataset_file, tmp_path, monkeypatch, capsys
 ):
@@ -178,6 +182,7 @@ def test_a_run_that_is_gone_on_with_keeps_its_origin_and_adds_up_its_seconds(
     assert [(session["commit"], session["seconds"]) for session in sessions] == [("A", 100), ("B", 100)]
 
 
+@no_figures()
 def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "evaluate", lambda experiment, *rest: (None, [{}]))
     monkeypatch.setattr(training.plots, "results", lambda *rest: None)
@@ -257,6 +262,7 @@ def test_evaluate_refuses_in_one_sentence(words, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@no_figures()
 def test_evaluate_refuses_a_run_that_is_not_finished_and_data_that_changed(dataset_file, tmp_path, capsys):
     copy = tmp_path / "data.hdf5"
     copy.write_bytes(dataset_file.read_bytes())

@@ -16,7 +16,7 @@ from deep.nn.parameters import linear_decay
 from deep.runs.experiment import finished
 from tests.support.builders import TINY
 
-pytestmark = pytest.mark.usefixtures("short_episodes")
+pytestmark = pytest.mark.usefixtures("short_episodes", "no_figures")
 
 
 def one_update(experiment):

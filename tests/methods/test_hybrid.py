@@ -17,7 +17,7 @@ from tests.support.builders import TINY
 from tests.support.lighter import unchecked
 from theory.support.errors import InputError
 
-pytestmark = pytest.mark.usefixtures("short_episodes")
+pytestmark = pytest.mark.usefixtures("short_episodes", "no_figures")
 
 SIMULATOR = ("--gate.kind", "simulator", "--online.episodes", "2")
 CRITICS = ("--online.episodes", "2", "--online.update-critics", "--online.fraction", "0.5")

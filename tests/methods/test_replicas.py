@@ -36,8 +36,9 @@ HUNDRED = [
 
 @pytest.mark.slow
 @unchecked()
-@pytest.mark.parametrize("options", [(), ("--policy", "gaussian", "--behaviour.condition", "cost")])
+@pytest.mark.parametrize("options", [("--policy", "gaussian", "--behaviour.condition", "cost")])
 def test_a_hundred_updates_in_float64(build, double, options):
+    """The default options: tests/methods/test_registry.py."""
     compare(build, (*HUNDRED, *options), 100, 1e-9)
 
 

@@ -21,7 +21,7 @@ from deep.methods.parts.critics import episodic_to_discounted
 from deep.nn.parameters import gradient
 from deep.runs import trainer
 from deep.runs.folder import RunFolder
-from tests.support.lighter import short_episodes, unchecked
+from tests.support.lighter import no_figures, short_episodes, unchecked
 from tests.support.training import compare, run_phases
 from theory.support.errors import InputError
 
@@ -376,18 +376,6 @@ def test_one_update_does_not_depend_on_the_other_replicas(build, options):
     compare(build, (*TINY, "--dynamics.steps", "4", *options), 1, 1e-5)
 
 
-@pytest.mark.slow
-@short_episodes()
-@unchecked()
-def test_a_hundred_updates_do_not_depend_on_the_other_replicas(build):
-    phases = ("--dynamics.steps", "100", "--behaviour-steps", "100", "--improvement-steps", "100")
-    torch.set_default_dtype(torch.float64)
-    try:
-        compare(build, (*TINY, *phases, "--dual-rate", "0.1"), 100, 1e-9)
-    finally:
-        torch.set_default_dtype(torch.float32)
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device on this machine")
 def test_one_update_on_a_gpu_equals_the_cpus(build):
     cpu, gpu = build(*TINY), build(*TINY, "--device", "cuda")
@@ -434,6 +422,8 @@ def test_a_stopped_run_goes_on_to_the_same_bits(build, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @unchecked()
+@no_figures()
+@short_episodes()
 def test_a_run_reports_the_policy_and_its_best_of_n_apart(dataset_file, tmp_path):
     words = [*TINY, "--dataset", str(dataset_file), "--out", str(tmp_path / "run"), "--episodes", "2"]
     train.main(last_of_each([*words, "--cost-limits", "4", "60", "--dynamics.steps", "0"]))

@@ -15,6 +15,8 @@ from notebooks.build import FOLDER, METADATA, SOURCES, differences
 
 ROOT = FOLDER.parent
 NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
+LONG = ("01", "04", "05")
+"""Notebooks that compute for a minute or more: `make exhaustive` runs them."""
 each = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 
 
@@ -87,7 +89,13 @@ def test_a_committed_notebook_is_whole_and_says_nothing_of_the_machine(source: P
     assert "What this shows, and what it does not" in notebook.cells[-1].source
 
 
-@each
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(source, id=source.stem, marks=[pytest.mark.exhaustive] if source.name[:2] in LONG else [])
+        for source in SOURCES
+    ],
+)
 def test_nbmake_runs_it_and_it_says_what_is_committed(source: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(FOLDER, tmp_path / "notebooks", ignore=shutil.ignore_patterns("__pycache__"))
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

@@ -11,6 +11,8 @@ from deep.core.randomness import draw_block
 from deep.runs.cuda_graphs import eager, graphed
 from tests.support.training import Walk, folder_in
 
+pytestmark = pytest.mark.usefixtures("short_episodes", "unchecked")
+
 REFUSED = ("_local_scalar_dense", "nonzero", "masked_select", "lift_fresh", "item", "unique2", "equal")
 """Operations that wait for the device, or bring numbers of the host to it."""
 OPTIONS = [

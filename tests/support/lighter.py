@@ -1,13 +1,17 @@
 """What makes a test lighter and takes nothing from what it checks; each is a decorator, or a `with` block."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import jaxtyping
 
+from deep.evaluate import plots
 from deep.tasks import TASKS
 from tests.support.builders import SHORT
+from theory.support.files import write_whole
 
 
 @contextmanager
@@ -23,6 +27,27 @@ def short_episodes(steps: int = SHORT, task: str = "HopperVel") -> Iterator[None
         yield
     finally:
         TASKS[task] = row
+
+
+@contextmanager
+def no_figures() -> Iterator[None]:
+    """A run's two figures are a few bytes: drawing them takes longer than a short training.
+
+    They are drawn in tests/commands/test_plots.py and test_train.py, and in tests/data/test_custom.py.
+    """
+
+    def training(records: Sequence[Any], replicas: Sequence[Any], path: Path) -> None:
+        write_whole(path, b"figure" * len(records))
+
+    def results(experiment: Any, played: Any, rows: Sequence[Any], path: Path) -> None:
+        write_whole(path, b"figure" * len(rows))
+
+    drawn = plots.training, plots.results
+    plots.training, plots.results = training, results
+    try:
+        yield
+    finally:
+        plots.training, plots.results = drawn
 
 
 @contextmanager

@@ -21,11 +21,10 @@ import deep.evaluate.__main__
 import deep.train
 from deep.cli.words import last_of_each
 from deep.envs import velocity_vector  # noqa: F401 imported once, in the server, for all victims
-from deep.evaluate import plots
 from deep.runs import trainer
 from deep.runs.folder import RunFolder
+from tests.support.lighter import no_figures, short_episodes
 from tests.support.training import Walk
-from theory.support.files import write_whole
 
 OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.truncate", "os.rmdir")
 """Audit events of Python that say that a file is about to be touched."""
@@ -109,15 +108,15 @@ def walk(path: Path) -> None:
 
 
 def train(words: Sequence[str]) -> None:
-    """`python -m deep.train` with figures that take no time."""
-    plots.training = lambda records, replicas, path: write_whole(path, b"figure" * len(records))
-    plots.results = lambda experiment, played, rows, path: write_whole(path, b"figure" * len(rows))
-    deep.train.main(last_of_each(words))
+    """`python -m deep.train` with figures that take no time, and episodes of 40 steps."""
+    with short_episodes(), no_figures():
+        deep.train.main(last_of_each(words))
 
 
 def evaluate(words: Sequence[str]) -> None:
-    """`python -m deep.evaluate`."""
-    deep.evaluate.__main__.main(list(words))
+    """`python -m deep.evaluate`, with episodes of 40 steps."""
+    with short_episodes():
+        deep.evaluate.__main__.main(list(words))
 
 
 class _Here(Executor):

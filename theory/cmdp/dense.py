@@ -16,12 +16,13 @@ import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
+from theory.cmdp.payoffs import Payoffs
 from theory.cmdp.shapes import PerCMDP, PerState, PerStateAction, Transitions
 from theory.support.errors import InputError
 
 
 @dataclass(frozen=True, init=False, eq=False)
-class FiniteCMDP:
+class FiniteCMDP(Payoffs):
     """A batch of dense finite CMDPs in float64.
 
     Takes numpy arrays, torch tensors or nested lists; the leading batch axis may be left out for a single CMDP, and
@@ -56,28 +57,8 @@ class FiniteCMDP:
             set_field(self, name, batched(name, value, batch, shape, P.device))
         check_values(self, self.P, self.P.sum(-1))
 
-    @property
-    def batch(self) -> int:
-        return self.P.shape[0]
-
-    @property
-    def states(self) -> int:
-        return self.P.shape[1]
-
-    @property
-    def actions(self) -> int:
-        return self.P.shape[2]
-
-    @property
-    def bound(self) -> PerCMDP:
-        """M: the largest |r| or c of each CMDP."""
-        return torch.maximum(self.r.abs().amax((1, 2)), self.c.amax((1, 2)))
-
     def uniform_policy(self) -> PerStateAction:
         return torch.full_like(self.r, 1 / self.actions)
-
-    def with_budget(self, budget: Any) -> "FiniteCMDP":
-        return FiniteCMDP(self.P, self.r, self.c, self.rho, self.gamma, budget)
 
     def select(self, index: Any) -> "FiniteCMDP":
         """The sub-batch given by an integer, slice, mask or index tensor."""

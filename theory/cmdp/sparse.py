@@ -14,6 +14,7 @@ from scipy.sparse.linalg import LinearOperator, bicgstab
 from torch import Tensor
 
 from theory.cmdp.dense import FiniteCMDP, batched, check_values, set_field
+from theory.cmdp.payoffs import Payoffs
 from theory.cmdp.shapes import PerCMDP, PerState, PerStateAction
 from theory.support.errors import InputError
 
@@ -21,7 +22,7 @@ RTOL = 1e-13
 
 
 @dataclass(frozen=True, init=False, eq=False)
-class SparseCMDP:
+class SparseCMDP(Payoffs):
     """A single CMDP, P a scipy sparse matrix (state * action, state); the other fields as in `FiniteCMDP`, batch 1.
 
     Raises InputError as `FiniteCMDP` does.
@@ -51,25 +52,6 @@ class SparseCMDP:
         ):
             set_field(self, name, batched(name, value, 1, shape))
         check_values(self, torch.from_numpy(self.P.data), torch.from_numpy(self.P.sum(1)))
-
-    @property
-    def batch(self) -> int:
-        return 1
-
-    @property
-    def states(self) -> int:
-        return self.r.shape[1]
-
-    @property
-    def actions(self) -> int:
-        return self.r.shape[2]
-
-    @property
-    def bound(self) -> PerCMDP:
-        return torch.maximum(self.r.abs().amax((1, 2)), self.c.amax((1, 2)))
-
-    def with_budget(self, budget: Any) -> "SparseCMDP":
-        return SparseCMDP(self.P, self.r, self.c, self.rho, self.gamma, budget)
 
     def next_value(self, v: PerState) -> PerStateAction:
         return torch.from_numpy(self.P @ v[0].numpy()).reshape(self.r.shape)

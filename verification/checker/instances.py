@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from theory.cmdp.dense import FiniteCMDP
+from theory.cmdp.dense import FiniteCMDP, concatenate
 from theory.cmdp.families import make
 from theory.cmdp.shapes import PerStateAction
 from verification.claims.claim import Sides, joined
@@ -54,6 +54,22 @@ def cases(
                 near = torch.softmax(policy.log() + 0.2 * far, -1)
                 found.append(Case(cmdp, policy, far if i % 2 else near, i))
     return tuple(found)
+
+
+def batches(where: Sequence[Case], copies: int = 1) -> list[Case]:
+    """The instances of one shape as one, repeated `copies` times in a row, with the seed of the first of them."""
+    groups: dict[torch.Size, list[Case]] = {}
+    for case in where:
+        groups.setdefault(case.policy.shape[1:], []).append(case)
+    return [
+        Case(
+            concatenate([case.cmdp for case in group] * copies),
+            torch.cat([case.policy for case in group] * copies),
+            torch.cat([case.other for case in group] * copies),
+            group[0].seed,
+        )
+        for group in groups.values()
+    ]
 
 
 def over(measure: Callable[[Case], Sides], where: Sequence[Case] | None = None) -> Sides:

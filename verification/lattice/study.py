@@ -10,6 +10,7 @@ import os
 import platform
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from deep.core.provenance import processor
 from deep.methods.registry import METHODS
 from theory.support.errors import InputError, exit_on_input_error
 from verification.checker.hashing import dependencies, meanings
-from verification.lattice import figure
 from verification.lattice.methods import DATA_SEED, TRAJECTORIES, run
 from verification.lattice.tasks import GAMMA, LATTICES
 from verification.lattice.trials import TRIALS, Trial, described
@@ -59,8 +59,10 @@ def fingerprint(trial: Trial) -> str:
     return digest.hexdigest()
 
 
-LOADED = {name: fingerprint(trial) for name, trial in TRIALS.items()}
-"""The fingerprints of the code that this process runs, whatever is edited meanwhile."""
+@cache
+def loaded() -> dict[str, str]:
+    """The fingerprints of all trials, as the code was at the first call."""
+    return {name: fingerprint(trial) for name, trial in TRIALS.items()}
 
 
 def stale(results: dict[str, Any]) -> list[tuple[str, str]]:
@@ -109,6 +111,7 @@ def main() -> None:
     """Run the study and write its files."""
     options = tyro.cli(Options)
     with exit_on_input_error():
+        loaded()  # of the code that this process runs, whatever is edited meanwhile
         results = read_json(options.out) if options.out.exists() else {"provenance": provenance(), "results": []}
         for method, task in chosen(options, results):
             began = time.process_time()
@@ -116,6 +119,8 @@ def main() -> None:
             replace_rows(results, method, task, rows, time.process_time() - began)
             options.out.write_text(json.dumps(results, indent=1) + "\n")
         print(table(results))
+        from verification.lattice import figure
+
         figure.draw(results, options.out.with_suffix(".png"))
 
 
@@ -125,7 +130,7 @@ def replace_rows(results: dict[str, Any], method: str, task: str, rows: list[dic
     methods, tasks = list(TRIALS), list(LATTICES)
     results["results"] = sorted(others + rows, key=lambda row: (methods.index(row["method"]), tasks.index(row["task"])))
     about = results["provenance"]
-    about["fingerprints"][f"{method}, {task}"] = LOADED[method]
+    about["fingerprints"][f"{method}, {task}"] = loaded()[method]
     about["machines"][f"{method}, {task}"] = machine()
     about["processor_seconds"][f"{method}, {task}"] = round(seconds, 1)
     about["settings"][method] = described(TRIALS[method])

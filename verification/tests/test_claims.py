@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.support.lighter import unchecked
 from theory.adaptation import Region
 from verification.checker import hashing
 from verification.checker.certified import holds_on
@@ -24,6 +26,8 @@ from verification.ledger import LEDGER, certified, judge, load, outcome, same_st
 
 IDS = list(CLAIMS)
 ENTRIES = {entry["id"]: entry for entry in load(LEDGER)}
+LONG = {"L44", "S1", "T2", "T15", "T16", "W1", "W2"}
+"""Claims on runs of thousands of iterations; shapes are checked in those on one iteration, and in tests/theory."""
 CHECKS = [(x.id, "printed") for x in CLAIMS.values() if x.printed] + [
     (x.id, "repair") for x in CLAIMS.values() if x.repair
 ]
@@ -40,7 +44,8 @@ def equal(one: Any, other: Any) -> bool:
 
 @pytest.mark.parametrize("claim_id", IDS)
 def test_the_ledger_says_what_the_check_finds(claim_id: str) -> None:
-    found = json.loads(json.dumps(judge(CLAIMS[claim_id])))
+    with unchecked() if claim_id in LONG else nullcontext():
+        found = json.loads(json.dumps(judge(CLAIMS[claim_id])))
     for key in found:
         if key != "hash":
             assert equal(found[key], ENTRIES[claim_id][key]), f"{key}; python -m verification.ledger judges again"

@@ -8,6 +8,7 @@ import torch
 from scipy.interpolate import RegularGridInterpolator
 from scipy.stats import chisquare
 
+from tests.support.lighter import unchecked
 from theory.evaluation import evaluate
 from theory.support.errors import InputError
 from verification.lattice.data import Behaviour, collect
@@ -59,6 +60,7 @@ def disagreement(played: Lattice, true: Lattice, steps: int = 1500) -> tuple[flo
     return smallest, reward_error, cost_z
 
 
+@unchecked()
 @each_lattice
 def test_the_environment_steps_as_its_cmdp_says(lattice: Lattice):
     p_value, reward_error, cost_z = disagreement(lattice, lattice)
@@ -93,6 +95,7 @@ class Nearest(Grid):
         return np.eye(len(self.nodes))[super().weights(points).argmax(axis=1)]
 
 
+@unchecked()
 @each_lattice
 def test_a_wrong_environment_is_detected(lattice: Lattice):
     assert disagreement(shifted(lattice), lattice, 300)[0] < 1e-6
@@ -119,6 +122,7 @@ def test_the_cmdp_moves_on_average_where_the_physics_moves(lattice: Lattice):
             np.testing.assert_allclose(drift, 0, atol=1e-12)
 
 
+@unchecked()
 @each_lattice
 def test_an_episodes_mean_sum_is_the_discounted_value(lattice: Lattice):
     """The environment under a continuous policy against (I - gamma P_pi)^{-1}, and not against another gamma's."""

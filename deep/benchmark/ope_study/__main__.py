@@ -15,13 +15,8 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from deep.benchmark.ope_study.measure import Estimators, RowFile, measure
-from deep.benchmark.ope_study.policies import FinishedRun
-from deep.benchmark.ope_study.summary import four_digits, summarise
 from deep.cli.command import command, read
-from deep.core.validation import use_threads
-from deep.methods.drcorl.gate import GateConfig
-from deep.runs.folder import RunFolder
+from deep.cli.run_folder import check_run
 from theory.support.errors import InputError
 from theory.support.tables import write_table
 
@@ -51,12 +46,20 @@ def main(arguments: list[str] | None = None, prog: str = "python -m deep.benchma
 
 def run(options: Options) -> dict[str, Any]:
     """Measure what is not yet measured; returns the summary, which it has also written."""
-    from deep.benchmark.ope_study.figure import draw
-
     if options.episodes < 2 or not options.runs:
         raise InputError(
             f"--episodes {options.episodes} on {len(options.runs)} runs: accepted are at least 2 episodes and a run"
         )
+    for path in options.runs:
+        check_run(path)
+    from deep.benchmark.ope_study.figure import draw
+    from deep.benchmark.ope_study.measure import Estimators, RowFile, measure
+    from deep.benchmark.ope_study.policies import FinishedRun
+    from deep.benchmark.ope_study.summary import four_digits, summarise
+    from deep.core.validation import use_threads
+    from deep.methods.drcorl.gate import GateConfig
+    from deep.runs.folder import RunFolder
+
     use_threads(options.threads)
     finished = [FinishedRun.read(path) for path in options.runs]
     if len({run.experiment.task.name for run in finished}) > 1 or len({run.path.name for run in finished}) < len(

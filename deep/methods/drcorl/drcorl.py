@@ -383,6 +383,10 @@ class DRCORL(Method):
 
         return ExactParts(cost, distribution, self.gate.cost)
 
+    @property
+    def cloned(self) -> Selection:
+        return self.config.clone
+
     def estimate_doubts(self, estimate: Estimate) -> list[str | None]:
         """For every replica the reason to doubt this estimate of the kept policy, if there is one."""
         return self.selection.doubts(estimate)

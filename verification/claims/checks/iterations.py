@@ -1,5 +1,9 @@
 """One natural-gradient iteration: the closed form, the identity of the convergence proof, Eqs. (40) to (43)."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -8,11 +12,11 @@ from torch import Tensor
 from theory import bounds
 from theory.adaptation import Region
 from theory.cmdp.dense import FiniteCMDP
-from theory.cmdp.shapes import PerCMDP
+from theory.cmdp.shapes import PerCMDP, PerStateAction
 from theory.evaluation import Evaluation, evaluate
 from theory.npg.algorithms import configure, init, step
 from theory.npg.npg import Metric, natural_gradient, npg_step, policy_gradient
-from verification.checker.instances import Case, cases, over
+from verification.checker.instances import Case, batches, cases, over
 from verification.claims.claim import Sides, difference, joined, sides
 
 ETAS = (1e-3, 0.1, 10.0)
@@ -22,6 +26,7 @@ class Iteration(NamedTuple):
     """What one update did against a comparator; x and y are the weights of reward and of minus cost."""
 
     cmdp: FiniteCMDP
+    policy: PerStateAction
     now: Evaluation
     best: Evaluation
     x: PerCMDP
@@ -54,15 +59,22 @@ class Iteration(NamedTuple):
         )
 
 
-def iterate(case: Case, eta: float, metric: Metric = Metric.FISHER, region: str = "band") -> Iteration:
-    """One step of theory.npg.algorithms from `policy` towards `other`, with the budget and slacks that force a
-    region."""
+def iterate(case: Case, etas: tuple[float, ...], metrics: tuple[Metric, ...], region: str) -> Iteration:
+    """One step of theory.npg.algorithms from `policy` towards `other`, with the budget and slacks that force a region.
+
+    Args:
+        case: a batch that holds the instances once for each pair of a step size and a metric.
+        etas: step sizes in units of (1-gamma)^2.
+        metrics: metrics of the projection; the batch's parts follow `product(etas, metrics)`.
+        region: safe, unsafe or band.
+    """
+    settings = zip(*product(etas, metrics), strict=True)
+    scale, metric = (torch.tensor(x).repeat_interleave(case.cmdp.batch // len(x)) for x in settings)
     now, best = evaluate(case.cmdp, case.policy), evaluate(case.cmdp, case.other)
     shift = {"safe": 1.0, "unsafe": -1.0, "band": 0.0}[region]
-    budget = now.J_c + shift
-    cmdp = case.cmdp.with_budget(budget)
-    rate = eta * (1 - cmdp.gamma) ** 2
-    config = configure(cmdp.batch, 1, rate, metric=metric, h_plus=0.5, h_minus=0.5)
+    cmdp = case.cmdp.with_budget(now.J_c + shift)
+    rate = scale.double() * (1 - cmdp.gamma) ** 2
+    config = replace(configure(cmdp.batch, 1, rate, h_plus=0.5, h_minus=0.5), metric=metric)
     state = init(cmdp, config, case.policy)
     after, info = step(cmdp, config, state)
     x, y = info.weights.x, info.weights.y
@@ -71,23 +83,32 @@ def iterate(case: Case, eta: float, metric: Metric = Metric.FISHER, region: str 
     )
     u = x[:, None, None] * now.A_r - y[:, None, None] * now.A_c
     moment = bounds.log_moment(best.d, state.log_policy, u, rate, cmdp.gamma)
-    return Iteration(cmdp, now, best, x, y, drop, moment, rate, info.weights.region)
+    return Iteration(cmdp, case.policy, now, best, x, y, drop, moment, rate, info.weights.region)
 
 
-def every(measure, region: str = "band", metrics: tuple[Metric, ...] = tuple(Metric), where=None) -> Sides:
+@cache
+def iterations(region: str, etas: tuple[float, ...], metrics: tuple[Metric, ...], short: bool) -> tuple[Iteration, ...]:
+    """One iteration at all instances, those of one shape as one batch; `short`: only where 1/(1-gamma) <= 16 S A.
+
+    Kept, because claims and their broken versions measure the same iterations.
+    """
+    where = [case for case in cases() if not short or _short_horizon(case)]
+    return tuple(iterate(case, etas, metrics, region) for case in batches(where, len(etas) * len(metrics)))
+
+
+def _short_horizon(case: Case) -> bool:
+    return bool((16 * case.policy[0].numel() * (1 - case.cmdp.gamma) >= 1).all())
+
+
+def every(
+    measure: Callable[[Iteration], Sides],
+    region: str = "band",
+    metrics: tuple[Metric, ...] = tuple(Metric),
+    short: bool = False,
+    etas: tuple[float, ...] = ETAS,
+) -> Sides:
     """The sides over all instances, step sizes and metrics."""
-    return joined(
-        [
-            over(lambda case, eta=eta, metric=metric: measure(iterate(case, eta, metric, region)), where)
-            for eta in ETAS
-            for metric in metrics
-        ]
-    )
-
-
-def small_horizon() -> list[Case]:
-    """Instances with 1/(1-gamma) <= 16 S A."""
-    return [case for case in cases() if bool((16 * case.policy[0].numel() * (1 - case.cmdp.gamma) >= 1).all())]
+    return joined([measure(it) for it in iterations(region, etas, metrics, short)])
 
 
 def identity(broken: bool) -> Sides:
@@ -111,14 +132,13 @@ def hoeffding(broken: bool) -> Sides:
         bound = bounds.hoeffding_remainder(it.eta, it.x, it.y, it.cmdp.bound, it.cmdp.gamma)
         return sides(it.moment, bound / (it.x + it.y) if broken else bound, it.unit)
 
-    def heavy(case: Case) -> Iteration:
-        it = iterate(case, ETAS[0])
+    def heavy(it: Iteration) -> Sides:
         x, y = torch.full_like(it.x, 30.0), torch.full_like(it.y, 10.0)
         u = 30 * it.now.A_r - 10 * it.now.A_c
-        moment = bounds.log_moment(it.best.d, case.policy.log(), u, it.eta, it.cmdp.gamma)
-        return it._replace(x=x, y=y, moment=moment)
+        moment = bounds.log_moment(it.best.d, it.policy.log(), u, it.eta, it.cmdp.gamma)
+        return measure(it._replace(x=x, y=y, moment=moment))
 
-    return joined([every(measure), over(lambda case: measure(heavy(case)))])
+    return joined([every(measure), every(heavy, metrics=(Metric.FISHER,), etas=ETAS[:1])])
 
 
 def safe_lemma(broken: bool) -> Sides:
@@ -128,7 +148,7 @@ def safe_lemma(broken: bool) -> Sides:
         factor = (1 - it.cmdp.gamma) ** 3 if broken else 1.0
         return sides(it.reward - it.drop / it.eta, factor * it.remainder, it.unit)
 
-    return every(measure, "safe", (Metric.FISHER,), small_horizon())
+    return every(measure, "safe", (Metric.FISHER,), short=True)
 
 
 def unsafe_lemma(broken: bool) -> Sides:
@@ -138,7 +158,7 @@ def unsafe_lemma(broken: bool) -> Sides:
         left = -it.cost if broken else it.cost
         return sides(left - it.drop / it.eta, it.remainder, it.unit)
 
-    return every(measure, "unsafe", (Metric.FISHER,), small_horizon())
+    return every(measure, "unsafe", (Metric.FISHER,), short=True)
 
 
 def band_lemma(broken: bool, region: Region, power: int) -> Sides:
@@ -152,7 +172,7 @@ def band_lemma(broken: bool, region: Region, power: int) -> Sides:
         right = it.remainder if power == 3 else torch.as_tensor(bound)
         return sides(left[here], right[here], it.unit[here])
 
-    return every(measure, "band", tuple(Metric), small_horizon() if power == 3 else None)
+    return every(measure, short=power == 3)
 
 
 def aligned_lemma(broken: bool) -> Sides:

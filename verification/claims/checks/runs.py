@@ -1,6 +1,5 @@
 """Runs of many iterations: the sum over t that Eq. (44) bounds."""
 
-from collections import defaultdict
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -12,12 +11,11 @@ from torch import Tensor
 
 from theory import bounds
 from theory.adaptation import Region
-from theory.cmdp.dense import concatenate
 from theory.cmdp.shapes import PerCMDP
 from theory.evaluation import evaluate
 from theory.npg.algorithms import configure, init, step
 from theory.npg.npg import Metric
-from verification.checker.instances import Case, cases
+from verification.checker.instances import Case, batches, cases
 from verification.claims.claim import Sides, joined, sides
 
 SETTINGS = tuple(product(Metric, (1e-3, 0.1, 1.0)))
@@ -39,13 +37,13 @@ class Sums(NamedTuple):
     visits: Float64[Tensor, "batch region"]
 
 
-def accumulated(group: list[Case]) -> Sums:
-    """The sums of gradient manipulation's runs from `policy`, against `other`, with every setting, as one batch.
+def accumulated(case: Case) -> Sums:
+    """The sums of gradient manipulation's runs from `policy`, against `other`; the batch holds the instances once for
+    each setting.
 
     The budget is the mean of the two costs and the slacks a quarter of their difference, so that runs pass regions.
     """
-    cmdp = concatenate([case.cmdp for case in group] * len(SETTINGS))
-    policy, other = (torch.cat([getattr(case, name) for case in group] * len(SETTINGS)) for name in ("policy", "other"))
+    cmdp, policy, other, _ = case
     metric, scale = (
         torch.tensor(x).repeat_interleave(cmdp.batch // len(SETTINGS)) for x in zip(*SETTINGS, strict=True)
     )
@@ -70,10 +68,7 @@ def accumulated(group: list[Case]) -> Sums:
 @cache
 def runs() -> tuple[Sums, ...]:
     """Of all instances; those of one shape are one batch."""
-    groups = defaultdict(list)
-    for case in cases():
-        groups[case.policy.shape[1:]].append(case)
-    return tuple(map(accumulated, groups.values()))
+    return tuple(map(accumulated, batches(cases(), len(SETTINGS))))
 
 
 def summed(broken: bool) -> Sides:

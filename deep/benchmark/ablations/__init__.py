@@ -1,0 +1,1 @@
+"""Which part of DRCORL carries its result: `python -m deep.benchmark.ablations`."""
