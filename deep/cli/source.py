@@ -174,6 +174,8 @@ def config_class(module: str) -> str:
                     for statement in ast.walk(_tree(module))
                     if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == quick.id
                 )
+            if isinstance(quick, ast.Call) and ast.unparse(quick.func) == "replace":  # of a configuration's fields
+                quick = quick.args[0]
             if isinstance(quick, ast.Call) and isinstance(quick.func, ast.Name):
                 return quick.func.id
     raise LookupError(f"{module} states no presets")

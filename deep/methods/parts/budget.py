@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from deep.core.problem import Problem
@@ -109,7 +109,7 @@ def discounted_budget(
     return left * discounted / expected
 
 
-def by_seed(problem: Problem, x: Float[Tensor, "replicas batch *rest"]) -> Float[Tensor, "seeds rows *rest"]:
+def by_seed(problem: Problem, x: Shaped[Tensor, "replicas batch *rest"]) -> Shaped[Tensor, "seeds rows *rest"]:
     """The rows of a seed's replicas side by side: rows are limits x batch."""
     return x.unflatten(0, (len(problem.seeds), -1)).flatten(1, 2)
 
