@@ -41,6 +41,9 @@ METHODS: dict[str, Entry] = {
     "bc_best": Entry("deep.methods.bc:BEST"),
     "drcorl": Entry("deep.methods.drcorl.drcorl:SPEC"),
     "safe_dql": Entry("deep.methods.safe_dql.safe_dql:SPEC"),
+    "bcq_lag": Entry("deep.methods.actor_critic.bcq_lag:SPEC"),
+    "cpq": Entry("deep.methods.actor_critic.cpq:SPEC"),
+    "bear_lag": Entry("deep.methods.actor_critic.bear_lag:SPEC"),
 }
 """In the order of tables and figures."""
 
