@@ -69,12 +69,16 @@ def test_latents_are_clipped_and_replicas_of_a_seed_share_one_vae(build):
     actions = vae.decode(states, z)
     assert actions.shape == (4, 15, 3)
     assert torch.equal(actions, vae.decode(states, z.clamp(-0.5, 0.5)))
-    assert not torch.equal(actions[:1], vae.network.decode(vae.per_copy(2)[:1], states[:1].repeat_interleave(3, 1), z[:1]))
+    assert not torch.equal(
+        actions[:1], vae.network.decode(vae.per_copy(2)[:1], states[:1].repeat_interleave(3, 1), z[:1])
+    )
     torch.testing.assert_close(vae.decode_shared(states, z), actions)
     torch.testing.assert_close(vae.decode(states, z, raw=True).tanh(), actions)
     torch.testing.assert_close(vae.kl_shared(states, actions), vae.kl(states, actions))
     assert torch.equal(actions[0], actions[1])
-    assert not torch.equal(vae.decode(states[:1].expand(4, -1, -1), z)[0], vae.decode(states[:1].expand(4, -1, -1), z)[2])
+    assert not torch.equal(
+        vae.decode(states[:1].expand(4, -1, -1), z)[0], vae.decode(states[:1].expand(4, -1, -1), z)[2]
+    )
 
 
 # Multipliers ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """A bandit on [-1, 1] whose optimum is known: the reward rises with the first entry of the action, its cost does too.
 
-    r(a) = (1 + a) / 2,   c(a) = max(0, a):   the best action of a cost of at most kappa is a = min(kappa, 1).
+r(a) = (1 + a) / 2,   c(a) = max(0, a):   the best action of a cost of at most kappa is a = min(kappa, 1).
 """
 
 from pathlib import Path
