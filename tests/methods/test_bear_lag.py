@@ -43,9 +43,10 @@ def test_the_policys_gradient_is_that_of_its_loss(build, monkeypatch, variant, r
     expected = gradient(-rewarded * reward + multiplier * cost + distance, fresh.actor, retain_graph=True)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
     assert multiplier.item() > 0
-    for wrong in (rewarded * reward + multiplier * cost + distance, -rewarded * reward + multiplier * cost - distance):
-        other = gradient(wrong, fresh.actor, retain_graph=True)
-        assert not torch.allclose(found, other, rtol=1e-3, atol=1e-5) or rewarded == 0
+    for wrong in (rewarded, -1, 1), (1 - rewarded, 1, 1), (rewarded, 1, -1):
+        loss = -wrong[0] * reward + wrong[1] * multiplier * cost + wrong[2] * distance
+        other = gradient(loss, fresh.actor, retain_graph=True)
+        assert not torch.allclose(found, other, rtol=1e-3, atol=1e-5)
 
 
 def test_alpha_rises_while_the_mmd_is_above_its_threshold_and_falls_below(build):
