@@ -39,15 +39,18 @@ METHODS: dict[str, Entry] = {
     "bc_all": Entry("deep.methods.bc:ALL"),
     "bc_safe": Entry("deep.methods.bc:SAFE"),
     "bc_best": Entry("deep.methods.bc:BEST"),
+    "bcq_lag": Entry("deep.methods.actor_critic.bcq_lag:SPEC"),
+    "bear_lag": Entry("deep.methods.actor_critic.bear_lag:SPEC"),
+    "cpq": Entry("deep.methods.actor_critic.cpq:SPEC"),
     "coptidice": Entry("deep.methods.actor_critic.coptidice:SPEC"),
+    "caps": Entry("deep.methods.actor_critic.caps:SPEC"),
     "cdt": Entry("deep.methods.sequence.cdt:SPEC"),
     "b2r": Entry("deep.methods.sequence.cdt:SPEC_B2R"),
-    "tcdp": Entry("deep.methods.sequence.tcdp:SPEC"),
     "cdd": Entry("deep.methods.sequence.tcdp:SPEC_CDD"),
+    "tcdp": Entry("deep.methods.sequence.tcdp:SPEC"),
     "sdgd": Entry("deep.methods.sequence.tcdp:SPEC_SDGD"),
     "drcorl": Entry("deep.methods.drcorl.drcorl:SPEC"),
     "safe_dql": Entry("deep.methods.safe_dql.safe_dql:SPEC"),
-    "caps": Entry("deep.methods.actor_critic.caps:SPEC"),
 }
 """In the order of tables and figures."""
 

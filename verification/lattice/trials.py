@@ -9,12 +9,16 @@ from typing import Any, Literal
 import torch
 
 from deep.data.selection import Selection
+from deep.methods.actor_critic.bcq_lag import BCQLagConfig
+from deep.methods.actor_critic.bear_lag import BEARLagConfig
+from deep.methods.actor_critic.cpq import CPQConfig
 from deep.methods.bc import BCConfig
 from deep.methods.drcorl.behaviour_model import BehaviourConfig
 from deep.methods.drcorl.drcorl import DRCORLConfig
 from deep.methods.drcorl.gate import GateConfig
 from deep.methods.parts.critics import CriticConfig
 from deep.methods.parts.twin_critics import TwinConfig
+from deep.methods.parts.vae import VAEConfig
 from deep.methods.safe_dql.safe_dql import SafeDQLConfig
 from deep.ope.dynamics import DynamicsConfig
 
@@ -63,6 +67,15 @@ _SHORT = replace(
     adaptation_steps=100,
 )
 
+_LAGRANGIAN: dict[str, Any] = {
+    "vae": VAEConfig(steps=1500, hidden=HIDDEN),
+    "critics": TwinConfig(hidden=HIDDEN, learning_rate=1e-3, target_rate=0.02),
+    "regression_steps": 800,
+    "steps": 2000,
+    "batch_size": 64,
+    "hidden": HIDDEN,
+}
+
 TRIALS = {
     "BC-All": _cloning("all"),
     "BC-Safe": _cloning("safe"),
@@ -87,6 +100,9 @@ TRIALS = {
             kappa="start",
         ),
     ),
+    "BCQ-Lag": Trial("bcq_lag", BCQLagConfig(**_LAGRANGIAN)),
+    "CPQ": Trial("cpq", CPQConfig(**_LAGRANGIAN)),
+    "BEAR-Lag": Trial("bear_lag", BEARLagConfig(**_LAGRANGIAN)),
     # Double precision, so that another machine repeats it to many digits; the test suite trains it again.
     "DRCORL, short": Trial("drcorl", _SHORT, seeds=(0,), tasks=("LatticeHeat",), dtype=torch.float64),
 }

@@ -13,8 +13,8 @@ def mmd(
 ) -> Float[Tensor, "n batch"]:
     """sqrt(mean k(x, x) - 2 mean k(x, y) + mean k(y, y) + 1e-6) of every row, k(a, b) = exp(-|a - b|^2 / (2 sigma)).
 
-    The means are over all pairs, equal ones included (the biased estimator). The kernel's denominator has sigma, not its
-    square: at sigma = 50 and distances of order 1 the MMD is about .1 times the distance of the means.
+    The means are over all pairs, equal ones included (the biased estimator). The kernel's denominator has sigma, not
+    its square: at sigma = 50 and distances of order 1 the MMD is about .1 times the distance of the means.
     """
     xx, xy, yy = (_mean_kernel(a, b, sigma) for a, b in ((x, x), (x, y), (y, y)))
     return ((xx - 2 * xy + yy).clamp(min=0) + FLOOR).sqrt()

@@ -36,6 +36,11 @@ class TwinValues(NamedTuple):
         """Q_max = max_i Q_i^c."""
         return self.cost.amax(1)
 
+    @property
+    def least_cost(self) -> Float[Tensor, "n batch"]:
+        """min_i Q_i^c: optimistic."""
+        return self.cost.amin(1)
+
 
 def soft_clipped(pair: Float[Tensor, "n 2 batch"], least: float) -> Float[Tensor, "n batch"]:
     """least min_i Q_i + (1 - least) max_i Q_i: BCQ's soft clipped double Q-learning, with least = .75 for rewards."""
@@ -86,6 +91,17 @@ class TwinCritics:
     ) -> TwinValues:
         """All four critics with these parameters: `q.theta`, or `q.ema` for the target critics."""
         return TwinValues(*(self._raw(theta, observations, actions) * self.unit).split(2, dim=1))
+
+    def costs(
+        self,
+        theta: Float[Tensor, "n params"],
+        observations: Float[Tensor, "n batch obs"],
+        actions: Float[Tensor, "n batch act"],
+    ) -> Float[Tensor, "n 2 batch"]:
+        """The two cost critics alone."""
+        pair = Ensemble(self.network.member, 2)
+        half = theta[:, theta.shape[1] // 2 :]
+        return pair.apply(half, torch.cat([observations, actions], -1)).squeeze(-1) * self.unit
 
     def _raw(self, theta: Tensor, observations: Tensor, actions: Tensor) -> Float[Tensor, "n 4 batch"]:
         return self.network.apply(theta, torch.cat([observations, actions], -1)).squeeze(-1)
