@@ -8,15 +8,15 @@ data's actions with weights that lean from the reward (k = 0) to the cost (k = K
     A_r = Q_r - V_r,   A_c = V_c - Q_c,   lambda_k = 2 k / (K - 1),   each exponential at most `weight_cap`,
 
 by weighted least squares. Acting switches between the heads at every step: of the heads whose action has
-Q_c(s, a_k) < kappa_t the one of the largest Q_r, or else the one of the least Q_c; kappa_t is the discounted budget left
-(`deep.methods.parts.budget`). One model per seed serves all cost limits.
+Q_c(s, a_k) < kappa_t the one of the largest Q_r, or else the one of the least Q_c; kappa_t is the discounted budget
+left (`deep.methods.parts.budget`). One model per seed serves all cost limits.
 
 Q_c is the cost of the *cheaper* behaviour from the next step on, and not that of the switching policy: the test is
 optimistic about the future, and acts within the limit because the budget left is looked at again at every step.
 
-Public code: `--variant public` cuts the values at timeouts as it does. Its heads' standard deviations are never trained,
-so that its weighted likelihood is the weighted square here as well. Its reward is a tenth of the task's, to which
-beta_r = 3 belongs (`reward_unit`).
+Public code: `--variant public` ends the values at timeouts as it does. Its heads' standard deviations are never
+trained, so that its weighted likelihood is the weighted square of this file. Its reward is a tenth of the task's, to
+which beta_r = 3 belongs (`reward_unit`).
 """
 
 from collections.abc import Mapping
