@@ -35,7 +35,18 @@ from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_
 from deep.data.replay import Batch
 from deep.methods.parts.budget import Budget, BudgetPolicy, discounted_budget, reject_export
 from deep.methods.parts.critics import bellman_target
-from deep.methods.parts.iql import IQL, Estimates, Head, Inputs, IQLConfig, advantage_weights, bootstraps, cost_unit
+from deep.methods.parts.iql import (
+    IQL,
+    Estimates,
+    Head,
+    Inputs,
+    IQLConfig,
+    RewardUnit,
+    advantage_weights,
+    bootstraps,
+    cost_unit,
+    reward_units,
+)
 from deep.methods.spec import MethodSpec
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
@@ -55,9 +66,9 @@ class CAPSConfig:
     """tau of V_r; that of V_c is 1 - tau (.5 for velocity, navigation and MetaDrive, .7 for Bullet)."""
     reward_temperature: float = 3.0
     """beta_r, per unit of `reward_unit`."""
-    reward_unit: Literal["raw", "episode"] = "raw"
-    """The unit of A_r in its weight: ten of the task's rewards (published), or the reward that an episode has per step
-    when its return is 1 on DSRL's scale."""
+    reward_unit: RewardUnit = "raw"
+    """The unit of A_r: ten of the task's own rewards (published), or what an episode earns per step when its return is
+    1 on DSRL's scale."""
     cost_temperature: float = 3.0
     """beta_c, per unit of cost."""
     weight_cap: float = 100.0
@@ -95,8 +106,8 @@ class CAPS(Method):
         self.not_terminal = bootstraps(problem, config.variant == "public")
         self.units = 1 / (1 - problem.gamma), cost_unit(problem)
         """Of Q_r and Q_c: the networks predict values divided by these."""
-        raw = 0.1 / problem.reward_scale if config.reward_unit == "raw" else 1.0
-        self.temperatures = config.reward_temperature * raw * self.units[0], config.cost_temperature * self.units[1]
+        per_reward = config.reward_temperature * reward_units(problem, config.reward_unit)
+        self.temperatures = per_reward * self.units[0], config.cost_temperature * self.units[1]
         """beta_r and beta_c per unit of the networks' outputs."""
         self.mixture = torch.arange(config.heads, device=problem.device)[:, None] * (2 / (config.heads - 1))
         """lambda_k, (heads, 1)."""
