@@ -265,7 +265,10 @@ SPEC = MethodSpec(
     paper="arXiv 2603.22292, 2026",
     build=BCRL,
     presets={
-        "quick": BCRLConfig(critics=IQLConfig(target_rate=0.01, regression_steps=2000)),
+        "quick": BCRLConfig(
+            critics=IQLConfig(hidden=(128, 128), learning_rate=6e-4, target_rate=0.01, regression_steps=2500),
+            hidden=(128, 128),
+        ),
         "paper": BCRLConfig(
             critics=IQLConfig(hidden=(512, 512)),
             steps=100_000,

@@ -73,7 +73,7 @@ class CAPSConfig:
     """beta_c, per unit of cost."""
     weight_cap: float = 100.0
     """The largest weight e^{beta A}."""
-    steps: int = 12_000
+    steps: int = 10_000
     """Steps of the critics and, with them, of the policies (100 000)."""
     batch_size: int = 256
     """Minibatch (512)."""
@@ -205,7 +205,10 @@ SPEC = MethodSpec(
     paper="Chemingui et al. 2025",
     build=CAPS,
     presets={
-        "quick": CAPSConfig(critics=IQLConfig(target_rate=0.01, regression_steps=3000)),
+        "quick": CAPSConfig(
+            critics=IQLConfig(hidden=(128, 128), learning_rate=6e-4, target_rate=0.01, regression_steps=3000),
+            hidden=(128, 128),
+        ),
         "paper": CAPSConfig(
             critics=IQLConfig(hidden=(512, 512)),
             steps=100_000,
