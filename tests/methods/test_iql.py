@@ -24,8 +24,11 @@ def problem(build):
     return build("--algorithm", "bc_all", "--seeds", "1", "2", "--cost-limits", "4").problem
 
 
-def iql(problem, heads=(Head("min", 0.9), Head("max", 0.2)), **options) -> IQL:
-    return IQL(IQLConfig((16,), 1e-2, 0.05, options.pop("regression_steps", 0)), problem, "iql", heads, **options)
+TWO = (Head("min", 0.9), Head("max", 0.2))
+
+
+def iql(problem, heads: tuple[Head, ...] = TWO, regression_steps: int = 0, extra: int = 0) -> IQL:
+    return IQL(IQLConfig((16,), 1e-2, 0.2, regression_steps), problem, "iql", heads, extra=extra)
 
 
 def test_each_head_takes_its_worse_twin(problem):
@@ -51,15 +54,15 @@ def test_every_head_has_its_own_expectile():
 
 
 def test_targets_are_the_datas_first_and_the_backup_after(problem):
-    critics = iql(problem, regression_steps=300)
+    critics = iql(problem, regression_steps=60)
     batch = problem.replay.batch(torch.arange(8).expand(2, -1))
     own, bootstrapped = torch.full((2, 2, 8), 2.0), torch.full((2, 2, 8), -1.0)
     q = {}
-    for step in range(600):
+    for step in range(120):
         critics.fit(torch.tensor(float(step)), Inputs.of(batch), lambda v: bootstrapped, own)
         q[step] = critics.worse_q(critics.q.theta, Inputs.of(batch).pairs).detach().mean().item()
-    assert q[299] == pytest.approx(2, abs=0.1)
-    assert q[599] == pytest.approx(-1, abs=0.1)
+    assert q[59] == pytest.approx(2, abs=0.3)
+    assert q[119] == pytest.approx(-1, abs=0.3)
 
 
 def test_further_inputs_are_columns(problem):
