@@ -44,6 +44,8 @@ METHODS: dict[str, Entry] = {
     "cpq": Entry("deep.methods.actor_critic.cpq:SPEC"),
     "coptidice": Entry("deep.methods.actor_critic.coptidice:SPEC"),
     "caps": Entry("deep.methods.actor_critic.caps:SPEC"),
+    "bcrl": Entry("deep.methods.actor_critic.bcrl:SPEC"),
+    "fisor": Entry("deep.methods.fisor:SPEC"),
     "cdt": Entry("deep.methods.sequence.cdt:SPEC"),
     "b2r": Entry("deep.methods.sequence.cdt:SPEC_B2R"),
     "cdd": Entry("deep.methods.sequence.tcdp:SPEC_CDD"),

@@ -19,7 +19,10 @@ THEORY = {
     "npg/safe_dql": "safe_dql",
 }
 DEEP = {
+    "methods/actor_critic/bcrl": "methods/bcrl",
+    "methods/actor_critic/caps": "methods/caps",
     "methods/bc": "methods/bc",
+    "methods/fisor": "methods/fisor",
     "methods/drcorl/drcorl": "methods/drcorl_options methods/drcorl",
     "methods/safe_dql/safe_dql": "methods/safe_dql",
     "methods/actor_critic/bcq_lag": "methods/bcq_lag",
