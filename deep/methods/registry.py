@@ -40,6 +40,8 @@ METHODS: dict[str, Entry] = {
     "bc_safe": Entry("deep.methods.bc:SAFE"),
     "bc_best": Entry("deep.methods.bc:BEST"),
     "coptidice": Entry("deep.methods.actor_critic.coptidice:SPEC"),
+    "carl": Entry("deep.methods.actor_critic.carl:SPEC"),
+    "o3srl": Entry("deep.methods.actor_critic.o3srl:SPEC"),
     "drcorl": Entry("deep.methods.drcorl.drcorl:SPEC"),
     "safe_dql": Entry("deep.methods.safe_dql.safe_dql:SPEC"),
     "caps": Entry("deep.methods.actor_critic.caps:SPEC"),
