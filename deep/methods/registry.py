@@ -45,6 +45,8 @@ METHODS: dict[str, Entry] = {
     "drcorl": Entry("deep.methods.drcorl.drcorl:SPEC"),
     "safe_dql": Entry("deep.methods.safe_dql.safe_dql:SPEC"),
     "caps": Entry("deep.methods.actor_critic.caps:SPEC"),
+    "bcrl": Entry("deep.methods.actor_critic.bcrl:SPEC"),
+    "fisor": Entry("deep.methods.fisor:SPEC"),
 }
 """In the order of tables and figures."""
 

@@ -8,15 +8,15 @@ data's actions with weights that lean from the reward (k = 0) to the cost (k = K
     A_r = Q_r - V_r,   A_c = V_c - Q_c,   lambda_k = 2 k / (K - 1),   each exponential at most `weight_cap`,
 
 by weighted least squares. Acting switches between the heads at every step: of the heads whose action has
-Q_c(s, a_k) < kappa_t the one of the largest Q_r, or else the one of the least Q_c; kappa_t is the discounted budget left
-(`deep.methods.parts.budget`). One model per seed serves all cost limits.
+Q_c(s, a_k) < kappa_t the one of the largest Q_r, or else the one of the least Q_c; kappa_t is the discounted budget
+left (`deep.methods.parts.budget`). One model per seed serves all cost limits.
 
 Q_c is the cost of the *cheaper* behaviour from the next step on, and not that of the switching policy: the test is
 optimistic about the future, and acts within the limit because the budget left is looked at again at every step.
 
-Public code: `--variant public` cuts the values at timeouts as it does. Its heads' standard deviations are never trained,
-so that its weighted likelihood is the weighted square here as well. Its reward is a tenth of the task's, to which
-beta_r = 3 belongs (`reward_unit`).
+Public code: `--variant public` ends the values at timeouts as it does. Its heads' standard deviations are never
+trained, so that its weighted likelihood is the weighted square of this file. Its reward is a tenth of the task's, to
+which beta_r = 3 belongs (`reward_unit`).
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,18 @@ from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_
 from deep.data.replay import Batch
 from deep.methods.parts.budget import Budget, BudgetPolicy, discounted_budget, reject_export
 from deep.methods.parts.critics import bellman_target
-from deep.methods.parts.iql import IQL, Estimates, Head, Inputs, IQLConfig, advantage_weights, bootstraps, cost_unit
+from deep.methods.parts.iql import (
+    IQL,
+    Estimates,
+    Head,
+    Inputs,
+    IQLConfig,
+    RewardUnit,
+    advantage_weights,
+    bootstraps,
+    cost_unit,
+    reward_units,
+)
 from deep.methods.spec import MethodSpec
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
@@ -55,14 +66,14 @@ class CAPSConfig:
     """tau of V_r; that of V_c is 1 - tau (.5 for velocity, navigation and MetaDrive, .7 for Bullet)."""
     reward_temperature: float = 3.0
     """beta_r, per unit of `reward_unit`."""
-    reward_unit: Literal["raw", "episode"] = "raw"
-    """The unit of A_r in its weight: ten of the task's rewards (published), or the reward that an episode has per step
-    when its return is 1 on DSRL's scale."""
+    reward_unit: RewardUnit = "raw"
+    """The unit of A_r: ten of the task's own rewards (published), or what an episode earns per step when its return is
+    1 on DSRL's scale."""
     cost_temperature: float = 3.0
     """beta_c, per unit of cost."""
     weight_cap: float = 100.0
     """The largest weight e^{beta A}."""
-    steps: int = 12_000
+    steps: int = 10_000
     """Steps of the critics and, with them, of the policies (100 000)."""
     batch_size: int = 256
     """Minibatch (512)."""
@@ -95,8 +106,8 @@ class CAPS(Method):
         self.not_terminal = bootstraps(problem, config.variant == "public")
         self.units = 1 / (1 - problem.gamma), cost_unit(problem)
         """Of Q_r and Q_c: the networks predict values divided by these."""
-        raw = 0.1 / problem.reward_scale if config.reward_unit == "raw" else 1.0
-        self.temperatures = config.reward_temperature * raw * self.units[0], config.cost_temperature * self.units[1]
+        per_reward = config.reward_temperature * reward_units(problem, config.reward_unit)
+        self.temperatures = per_reward * self.units[0], config.cost_temperature * self.units[1]
         """beta_r and beta_c per unit of the networks' outputs."""
         self.mixture = torch.arange(config.heads, device=problem.device)[:, None] * (2 / (config.heads - 1))
         """lambda_k, (heads, 1)."""
@@ -194,7 +205,10 @@ SPEC = MethodSpec(
     paper="Chemingui et al. 2025",
     build=CAPS,
     presets={
-        "quick": CAPSConfig(critics=IQLConfig(target_rate=0.01, regression_steps=3000)),
+        "quick": CAPSConfig(
+            critics=IQLConfig(hidden=(128, 128), learning_rate=6e-4, target_rate=0.01, regression_steps=3000),
+            hidden=(128, 128),
+        ),
         "paper": CAPSConfig(
             critics=IQLConfig(hidden=(512, 512)),
             steps=100_000,

@@ -99,11 +99,14 @@ def budget_of(problem: Problem, sums: EpisodeSums) -> Budget:
 
 
 def discounted_budget(
-    left: Float[Tensor, "*rows"], step: Float[Tensor, "*rows"], task: Task, gamma: float
+    left: Float[Tensor, "*rows"], step: Float[Tensor, "*rows"], task: Task, gamma: float, endless: bool = False
 ) -> Float[Tensor, "*rows"]:
-    """kappa_t: the discounted cost that may be spent from here on, at a constant rate. From step L - 1 on it is b."""
+    """kappa_t: the discounted cost that may be spent from here on, at a constant rate. From step L - 1 on it is b.
+
+    `endless` takes 1 / (1 - gamma) for D_t, as if that rate went on after the episode's end.
+    """
     steps_left = (task.episode_length - step).clamp(min=1)
-    discounted = (1 - gamma**steps_left) / (1 - gamma)
+    discounted = 1 / (1 - gamma) if endless else (1 - gamma**steps_left) / (1 - gamma)
     rate = task.timeout_rate
     expected = (1 - (1 - rate) ** steps_left) / rate if rate > 0 else steps_left
     return left * discounted / expected

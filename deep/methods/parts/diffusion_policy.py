@@ -165,9 +165,15 @@ class DiffusionPolicy:
         return self.network.init(rng)
 
     def _at(
-        self, theta: Float[Tensor, "n params"], observations: Float[Tensor, "n batch obs"]
+        self,
+        theta: Float[Tensor, "n params"],
+        observations: Float[Tensor, "n batch obs"],
+        dropout_draws: Tensor | None = None,
     ) -> Callable[[Tensor, Tensor], Tensor]:
-        """eps_theta(., . | s) as a function of a_t and the time's features, of shape (n or 1, batch or 1, features)."""
+        """eps_theta(., . | s) as a function of a_t and the time's features, of shape (n or 1, batch or 1, features).
+
+        `dropout_draws` are for networks with dropout; a multilayer perceptron here has none.
+        """
         first, bias, *rest = unpack(theta, self.shapes)
         sizes = [self.action_size, self.times.shape[1], self.observation_size]
         by_action, by_time, by_state = first.split(sizes, dim=1)
@@ -197,9 +203,14 @@ class DiffusionPolicy:
         actions: Float[Tensor, "n batch act"],
         t: Float[Tensor, "n batch"],
         noise: Float[Tensor, "n batch act"],
+        weights: Float[Tensor, "n batch"] | None = None,
+        dropout_draws: Tensor | None = None,
     ) -> Float[Tensor, " n"]:
-        """L_d: the mean over batch and action dimensions of |eps_theta(a_t, t | s) - eps|^2; t uniform on [0, 1)."""
+        """L_d: the mean over batch and action dimensions of |eps_theta(a_t, t | s) - eps|^2; t uniform on [0, 1).
+
+        `weights` multiply the squared errors of a transition; without them all are 1.
+        """
         index = (t * self.chain.steps).long()
         noisy = self.chain.diffuse(actions, self.bars[index].unsqueeze(-1), noise)
-        predicted = self._at(theta, observations)(noisy, self.times[index])
-        return (predicted - noise).square().mean(dim=(1, 2))
+        error = (self._at(theta, observations, dropout_draws)(noisy, self.times[index]) - noise).square()
+        return (error if weights is None else weights.unsqueeze(-1) * error).mean(dim=(1, 2))

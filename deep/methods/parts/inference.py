@@ -2,9 +2,11 @@
 replica."""
 
 from collections.abc import Callable
+from math import sqrt
 
 from torch import Tensor
 
+from deep.methods.parts.diffusion_policy import DiffusionPolicy
 from deep.methods.parts.twin_critics import TwinCritics
 from deep.nn.inference import ACTIVATIONS, Array, Layers, layer_tensors
 from deep.nn.mlp import MLP
@@ -37,3 +39,24 @@ def best_candidate(candidates: Array, reward: Array, cost: Array, kappa: float) 
     beyond = cost - kappa
     selection_score = reward.where(beyond <= 0, reward.amin(1, keepdim=True) - 1 - beyond)
     return candidates.take_along_dim(selection_score.argmax(1, keepdim=True), 1).select(1, 0)
+
+
+def diffusion(policy: DiffusionPolicy, theta: Tensor) -> Callable[[Array, Array], Array]:
+    """The denoising chain: states (batch, o) and normals (batch, n, T, a) to actions (batch, n, a)."""
+    chain = policy.chain
+    first, bias, *rest = layer_tensors(theta, policy.shapes)
+    by_action, by_time, by_state = first.split([policy.action_size, policy.times.shape[1], policy.observation_size])
+    in_time = (policy.times @ by_time).cpu()
+    by_action, by_state, bias = by_action.cpu(), by_state.cpu(), bias.cpu()
+    activation, tail = ACTIVATIONS[policy.network.activation], Layers(rest, policy.network.activation)
+
+    def sample(x: Array, z: Array) -> Array:
+        context, noisy = (x @ by_state + bias).unsqueeze(1), z.select(2, 0)
+        for t in range(chain.steps, 0, -1):
+            noise = tail(activation(noisy @ by_action + context + in_time[t - 1]))
+            noisy = chain.posterior_mean(chain.clean(noisy, noise, t), noisy, t)
+            if t > 1:
+                noisy = noisy + z.select(2, chain.steps - t + 1) * sqrt(chain.posterior_variances[t - 1])
+        return noisy.clamp(-1, 1)
+
+    return sample

@@ -185,6 +185,16 @@ def advantage_weights(advantage: Tensor, temperature: float, cap: float) -> Tens
     return (temperature * advantage).clamp(max=log(cap)).exp()
 
 
+RewardUnit = Literal["raw", "episode"]
+"""The unit of a reward advantage in a weight. raw: ten of the task's own rewards, as in published codes, which scale
+rewards by .1. episode: what an episode earns per step when its return is 1 on DSRL's scale."""
+
+
+def reward_units(problem: Problem, unit: RewardUnit) -> float:
+    """How many of these units one unit of the scaled reward is."""
+    return 0.1 / problem.reward_scale if unit == "raw" else 1.0
+
+
 def cost_unit(problem: Problem) -> float:
     """The discounted sum of the data's mean cost: Q_c divided by it is of order one. 1 / (1 - gamma) without costs."""
     return (float(problem.replay.costs.mean()) or 1.0) / (1 - problem.gamma)

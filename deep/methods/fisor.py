@@ -1,0 +1,310 @@
+r"""FISOR: feasibility-guided safe offline reinforcement learning (Zheng et al. 2024, ICLR).
+
+The constraint is hard, so that no cost limit enters: a step that costs anything is a violation. With h = -1 where the
+step costs nothing and h = `violation` where it does,
+
+    Q_h <- (1 - gamma) h + gamma max(h, V_h(s')),   V_h: an expectile tau_h < 1/2 of Q_h over the data's actions,
+
+so that V_h(s) <= 0 says that some action of the data leads on without any violation: s is feasible. Q_r and V_r are
+those of implicit Q-learning. The policy is a diffusion model of the data's actions with the weights
+
+    V_h(s) > 0:                       min(e^{beta_h (V_h - Q_h)}, cap_h)      get out of danger
+    V_h(s) <= 0 and Q_h(s, a) <= 0:   min(e^{beta_r (Q_r - V_r)}, cap_r)      earn among the safe actions
+    V_h(s) <= 0 and Q_h(s, a) > 0:    0                                       never leave safety.
+
+It acts by the one of `candidates` samples with the least Q_h. Phases: the critics, then the policy with the critics as
+they are (the public code trains both together, two policy steps per step of the critics; the policies' weights then
+change while they learn). One model per seed; the table shows it at every cost limit.
+
+Public code: `--variant public` takes timeouts for the ends of episodes, where Q_h = h and Q_r = r. Its sampler adds
+noise of variance beta_t and clips every step; here the variance is that of the posterior, and the end is clipped.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deep.core.method import Inference, Method, Policy
+from deep.core.phase import Phase
+from deep.core.problem import Problem
+from deep.core.randomness import RandomInput, uniforms
+from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BELOW_1, BETWEEN_0_AND_1, RATE, check_ranges
+from deep.data.dataset import OfflineDataset
+from deep.data.replay import Batch
+from deep.methods.drcorl.score import ScoreNetwork
+from deep.methods.parts.acting import SamplingPolicy
+from deep.methods.parts.best_of_n import best_of_n
+from deep.methods.parts.budget import by_replica, by_seed
+from deep.methods.parts.critics import bellman_target
+from deep.methods.parts.diffusion_policy import Chain, DiffusionPolicy
+from deep.methods.parts.inference import diffusion, over_candidates
+from deep.methods.parts.iql import IQL, Head, Inputs, IQLConfig, advantage_weights, bootstraps
+from deep.methods.spec import MethodSpec
+from deep.nn.inference import Array
+from deep.nn.mlp import initial_parameters
+from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
+from theory.support.errors import InputError
+
+REWARD, FEASIBILITY = 0, 1
+"""The heads of the critics."""
+
+
+@dataclass(frozen=True)
+class FISORConfig:
+    """Hyper-parameters; the published values are those of the paper's code."""
+
+    critics: IQLConfig = field(default_factory=IQLConfig)
+    critic_steps: int = 10_000
+    """Steps of the critics (1 000 000)."""
+    critic_batch_size: int = 256
+    """Their minibatch."""
+    violation: float = 25.0
+    """h of a step that costs anything; h = -1 elsewhere."""
+    reward_expectile: float = 0.9
+    """tau_r of V_r."""
+    feasibility_expectile: float = 0.1
+    """tau_h of V_h: small, so that V_h is that of the safer actions."""
+    reward_temperature: float = 3.0
+    """beta_r, per unit of the scaled reward: an episode's reference returns span one unit per step, as in the code."""
+    reward_cap: float = 100.0
+    """cap_r."""
+    feasibility_temperature: float = 5.0
+    """beta_h, per unit of h."""
+    feasibility_cap: float = 150.0
+    """cap_h."""
+    policy_steps: int = 12_000
+    """Steps of the policy (2 000 000: two per step of the critics)."""
+    batch_size: int = 256
+    """Its minibatch (1024)."""
+    chain: int = 5
+    """T, the steps of the denoising chain; its noise schedule is "vp"."""
+    network: Literal["mlp", "residual"] = "mlp"
+    """The noise predictor: a multilayer perceptron, or the published network of residual blocks."""
+    hidden: tuple[int, ...] = (128, 128, 128)
+    """mlp: hidden layers."""
+    width: int = 256
+    """residual: width of three blocks, which are four times as wide inside."""
+    dropout: float = 0.0
+    """residual: share of a block's inputs that is dropped in training (.1)."""
+    learning_rate: float = 1e-3
+    """Adam's step size for the policy; it decays linearly to a tenth (3e-4 on a cosine over 3 000 000)."""
+    ema_rate: float = 0.005
+    """Rate of the EMA of the policy's parameters; the EMA is evaluated (.001)."""
+    candidates: int = 16
+    """Samples of which the one with the least Q_h acts."""
+    variant: Literal["corrected", "public"] = "corrected"
+    """public: values end at timeouts."""
+
+    def __post_init__(self) -> None:
+        if not self.hidden:
+            raise InputError("--hidden without a number: accepted are one or more, the noise predictor's hidden layers")
+        check_ranges(self, critic_steps=AT_LEAST_0, critic_batch_size=AT_LEAST_1, violation=ABOVE_0)
+        check_ranges(self, reward_expectile=BETWEEN_0_AND_1, feasibility_expectile=BETWEEN_0_AND_1)
+        check_ranges(self, reward_temperature=AT_LEAST_0, reward_cap=AT_LEAST_1)
+        check_ranges(self, feasibility_temperature=AT_LEAST_0, feasibility_cap=AT_LEAST_1)
+        check_ranges(self, policy_steps=AT_LEAST_0, batch_size=AT_LEAST_1, chain=AT_LEAST_1, hidden=AT_LEAST_1)
+        check_ranges(self, width=AT_LEAST_1, dropout=BELOW_1, learning_rate=ABOVE_0, ema_rate=RATE)
+        check_ranges(self, candidates=AT_LEAST_1)
+
+
+class FISOR(Method):
+    """The learner: one row of parameters per seed; no cost limit enters."""
+
+    def __init__(self, config: FISORConfig, problem: Problem) -> None:
+        self.config, self.problem = config, problem
+        heads = [Head("min", config.reward_expectile), Head("max", config.feasibility_expectile)]
+        self.critics = IQL(config.critics, problem, "iql", heads)
+        self.policy = _policy(config, problem)
+        initial = initial_parameters(self.policy, problem.seeds, "policy").to(problem.device)
+        self.actor = Parameters(initial, Adam(config.learning_rate), ema=True)
+        self.not_terminal = bootstraps(problem, config.variant == "public")
+        self.unit = 1 / (1 - problem.gamma)
+        """Of Q_r: the networks predict it divided by this. Q_h has h's unit."""
+        h = np.where(problem.data.costs > 0, config.violation, -1.0)
+        to_go = feasibility_to_go(problem.data, h, problem.gamma) if config.critics.regression_steps else h
+        self.h, self.h_to_go = (torch.from_numpy(x).to(problem.replay.rewards) for x in (h, to_go))
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.critics.tensors() | {f"policy.{name}": tensor for name, tensor in self.actor.tensors.items()}
+
+    def phases(self) -> list[Phase]:
+        config, seeds = self.config, self.problem.seeds
+        row, batch = {"row": RandomInput("uniform", (config.critic_batch_size,))}, config.batch_size
+        policy = {name: RandomInput("uniform", (batch,)) for name in ("row", "t")}
+        policy["noise"] = RandomInput("normal", (batch, self.problem.action_size))
+        if self._drops:
+            policy["dropout"] = RandomInput("key")
+        return [
+            Phase("critics", config.critic_steps, seeds, row, self._update_critics),
+            Phase("policy", config.policy_steps, seeds, policy, self._update_policy),
+        ]
+
+    @property
+    def _drops(self) -> bool:
+        return self.config.network == "residual" and self.config.dropout > 0
+
+    def _update_critics(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        rows = self.problem.replay.rows(draws["row"])
+        batch = self.problem.replay.batch(rows)._replace(not_terminal=self.not_terminal[rows])
+        data_target = torch.stack([batch.reward_to_go / self.unit, self.h_to_go[rows]], 1)
+        found = self.critics.fit(step, Inputs.of(batch), lambda v: self.backup(batch, self.h[rows], v), data_target)
+        feasible = (found.v[:, FEASIBILITY] <= 0).to(found.v.dtype).mean(1)
+        reward = found.v[:, REWARD].mean(1) * self.unit
+        return {"critic_loss": found.td_loss, "reward_value": reward, "feasible": feasible}
+
+    def backup(
+        self, batch: Batch, h: Float[Tensor, "seeds batch"], next_value: Float[Tensor, "seeds 2 batch"]
+    ) -> Float[Tensor, "seeds 2 batch"]:
+        """r + gamma V_r(s') and (1 - gamma) h + gamma max(h, V_h(s')); where the episode has ended, r and h."""
+        gamma, not_terminal = self.problem.gamma, batch.not_terminal
+        reward = bellman_target(batch.rewards / self.unit, not_terminal, next_value[:, :1], gamma)
+        onward = (1 - gamma) * h + gamma * torch.maximum(h, next_value[:, FEASIBILITY])
+        feasibility = not_terminal * onward + (1 - not_terminal) * h
+        return torch.cat([reward, feasibility.unsqueeze(1)], 1)
+
+    def _update_policy(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        batch, config = self.problem.replay.batch(self.problem.replay.rows(draws["row"])), self.config
+        weights = self.weights(batch.observations, batch.actions)
+        dropped = uniforms(draws["dropout"], 3, config.batch_size, config.width) if self._drops else None
+        observations, actions = batch.observations, batch.actions
+        loss = self.policy.denoising_loss(
+            self.actor.theta, observations, actions, draws["t"], draws["noise"], weights, dropped
+        )
+        self.actor.adam_step(gradient(loss, self.actor), linear_decay(step, config.policy_steps))
+        self.actor.update_ema(config.ema_rate)
+        return {"policy_loss": loss.detach(), "weight": weights.mean(1)}
+
+    @torch.no_grad()
+    def weights(
+        self, observations: Float[Tensor, "seeds batch obs"], actions: Float[Tensor, "seeds batch act"]
+    ) -> Float[Tensor, "seeds batch"]:
+        """The weight of each data action in the policy's loss, from the target networks and V."""
+        q = self.critics.worse_q(self.critics.q.ema, torch.cat([observations, actions], -1))
+        return self.weights_of(q, self.critics.values(observations))
+
+    def weights_of(
+        self, q: Float[Tensor, "seeds 2 batch"], v: Float[Tensor, "seeds 2 batch"]
+    ) -> Float[Tensor, "seeds batch"]:
+        """The three cases of the head of this file."""
+        config, advantage = self.config, q - v
+        escape = advantage_weights(-advantage[:, FEASIBILITY], config.feasibility_temperature, config.feasibility_cap)
+        earn = advantage_weights(advantage[:, REWARD] * self.unit, config.reward_temperature, config.reward_cap)
+        among_safe = torch.where(q[:, FEASIBILITY] <= 0, earn, 0.0)
+        return torch.where(v[:, FEASIBILITY] > 0, escape, among_safe)
+
+    @torch.no_grad()
+    def safest(
+        self, observations: Float[Tensor, "replicas batch obs"], z: Float[Tensor, "replicas step candidates act"]
+    ) -> Float[Tensor, "replicas batch act"]:
+        """Of the samples for normals z, several for each observation side by side, the one with the least Q_h."""
+        count = z.shape[2] // observations.shape[1]
+        repeated = by_seed(self.problem, observations).repeat_interleave(count, dim=1)
+        normals = by_seed(self.problem, z.transpose(1, 2)).transpose(1, 2)
+        candidates = self.policy.sample(self.actor.ema, repeated, normals)
+        q = self.critics.worse_q(self.critics.q.ema, torch.cat([repeated, candidates], -1))
+        return by_replica(self.problem, best_of_n(candidates, -q[:, FEASIBILITY], count))
+
+    def policies(self) -> dict[str, Policy]:
+        shape = (self.config.candidates, self.config.chain, self.problem.action_size)
+        return {"": SamplingPolicy(self.safest, shape, self.problem.replica_seeds, self.problem.device)}
+
+    def exportable(self, replica: int) -> Inference:
+        if self.config.network != "mlp":
+            raise InputError("a policy of FISOR with --network residual cannot be exported: accepted is mlp")
+        seed = replica // len(self.problem.cost_limits)
+        sample, twin = diffusion(self.policy, self.actor.ema[seed]), self.critics.twin
+        members = self.critics.q.ema[seed].reshape(twin.size, -1)[2:]
+        one, two = (over_candidates(twin.member, theta, self.problem.observation_size) for theta in members)
+
+        def act(x: Array, z: Array) -> Array:
+            candidates = sample(x, z)
+            safety = -one(x, candidates).maximum(two(x, candidates))
+            return candidates.take_along_dim(safety.argmax(1, keepdim=True), 1).select(1, 0)
+
+        shape = (self.config.candidates, self.config.chain, self.problem.action_size)
+        return Inference(act, shape, f"safest of {self.config.candidates} samples of the diffusion policy")
+
+    def report(self) -> dict[str, object]:
+        return {"violating_steps": float((self.h > 0).double().mean()), "variant": self.config.variant}
+
+    def remarks(self) -> list[str]:
+        return ["FISOR knows no cost limit: its policy avoids every cost, and is the same at each limit."]
+
+
+class ResidualPolicy(DiffusionPolicy):
+    """The diffusion policy with the published noise predictor: residual blocks, and Fourier features of t / T."""
+
+    def __init__(self, network: ScoreNetwork, chain: Chain, device: torch.device) -> None:
+        super().__init__(network.observation_size, network.action_size, chain, device=device)
+        self.residual = network
+        self.times = torch.arange(1, chain.steps + 1, device=device).to(self.bars)[:, None] / chain.steps
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        return self.residual.shapes
+
+    def init(self, rng: np.random.Generator) -> list[np.ndarray]:
+        return self.residual.init(rng)
+
+    def _at(self, theta: Tensor, observations: Tensor, dropout_draws: Tensor | None = None):
+        def predict(noisy: Tensor, time: Tensor) -> Tensor:
+            return self.residual.apply(theta, noisy, time[..., 0].expand(noisy.shape[:2]), observations, dropout_draws)
+
+        return predict
+
+
+def _policy(config: FISORConfig, problem: Problem) -> DiffusionPolicy:
+    sizes, chain = (problem.observation_size, problem.action_size), Chain(config.chain)
+    if config.network == "mlp":
+        return DiffusionPolicy(*sizes, chain, config.hidden, device=problem.device)
+    return ResidualPolicy(ScoreNetwork(*sizes, config.width, dropout=config.dropout), chain, problem.device)
+
+
+def feasibility_to_go(data: OfflineDataset, h: NDArray[np.floating], gamma: float) -> NDArray[np.float64]:
+    """(1 - gamma) h_t + gamma max(h_t, the same one step later) along each trajectory, h itself at its last step: the
+    data's own Q_h, with which the critics may start."""
+    to_go = np.array(h, dtype=np.float64)
+    last = np.zeros(len(h), dtype=bool)
+    last[data.starts + data.lengths - 1] = True
+    for t in range(len(h) - 2, -1, -1):
+        if not last[t]:
+            to_go[t] = (1 - gamma) * h[t] + gamma * max(h[t], to_go[t + 1])
+    return to_go
+
+
+SPEC = MethodSpec(
+    title="FISOR",
+    paper="Zheng et al. 2024",
+    build=FISOR,
+    presets={
+        "quick": FISORConfig(
+            critics=IQLConfig(hidden=(128, 128), learning_rate=1e-3, target_rate=0.01, regression_steps=3000)
+        ),
+        "paper": FISORConfig(
+            critic_steps=1_000_000,
+            policy_steps=2_000_000,
+            batch_size=1024,
+            network="residual",
+            dropout=0.1,
+            learning_rate=3e-4,
+            ema_rate=0.001,
+        ),
+    },
+    smoke={
+        "critic_steps": 100,
+        "policy_steps": 100,
+        "critic_batch_size": 16,
+        "batch_size": 16,
+        "hidden": (16, 16),
+        "critics.hidden": (16,),
+        "critics.regression_steps": 50,
+        "candidates": 3,
+    },
+    brief={"critic_steps": 5000, "policy_steps": 5000},
+)
