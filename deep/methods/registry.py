@@ -42,6 +42,7 @@ METHODS: dict[str, Entry] = {
     "coptidice": Entry("deep.methods.actor_critic.coptidice:SPEC"),
     "carl": Entry("deep.methods.actor_critic.carl:SPEC"),
     "o3srl": Entry("deep.methods.actor_critic.o3srl:SPEC"),
+    "ccac": Entry("deep.methods.actor_critic.ccac:SPEC"),
     "drcorl": Entry("deep.methods.drcorl.drcorl:SPEC"),
     "safe_dql": Entry("deep.methods.safe_dql.safe_dql:SPEC"),
     "caps": Entry("deep.methods.actor_critic.caps:SPEC"),
