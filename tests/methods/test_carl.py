@@ -1,5 +1,7 @@
 """deep.methods.actor_critic.carl and deep.methods.parts.td3_bc: the mask, the plain learner inside, a known optimum."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from deep.methods.parts.td3_bc import TD3BC
 from deep.methods.parts.twin_critics import TwinConfig
 from tests.support.risky_bandit import bandit, play, trained
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "steps": 1000,
     "regression_steps": 300,
     "hidden": (32, 32),
@@ -124,7 +126,7 @@ def test_it_ends_within_the_limit_on_a_bandit_and_on_a_chain(delayed, tmp_path):
     outcome = play(trained(bandit("carl", limits, delayed, **SMALL), tmp_path / "carl"), delayed)
     assert (outcome.cost <= limits).all()
     assert outcome.reward[1] > 0.4 * outcome.best[1]
-    experiment = bandit("carl", limits, delayed, **SMALL)
+    experiment: Any = bandit("carl", limits, delayed, **SMALL)
     experiment.method.kappa = torch.full_like(experiment.method.kappa, 1e9)
     unconstrained = play(trained(experiment, tmp_path / "td3_bc"), delayed)
     assert (unconstrained.cost > 1.2 * torch.tensor(limits).numpy()).all()

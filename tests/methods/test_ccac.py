@@ -1,5 +1,7 @@
 """deep.methods.actor_critic.ccac: budgets of the data, labels, the signs of both multipliers, a known optimum."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from deep.tasks import find_task
 from tests.support.risky_bandit import GAMMA, LENGTH, bandit, bandit_data, play, trained
 from theory.support.errors import InputError
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "vae_steps": 200,
     "steps": 1200,
     "batch_size": 128,

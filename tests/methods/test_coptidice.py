@@ -1,14 +1,16 @@
 """deep.methods.actor_critic.coptidice: its formulas, the threshold per step, the public form, known optima."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from deep.core.randomness import draw_block
 from deep.methods.actor_critic.coptidice import cost_bound, inverse_derivative, soft_chi
 from deep.methods.parts.critics import episodic_to_discounted
-from tests.support.risky_bandit import GAMMA, LENGTH, bandit, play, trained
+from tests.support.risky_bandit import GAMMA, LENGTH, bandit, learner, play, trained
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "steps": 1200,
     "hidden": (32, 32),
     "batch_size": 128,
@@ -37,7 +39,7 @@ def test_the_derivative_of_f_is_inverted_on_both_sides_of_one():
 
 def test_the_weights_maximise_the_inner_problem():
     """w e - alpha f(w) over w >= 0, by a grid; e / alpha on both sides of 0."""
-    method = bandit("coptidice", (4.0,), **SMALL).method
+    method = learner("coptidice", (4.0,), **SMALL)
     grid = torch.linspace(0, 60, 600_001, dtype=torch.float64)
     for e in (-0.3, -0.02, 0.05, 2.0):
         best = grid[(grid * e - method.config.alpha * soft_chi(grid)).argmax()]
@@ -62,7 +64,7 @@ def test_the_bound_is_the_mean_of_a_uniform_p_and_its_gradient_is_p():
 
 
 def test_the_threshold_is_a_cost_per_step():
-    corrected, public = (bandit("coptidice", (4.0, 8.0), variant=v, **SMALL).method for v in ("corrected", "public"))
+    corrected, public = (learner("coptidice", (4.0, 8.0), variant=v, **SMALL) for v in ("corrected", "public"))
     torch.testing.assert_close(corrected.threshold, torch.tensor([4.0, 8.0]) / LENGTH)
     kappa = episodic_to_discounted(1.0, GAMMA, LENGTH, "data", LENGTH)
     torch.testing.assert_close(public.threshold, torch.tensor([4.0, 8.0]) * kappa)
@@ -74,7 +76,7 @@ def test_the_threshold_is_a_cost_per_step():
 @pytest.mark.parametrize("variant", ["corrected", "public"])
 def test_lambda_rises_where_the_cost_exceeds_the_threshold(variant):
     """With chi = 0, tau large and e = 0: w = p = 1, and the gradient is softplus'(0) (threshold - mean cost)."""
-    method = bandit("coptidice", (4.0, 16.0), variant=variant, advantage="sample", **SMALL).method
+    method = learner("coptidice", (4.0, 16.0), variant=variant, advantage="sample", **SMALL)
     with torch.no_grad():
         method.chi.theta.zero_()
         method.nu.theta.zero_()
@@ -94,7 +96,7 @@ def test_lambda_rises_where_the_cost_exceeds_the_threshold(variant):
 
 
 def test_before_the_warm_up_ends_lambda_and_tau_stay():
-    method = bandit("coptidice", (4.0,), **SMALL).method
+    method = learner("coptidice", (4.0,), **SMALL)
     one_update(method, step=1.0)
     assert method.multiplier.theta.item() == 0 == method.temperature.theta.item()
     assert not method.multiplier.tensors["exp_avg"].any()
@@ -103,7 +105,7 @@ def test_before_the_warm_up_ends_lambda_and_tau_stay():
 
 
 def test_start_states_are_drawn_and_in_the_public_form_found():
-    corrected, public = (bandit("coptidice", (4.0,), variant=v, **SMALL).method for v in ("corrected", "public"))
+    corrected, public = (learner("coptidice", (4.0,), variant=v, **SMALL) for v in ("corrected", "public"))
     replay = corrected.problem.replay
     states, weight = corrected._starts(torch.zeros(1, 5), {"start": torch.tensor([[0.0, 0.5, 0.999, 0.2, 0.7]])})
     assert weight == 1
@@ -128,7 +130,8 @@ def test_it_ends_within_the_limit_on_a_bandit_with_a_known_optimum(tmp_path):
 def test_with_the_public_threshold_the_same_training_violates_the_limits(tmp_path):
     """The negative control of the threshold: nothing else is changed."""
     limits = (4.0, 12.0)
-    experiment = bandit("coptidice", limits, **(SMALL | {"steps": 600}))
+    shorter: dict[str, Any] = SMALL | {"steps": 600}
+    experiment: Any = bandit("coptidice", limits, **shorter)
     experiment.method.threshold /= 1 - GAMMA
     outcome = play(trained(experiment, tmp_path / "per_sum"))
     assert (outcome.cost > torch.tensor(limits).numpy()).all()
@@ -136,7 +139,7 @@ def test_with_the_public_threshold_the_same_training_violates_the_limits(tmp_pat
 
 def test_luck_is_no_choice():
     """Two lotteries of equal mean: with "sample" the winners' weights differ, with "regression" those of (s, a) do."""
-    sample, regression = (bandit("coptidice", (4.0,), advantage=a, **SMALL).method for a in ("sample", "regression"))
+    sample, regression = (learner("coptidice", (4.0,), advantage=a, **SMALL) for a in ("sample", "regression"))
     batch = sample.problem.replay.batch(torch.arange(6).unsqueeze(0))
     same = batch._replace(
         observations=batch.observations[:, :1].expand(-1, 6, -1), actions=batch.actions[:, :1].expand(-1, 6, -1)

@@ -1,6 +1,7 @@
 """deep.methods.actor_critic.o3srl: the adversary's losses, EXP3 by hand, rounds, and a known optimum."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from deep.methods.parts.twin_critics import TwinConfig
 from tests.support.risky_bandit import GAMMA, bandit, play, trained
 from theory.support.errors import InputError
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "steps": 1200,
     "regression_steps": 300,
     "hidden": (32, 32),
@@ -100,6 +101,6 @@ def test_one_arm_is_no_adversary():
 def test_it_ends_within_the_limit_on_a_bandit_with_a_known_optimum(tmp_path):
     outcome = play(trained(bandit("o3srl", (4.0,), **SMALL), tmp_path / "o3srl"))
     assert outcome.cost[0] <= 4
-    experiment = bandit("o3srl", (4.0,), **SMALL)
+    experiment: Any = bandit("o3srl", (4.0,), **SMALL)
     experiment.method.multipliers.zero_()  # an adversary without a weapon
     assert play(trained(experiment, tmp_path / "plain")).cost[0] > 8

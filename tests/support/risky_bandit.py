@@ -77,6 +77,11 @@ def bandit(
     return Experiment(settings, task, data)
 
 
+def learner(algorithm: str, limits: tuple[float, ...], **changes: Any) -> Any:
+    """The untrained learner alone; its class is known to the caller."""
+    return bandit(algorithm, limits, **changes).method
+
+
 def trained(experiment: Experiment, folder: Path | str) -> Experiment:
     """The learner after all its phases."""
     run = RunFolder(Path(folder))

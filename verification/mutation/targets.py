@@ -21,6 +21,11 @@ THEORY = {
 DEEP = {
     "methods/bc": "methods/bc",
     "methods/drcorl/drcorl": "methods/drcorl_options methods/drcorl",
+    "methods/actor_critic/carl": "methods/carl",
+    "methods/actor_critic/ccac": "methods/ccac",
+    "methods/actor_critic/coptidice": "methods/coptidice",
+    "methods/actor_critic/o3srl": "methods/o3srl",
+    "methods/parts/td3_bc": "methods/carl methods/o3srl",
     "methods/safe_dql/safe_dql": "methods/safe_dql",
     "methods/drcorl/behaviour_model": "methods/score methods/drcorl_options",
     "methods/parts/best_of_n": "methods/safe_dql",

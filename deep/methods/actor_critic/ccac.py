@@ -198,7 +198,7 @@ class CCAC(Method):
     def multipliers(self, theta: Tensor, kappa: Tensor) -> tuple[Tensor, Tensor]:
         """lambda_1 and lambda_3 at each budget."""
         logs = self.multiplier_network.apply(theta, self._with(kappa)).clamp(max=self.config.largest_log)
-        return logs.exp().unbind(-1)
+        return logs[..., 0].exp(), logs[..., 1].exp()
 
     def _update(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         batch, kappa, next_kappa = self._batch(draws)
