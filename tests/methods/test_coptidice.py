@@ -104,6 +104,22 @@ def test_before_the_warm_up_ends_lambda_and_tau_stay():
     assert method.multiplier.theta.item() != 0
 
 
+def test_before_the_warm_up_ends_nu_regresses_on_the_sums_of_the_data():
+    method = learner("coptidice", (4.0,), **SMALL)
+    with torch.no_grad():
+        method.multiplier.theta.fill_(0.5413)  # lambda = 1
+    (phase,) = method.phases()
+    draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 200, method.problem.device)
+    for k in range(200):
+        phase.update(torch.tensor(float(k)), {name: values[k] for name, values in draws.items()})
+    replay = method.problem.replay
+    nu = method.value.apply(method.nu.theta, replay.observations.unsqueeze(0)).squeeze() * method.unit
+    sums = replay.reward_to_go - replay.cost_to_go
+    assert abs(float((nu - sums).mean())) < 0.15
+    assert float(sums.mean()) < -0.5, "a regression on the rewards alone would end elsewhere"
+    assert (learner("coptidice", (4.0,), variant="public", **SMALL)).warm_up == 0
+
+
 def test_start_states_are_drawn_and_in_the_public_form_found():
     corrected, public = (learner("coptidice", (4.0,), variant=v, **SMALL) for v in ("corrected", "public"))
     replay = corrected.problem.replay

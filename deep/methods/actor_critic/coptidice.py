@@ -72,7 +72,8 @@ class COptiDICEConfig:
     multiplier_rate: float = 1e-2
     """Adam's step size for lambda and tau, each the softplus of a number that starts at 0."""
     warm_up: float = 0.25
-    """Share of the steps before lambda and tau move: until then the weights are not yet those of any policy."""
+    """Share of the steps in which lambda and tau rest and nu regresses on the data's own discounted sums: from nu = 0
+    the first weights would be those of no policy, and drive lambda far off. Not in the public form."""
     alpha: float = 0.3
     """Weight of the divergence from the data, in rewards per step: scaled ones, about 1 at best, or with `--variant
     public` a tenth of the raw ones. The parameter to sweep: a small one trusts nu more, a large one clones."""
@@ -156,6 +157,7 @@ class COptiDICE(Method):
         self.multiplier, self.temperature = (Parameters(zero, Adam(config.multiplier_rate)) for _ in range(2))
         """lambda and tau before the softplus."""
         one_cost = episodic_to_discounted(1.0, problem.gamma, task.episode_length, config.kappa, task.expected_length)
+        self.warm_up = 0.0 if self.public else config.warm_up * config.steps
         self.threshold: Float[Tensor, " replicas"] = problem.limits.to(zero.dtype) * one_cost
         """The limit on the mean cost per step, E_d[c]."""
         self.unit = 1.0 if self.public else 1 / (1 - problem.gamma)
@@ -204,6 +206,7 @@ class COptiDICE(Method):
         nu = self._values(self.nu, batch, starts)
         advantage = batch.rewards - lam.detach().unsqueeze(1) * batch.costs + self._flow(nu, batch)
         weights = self.weights(self._fitted(batch, nu.here.detach(), advantage.detach()))
+        sums = batch.reward_to_go - lam.detach().unsqueeze(1) * batch.cost_to_go
         penalty = self.config.alpha * soft_chi(weights)
         nu_loss = (1 - self.problem.gamma) * nu.start.mean(1) + (weights * advantage - penalty).mean(1)
 
@@ -217,9 +220,12 @@ class COptiDICE(Method):
         multiplier_loss = lam * (self.threshold - cost)
         policy_loss = (weights * self._misfit(batch, draws)).mean(1)
 
-        self.nu.adam_step(gradient(nu_loss, self.nu))
+        moving = step >= self.warm_up
+        regression = ((nu.here - sums) / self.unit).square().mean(1)
+        nu_rate = torch.where(moving, 1.0, self.config.learning_rate / self.nu.config.learning_rate)
+        self.nu.adam_step(gradient(torch.where(moving, nu_loss, regression), self.nu), nu_rate)
         self.chi.adam_step(gradient(chi_loss, self.chi))
-        moving = (step >= self.config.warm_up * self.config.steps).to(step.dtype)
+        moving = moving.to(step.dtype)
         self.temperature.adam_step(moving * gradient(tau_loss, self.temperature), moving)
         self.multiplier.adam_step(moving * gradient(multiplier_loss, self.multiplier), moving)
         self.actor.adam_step(gradient(policy_loss, self.actor))
