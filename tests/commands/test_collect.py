@@ -15,9 +15,10 @@ from safetensors.numpy import load_file
 
 from deep.collect import __main__ as collect
 from deep.collect import pipeline as collection
-from deep.collect.pipeline import select
+from deep.collect.pipeline import Plan, select
 from deep.collect.ppo import Learner, Multiplier, PPOConfig, gae
-from deep.collect.recipes import RECIPES, Settings, limits, recipe
+from deep.collect.recipes import RECIPES, SUITE, Settings, limits, recipe
+from deep.collect.report import plot
 from deep.data.load import EMBEDDED, load
 from deep.envs.vector import Step, VectorEnv
 from deep.envs.velocity_vector import VelocityVectorEnv
@@ -205,7 +206,7 @@ def test_a_run_may_be_shorter_than_a_segment_and_its_plot_needs_no_costs(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["run-0.safetensors"]
     dataset = collection.assemble(settings, tmp_path)
     assert dataset.trajectory_costs.max() == 0
-    collect.plot(dataset, tmp_path / "plot.png")
+    plot(dataset, tmp_path / "plot.png")
 
 
 def test_a_bullet_task_is_collected_with_its_own_defaults(tmp_path):
@@ -227,6 +228,17 @@ def test_recipes_belong_to_tasks_and_limits_scale_with_the_largest_cost():
     assert collect.parse(["--task", "CarRun"]).out == Path("CarRun.hdf5")
     assert limits("HopperVel", 1) == (100, 10, 250)
     assert limits("BallRun", 5) == pytest.approx((32, 3.2, 80))  # 80 is the largest cost in DSRL's data
+
+
+def test_every_task_of_the_suite_has_a_recipe_and_every_family_a_task():
+    assert set(SUITE) <= set(RECIPES)
+    assert {find_task(name).family for name in SUITE} == {"velocity", "bullet", "navigation"}
+    for name in SUITE:
+        settings = recipe(name)
+        assert settings.task == name
+        assert settings.pilots > 1 or find_task(name).family != "velocity"  # those can fall, or move wrongly, at first
+        snapshots = sum(Plan(settings, run)._multiples(Plan(settings, run).iterations) for run in range(settings.runs))
+        assert snapshots * settings.episodes >= settings.trajectories
 
 
 def command(out: Path, *words: str) -> list[str]:

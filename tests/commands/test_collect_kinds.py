@@ -38,7 +38,7 @@ def test_kinds_of_a_file_are_written_beside_out_with_pool_kind_and_seed(pool, tm
     draw(pool, tmp_path / "mine.hdf5", "--kind", "tempting", "few", "--seed", "4", *SUBSET)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {f"mine-{kind}.{end}" for kind in ("tempting", "few") for end in ("hdf5", "png")}
-    whole = load(HOPPER, pool)
+    whole, printed = load(HOPPER, pool), capsys.readouterr().out
     for kind in ("tempting", "few"):
         data = load(HOPPER, tmp_path / f"mine-{kind}.hdf5")
         about = data.provenance
@@ -56,7 +56,6 @@ def test_kinds_of_a_file_are_written_beside_out_with_pool_kind_and_seed(pool, tm
         assert numbers["trajectories"] == len(data.ends) < len(whole.ends)
         assert data.policies is not None
         np.testing.assert_allclose(data.trajectory_returns, whole.trajectory_returns[data.policies], atol=0.02)
-        printed = capsys.readouterr().out if kind == "tempting" else printed
         assert f"{kind}: {numbers['trajectories']} trajectories" in printed
         assert f"cost <= 3: {numbers['limits'][0]['within']} trajectories" in printed
 

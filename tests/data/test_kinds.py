@@ -113,11 +113,11 @@ def test_stitching_has_nothing_safe_and_good_but_good_safe_parts(pool):
 
 
 def test_levels_follow_the_best_return_within_each_limit():
-    # Within 2: 0 to 40; within 5: to 60; within 8: to 100. At .8 the levels are 32, 48 and 80.
-    returns = np.array([0.0, 40, 31, 60, 47, 50, 100, 79, 120, 81, 30])
+    # Within 2: -10 to 30; within 5: to 50; within 8: to 90. At .8 the levels are 22, 38 and 70.
+    returns = np.array([0.0, 40, 31, 60, 47, 50, 100, 79, 120, 81, 30]) - 10
     costs = np.array([0.0, 1, 2, 3, 4, 5, 7, 8, 12, 9, 10])
     plane = Plane(returns, costs, (2.0, 5.0, 8.0))
-    np.testing.assert_allclose(plane.levels(0.8), [32, 48, 80])
+    np.testing.assert_allclose(plane.levels(0.8), [22, 38, 70])
     expected = [False, True, False, True, False, True, True, False, True, True, False]
     np.testing.assert_array_equal(plane.reaches(0.8), expected)
     assert plane.band.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 3]

@@ -32,6 +32,7 @@ from deep.data.dataset import OfflineDataset
 from deep.data.kinds import Kind, Plane, Subset, choose, good_safe_parts
 from theory.cmdp.dense import FiniteCMDP
 from theory.optimum import solve
+from verification.command import Parser, ends_cleanly
 from verification.lattice.data import JITTER, Behaviour
 from verification.lattice.tasks import CUT, GAMMA, LATTICES, Lattice
 
@@ -61,7 +62,7 @@ class Pool:
 
 
 def play(behaviour: Behaviour, trajectories: int, seed: int) -> Pool:
-    """The policies in turn, by the finite CMDP itself: draw a grid action, jitter it, draw the cost and the next state."""
+    """The policies in turn, by the finite CMDP itself: draw a grid action, jitter it, draw cost and next state."""
     lattice, rng = behaviour.lattice, np.random.default_rng(seed)
     cmdp, grid, choices = lattice.cmdp, lattice.actions, behaviour.choices.numpy()
     P, r, c = (values[0].numpy() for values in (cmdp.P, cmdp.r, cmdp.c))
@@ -160,8 +161,12 @@ def table(found: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Measure all kinds on all tasks, write `RESULTS`, print the table."""
+    description = (
+        "Draw every kind of data on the lattice tasks, compare with the exact optimum, write lattice/kinds.json."
+    )
+    Parser("verification.lattice.kinds", description).parse_args(arguments)
     found = [row for lattice in LATTICES.values() for row in rows(lattice)]
     about = {"command": "python -m verification.lattice.kinds", "seed": 0, "trajectories": TRAJECTORIES}
     about |= {"multipliers": MULTIPLIERS, "subset": asdict(SUBSET), "count": COUNT, "gamma": GAMMA}
@@ -171,4 +176,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with ends_cleanly():
+        main()

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 FILES = (
     "verification.ledger",
     "verification.lattice.score_error",
+    "verification.lattice.kinds",
     "verification.checker.counterexamples",
     "verification.checker.optima",
 )

@@ -55,6 +55,7 @@ def test_the_committed_rows_follow_from_the_code() -> None:
 def test_discounted_sums_of_the_pool_have_the_values_of_its_policies() -> None:
     behaviour = Behaviour(SMALL, (0.0, 1.0))
     pool = kinds.play(behaviour, 2000, seed=0)
+    assert pool.data.policies is not None
     sums = {"J_r": pool.discounted(pool.data.rewards), "J_c": pool.discounted(pool.data.costs)}
     for number, policy in enumerate(behaviour.induced):
         exact = evaluate(SMALL.cmdp, policy[None])
