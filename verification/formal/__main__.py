@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     if parser.parse_args(arguments).export:
         (sources.FOLDER / "Certificates.v").write_text(export.text(), encoding="utf-8")
     if not coq.installed():
-        raise InputError(f"coqc is not installed; {coq.INSTALL} installs it.")
+        raise InputError(f"coqc 8.16 or later is not installed; {coq.INSTALL} installs it.")
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         record = check(Path(folder))

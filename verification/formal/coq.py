@@ -11,6 +11,8 @@ from verification.formal.sources import FOLDER, split, statements, texts
 from verification.formal.theorems import CONTROLS, MODULES, REFUTATIONS, THEOREMS, Control
 
 INSTALL = "apt-get install -y coq"
+OLDEST = (8, 16)
+"""The proofs use lemmas that older versions of the standard library do not have."""
 TIMEOUT = 600
 """Seconds that one file may take; the slowest takes about five on an idle core."""
 STANDARD_AXIOMS = frozenset(
@@ -29,7 +31,8 @@ class Rejected(Exception):
 
 
 def installed() -> bool:
-    return shutil.which("coqc") is not None
+    """Whether there is a coqc that is new enough."""
+    return shutil.which("coqc") is not None and tuple(map(int, version().split(".")[:2])) >= OLDEST
 
 
 def version() -> str:

@@ -68,7 +68,8 @@ def setting(case: Case) -> Setting:
     P, r, c, rho, gamma, limit, star = (lifted(x) for x in (*(given[n] for n in NAMES), optimum["pi_star"]))
     problem = Problem(P, r, c, rho, gamma, limit)
     ctx.prec = BITS[0]
-    d_star, uniform = visits(P, rho, gamma, star), [fmpq(1, case.actions)] * case.actions
+    d_star: Any = visits(P, rho, gamma, star)
+    uniform = [fmpq(1, case.actions)] * case.actions
     kl = sum((d * divergence(row, uniform) for d, row in zip(d_star, star, strict=True)), arb(0))
     best = sum((p * v for p, v in zip(rho, value(P, r, gamma, star), strict=True)), fmpq(0))
     K = constant(case, gamma)

@@ -18,7 +18,7 @@ WIDTH, ROW, LABEL = 560, 18, 60
 
 def prose(text: str) -> str:
     """Paragraphs and lists of the small Markdown that the report's texts use."""
-    text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escape(" ".join(text.split())))
+    text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", typeset(" ".join(text.split())))
     text = re.sub(r"\*(.+?)\*", r"<i>\1</i>", text)
     if text.startswith("- "):
         return "<ul>" + "".join(f"<li>{item}</li>" for item in text[2:].split(" - ")) + "</ul>"
@@ -96,13 +96,20 @@ def story(ids: set[str]) -> str:
     return f'<h2 id="theorem-3-1">Theorem 3.1</h2>{first}{second}{corrected_theorem()}{third}'
 
 
+def graded(entry: Entry) -> str:
+    """The strongest grade of the statement, and that of its correction."""
+    correction = entry["correction"]
+    first = entry["grade"].split(",")[0]
+    return f"{first}; its correction: {correction['grade'].split(',')[0]}" if correction else first
+
+
 def overview(entries: list[Entry]) -> str:
     """What every claim says in words, and how much its verdict matters."""
     meanings = table(["", "meaning"], [[name, meaning] for name, meaning in WEIGHTS.items()])
     rows = "".join(
         f'<tr><td><a href="#{entry["id"]}">{entry["id"]}</a></td><td>{escape(SUMMARIES[entry["id"]][0])}</td>'
         f'<td class="{SUMMARIES[entry["id"]][1]}">{SUMMARIES[entry["id"]][1]}</td>'
-        f"<td>{escape(entry['grade'].split(',')[0])}</td></tr>"
+        f"<td>{escape(graded(entry))}</td></tr>"
         for entry in entries
     )
     head = "<tr><th>claim</th><th>what it says</th><th>weight</th><th>grade</th></tr>"

@@ -14,7 +14,7 @@ CODE = re.compile(
     r"(?:\b(?:theory|deep|verification|python)\b[\w./-]*[._/][\w./-]*[\w/-])|`[^`]+`|\b\w+\.(?:json|py|md)\b"
 )
 NAME = r"(?:[A-Za-z]{1,2}|[α-ωΑ-Ω]|KL|TV)"
-INDEX = r"(?:\{[^{}]*\}|[A-Za-z0-9α-ω]+(?:[+=][A-Za-z0-9]+)?)"
+INDEX = r"(?:\{[^{}]*\}|[A-Za-z0-9α-ω]+)"
 SUBSCRIPT = re.compile(rf"(?<![\w>])({NAME})_({INDEX})")
 POWER = re.compile(r"\^(\{[^{}]*\}|\([^()]*\)|[A-Za-z0-9α-ω+*-]+)")
 WORD = re.compile(r"(?<![A-Za-z])(" + "|".join(sorted(GREEK, key=len, reverse=True)) + r")(?![A-Za-z])")
@@ -53,20 +53,13 @@ def _atoms(text: str) -> str:
     answer = []
     for token in re.findall(r"[A-Za-zα-ωΑ-Ω]|\d+|\S", text):
         tag = "mn" if token.isdigit() else "mi" if token.isalpha() else "mo"
-        answer.append(f"<{tag}>{escape(token)}</{tag}>")
+        still = ' stretchy="false"' if token in "()" else ""
+        answer.append(f"<{tag}{still}>{escape(token)}</{tag}>")
     return row(*answer)
-
-
-def sub(base: str, index: str) -> str:
-    return f"<msub>{_atoms(base)}{_atoms(index)}</msub>"
 
 
 def power(base: str, exponent: str) -> str:
     return f"<msup>{_atoms(base)}{_atoms(exponent)}</msup>"
-
-
-def both(base: str, index: str, exponent: str) -> str:
-    return f"<msubsup>{_atoms(base)}{_atoms(index)}{_atoms(exponent)}</msubsup>"
 
 
 def over(top: str, bottom: str) -> str:
@@ -114,6 +107,6 @@ def corrected_theorem() -> str:
         "<mtext>with the best η: gap</mtext>",
         op("≤"),
         over(row(op("2M")), horizon2),
-        root(over(row(KL_0, op("SA")), op("T"))),
+        root(row(KL_0, op("SA/T"))),
     )
     return K + G

@@ -11,7 +11,7 @@ from verification.formal.theorems import CONTROLS, MODULES, REASONS, REFUTATIONS
 from verification.ledger import LEDGER, load
 
 needs_coq = pytest.mark.skipif(
-    not coq.installed(), reason=f"coqc is not installed ({coq.INSTALL}); record.json says what Coq accepted"
+    not coq.installed(), reason=f"no coqc 8.16 or later ({coq.INSTALL}); record.json says what Coq accepted"
 )
 HATCHES = [
     "Theorem a : False. Proof. Admitted.",

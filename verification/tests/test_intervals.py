@@ -2,6 +2,7 @@
 
 import json
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from flint import arb, ctx, fmpq
@@ -61,7 +62,8 @@ def test_values_enclose_the_exact_ones() -> None:
     found = enclosure.evaluate(problem, balls, occupancy=True)
     exact = value(problem.P, problem.r, problem.gamma, policy)
     assert found.J_r.contains(sum((p * v for p, v in zip(problem.rho, exact, strict=True)), fmpq(0)))
-    for d, x in zip(found.d, visits(problem.P, problem.rho, problem.gamma, policy), strict=True):
+    occupancy: Any = visits(problem.P, problem.rho, problem.gamma, policy)
+    for d, x in zip(found.d, occupancy, strict=True):
         assert d.contains(x)
     for s, row in enumerate(found.A_r):
         assert enclosure.dot(balls[s], row).contains(0)

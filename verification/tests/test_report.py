@@ -77,6 +77,7 @@ def test_the_overview_has_every_claim_and_agrees_with_the_verdicts() -> None:
         ("V_r* - V_r^t <= 0", "<i>V</i><sub>r</sub><sup>∗</sup> − <i>V</i><sub>r</sub><sup>t</sup> ≤ 0"),  # noqa: RUF001
         ("(1-gamma)^4", "(1−γ)<sup>4</sup>"),  # noqa: RUF001
         ("sqrt(2 eps_dist)", "√(2 <i>ε</i><sub>dist</sub>)"),
+        ("x_t+y_t", "<i>x</i><sub>t</sub>+<i>y</i><sub>t</sub>"),
         ("h+ >= R/T", "h<sup>+</sup> ≥ R/T"),
         ("theory.npg.safe_dql, a < b", "<code>theory.npg.safe_dql</code>, a &lt; b"),
         ("no formula in a word such as alphabet or eta-like", "no formula in a word such as alphabet or η-like"),
