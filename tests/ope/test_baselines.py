@@ -309,6 +309,17 @@ def test_the_first_member_of_fitted_q_weighs_all_trajectories_equally(chain):
     assert (FittedQ(FittedQConfig(), problem, features).weights[0] == 1).all()
 
 
+def test_a_member_of_fitted_q_draws_whole_trajectories_and_as_many_as_there_are(chain):
+    """All rows of a trajectory have one weight, and the weights of the trajectories sum to their number."""
+    problem, features = chain()
+    estimator = FittedQ(FittedQConfig(), problem, features)
+    number, count = torch.from_numpy(estimator.sample.trajectory), len(problem.data.starts)
+    by_trajectory = torch.stack([estimator.weights[:, number == k].amax(1) for k in range(count)], dim=1)
+    torch.testing.assert_close(estimator.weights, by_trajectory[:, number])
+    assert (by_trajectory.sum(1) == count).all()
+    assert (by_trajectory[1:] != 1).any(), "a negative control: resamples differ from the data"
+
+
 def test_actions_are_clipped_as_in_the_simulator(build):
     """Clipped to [-1, 1]."""
     problem = build("--seeds", "0", "--cost-limits", "4", "9").problem
