@@ -72,6 +72,14 @@ def test_critics_learn_from_their_averaged_copies(problem, monkeypatch, kind):
     assert not torch.allclose(averaged[position], before[position])
 
 
+@pytest.mark.parametrize(("step", "regresses"), [(0, True), (6, True), (7, False), (8, False)])
+def test_the_first_regression_steps_and_no_others_regress_on_the_datas_sums(problem, step, regresses):
+    critic = RewardCritic(CriticConfig(hidden=(8,), regression_steps=7), problem)
+    to_go, target = torch.full((2, 3), 50.0), torch.zeros(2, 1, 3)
+    found = critic._regress_first(torch.tensor(float(step)), to_go, target)
+    torch.testing.assert_close(found, to_go.unsqueeze(1) / critic.unit if regresses else target)
+
+
 def test_safe_dqls_targets_are_those_of_the_averaged_critics(build):
     method = build(*SAFE_DQL, "--cost-limits", "4").method
     batch = method.problem.replay.batch(torch.arange(8).expand(1, -1))
