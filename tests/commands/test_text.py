@@ -48,7 +48,7 @@ def test_a_figure_that_cannot_be_drawn_costs_a_line_and_nothing_else(tmp_path, c
     def broken(path: Path) -> None:
         raise RuntimeError("first line\nsecond line")
 
-    plots.draw_all(tmp_path, {"a.png": broken, "b.png": lambda path: path.write_text("drawn")})
+    plots.draw_all(tmp_path, {"a.png": broken, "b.png": Path.touch})
     said = capsys.readouterr().err
     assert said == "a.png could not be drawn (RuntimeError: first line second line); all else is written\n"
-    assert (tmp_path / "b.png").read_text() == "drawn"
+    assert (tmp_path / "b.png").exists()

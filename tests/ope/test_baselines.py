@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 
 from deep.data.dataset import OfflineDataset
 from deep.data.load import save
+from deep.ope import fitted_q
 from deep.ope.baselines import baseline_estimators
 from deep.ope.dice import Dice, DiceConfig, occupancy_ratio
 from deep.ope.features import fourier_features
@@ -192,6 +193,19 @@ def test_costs_stay_within_the_possible_costs_of_an_episode(chain):
 
     estimate = FittedQ(FittedQConfig(0.9999, "start", ridge=1e-6), problem, one_feature).estimate(always(0.5, -0.5))
     assert ((estimate.cost >= 0) & (estimate.cost_high <= 3000)).all()
+
+
+def test_returns_and_lengths_stay_within_what_an_episode_can_have(chain, monkeypatch):
+    """Rewards are 0 to 5: whatever the fixed point, a return of 1000 steps is 0 to 5000."""
+    problem, features = chain()
+    estimator = FittedQ(FittedQConfig(None, "start"), problem, features)
+    for wild in (1e6, -1e6):
+        monkeypatch.setattr(
+            fitted_q, "fixed_point", lambda data, onward, *rest, w=wild: torch.full((2, 6, 4, 3), w).double()
+        )
+        estimate = estimator.estimate(always(0.5, -0.5))
+        assert estimate.reward.tolist() == [5000.0 if wild > 0 else 0.0] * 2
+        assert estimate.length.tolist() == [1000.0 if wild > 0 else 0.0] * 2
 
 
 def test_the_ood_score_is_one_on_the_data_and_more_where_the_data_are_rare(chain):
