@@ -2,6 +2,7 @@
 
 import io
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,8 @@ def plain(text: str) -> str:
 def _write(figure: Figure, path: Path, dpi: int) -> None:
     """Write the figure whole or not at all, and forget it."""
     content = io.BytesIO()
-    figure.savefig(content, dpi=dpi, format="png")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a letter that the font lacks becomes a box
+        figure.savefig(content, dpi=dpi, format="png")
     plt.close(figure)
     write_whole(path, content.getvalue())

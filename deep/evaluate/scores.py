@@ -43,6 +43,7 @@ def evaluate(
     seeds = range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + episodes)
     replicas = experiment.problem.replicas
     played = rollout(experiment.task, experiment.player(policy), seeds, replicas=len(replicas))
+    safe = within_limit(played.costs.mean(axis=1), experiment.problem.limits.cpu().numpy())
     results = []
     for i, replica in enumerate(replicas):
         reward = experiment.task.normalised_reward(played.returns[i])
@@ -57,7 +58,7 @@ def evaluate(
                 "episode_length": float(played.lengths[i].mean()),
                 "reward": float(reward.mean()),
                 "cost": float(cost.mean()),
-                "safe": bool(within_limit(played.costs[i].mean(), replica.cost_limit)),
+                "safe": bool(safe[i]),
                 "ends_early": ends_early(experiment, float(played.lengths[i].mean())),
                 "episodes_over_limit": int((~within_limit(played.costs[i], replica.cost_limit)).sum()),
                 "reward_ci": interval(reward),

@@ -84,15 +84,23 @@ class FittedQ:
         drawn[0] = 1
         return drawn[:, torch.from_numpy(self.sample.trajectory)].double().to(self.problem.device)
 
+    def _possible_returns(self) -> tuple[float, float]:
+        """The least and the largest return of an episode of rewards like the data's, which may end at any step."""
+        rewards, longest = self.problem.data.rewards, self.problem.task.episode_length
+        return longest * min(float(rewards.min()), 0.0), longest * max(float(rewards.max()), 0.0)
+
     def estimate(self, act: Policy | Act) -> Estimate:
-        """The values' mean over `config.states`, converted to an episode."""
+        """The values' mean over `config.states`, converted to an episode. A member's impossible value is clamped: the
+        fixed point of a bad set of features may be any number."""
         phi = self.sample.features(act, self.features)
         theta = fixed_point(phi.data, phi.onward, self.sample.payoffs, self.weights, self.gamma, self.config.ridge)
         mean_phi = phi.start if self.config.states == "start" else phi.here.mean(1)
         values = torch.einsum("rd,rmdk->rmk", mean_phi, theta) * self.to_episode
         largest = self.problem.task.episode_length * self.problem.replay.costs.max().item()
         cost = prediction_interval(values[..., 0], largest)
-        reward, length = values[..., 1].mean(1), values[..., 2].mean(1)
+        low, high = self._possible_returns()
+        reward = values[..., 1].clamp(low, high).mean(1)
+        length = values[..., 2].clamp(0, self.problem.task.episode_length).mean(1)
         theta_c = theta[..., 0]
         policy_spread = torch.einsum("rnd,rmd->rmn", phi.here, theta_c).std(1).mean(1)
         data_spread = torch.einsum("nd,rmd->rmn", phi.data, theta_c).std(1).mean(1)

@@ -69,20 +69,21 @@ def settings_from(saved: Mapping[str, Any]) -> Settings[Any]:
     are unknown here and values of another type."""
     method = type(spec_of(saved["algorithm"]).presets[saved["preset"]])
     plain = {key: value for key, value in saved.items() if key not in ("method", "dataset_sha256")}
-    config = _build(method, saved["method"])
+    config = built_from(method, saved["method"])
     if not isinstance(config, method):
         raise InputError(f"a run's settings have the method {config!r}: accepted is {method.__name__}")
-    return _build(Settings, {**plain, "method": config})
+    return built_from(Settings, {**plain, "method": config})
 
 
-def _build(kind: Any, values: Any) -> Any:
-    """A (nested) dataclass from what `dataclasses.asdict` and JSON made of it."""
+def built_from(kind: Any, values: Any) -> Any:
+    """A (nested) dataclass from what `dataclasses.asdict` and JSON made of it. Raises `InputError` for names that it
+    does not have and values of another type."""
     if not (dataclasses.is_dataclass(kind) and isinstance(values, Mapping)):
         return tuple(values) if isinstance(values, list) else values
     made, hints = typing.cast(Any, kind), typing.get_type_hints(kind)
     if unknown := sorted(values.keys() - hints.keys()):
         raise InputError(f"a run's settings name {', '.join(unknown)}, which {made.__name__} does not have here")
-    built = {name: _build(hints[name], value) for name, value in values.items()}
+    built = {name: built_from(hints[name], value) for name, value in values.items()}
     for name, value in built.items():
         if not isinstance(hints[name], TypeVar) and not fits(value, hints[name]):
             raise InputError(f"a run's settings have {name} {value!r}: accepted is {said(hints[name])}")

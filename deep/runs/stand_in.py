@@ -17,6 +17,7 @@ from jaxtyping import Float
 from deep.core.files import wrong_form
 from deep.data.dataset import OfflineDataset
 from deep.data.replay import Replay
+from deep.runs.settings import built_from
 from deep.tasks import Task
 
 
@@ -48,9 +49,9 @@ def description(task: Task, data: OfflineDataset, replay: Replay) -> dict[str, A
 def stand_in(run: Path, about: Mapping[str, Any]) -> StandIn:
     """The stand-in for the data of the run in this folder. Raises `InputError` where the description is damaged."""
     with wrong_form(run / "config.json", "the description of a run's data"):
-        task = Task(
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in about["task"].items()}
-        )
+        task = built_from(Task, about["task"])
+        if not isinstance(task, Task):
+            raise TypeError(f"the task {about['task']!r}")
         mean, std = (np.array(about[name], dtype=np.float64) for name in ("mean", "std"))
         if mean.shape != (task.observation_size,) or std.shape != mean.shape:
             raise ValueError(f"a normaliser of shapes {mean.shape} and {std.shape}")

@@ -17,8 +17,9 @@ from deep.core.randomness import draw_block
 from deep.methods.registry import METHODS, Entry, rank_of, spec_of
 from deep.methods.spec import words
 from deep.runs import trainer
-from deep.runs.experiment import Experiment
+from deep.runs.experiment import Experiment, about_data
 from deep.runs.folder import RunFolder
+from deep.runs.stand_in import stand_in
 from deep.tasks import find_task
 from deep.train import parse, settings_of
 from tests.support.builders import small_dataset
@@ -168,6 +169,31 @@ def test_a_method_exports_its_policy_or_says_in_one_sentence_that_it_cannot(algo
     policy = experiment.policy()
     expected, _ = policy.act(policy.start(5), observations.expand(4, -1, -1))
     torch.testing.assert_close(graph.act(observations), expected[1])
+
+
+@pytest.mark.parametrize("algorithm", METHODS)
+def test_the_policies_of_a_run_need_no_data(algorithm):
+    """Every way to act, and the exported policy, have the same bits with the stand-in of `deep.runs.stand_in`."""
+    experiment = build(algorithm)
+    run_phases(experiment, 2)
+    about = json.loads(json.dumps(about_data(experiment)))
+    found = stand_in(Path("run"), about)
+    without = Experiment(experiment.settings, found.task, found.data, (found.mean, found.std))
+    with torch.no_grad():
+        for name, tensor in without.tensors().items():
+            tensor.copy_(experiment.tensors()[name])
+    observations = np.random.default_rng(0).normal(size=(4, 6, 11)).astype(np.float32)
+    for choice in experiment.choices:
+        expected = experiment.act(observations, experiment.policy(choice))
+        np.testing.assert_array_equal(without.act(observations, without.policy(choice)), expected, choice)
+        assert not np.array_equal(expected[0], expected[2]), "seeds differ"
+    try:
+        graph = experiment.method.exportable(3)
+    except InputError:
+        return
+    other, noise = without.method.exportable(3), [torch.ones(6, *graph.noise)] if graph.noise else []
+    inputs = [torch.from_numpy(observations[3]), *noise]
+    assert torch.equal(other.act(*inputs), graph.act(*inputs))
 
 
 def test_a_method_without_an_inference_graph_says_so():

@@ -18,6 +18,7 @@ from deep.evaluate import __main__ as evaluate
 from deep.methods.parts.acting import SamplingPolicy, acting_noise
 from deep.methods.parts.best_of_n import selection_score
 from deep.methods.parts.critics import episodic_to_discounted
+from deep.methods.parts.twin_critics import TwinConfig, TwinCritics
 from deep.nn.parameters import gradient
 from deep.runs import trainer
 from deep.runs.folder import RunFolder
@@ -76,6 +77,15 @@ def test_targets_stay_within_what_is_possible(build):
     low, high = method.problem.replay.rewards.min().item(), method.problem.replay.costs.max().item()
     assert targets[:, :2].min().item() == pytest.approx(low)
     assert targets[:, 2:].max().item() == pytest.approx(high)
+
+
+@pytest.mark.parametrize(("rewards", "bounds"), [((-3, -1), (-3, 0)), ((1, 3), (0, 3)), ((-2, 5), (-2, 5))])
+def test_a_value_may_be_zero_whatever_the_rewards(build, rewards, bounds):
+    """An episode that ends has no further rewards: all negative ones do not make every value negative."""
+    problem = made(build).problem
+    problem.replay.rewards.copy_(torch.linspace(*rewards, len(problem.replay)))
+    critics = TwinCritics(TwinConfig(hidden=(4,)), problem, "critics", (0,))
+    assert critics.reward_bounds == pytest.approx(bounds)
 
 
 def test_critics_learn_towards_their_targets_and_the_targets_follow_slowly(build):

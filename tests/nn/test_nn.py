@@ -7,7 +7,7 @@ from torch import nn
 
 from deep.methods.drcorl.score import ScoreNetwork
 from deep.nn.mlp import MLP, Ensemble, initial_parameters, mish, unpack
-from deep.nn.parameters import Adam, Parameters, gradient
+from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
 from deep.nn.policies import MLPPolicy
 
 
@@ -84,6 +84,32 @@ def test_the_rate_factor_scales_the_step():
     whole.adam_step(torch.ones(1, 1))
     half.adam_step(torch.ones(1, 1), torch.tensor(0.5))
     assert (1 - half.theta).item() == pytest.approx((1 - whole.theta).item() / 2)
+
+
+def test_the_learning_rate_decays_linearly_to_a_tenth():
+    steps = torch.tensor([0.0, 50.0, 100.0])
+    torch.testing.assert_close(linear_decay(steps, 100), torch.tensor([1.0, 0.55, 0.1]))
+
+
+def test_a_copy_starts_as_if_nothing_had_been_learned():
+    """Values and averages of the named rows, and an Adam that has made no step: its first steps are a new one's."""
+    earlier = Parameters(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), Adam(0.1), ema=True)
+    for _ in range(3):
+        earlier.adam_step(earlier.theta.detach())
+        earlier.update_ema(0.5)
+    rows = torch.tensor([1, 0, 1])
+    copy = Parameters(torch.zeros(3, 2), Adam(0.1), ema=True)
+    for _ in range(5):
+        copy.adam_step(torch.ones(3, 2))
+    copy.copy_from(earlier, rows)
+    torch.testing.assert_close(copy.theta.detach(), earlier.theta.detach()[rows])
+    torch.testing.assert_close(copy.ema, earlier.ema[rows])
+    new = Parameters(earlier.theta.detach()[rows], Adam(0.1), ema=True)
+    for _ in range(3):
+        for parameters in (copy, new):
+            parameters.adam_step(torch.tensor([[1.0, -2.0]]).expand(3, 2) * parameters.theta.detach())
+    for name in ("theta", "step", "exp_avg", "exp_avg_sq"):
+        torch.testing.assert_close(copy.tensors[name], new.tensors[name], msg=name)
 
 
 def test_policies_bound_their_mean_and_sample_as_they_say():

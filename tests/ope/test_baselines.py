@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 
 from deep.data.dataset import OfflineDataset
 from deep.data.load import save
+from deep.ope import fitted_q
 from deep.ope.baselines import baseline_estimators
 from deep.ope.dice import Dice, DiceConfig, occupancy_ratio
 from deep.ope.features import fourier_features
@@ -194,6 +195,19 @@ def test_costs_stay_within_the_possible_costs_of_an_episode(chain):
     assert ((estimate.cost >= 0) & (estimate.cost_high <= 3000)).all()
 
 
+def test_returns_and_lengths_stay_within_what_an_episode_can_have(chain, monkeypatch):
+    """Rewards are 0 to 5: whatever the fixed point, a return of 1000 steps is 0 to 5000."""
+    problem, features = chain()
+    estimator = FittedQ(FittedQConfig(None, "start"), problem, features)
+    for wild in (1e6, -1e6):
+        monkeypatch.setattr(
+            fitted_q, "fixed_point", lambda data, onward, *rest, w=wild: torch.full((2, 6, 4, 3), w).double()
+        )
+        estimate = estimator.estimate(always(0.5, -0.5))
+        assert estimate.reward.tolist() == [5000.0 if wild > 0 else 0.0] * 2
+        assert estimate.length.tolist() == [1000.0 if wild > 0 else 0.0] * 2
+
+
 def test_the_ood_score_is_one_on_the_data_and_more_where_the_data_are_rare(chain):
     """DICE: E_D[w^2] / (E_D w)^2, which is 1 for equal weights; + spends half of its time in either state."""
     problem, features = chain()
@@ -307,6 +321,17 @@ def test_the_ood_score_of_fitted_q_is_the_members_spread_relative_to_that_at_the
 def test_the_first_member_of_fitted_q_weighs_all_trajectories_equally(chain):
     problem, features = chain()
     assert (FittedQ(FittedQConfig(), problem, features).weights[0] == 1).all()
+
+
+def test_a_member_of_fitted_q_draws_whole_trajectories_and_as_many_as_there_are(chain):
+    """All rows of a trajectory have one weight, and the weights of the trajectories sum to their number."""
+    problem, features = chain()
+    estimator = FittedQ(FittedQConfig(), problem, features)
+    number, count = torch.from_numpy(estimator.sample.trajectory), len(problem.data.starts)
+    by_trajectory = torch.stack([estimator.weights[:, number == k].amax(1) for k in range(count)], dim=1)
+    torch.testing.assert_close(estimator.weights, by_trajectory[:, number])
+    assert (by_trajectory.sum(1) == count).all()
+    assert (by_trajectory[1:] != 1).any(), "a negative control: resamples differ from the data"
 
 
 def test_actions_are_clipped_as_in_the_simulator(build):

@@ -8,8 +8,8 @@ import pytest
 
 import deep.evaluate.__main__ as evaluate
 import deep.export.__main__ as export
-from deep import evaluate as evaluate_run
 from deep import load_policy, train
+from deep.api import evaluate as evaluate_run
 from deep.core.files import read_json
 from deep.runs.experiment import finished, restore_without_data
 from tests.support.custom_lab import record

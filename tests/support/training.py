@@ -65,21 +65,32 @@ def run_phases(experiment, steps: int) -> None:
 
 
 def compare(build, options: tuple[str, ...], steps: int, tolerance: float) -> None:
-    everyone = build("--seeds", "3", "5", "--cost-limits", "4", "9", *options)
-    alone = build("--seeds", "5", "--cost-limits", "9", *options)
-    for experiment in (everyone, alone):
-        run_phases(experiment, steps)
+    """Two seeds with two limits against runs of single replicas.
+
+    The replicas are those of the first seed with the second limit and of the second seed with the first: a swapped axis
+    maps neither to itself, one is not the first of its seed, and their limits differ.
+    """
+    together = build("--seeds", "3", "5", "--cost-limits", "4", "9", *options)
+    run_phases(together, steps)
+    for seed, limit, seed_row, row in (("3", "9", 0, 1), ("5", "4", 1, 2)):
+        alone = build("--seeds", seed, "--cost-limits", limit, *options)
+        run_phases(alone, steps)
+        compare_row(together, alone, seed_row, row, tolerance)
+
+
+def compare_row(everyone, alone, seed_row: int, row: int, tolerance: float) -> None:
+    """Compare the tensors of a run of one replica with its rows in the run of four."""
     together, single = everyone.tensors(), alone.tensors()
-    rows = {1: slice(None), 2: slice(1, 2), 4: slice(3, 4)}  # of seeds, of replicas
+    rows = {1: slice(None), 2: slice(seed_row, seed_row + 1), 4: slice(row, row + 1)}  # of seeds, of replicas
     compared = 0
     for name, tensor in single.items():
         if tensor.dim() == 0:
             continue
         members = len(tensor) if name.startswith("dynamics") else 1
-        index = slice(members, 2 * members) if members > 1 else rows[len(together[name])]
-        said = partial("{}: {}".format, name)
+        index = slice(seed_row * members, (seed_row + 1) * members) if members > 1 else rows[len(together[name])]
+        said = partial("{} of row {}: {}".format, name, row)
         torch.testing.assert_close(together[name][index], tensor, atol=tolerance, rtol=tolerance, msg=said)
         compared += 1
     assert compared >= 4
     # A negative control: the other seed's replica is another run.
-    assert not torch.allclose(together["policy.theta"][0], single["policy.theta"][0], atol=tolerance)
+    assert not torch.allclose(together["policy.theta"][3 - row], single["policy.theta"][0], atol=tolerance)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from theory.adaptation import PIDLagrangian, Region, Slack, crpo, gradient_manipulation, manipulation_weights
+from theory.adaptation import PIDLagrangian, PIDState, Region, Slack, crpo, gradient_manipulation, manipulation_weights
 
 
 def products(g_r, g_c):
@@ -125,3 +125,14 @@ def test_slack_schedules(decay, values):
 def test_negative_slack_is_rejected():
     with pytest.raises(ValueError, match="cannot be negative"):
         Slack(-0.1)
+
+
+def test_a_cost_that_falls_while_it_is_too_high_takes_nothing_off_the_multiplier():
+    """e = 3 and I = 3: .5 * 3 + .1 * 3, whether the cost before was the same or one higher."""
+    pid = PIDLagrangian(k_p=0.5, k_i=0.1, k_d=2.0, integral_max=3.0, normalised=False)
+    cost, limit = torch.tensor([13.0], dtype=torch.float64), torch.tensor([10.0], dtype=torch.float64)
+    for before in (13.0, 14.0):
+        state = PIDState(torch.tensor([3.0], dtype=torch.float64), torch.tensor([before], dtype=torch.float64))
+        assert pid.step(state, cost, limit)[1].item() == pytest.approx(1.8)
+    state = PIDState(torch.tensor([3.0], dtype=torch.float64), torch.tensor([12.0], dtype=torch.float64))
+    assert pid.step(state, cost, limit)[1].item() == pytest.approx(1.8 + 2.0), "a negative control: a rising cost"

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from tests.theory.strategies import FEW, SETTINGS, Recipe, policy_for, recipes
 from theory import FiniteCMDP, bounds
-from theory.adaptation import Region
+from theory.adaptation import Region, Weights
 from theory.cmdp.families import make
 from theory.cmdp.instances import INSTANCES, named, one_state
 from theory.evaluation import Evaluation, evaluate
 from theory.npg import reference
-from theory.npg.algorithms import Algorithm, Config, configure, init, step
+from theory.npg.algorithms import Algorithm, Config, Info, configure, init, step
 from theory.npg.npg import Metric
-from theory.npg.outputs import outputs, run
+from theory.npg.outputs import iteration_weights, outputs, run
 from theory.optimum import solve
 
 GAMMAS = (0.0, 0.3, 0.5, 0.9)
@@ -222,3 +222,15 @@ def test_every_named_instance_is_a_cmdp_with_two_policies() -> None:
             torch.testing.assert_close(policy.sum(-1), torch.ones(policy.shape[:2], dtype=torch.float64))
     with pytest.raises(ValueError, match="instance must be one of"):
         named("unknown")
+
+
+def test_a_mixture_weighs_an_iterate_by_x_or_as_printed() -> None:
+    """x in every region; the printed weights are 0 outside the slack, 1/2 or 1/2 - rc / rr within it."""
+    regions = torch.tensor([int(region) for region in (Region.SAFE, Region.UNSAFE, Region.ALIGN, Region.CONFLICT)])
+    x, y = torch.tensor([[1.0, 0.0, 0.5, 0.7], [0.0, 1.0, 0.25, 0.9]], dtype=torch.float64)
+    rr, rc, cc = torch.tensor([[1.0, 1, 1, 4], [0.5, 0.5, 0.5, -2], [3, 3, 3, 3]], dtype=torch.float64)
+    cmdp = make("dirichlet", 2, 2, 0.5, 0.5, range(4))
+    values = evaluate(cmdp, cmdp.uniform_policy())
+    found = iteration_weights(Info(values, (rr, rc, cc), Weights(x, y, regions), values.Q_r))
+    torch.testing.assert_close(found[:, 0], x)
+    torch.testing.assert_close(found[:, 1], torch.tensor([0.0, 0.0, 0.5, 1.0], dtype=torch.float64))

@@ -119,3 +119,9 @@ def test_tight_critic_error_covers_what_a_wrong_critic_can_cost(recipe: Recipe, 
     aimed = torch.where(comparator > policy, 1.0, 0.0).double()
     worst = (d[..., None] * (comparator - policy) * aimed).sum((1, 2)) / (1 - cmdp.gamma)
     assert bool((worst <= bounds.critic_error_tight(d, aimed, cmdp.gamma) + 1e-12).all())
+
+
+def test_the_tight_bound_by_hand() -> None:
+    """delta = 1/2, so the span of Q_c is at most (1 - .8 / 2) / .2 = 3, times sqrt(.02 / 2) = .1, times 1 / .2."""
+    assert bounds.cost_upper_bound_tight(2.0, 1.0, -0.5, 0.02, 0.8).item() == pytest.approx(2 + 3 * 0.1 / 0.2)  # pyright: ignore[reportAttributeAccessIssue]
+    assert bounds.cost_upper_bound_tight(2.0, 1.0, 0.5, 0.02, 0.8).item() == pytest.approx(2 + 5 * 0.1 / 0.2)  # pyright: ignore[reportAttributeAccessIssue]

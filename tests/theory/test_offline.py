@@ -168,3 +168,18 @@ def test_divergence_from_the_behaviour(cmdp: FiniteCMDP) -> None:
     assert bool((mean > 0).all())
     assert bool((worst >= mean).all())
     assert float(behaviour_divergence(behaviour, behaviour, d)[1].abs().max()) < 1e-15
+
+
+def test_what_is_measured_of_a_cmdp_does_not_depend_on_the_rest_of_the_batch(cmdp: FiniteCMDP) -> None:
+    data_policy = torch.cat([policy_for(cmdp.select(i), i, 1.0) for i in range(3)])
+    policy = torch.cat([policy_for(cmdp.select(i), 7 + i, 1.0) for i in range(3)])
+    measures = {
+        "coverage": lambda one, mu, pi: coverage(one, pi, mu),
+        "coverage_of_all": lambda one, mu, pi: coverage_of_all(one, mu),
+        "concentrability": lambda one, mu, pi: concentrability(one, mu, 20),
+    }
+    for name, measure in measures.items():
+        together = measure(cmdp, data_policy, policy)
+        alone = [measure(cmdp.select(i), data_policy[i : i + 1], policy[i : i + 1]) for i in range(3)]
+        torch.testing.assert_close(together, torch.cat(alone), msg=name)
+        assert len(set(together.tolist())) == 3, "a negative control: the CMDPs differ"

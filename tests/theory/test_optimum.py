@@ -146,3 +146,19 @@ def test_certificate_reports_the_worst_residual() -> None:
     answer = solve(make("garnet", 3, 2, 0.5, 0.5, [0, 1]))
     broken = replace(answer.certificate, dual=answer.certificate.dual + 0.5)
     torch.testing.assert_close(broken.worst, broken.dual)
+
+
+def test_the_margin_of_an_infeasible_budget_is_never_above_the_true_one() -> None:
+    """Any v at all: what it violates of v <= c + gamma P v is taken off what it claims."""
+    cmdp = make("dirichlet", 3, 3, 0.6, -0.3, range(4))
+    answer = solve(cmdp)
+    assert not bool(answer.feasible.any())
+    true_margin = answer.cost - cmdp.budget
+    claimed_more = 0
+    for seed in range(5):
+        noise = torch.randn(4, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        v = answer.dual_value + 0.5 * noise
+        found = certify(cmdp, answer.occupancy, v, answer.multiplier, answer.feasible)
+        assert bool((found.margin <= true_margin + 1e-12).all())
+        claimed_more += int(((cmdp.rho * v).sum(-1) - cmdp.budget > true_margin).sum())
+    assert claimed_more > 0, "a negative control: without that some of these v would claim more than is true"

@@ -105,3 +105,36 @@ def test_objective_is_equation_1_written_out() -> None:
             gain = problem.Q_r[0, s, a].item()
             total += problem.D[0, s].item() * p * (math.log(p / mu) - problem.eta * gain + problem.penalty * excess)
     assert objective(problem, policy).item() == pytest.approx(total, abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e6])
+def test_the_forward_minimiser_satisfies_its_condition_of_optimality_at_any_scale(scale: float) -> None:
+    """mu / pi - price is the same number nu for every action of a state."""
+    problem = problem_for(make("dirichlet", 3, 4, 0.6, 0.5, range(5)), "forward")
+    problem = replace(problem, eta=0.3 * scale, penalty=5.0 * scale)
+    policy = minimise(problem)
+    nu = problem.mu / policy - problem.price
+    spread = (nu.amax(-1) - nu.amin(-1)) / problem.price.abs().amax(-1)
+    assert float(spread.max()) < 1e-9
+
+
+def test_states_without_data_cost_no_cloning() -> None:
+    """Even where a policy drops an action there, whose KL is infinite."""
+    problem = problem_for(make("dirichlet", 3, 3, 0.6, 0.5, [0]), "forward")
+    D = torch.tensor([[0.5, 0.5, 0.0]], dtype=torch.float64)
+    policy = problem.mu.clone()
+    policy[0, 2] = torch.tensor([1.0, 0.0, 0.0])
+    assert cloning_loss(replace(problem, D=D), policy).item() == pytest.approx(0.0, abs=1e-12)
+    assert torch.isinf(cloning_loss(replace(problem, D=D.flip(-1)), policy)).all(), "a negative control"
+
+
+def test_the_critics_error_is_that_of_the_better_critic() -> None:
+    """Assumption 4 asks for one critic that errs little: eps_c is the smallest over critics of the largest error."""
+    cmdp = make("garnet", 3, 3, 0.6, 0.5, range(4))
+    problem = problem_for(cmdp, noise=0.0)
+    policy = minimise(problem)
+    exact = evaluate(cmdp, policy).Q_c
+    for errors in ((0.25, 0.75), (0.75, 0.25), (0.25, -0.5)):
+        critics = torch.stack([exact - error for error in errors], dim=1)
+        report = theorem_9(cmdp, replace(problem, cost_critics=critics), policy)
+        torch.testing.assert_close(report.eps_c, torch.full((4,), max(min(errors), 0.0), dtype=torch.float64))

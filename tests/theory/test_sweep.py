@@ -14,7 +14,7 @@ from theory.support.cluster import connect
 from theory.support.tables import write_table
 from theory.sweep import schedule
 from theory.sweep.grid import Grid, expand, jobs
-from theory.sweep.schedule import prepare, run_all
+from theory.sweep.schedule import prepare, run_all, saved_rows, write_rows
 from theory.sweep.summary import report, slope, vacuous
 
 TINY = Grid(
@@ -218,6 +218,31 @@ def test_a_cut_job_is_done_again(serial: Path, tmp_path: Path) -> None:
     assert table(tmp_path / "sweep") == (serial / "runs.csv").read_text()
 
 
+def test_a_job_of_another_form_is_run_again(tmp_path: Path) -> None:
+    path, rows = tmp_path / "job.json", [{"gap": 0.5, "algorithm": "crpo"}, {"gap": float("nan"), "algorithm": "pid"}]
+    write_rows(path, rows)
+    assert str(saved_rows(path, 2)) == str(rows)
+    assert saved_rows(path, 3) is None
+    good = json.loads(path.read_text())
+    changed = [
+        {},
+        [],
+        None,
+        7,
+        rows,
+        {"rows": rows},
+        good | {"rows": [7, 7]},
+        good | {"rows": [{}, {}]},
+        good | {"sha256": 1},
+    ]
+    changed += [good | {"rows": [{"gap": 0.25, "algorithm": "crpo"}, rows[1]]}]
+    for content in [*map(json.dumps, changed), "", "{", "[" * 100_000, path.read_text()[:-9]]:
+        path.write_text(content)
+        assert saved_rows(path, 2) is None, content[:80]
+    path.write_bytes(b"\xff")
+    assert saved_rows(path, 2) is None
+
+
 def test_a_missing_scheduler_leaves_no_client_behind(monkeypatch) -> None:
     distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
 
@@ -245,3 +270,16 @@ def test_statistics_on_known_curves() -> None:
     assert slope(rows, "gap")[3] == 4, "an instance with a gap below zero has no slope"
     assert np.isnan(slope(rows[:1], "gap")[0])
     assert report([]) != ""
+
+
+def test_a_slopes_interval_is_that_of_medians_over_instances() -> None:
+    """Five instances of slope -1 and four of slope 0: medians of resamples are either, the interval reaches both."""
+    rows = [
+        dict.fromkeys(("family", "states", "actions", "gamma", "tightness"), 0)
+        | {"seed": seed, "steps": T, "gap": T ** (-1.0 if seed < 5 else 0.0)}
+        for seed in range(9)
+        for T in (100, 1000)
+    ]
+    middle, low, high, count = slope(rows, "gap")
+    assert (middle, low, high) == pytest.approx((-1.0, -1.0, 0.0), abs=1e-9)
+    assert count == 9

@@ -78,7 +78,7 @@ def run_all(jobs: Sequence[Job], folder: Path, workers: int, dask: str | None) -
     done = sum(size.values()) - sum(size[job.name] for job in todo)
     with tqdm(total=sum(size.values()), initial=done, unit="run", desc="sweep", smoothing=0.1) as bar:
         for name, rows in results(todo, workers, dask):
-            write_whole(path[name], json.dumps({"sha256": _digest(rows), "rows": rows}).encode())
+            write_rows(path[name], rows)
             bar.update(size[name])
     rows = [row for job in jobs for row in saved_rows(path[job.name], size[job.name]) or []]
     if len(rows) < sum(size.values()):
@@ -101,7 +101,12 @@ def saved_rows(path: Path, size: int) -> Rows | None:
     return kept["rows"] if whole and kept.get("sha256") == _digest(kept["rows"]) else None
 
 
-def _digest(rows: Rows) -> str:
+def write_rows(path: Path, rows: Rows) -> None:
+    """Keep a job's rows with their digest."""
+    write_whole(path, json.dumps({"sha256": _digest(rows), "rows": rows}).encode())
+
+
+def _digest(rows: Any) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
