@@ -66,7 +66,6 @@ def test_every_variant_differs_from_the_defaults_and_from_the_others():
             for name, value in {
                 "clone.trajectories": "all",
                 "cloning_steps": 3,
-                "regression_steps": 1,
                 "batch_size": 8,
                 "ema_rate": 0.5,
                 "policy": "gaussian",
@@ -74,6 +73,10 @@ def test_every_variant_differs_from_the_defaults_and_from_the_others():
                 "hidden": (8,),
                 "learning_rate": 0.01,
             }.items()
+        ),
+        (
+            {"regression_steps": 1},
+            ["cloning", "reverse KL cloning", "reward critic", "cost critics", "adaptation"],
         ),
         (
             {"normalise_states": False},

@@ -111,7 +111,7 @@ def test_it_leaves_a_tidy_table_and_the_rest(serial):
 def test_a_killed_benchmark_resumes_to_the_same_table(serial, dataset_file, tmp_path, capsys):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "tests.support.short_benchmark", *words(out, dataset_file)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ONE_THREAD)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ONE_THREAD | {short_child.STALL: "1"})
     run = out / "runs" / "HopperVel-small-safe_dql"
     deadline = time.monotonic() + 300
     while not (run / "metrics.jsonl").exists() or '"improvement"' not in (run / "metrics.jsonl").read_text():

@@ -309,7 +309,10 @@ def test_runs_of_different_tasks_are_no_study(tmp_path, monkeypatch):
     def read(path):
         return SimpleNamespace(path=path, experiment=SimpleNamespace(task=TASKS[path.name]))
 
-    monkeypatch.setattr(study, "FinishedRun", SimpleNamespace(read=read))
+    monkeypatch.setattr(FinishedRun, "read", read)
+    for name in ("HopperVel", "AntVel"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").touch()
     with pytest.raises(InputError, match="accepted are runs of one task"):
         study.run(study.Options((tmp_path / "HopperVel", tmp_path / "AntVel"), tmp_path / "out"))
 

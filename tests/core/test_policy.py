@@ -127,7 +127,7 @@ def test_estimators_of_isolated_states_reject_a_memory_and_the_table_says_so(bui
     with pytest.raises(InputError, match="not defined for a policy with a memory"):
         experiment.act(experiment.data.observations[None, :2], policy)
     experiment.method.policies = lambda: {"": policy}
-    experiment.method.gate.paired = None  # an estimator that plays whole episodes
+    experiment.method.evaluation.estimator = experiment.dynamics  # it plays whole episodes
     (found,) = offline_costs(experiment, policy)
     assert found["offline_baselines"] == {"fitted_q": None, "nearest": None, "dice": None}
     assert found["offline_cost_estimate"] is not None

@@ -24,6 +24,7 @@ from deep.tasks import TASKS, make
 from tests.support import custom_lab as custom_lab
 from tests.support.builders import TINY, small_dataset
 from tests.support.custom_runs import BOUNDS, CART, SETTINGS, arrays, trained, without_successors, write
+from tests.support.lighter import no_figures
 from theory.support.errors import InputError
 
 
@@ -32,6 +33,7 @@ def with_edge(tmp_path_factory) -> Path:
     return custom_lab.record(tmp_path_factory.mktemp("custom") / "edge.hdf5", name="CartWithEdge-v0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", SETTINGS)
 def test_a_file_without_a_simulator_is_trained_on_and_estimated(algorithm, recorded, tmp_path, capsys):
     out = tmp_path / "run"
@@ -58,6 +60,8 @@ def test_a_file_without_a_simulator_is_trained_on_and_estimated(algorithm, recor
     assert (again["simulated"], again["episodes"], again["results"]) == (False, 0, summary["results"])
 
 
+@pytest.mark.slow
+@no_figures()
 def test_a_named_simulator_scores_the_policy_in_its_own_units(recorded, tmp_path, capsys, monkeypatch):
     """Against a loop over the environment itself, which refuses actions outside its bounds."""
     out = tmp_path / "run"
@@ -89,6 +93,8 @@ def test_a_named_simulator_scores_the_policy_in_its_own_units(recorded, tmp_path
     assert (tmp_path / "film.gif").stat().st_size > 0
 
 
+@pytest.mark.slow
+@no_figures()
 def test_a_simulator_that_breaks_later_ends_in_one_sentence_and_scoring_can_be_repeated(
     recorded, tmp_path, capsys, monkeypatch
 ):
@@ -157,6 +163,8 @@ def test_a_paired_estimate_names_the_clone_it_depends_on(recorded, options, said
     assert [line for line in explanation(experiment) if line in RESTS_ON_CLONE] == list(RESTS_ON_CLONE) * said
 
 
+@pytest.mark.slow
+@no_figures()
 def test_what_needs_scores_refuses_runs_without_a_simulator(recorded, tmp_path):
     words = ["--dataset", str(recorded), *TINY, *BOUNDS, "--cost-limits", "9", "--out", str(tmp_path / "run")]
     train.main(words)
@@ -166,6 +174,8 @@ def test_what_needs_scores_refuses_runs_without_a_simulator(recorded, tmp_path):
         FinishedRun.read(tmp_path / "run")
 
 
+@pytest.mark.slow
+@no_figures()
 def test_the_policies_around_one_of_a_single_action_are_numbers(recorded, tmp_path):
     words = ["--dataset", str(recorded), *TINY, "--env", CART, "--cost-limits", "9", "--episodes", "1"]
     train.main([*words, "--out", str(tmp_path / "run")])
@@ -174,6 +184,8 @@ def test_the_policies_around_one_of_a_single_action_are_numbers(recorded, tmp_pa
     assert all(candidates.theta.isfinite().all() for candidates in found)
 
 
+@pytest.mark.slow
+@no_figures()
 def test_a_run_is_gone_on_with_by_the_same_command_alone(recorded, tmp_path, capsys):
     words = ["--cost-limits", "5"]
     trained(tmp_path / "run", recorded, "bc_all", *BOUNDS, *words)
@@ -347,6 +359,8 @@ def halves(fields: dict[str, np.ndarray]) -> None:
     fields["costs"] /= 2
 
 
+@pytest.mark.slow
+@no_figures()
 @pytest.mark.parametrize("change", [single, columns, extra, without_successors, free, halves])
 @pytest.mark.parametrize("algorithm", ["drcorl", "bc_best"])
 def test_odd_files_are_trained_on(change, algorithm, recorded, tmp_path, capsys):

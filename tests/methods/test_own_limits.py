@@ -12,7 +12,7 @@ from deep.methods.drcorl.gate import GateConfig, ModelRolloutCost
 from deep.methods.drcorl.policy_selection import PolicySelection
 from deep.methods.drcorl.safe_adaptation import SafeAdaptation, SafeAdaptationConfig
 from deep.methods.parts.critics import CriticConfig, RewardCritic
-from deep.methods.safe_dql.twin_critics import TwinValues
+from deep.methods.parts.twin_critics import TwinValues
 from deep.nn.parameters import Adam, Parameters
 from deep.ope.interface import Estimate
 from theory.adaptation import Region, Slack

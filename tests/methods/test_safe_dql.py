@@ -433,7 +433,6 @@ def test_a_stopped_run_goes_on_to_the_same_bits(build, tmp_path, monkeypatch):
 @pytest.mark.slow
 @unchecked()
 @no_figures()
-@short_episodes()
 def test_a_run_reports_the_policy_and_its_best_of_n_apart(dataset_file, tmp_path):
     words = [*TINY, "--dataset", str(dataset_file), "--out", str(tmp_path / "run"), "--episodes", "2"]
     train.main(last_of_each([*words, "--cost-limits", "4", "60", "--dynamics.steps", "0"]))

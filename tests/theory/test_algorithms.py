@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.theory.strategies import FEW, SETTINGS, Recipe, policy_for, recipes
 from theory import FiniteCMDP, bounds
 from theory.adaptation import Region, Weights
+from theory.cmdp.dense import concatenate
 from theory.cmdp.families import make
 from theory.cmdp.instances import INSTANCES, named, one_state
 from theory.evaluation import Evaluation, evaluate
@@ -126,15 +127,15 @@ def test_fixed_slack_below_the_limit_stalls() -> None:
 
 @pytest.mark.parametrize("metric", list(Metric))
 def test_corrected_theorem_on_generated_instances(metric: Metric) -> None:
-    for family, tightness in (("garnet", 0.3), ("dirichlet", 0.6), ("deterministic", 0.5), ("chain", 0.3)):
-        cmdp = make(family, 3, 2, 0.3, tightness, range(8))
-        config, R = theorem(cmdp, 800, metric)
-        optimum = solve(cmdp)
-        answers = outputs(cmdp, run(cmdp, config, optimum.occupancy.sum(-1)))
-        gap = optimum.value - answers["mixture_corrected"].J_r
-        violation = answers["mixture_corrected"].J_c - cmdp.budget
-        assert bool((gap <= bounds.gap_corrected(R, 800)).all())
-        assert bool((violation <= config.h_plus).all())
+    kinds = (("garnet", 0.3), ("dirichlet", 0.6), ("deterministic", 0.5), ("chain", 0.3))
+    cmdp = concatenate([make(family, 3, 2, 0.3, tightness, range(8)) for family, tightness in kinds])
+    config, R = theorem(cmdp, 800, metric)
+    optimum = solve(cmdp)
+    answers = outputs(cmdp, run(cmdp, config, optimum.occupancy.sum(-1)))
+    gap = optimum.value - answers["mixture_corrected"].J_r
+    violation = answers["mixture_corrected"].J_c - cmdp.budget
+    assert bool((gap <= bounds.gap_corrected(R, 800)).all())
+    assert bool((violation <= config.h_plus).all())
 
 
 def test_the_violation_check_fails_under_critic_error() -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.signals import heed_interrupts
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LONG = """--grid.instances dirichlet:2:2 --grid.large-instances --grid.gammas 0.3 --grid.tightness 0.4
 --grid.data --grid.penalties 1.0 --grid.biases 0.0 --grid.seeds 1 --grid.steps""".split()

@@ -1,10 +1,12 @@
 """What dense and sparse CMDPs read from their payoffs, r and c (batch, state, action)."""
 
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import torch
 
 from theory.cmdp.shapes import PerCMDP, PerState, PerStateAction
+
+Kind = TypeVar("Kind", bound="Payoffs")
 
 
 class Payoffs:
@@ -34,6 +36,6 @@ class Payoffs:
         """M: the largest |r| or c of each CMDP."""
         return torch.maximum(self.r.abs().amax((1, 2)), self.c.amax((1, 2)))
 
-    def with_budget(self, budget: Any) -> Self:
+    def with_budget(self: Kind, budget: Any) -> Kind:
         make: Any = type(self)
         return make(self.P, self.r, self.c, self.rho, self.gamma, budget)
