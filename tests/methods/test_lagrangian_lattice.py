@@ -14,7 +14,7 @@ from verification.lattice.trials import TRIALS
 @unchecked()
 @pytest.mark.parametrize("name", ["BCQ-Lag", "BEAR-Lag", "CPQ"])
 def test_the_policy_is_within_the_limit_where_the_optimum_is(name):
-    """The engine that heats up, for a limit of 2: all power would cost about 9."""
+    """The engine that heats up, for a limit of 2."""
     lattice = replace(LATTICES["LatticeHeat"], limits=(2.0,))
     (row,) = run(lattice, replace(TRIALS[name], seeds=(0,)))
     assert row["optimal_value"] == pytest.approx(7.872, abs=1e-3)
