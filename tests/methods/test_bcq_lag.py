@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from deep.methods.parts.lagrangian import PIDConfig
 from deep.methods.parts.twin_critics import TwinValues
+from deep.methods.parts.vae import VAEConfig
 from deep.nn.parameters import gradient
 from tests.support.constant_critics import constant, draws_of, gradient_of_update, update
 from tests.support.lighter import unchecked
@@ -104,9 +106,13 @@ def test_the_exported_policy_acts_as_the_method_does(build, variant):
 
 
 def test_wrong_options_are_one_sentence(build):
-    for options in (("--phi", "-1"), ("--candidates", "0"), ("--pid.k-i", "0"), ("--vae.latent-bound", "0")):
+    for options in (("--phi", "-1"), ("--candidates", "0"), ("--worse-weight", "2")):
         with pytest.raises(InputError, match=options[0]):
             build(*TINY, *options)
+    with pytest.raises(InputError, match=r"--pid.k-i 0.0: accepted is a number above 0"):
+        PIDConfig(k_i=0.0)
+    with pytest.raises(InputError, match=r"--vae.latent-bound 0.0: accepted is a number above 0"):
+        VAEConfig(latent_bound=0.0)
 
 
 @unchecked()
