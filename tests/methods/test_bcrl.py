@@ -52,18 +52,17 @@ def one_choice():
 @unchecked()
 @pytest.mark.parametrize("form", ["slack", "absolute"])
 def test_the_reward_s_value_jumps_where_the_budget_affords_the_better_action(form):
-    """And a large budget is implicit Q-learning without one: .9 (1 - v) = .1 (v - .2) at v = .92."""
-    options = {"steps": 500, "batch_size": 64, "hidden": (32,), "critics__hidden": (32,)}
-    data = one_choice()
-    options |= {"largest_budget": 3.0, "reward_expectile": 0.9, "cost_expectile": 0.02, "form": form}
-    experiment = build("bcrl", data, (4.0,), **options, **CRITICS)
+    """And a large budget is implicit Q-learning without one: .7 (1 - v) = .3 (v - .2) at v = .76."""
+    options = {"steps": 700, "batch_size": 32, "hidden": (32,), "critics__hidden": (32,)}
+    options |= {"largest_budget": 3.0, "reward_expectile": 0.7, "cost_expectile": 0.02, "form": form}
+    experiment = build("bcrl", one_choice(), (4.0,), **options, **CRITICS)
     train(experiment)
     method, states = experiment.method, torch.eye(11)[None, :1]
     poor, rich = (
         method.reward.values(method.told(states, torch.full((1, 1), b))).item() * method.units[0] for b in (0.2, 2.5)
     )
-    assert poor == pytest.approx(0.2, abs=0.15)
-    assert rich == pytest.approx(0.92, abs=0.12)
+    assert poor == pytest.approx(0.2, abs=0.2)
+    assert rich == pytest.approx(0.76, abs=0.15)
     assert method.cost.values(states).item() * method.units[1] == pytest.approx(0.02, abs=0.1), "the least cost"
     saving, spending = (method.act(states, torch.full((1, 1), b)).mean().item() for b in (0.15, 2.5))
     assert saving < 0 < spending
@@ -109,7 +108,7 @@ def test_the_public_conversion_has_no_end_of_the_episode(monkeypatch):
     kappa = {}
     for variant in ("corrected", "public"):
         method = build("bcrl", bandit(), (4.0,), variant=variant).method
-        monkeypatch.setattr(method, "act", lambda observations, kappa: kappa)
+        monkeypatch.setattr(method, "act", lambda observations, kappa: kappa.unsqueeze(-1))
         kappa[variant] = method.choose(torch.eye(11)[None, :1], budget).item()
     assert kappa["public"] == pytest.approx(4.0)
     assert kappa["corrected"] == pytest.approx(4.0 * (1 - 0.9**STEPS))
