@@ -194,12 +194,13 @@ def main(words: list[str] | None = None, prog: str = "python -m deep.collect") -
 
 
 def run(arguments: Arguments, folders: list[Path]) -> None:
-    """Collect and write, then draw kinds; appends to `folders` the one that the collection can be continued from."""
+    """Collect and write, then draw kinds; `folders` gets what an interrupted command can be continued from."""
     if arguments.out.suffix != ".hdf5":
         raise InputError(f"--out {arguments.out}: a name that ends in .hdf5 is accepted")
     check_kinds(arguments)
     if arguments.pool is None:
         collect_pool(arguments, folders)
+        folders[:] = [arguments.out]
     if arguments.kind:
         draw_kinds(arguments)
 

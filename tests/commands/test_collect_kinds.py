@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -83,12 +84,23 @@ def test_a_fresh_pool_and_its_file_give_the_same_kind(tmp_path, monkeypatch):
     collect.main(["--out", str(out), "--workers", "1", "--kind", "few", "--resume", *tiny])
 
 
+def unnamed(pool: Path, path: Path) -> str:
+    """The pool under another name, without the attribute that says its task."""
+    path.write_bytes(pool.read_bytes())
+    with h5py.File(path, "a") as file:
+        del file.attrs["task"]
+    return str(path)
+
+
 def test_the_task_follows_from_the_pool(pool, tmp_path):
-    ball = tmp_path / "SafetyBallRun-v0-80-940.hdf5"
-    assert collect.parse(["--pool", str(pool)]).settings == recipe("HopperVel")
-    ball.write_bytes(pool.read_bytes())
+    named = collect.parse(["--pool", str(pool), "--kind", "few"])
+    assert (named.settings, named.kind) == (recipe("HopperVel"), ("few",))
+    assert (
+        collect.parse(["--pool", unnamed(pool, tmp_path / "SafetyBallRun-v0-80-940.hdf5")]).settings.task == "BallRun"
+    )
     assert collect.parse(["--pool", "embedded"]).settings.task == "HopperVel"
-    assert collect.parse(["--pool", str(pool), "--kind", "few"]).kind == ("few",)
+    with pytest.raises(InputError, match="does not say which task it is of: --task is needed"):
+        collect.parse(["--pool", unnamed(pool, tmp_path / "mine.hdf5"), "--kind", "few"])
 
 
 def test_a_pool_without_policies_is_drawn_from_too(tmp_path):
@@ -129,14 +141,3 @@ def test_what_does_not_fit_is_refused_in_one_sentence(words, sentence, pool, tmp
     assert sentence in printed
     assert printed.startswith("error: ")
     assert printed.count("\n") == 1
-
-
-def test_a_file_that_does_not_say_its_task_needs_it(pool, tmp_path):
-    import h5py
-
-    unnamed = tmp_path / "unnamed.hdf5"
-    unnamed.write_bytes(pool.read_bytes())
-    with h5py.File(unnamed, "a") as file:
-        del file.attrs["task"]
-    with pytest.raises(InputError, match="does not say which task it is of: --task is needed"):
-        collect.parse(["--pool", str(unnamed), "--kind", "few"])
