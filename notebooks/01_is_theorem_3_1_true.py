@@ -142,8 +142,8 @@ table(
     ],
 )
 say(
-    f"With the printed weights the gap settles at **{gaps['printed'][-1]:.3f}**, where it stays (the largest value "
-    f"there is {best.value.item():g}); the same iterates with weight 1 on the safe set close it."
+    f"With the printed weights the gap hardly moves, and is **{gaps['printed'][-1]:.3f}** at the end (the largest "
+    f"value there is {best.value.item():g}); the same iterates with weight 1 on the safe set close it."
 )
 
 # %%
@@ -195,7 +195,7 @@ verdicts("T15", "T2", "W1", "W2", "L43", "E48", "H1")
 #
 # the gap is at most $2R/T$ and the violation at most $h^+$, which is $R/T$ below; the best
 # $\eta=\sqrt{\mathrm{KL}_0/(TK)}$ makes both proportional to $1/\sqrt T$. (Our first proof had $h^+=2R/T$, $4R/T$ and
-# twice the $K$: a bound that is $2\sqrt2$ times larger, claim TC4.) The proof rests on one exact identity per iteration,
+# twice the $K$: a bound that is $2\sqrt2$ times larger, claim TC4.) The proof rests on an identity per iteration,
 #
 # $$ x_t(V_r^*-V_r^t)+y_t(V_c^t-V_c^*)=\tfrac1\eta\,\mathbb E_{d^*}[\mathrm{KL}_t-\mathrm{KL}_{t+1}]
 # +\mathbb E_{d^*}\big[\tfrac1\eta\log\mathbb E_{\pi_t}e^{\eta u_t/(1-\gamma)}\big], $$
@@ -283,8 +283,7 @@ say(
 # %% [markdown]
 # ## Which regions are visited
 #
-# Theorem and algorithm differ in temper: the theorem's $h^+$ is large unless $T$ is very large, so that hardly any
-# policy is *unsafe*.
+# The theorem's $h^+$ falls like $1/\sqrt T$: at small $T$ hardly any policy is *unsafe*, in the longest run some are.
 
 # %%
 T = lengths[-1]
@@ -383,5 +382,5 @@ say(
 # - The corrected bound was not broken here. That proves nothing: the proof does, and Coq has checked it.
 # - The violation of the mixture stays below $h^+$ by construction of the regions when critics are exact, so that half
 #   of the theorem says little. With estimated critics both halves need the further terms of `theory.bounds`.
-# - The looseness is measured on a handful of two-state problems at $\gamma=1/2$; at $\gamma=.99$ even these need some
-#   hundred thousands of iterations before the bound says anything. None of this is about Adam on neural networks.
+# - The looseness is measured on a handful of two-state problems at $\gamma=1/2$; at $\gamma=.99$ even these need a
+#   hundred thousand iterations before the bound says anything. None of this is about Adam on neural networks.
