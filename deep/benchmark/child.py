@@ -15,10 +15,6 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def main() -> None:
+if __name__ == "__main__":
     threading.Thread(target=_end_with_parent, daemon=True).start()
     train.main(sys.argv[1:])
-
-
-if __name__ == "__main__":
-    main()

@@ -21,8 +21,6 @@ from theory.support.cluster import connect
 ROOT = Path(__file__).parents[2]
 MARKER = "benchmark.json"
 """The file by which a worker knows that it sees the benchmark's folder."""
-CHILD = "deep.benchmark.child"
-"""The module that a job's process runs."""
 
 
 class Outcome(NamedTuple):
@@ -96,7 +94,7 @@ def start(job: Job, folder: Path, threads: int) -> Running:
     with log.open("ab") as output:
         offset = output.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", CHILD, *words],
+            [sys.executable, "-m", "deep.benchmark.child", *words],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -14,15 +14,12 @@ from pathlib import Path
 import pytest
 
 from deep.benchmark import __main__ as benchmark
-from deep.benchmark import latency, running
+from deep.benchmark import latency
 from deep.benchmark.jobs import Grid, Job, expand, job_from
 from deep.benchmark.presets import SCALES, STUDIES
 from deep.benchmark.running import Running
 from deep.cli.words import last_of_each
-from tests.support import short_child
 from theory.support.errors import InputError
-
-pytestmark = pytest.mark.usefixtures("short_episodes", "no_figures")
 
 TINY = [
     'all="--dynamics.steps 2 --dynamics.members 2 --dynamics.hidden 8 --dynamics.episodes 2 --hidden 8 --batch-size 8"',
@@ -34,15 +31,9 @@ BLIND = 'drcorl:blind="--dynamics.steps 0"'
 
 
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
-METHODS = ("bc_safe", "safe_dql")
 
 
-@pytest.fixture(autouse=True)
-def short_jobs(monkeypatch):
-    monkeypatch.setattr(running, "CHILD", "tests.support.short_child")
-
-
-def words(out: Path, data: Path, methods: Sequence[str] = METHODS, *more: str) -> list[str]:
+def words(out: Path, data: Path, methods: Sequence[str] = ("bc_safe", "safe_dql"), *more: str) -> list[str]:
     options = [*TINY, BLIND] if "drcorl:blind" in methods else TINY
     found = ["--out", str(out), "--tasks", f"HopperVel={data}", "--algorithms", *methods, "--episodes", "1"]
     found += ["--cost-limits", "9", "4", "--seeds", "0", "3", "--options", *(o.replace('"', "") for o in options)]
@@ -59,7 +50,7 @@ def table(out: Path) -> list[dict[str, str]]:
 def serial(dataset_file, tmp_path_factory):
     """(folder, what was printed) of a benchmark of which one job of three fails."""
     out = tmp_path_factory.mktemp("serial") / "out"
-    command = [sys.executable, "-m", "tests.support.short_benchmark"]
+    command = [sys.executable, "-m", "deep.benchmark"]
     command += words(out, dataset_file, ["bc_safe", "drcorl:blind", "safe_dql"])
     ended = subprocess.run(
         command, capture_output=True, text=True, timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"}
@@ -110,8 +101,8 @@ def test_it_leaves_a_tidy_table_and_the_rest(serial):
 
 def test_a_killed_benchmark_resumes_to_the_same_table(serial, dataset_file, tmp_path, capsys):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "tests.support.short_benchmark", *words(out, dataset_file)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ONE_THREAD | {short_child.STALL: "1"})
+    command = [sys.executable, "-m", "deep.benchmark", *words(out, dataset_file)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ONE_THREAD)
     run = out / "runs" / "HopperVel-small-safe_dql"
     deadline = time.monotonic() + 300
     while not (run / "metrics.jsonl").exists() or '"improvement"' not in (run / "metrics.jsonl").read_text():
@@ -155,9 +146,9 @@ def test_a_dask_cluster_gives_the_same_table(serial, dataset_file, tmp_path, cap
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster:
-        with distributed.Client(cluster) as client:
-            client.run(short_child.use)
-        benchmark.main(words(tmp_path / "out", dataset_file, METHODS, "--dask", cluster.scheduler_address))
+        benchmark.main(
+            words(tmp_path / "out", dataset_file, ("bc_safe", "safe_dql"), "--dask", cluster.scheduler_address)
+        )
     assert "given to the cluster" in capsys.readouterr().out
     assert table(tmp_path / "out") == table(serial[0])
 

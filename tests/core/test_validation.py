@@ -104,5 +104,6 @@ def test_a_value_out_of_its_range_is_refused_by_name(algorithm, found, accepted,
 def test_threads_are_refused_alike_by_all_commands(tmp_path):
     with pytest.raises(InputError, match="--threads -1: accepted is a number of at least 1"):
         use_threads(-1)
+    (tmp_path / "config.json").touch()
     with pytest.raises(InputError, match="--threads -3"):
         study.run(study.Options((tmp_path,), threads=-3))

@@ -46,6 +46,7 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_goes_on_and_ends_the_same(serial: Path, tmp_path: Path, monkeypatch) -> None:
     done = []
 
@@ -68,12 +69,14 @@ def test_an_interrupted_sweep_goes_on_and_ends_the_same(serial: Path, tmp_path: 
     assert len(started) + len(done) == len(jobs(expand(TINY)))
 
 
+@pytest.mark.slow
 def test_local_processes_give_the_same_bits(serial: Path, tmp_path: Path) -> None:
     assert table(tmp_path / "sweep", workers=2) == (serial / "runs.csv").read_text()
     other = table(tmp_path / "other", replace(TINY, first_seed=5))
     assert other != (serial / "runs.csv").read_text(), "negative control"
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_gives_the_same_bits(serial: Path, tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
     with distributed.LocalCluster(
