@@ -73,7 +73,7 @@ def test_the_states_of_the_policys_gradients(build, states, monkeypatch):
     phase, draws = drawn(experiment, -1)
     phase.on_start()
     phase.update(torch.tensor(0.0), draws)
-    allowed = method.cloned_rows if states == "cloned" else None
+    allowed = method.cloning.rows if states == "cloned" else None
     rows = experiment.replay.rows(draws["row"], allowed)
     assert torch.equal(seen[0].observations, experiment.replay.observations[rows])
     costs = experiment.replay.episode_cost[rows]

@@ -11,8 +11,9 @@ import torch
 from deep.data.selection import Selection
 from deep.methods.bc import BCConfig
 from deep.methods.drcorl.behaviour_model import BehaviourConfig
-from deep.methods.drcorl.drcorl import DRCORLConfig
+from deep.methods.drcorl.config import DRCORLConfig
 from deep.methods.drcorl.gate import GateConfig
+from deep.methods.drcorl.safe_adaptation import SafeAdaptationConfig, Temperature
 from deep.methods.parts.critics import CriticConfig
 from deep.methods.safe_dql.safe_dql import SafeDQLConfig
 from deep.methods.safe_dql.twin_critics import TwinConfig
@@ -53,9 +54,30 @@ _DRCORL = DRCORLConfig(
     hidden=HIDDEN,
     gate=GateConfig(eval_every=100),
 )
-_PREPRINT = replace(_DRCORL, gate=GateConfig("ucb", k=2.0, states="start", select="last"))
+PREPRINT = replace(_DRCORL, gate=GateConfig("ucb", k=2.0, states="start", select="last"))
+# What `verification.lattice.direction` found to be needed: critics of the policy's own reward and cost that have
+# converged (layer normalisation, a fast target), steps large enough to reach the limit, and a margin for the gate's
+# error.
+REBUILT = replace(
+    PREPRINT,
+    critics=CriticConfig(
+        steps=1500,
+        regression_steps=0,
+        hidden=HIDDEN,
+        learning_rate=1e-3,
+        layer_norm=True,
+        target_rate=0.1,
+        reward="td",
+        ensemble=2,
+        pessimism=0.0,
+    ),
+    adaptation=SafeAdaptationConfig(temperature=Temperature(c0=3.0), margin=0.15),
+    adaptation_rate=1e-3,
+    adaptation_steps=1500,
+    gate=replace(PREPRINT.gate, k=1.0),
+)
 _SHORT = replace(
-    _PREPRINT,
+    PREPRINT,
     behaviour=replace(_DRCORL.behaviour, steps=200, width=32),
     critics=CriticConfig(steps=300, regression_steps=200, hidden=(32, 32)),
     cloning_steps=300,
@@ -68,8 +90,9 @@ TRIALS = {
     "BC-Safe": _cloning("safe"),
     "BC-Best": _cloning("best"),
     "DRCORL, dynamics gate": Trial("drcorl", _DRCORL, _DYNAMICS),
-    "DRCORL, UCB gate": Trial("drcorl", _PREPRINT),
-    "DRCORL, UCB gate, Gaussian": Trial("drcorl", replace(_PREPRINT, policy="gaussian"), tasks=("LatticeHeat",)),
+    "DRCORL, UCB gate": Trial("drcorl", PREPRINT),
+    "DRCORL, UCB gate, Gaussian": Trial("drcorl", replace(PREPRINT, policy="gaussian"), tasks=("LatticeHeat",)),
+    "DRCORL, rebuilt": Trial("drcorl", REBUILT),
     "Safe-DQL": Trial(
         "safe_dql",
         SafeDQLConfig(

@@ -1,0 +1,55 @@
+"""The variants of `verification.lattice.direction`: each changes one thing of today's trial or of the rebuilt one."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from deep.methods.drcorl.config import DRCORLConfig
+from deep.ope.dynamics import DynamicsConfig
+from verification.lattice.trials import NO_DYNAMICS, PREPRINT, REBUILT
+
+Part = Literal["reward", "cost", "gate"]
+"""A learned part that has an exact form: the slopes of Q_r^pi and of Q_c^pi, and the gate's cost."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A configuration, and which of its parts are exact."""
+
+    config: DRCORLConfig
+    exact: frozenset[Part] = field(default_factory=frozenset)
+    dynamics: DynamicsConfig = NO_DYNAMICS
+
+
+SLOPES: frozenset[Part] = frozenset({"reward", "cost"})
+GATE: frozenset[Part] = frozenset({"gate"})
+_STEPS = replace(
+    PREPRINT,
+    adaptation=REBUILT.adaptation,
+    adaptation_rate=REBUILT.adaptation_rate,
+    adaptation_steps=REBUILT.adaptation_steps,
+)
+
+
+def _critics(**changes: object) -> DRCORLConfig:
+    return replace(REBUILT, critics=replace(REBUILT.critics, **changes))  # pyright: ignore[reportArgumentType]
+
+
+VARIANTS = {
+    "preprint": Variant(PREPRINT),
+    "preprint, all exact": Variant(PREPRINT, SLOPES | GATE),
+    "preprint, larger steps": Variant(_STEPS),
+    "preprint, larger steps, all exact": Variant(_STEPS, SLOPES | GATE),
+    "rebuilt": Variant(REBUILT),
+    "rebuilt, exact gate": Variant(REBUILT, GATE),
+    "rebuilt, exact slopes": Variant(REBUILT, SLOPES),
+    "rebuilt, no margin": Variant(replace(REBUILT, adaptation=replace(REBUILT.adaptation, margin=0.0))),
+    "rebuilt, implicit Q-learning": Variant(_critics(reward="iql")),
+    "rebuilt, no layer norm": Variant(_critics(layer_norm=False)),
+    "rebuilt, target rate .02": Variant(_critics(target_rate=0.02)),
+    "rebuilt, beta 1": Variant(
+        replace(REBUILT, adaptation=replace(REBUILT.adaptation, temperature=PREPRINT.adaptation.temperature))
+    ),
+    "rebuilt, step size 2e-4": Variant(replace(REBUILT, adaptation_rate=PREPRINT.adaptation_rate)),
+    "rebuilt, no anchor": Variant(replace(REBUILT, anchor="none")),
+}
+"""By the name that the results use."""
