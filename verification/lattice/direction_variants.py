@@ -49,7 +49,8 @@ VARIANTS = {
     "rebuilt, beta 1": Variant(
         replace(REBUILT, adaptation=replace(REBUILT.adaptation, temperature=PREPRINT.adaptation.temperature))
     ),
-    "rebuilt, step size 2e-4": Variant(replace(REBUILT, adaptation_rate=PREPRINT.adaptation_rate)),
+    "rebuilt, step size 1e-3": Variant(replace(REBUILT, adaptation_rate=1e-3)),
+    "rebuilt, step size 1e-3, exact gate": Variant(replace(REBUILT, adaptation_rate=1e-3), GATE),
     "rebuilt, no anchor": Variant(replace(REBUILT, anchor="none")),
 }
 """By the name that the results use."""

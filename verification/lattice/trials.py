@@ -72,8 +72,9 @@ REBUILT = replace(
         pessimism=0.0,
     ),
     adaptation=SafeAdaptationConfig(temperature=Temperature(c0=3.0), margin=0.15),
-    adaptation_rate=1e-3,
+    adaptation_rate=3e-4,
     adaptation_steps=1500,
+    ema_rate=0.05,
     gate=replace(PREPRINT.gate, k=1.0),
 )
 _SHORT = replace(
