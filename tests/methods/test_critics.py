@@ -7,6 +7,7 @@ from deep.data.replay import Batch
 from deep.methods.parts.critics import (
     CostCritic,
     CriticConfig,
+    PolicyCritic,
     RewardCritic,
     bellman_target,
     episodic_to_discounted,
@@ -113,6 +114,24 @@ def test_the_warm_start_regresses_on_the_datas_own_sums(build):
         critic.learn(torch.tensor(float(step)), chain.batch)
     pairs = torch.cat([chain.batch.observations, chain.batch.actions], -1)
     assert critic.twin.apply(critic.q.theta, pairs).mean().item() * critic.unit == pytest.approx(7, abs=0.2)
+
+
+@pytest.mark.parametrize(("action", "value"), [("good", 2.8), ("bad", 1.8)])
+def test_a_policy_critic_evaluates_the_policys_reward(build, action, value):
+    """In s0 the pay differs by 1; what follows in s1 is the policy's own, whose second pay depends on its action."""
+    chain = Chain(build)
+    batch = chain.batch._replace(rewards=torch.tensor([[1.0, 0.0, 3.0, 2.0]]))
+    chosen = getattr(chain, action)
+    config = CriticConfig(hidden=(32, 32), learning_rate=3e-3, target_rate=0.05, regression_steps=0, layer_norm=True)
+    critic = PolicyCritic(config, chain.problem, "reward_critic", (0,))
+    for step in range(600):
+        critic.learn(
+            torch.tensor(float(step)), batch, {"here": chosen.expand(1, 4, 3), "there": chosen.expand(1, 4, 3)}
+        )
+    start = chain.start.view(1, 1, -1)
+    found = critic.upper_confidence(start, chosen.view(1, 1, -1), 0.0).item()
+    assert found == pytest.approx(value + 0.9 * (action == "good"), abs=0.15)
+    assert critic.action_gradient(start, torch.zeros(1, 1, 3)).sum() > 0
 
 
 def test_cost_critics_evaluate_the_policy_and_pessimism_lifts_only_unseen_actions(build):

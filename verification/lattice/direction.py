@@ -25,6 +25,7 @@ from torch import Tensor
 from deep.core.phase import Hook, Phase
 from deep.methods.drcorl.config import DRCORLConfig
 from deep.methods.drcorl.drcorl import DRCORL
+from deep.methods.parts.critics import PolicyCritic
 from deep.runs.experiment import Experiment, Settings
 from deep.runs.folder import RunFolder
 from deep.runs.trainer import train
@@ -89,6 +90,21 @@ class ExactParts:
                 value = (value * weights.view(*weights.shape[:2], *[1] * i, -1)).sum(-1)
             return torch.autograd.grad(value.sum(), actions)[0]
 
+    def critic_errors(self) -> dict[str, Tensor]:
+        """What the critics miss of the policies' exact cost and reward from the start states, for every replica; the
+        reward's where its critic evaluates the policy."""
+        method, rho = self.method, torch.from_numpy(self.lattice.rho)
+        actions = method.act_current(self.nodes)
+
+        def estimate(critic: PolicyCritic) -> Tensor:
+            return (critic.upper_confidence(self.nodes, actions, 0.0).double() * rho).sum(1).detach()
+
+        errors = {"cost_error": estimate(method.cost_critics[-1]) - self.values.J_c}
+        if isinstance(method.reward_critic, PolicyCritic):
+            reward = estimate(method.reward_critic) / method.problem.reward_scale
+            errors["reward_error"] = reward - self.values.J_r
+        return errors
+
     def install(self, parts: frozenset[Part]) -> None:
         """Put these exact parts in the place of the learned ones."""
         method, scale = self.method, self.method.problem.reward_scale
@@ -127,7 +143,7 @@ def curve(lattice: Lattice, variant: Variant) -> list[dict[str, Any]]:
     def measure(step: int) -> dict[str, Tensor]:
         exact.refresh()
         values = exact.values
-        columns = {"value": values.J_r, "cost": values.J_c, "gate": method.gate.cost}
+        columns = {"value": values.J_r, "cost": values.J_c, "gate": method.gate.cost, **exact.critic_errors()}
         points.append({"step": [float(step)], **{name: column.tolist() for name, column in columns.items()}})
         return {}
 
@@ -149,7 +165,7 @@ def curve(lattice: Lattice, variant: Variant) -> list[dict[str, Any]]:
             "cost_limit": replica.cost_limit,
             "optimal_value": float(optimum[i]),
             "steps": [int(point["step"][0]) for point in points],
-            **{name: [point[name][i] for point in points] for name in ("value", "cost", "gate")},
+            **{name: [round(point[name][i], 4) for point in points] for name in points[0] if name != "step"},
         }
         for i, replica in enumerate(method.problem.replicas)
     ]

@@ -21,6 +21,7 @@ THEORY = {
 DEEP = {
     "methods/bc": "methods/bc",
     "methods/drcorl/drcorl": "methods/drcorl_options methods/drcorl",
+    "methods/drcorl/cloning": "methods/drcorl_options methods/drcorl",
     "methods/safe_dql/safe_dql": "methods/safe_dql",
     "methods/drcorl/behaviour_model": "methods/score methods/drcorl_options",
     "methods/safe_dql/best_of_n": "methods/safe_dql",
