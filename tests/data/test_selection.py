@@ -43,7 +43,7 @@ def test_each_limit_has_a_clone_of_its_own_where_the_trajectories_depend_on_it(b
     words = ("--seeds", "1", "2", "--cost-limits", "4", "60", "--clone.trajectories")
     shared = build(*words, "all").method
     own = build(*words, "best").method
-    assert (shared.owner.tolist(), own.owner.tolist()) == ([0, 0, 1, 1], [0, 1, 2, 3])
+    assert (shared.cloning.index.tolist(), own.cloning.index.tolist()) == ([0, 0, 1, 1], [0, 1, 2, 3])
     assert (len(shared.clone.theta), len(own.clone.theta)) == (2, 4)
 
 

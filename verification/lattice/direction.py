@@ -133,8 +133,19 @@ def build(lattice: Lattice, config: DRCORLConfig, variant: Variant) -> tuple[Exp
     return experiment, experiment.method
 
 
-def curve(lattice: Lattice, variant: Variant) -> list[dict[str, Any]]:
-    """Train the variant; for every limit the exact value, cost and gap along the ascent, and the gate's cost."""
+SHARED_PHASES = ("behaviour", "cloning", "reverse KL cloning")
+Shared = dict[str, dict[str, Tensor]]
+"""What those phases have left, by the settings that it follows from: variants of one task share it."""
+
+
+def _shared_settings(lattice: Lattice, config: DRCORLConfig) -> str:
+    names = ("behaviour", "clone", "cloning_steps", "regression_steps", "batch_size", "hidden", "learning_rate")
+    return repr((lattice.name, *(getattr(config, name) for name in (*names, "ema_rate", "policy"))))
+
+
+def curve(lattice: Lattice, variant: Variant, shared: Shared) -> list[dict[str, Any]]:
+    """Train the variant; for every limit the exact value and cost along the ascent, the gate's cost and the errors of
+    the critics. Phases that `shared` has the outcome of are not run again."""
     experiment, method = build(lattice, variant.config, variant)
     exact = ExactParts(lattice, method)
     exact.install(variant.exact)
@@ -150,10 +161,16 @@ def curve(lattice: Lattice, variant: Variant) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         run_folder = RunFolder(Path(folder))
         run_folder.open({"identity": {}}, resume=False)
-        phases = experiment.phases()
+        phases, tensors, key = experiment.phases(), experiment.tensors(), _shared_settings(lattice, variant.config)
+        if key in shared:
+            phases = [phase for phase in phases if phase.name not in SHARED_PHASES]
+            for name, tensor in shared[key].items():
+                tensors[name].detach().copy_(tensor)
         phases = [*phases[:-1], _measured(phases[-1], exact, bool(variant.exact), measure)]
-        train(phases, experiment.tensors(), run_folder, experiment.device)
+        train(phases, tensors, run_folder, experiment.device)
         run_folder.release()
+        names = [name for name in tensors if name.startswith(("behaviour.", "clone."))]
+        shared[key] = {name: tensors[name].detach().clone() for name in names}
     optimum = solve(
         lattice.cmdp.select(torch.zeros(len(SEEDS) * len(lattice.limits), dtype=torch.long)).with_budget(
             method.problem.limits
@@ -195,10 +212,11 @@ def main() -> None:
                 raise InputError(f"unknown {kind} {unknown[0]!r}: accepted are {', '.join(known)}")
         torch.set_num_threads(1)
         results = json.loads(options.out.read_text()) if options.out.exists() else {"rows": [], "settings": {}}
+        shared: Shared = {}
         for name in options.variants:
             for task in options.tasks:
                 began = time.process_time()
-                rows = [{"variant": name, "task": task, **row} for row in curve(LATTICES[task], VARIANTS[name])]
+                rows = [{"variant": name, "task": task, **row} for row in curve(LATTICES[task], VARIANTS[name], shared)]
                 kept = [row for row in results["rows"] if (row["variant"], row["task"]) != (name, task)]
                 results["rows"] = kept + rows
                 results["settings"][name] = {**asdict(VARIANTS[name]), "exact": sorted(VARIANTS[name].exact)}

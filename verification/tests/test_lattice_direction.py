@@ -66,7 +66,10 @@ def test_exact_parts_replace_the_learned_ones():
 
 
 def test_a_curve_measures_from_the_clone_to_the_end():
-    rows = curve(LATTICES["LatticeHeat"], Variant(BRIEF, GATE))
+    shared = {}
+    rows = curve(LATTICES["LatticeHeat"], Variant(BRIEF, GATE), shared)
+    again = curve(LATTICES["LatticeHeat"], Variant(BRIEF, GATE), shared)
+    assert rows == again  # what variants share is what each would have trained
     assert [row["cost_limit"] for row in rows] == [2.0, 5.0]
     for row in rows:
         assert row["steps"] == [0, 100]
