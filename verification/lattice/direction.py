@@ -76,8 +76,8 @@ class ExactParts:
         self.values = exact_values(self.lattice, deterministic(self.lattice, actions))
 
     def slope(
-        self, table: PerStateAction, observations: Tensor, actions: Tensor
-    ) -> Float[Tensor, "replicas batch act"]:
+        self, table: PerStateAction, observations: Float[Tensor, "r n obs"], actions: Float[Tensor, "r n act"]
+    ) -> Float[Tensor, "r n act"]:
         """grad_a of sum_j w_j(a) Q(s, g_j) at states of the grid; at a node of the actions it is one of both sides'."""
         node = torch.cdist(observations, self.nodes).argmin(-1)
         replica = torch.arange(len(node)).unsqueeze(1)

@@ -44,6 +44,7 @@ VARIANTS = {
     "rebuilt, exact slopes": Variant(REBUILT, SLOPES),
     "rebuilt, no margin": Variant(replace(REBUILT, adaptation=replace(REBUILT.adaptation, margin=0.0))),
     "rebuilt, implicit Q-learning": Variant(_critics(reward="iql")),
+    "rebuilt, no decay of the critics": Variant(_critics(decay=False)),
     "rebuilt, no layer norm": Variant(_critics(layer_norm=False)),
     "rebuilt, target rate .02": Variant(_critics(target_rate=0.02)),
     "rebuilt, beta 1": Variant(

@@ -173,13 +173,15 @@ class DRCORL(Method):
         step: Tensor,
         batch: Batch,
         draws: Mapping[str, Tensor],
+        rate_factor: float | Tensor = 1.0,
     ) -> dict[str, Tensor]:
         """One TD step of each critic towards the values of the policy's EMA."""
         with torch.no_grad():
             here, _ = self.policy.sample(policy.ema, batch.observations, draws["z"])
             there, _ = self.policy.sample(policy.ema, batch.next_observations, draws["next_z"])
         actions = {"here": here, "there": there}
-        return {name: value for critic in critics for name, value in critic.learn(step, batch, actions).items()}
+        metrics = [critic.learn(step, batch, actions, rate_factor) for critic in critics]
+        return {name: value for found in metrics for name, value in found.items()}
 
     @torch.no_grad()
     def _start_adaptation(self) -> None:
@@ -199,7 +201,8 @@ class DRCORL(Method):
     def _adapt(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Lines 8-12 of Algorithm 1, with the rule of Algorithm 2 or 3 in `SafeAdaptation.direction`."""
         batch, metrics = self._update_shared_models(step, draws)
-        metrics |= self._update_critics(self.policy_critics, self.actor, self._bootstrapping_step(step), batch, draws)
+        bootstrapping, factor = self._bootstrapping_step(step), self._critic_rate_factor(step)
+        metrics |= self._update_critics(self.policy_critics, self.actor, bootstrapping, batch, draws, factor)
         if isinstance(self.gate, UpperConfidenceCost):
             self.gate.update(StateSample(batch.observations, draws["z"]))
         gradients = self._gradients(self._policy_batch(batch, draws), draws)
@@ -210,6 +213,10 @@ class DRCORL(Method):
     def _bootstrapping_step(self, step: Tensor) -> Tensor:
         """A step number beyond the critics' initial regression on the data's sums: in adaptation they bootstrap."""
         return step + self.config.critics.regression_steps
+
+    def _critic_rate_factor(self, step: Tensor) -> float | Tensor:
+        """The factor on the step size of the policies' critics in adaptation."""
+        return linear_decay(step, self.config.adaptation_steps) if self.config.critics.decay else 1.0
 
     def _update_shared_models(self, step: Tensor, draws: Mapping[str, Tensor]) -> tuple[Batch, dict[str, Tensor]]:
         """Update what all replicas of a seed share, the IQL critic and the behaviour model; returns the minibatch for
