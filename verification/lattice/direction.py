@@ -108,10 +108,17 @@ class ExactParts:
     def install(self, parts: frozenset[Part]) -> None:
         """Put these exact parts in the place of the learned ones."""
         method, scale = self.method, self.method.problem.reward_scale
+
+        def reward_slope(observations: Tensor, actions: Tensor) -> Tensor:
+            return self.slope(self.values.Q_r * scale, observations, actions)
+
+        def cost_slope(observations: Tensor, actions: Tensor) -> Tensor:
+            return self.slope(self.values.Q_c, observations, actions)
+
         if "reward" in parts:
-            method.reward_critic.action_gradient = lambda s, a: self.slope(self.values.Q_r * scale, s, a)
+            method.reward_critic.action_gradient = reward_slope
         if "cost" in parts:
-            method.cost_critics[0].action_gradient = lambda s, a: self.slope(self.values.Q_c, s, a)
+            method.cost_critics[0].action_gradient = cost_slope
         if "gate" in parts:
             method.gate.measure = lambda evidence: self.values.J_c
 

@@ -5,6 +5,8 @@ from typing import Literal
 
 from deep.methods.drcorl.config import DRCORLConfig
 from deep.ope.dynamics import DynamicsConfig
+from deep.ope.fitted_q import FittedQConfig
+from verification.lattice.tasks import GAMMA
 from verification.lattice.trials import NO_DYNAMICS, PREPRINT, REBUILT
 
 Part = Literal["reward", "cost", "gate"]
@@ -20,6 +22,7 @@ class Variant:
     dynamics: DynamicsConfig = NO_DYNAMICS
 
 
+FITTED = FittedQConfig(gamma=GAMMA, states="start", members=2, transitions=8000, features=160)
 SLOPES: frozenset[Part] = frozenset({"reward", "cost"})
 GATE: frozenset[Part] = frozenset({"gate"})
 _STEPS = replace(
@@ -42,6 +45,11 @@ VARIANTS = {
     "rebuilt": Variant(REBUILT),
     "rebuilt, exact gate": Variant(REBUILT, GATE),
     "rebuilt, exact slopes": Variant(REBUILT, SLOPES),
+    "rebuilt, fitted-Q gate": Variant(
+        replace(
+            REBUILT, adaptation_rate=1e-4, gate=replace(REBUILT.gate, kind="fitted_q", fitted=FITTED, eval_every=50)
+        )
+    ),
     "rebuilt, no margin": Variant(replace(REBUILT, adaptation=replace(REBUILT.adaptation, margin=0.0))),
     "rebuilt, implicit Q-learning": Variant(_critics(reward="iql")),
     "rebuilt, no decay of the critics": Variant(_critics(decay=False)),
@@ -50,6 +58,7 @@ VARIANTS = {
     "rebuilt, beta 1": Variant(
         replace(REBUILT, adaptation=replace(REBUILT.adaptation, temperature=PREPRINT.adaptation.temperature))
     ),
+    "rebuilt, step size 5e-5": Variant(replace(REBUILT, adaptation_rate=5e-5)),
     "rebuilt, step size 1e-3": Variant(replace(REBUILT, adaptation_rate=1e-3)),
     "rebuilt, step size 1e-3, exact gate": Variant(replace(REBUILT, adaptation_rate=1e-3), GATE),
     "rebuilt, no anchor": Variant(replace(REBUILT, anchor="none")),

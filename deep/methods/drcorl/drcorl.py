@@ -25,6 +25,7 @@ from deep.methods.drcorl.config import DRCORLConfig
 from deep.methods.drcorl.evaluation import PolicyEvaluation
 from deep.methods.drcorl.gate import (
     CostSignal,
+    FittedQCost,
     GateConfig,
     ModelRolloutCost,
     SimulatorCost,
@@ -107,7 +108,8 @@ class DRCORL(Method):
         config, problem = self.config.gate, self.problem
         if config.kind == "ucb":
             return UpperConfidenceCost(config, problem, self.policy, self.actor, self.cost_critics[-1])
-        return (SimulatorCost if config.kind == "simulator" else ModelRolloutCost)(config, problem)
+        kinds = {"simulator": SimulatorCost, "dynamics": ModelRolloutCost, "fitted_q": FittedQCost}
+        return kinds[config.kind](config, problem)
 
     def tensors(self) -> dict[str, Tensor]:
         critics = (*self.clone_critics, *self.policy_critics)
