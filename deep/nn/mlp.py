@@ -100,12 +100,17 @@ def init_linear(rng: np.random.Generator, inputs: int, outputs: int) -> list[np.
 
 @dataclass(frozen=True)
 class MLP:
-    """A multilayer perceptron; `hidden` lists the widths of its hidden layers."""
+    """A multilayer perceptron; `hidden` lists the widths of its hidden layers.
+
+    With `layer_norm` every hidden layer's inputs to the activation are shifted and scaled to mean 0 and variance 1 over
+    the layer (Ba et al., 2016), without parameters of its own.
+    """
 
     inputs: int
     outputs: int
     hidden: tuple[int, ...] = (256, 256)
     activation: str = "relu"
+    layer_norm: bool = False
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -127,7 +132,10 @@ class MLP:
     def forward(self, layers: Sequence[Tensor], x: Float[Tensor, "n batch i"]) -> Float[Tensor, "n batch o"]:
         """The same on parameters that are unpacked already."""
         for weight, bias in zip(layers[:-2:2], layers[1:-2:2], strict=True):
-            x = ACTIVATIONS[self.activation](linear(x, weight, bias))
+            x = linear(x, weight, bias)
+            if self.layer_norm:
+                x = F.layer_norm(x, x.shape[-1:])
+            x = ACTIVATIONS[self.activation](x)
         return linear(x, layers[-2], layers[-1])
 
 

@@ -20,7 +20,7 @@ from deep.benchmark.rows import collected, rows_of
 from deep.core.files import read_json, read_tensors, write_tensors
 from deep.evaluate import __main__ as evaluate
 from deep.export import __main__ as export
-from deep.methods.drcorl.drcorl import DRCORLConfig
+from deep.methods.drcorl.config import DRCORLConfig
 from deep.runs.experiment import Experiment, Settings
 from deep.runs.folder import RunFolder
 from tests.support import lighter

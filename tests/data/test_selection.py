@@ -43,7 +43,7 @@ def test_each_limit_has_a_clone_of_its_own_where_the_trajectories_depend_on_it(b
     words = ("--seeds", "1", "2", "--cost-limits", "4", "60", "--clone.trajectories")
     shared = build(*words, "all").method
     own = build(*words, "best").method
-    assert (shared.clone_index.tolist(), own.clone_index.tolist()) == ([0, 0, 1, 1], [0, 1, 2, 3])
+    assert (shared.cloning.index.tolist(), own.cloning.index.tolist()) == ([0, 0, 1, 1], [0, 1, 2, 3])
     assert (len(shared.clone.theta), len(own.clone.theta)) == (2, 4)
 
 
@@ -73,7 +73,7 @@ def test_the_states_of_the_policys_gradients(build, states, monkeypatch):
     phase, draws = drawn(experiment, -1)
     phase.on_start()
     phase.update(torch.tensor(0.0), draws)
-    allowed = method.cloned_rows if states == "cloned" else None
+    allowed = method.cloning.rows if states == "cloned" else None
     rows = experiment.replay.rows(draws["row"], allowed)
     assert torch.equal(seen[0].observations, experiment.replay.observations[rows])
     costs = experiment.replay.episode_cost[rows]

@@ -7,6 +7,7 @@ from deep.data.replay import Batch
 from deep.methods.parts.critics import (
     CostCritic,
     CriticConfig,
+    PolicyCritic,
     bellman_target,
     episodic_to_discounted,
     expectile_loss,
@@ -113,6 +114,22 @@ def test_the_warm_start_regresses_on_the_datas_own_sums(build):
         critic.learn(torch.tensor(float(step)), chain.batch)
     pairs = torch.cat([chain.batch.observations, chain.batch.actions], -1)
     assert critic.twin.apply(critic.q.theta, pairs).mean().item() * critic.unit == pytest.approx(7, abs=0.2)
+
+
+@pytest.mark.parametrize(("action", "value"), [("good", 1 + 0.9 * 3), ("bad", 0.9 * 2)])
+def test_a_policy_critic_evaluates_the_policys_reward(build, action, value):
+    """In s1 the good action pays 3 here and the bad one 2, so that Q(s0, .) depends on what the policy does there."""
+    chain = Chain(build)
+    batch = chain.batch._replace(rewards=torch.tensor([[1.0, 0.0, 3.0, 2.0]]))
+    chosen = getattr(chain, action)
+    config = CriticConfig(hidden=(32, 32), learning_rate=3e-3, target_rate=0.05, regression_steps=0, layer_norm=True)
+    critic = PolicyCritic(config, chain.problem, "reward_critic", (0,))
+    for step in range(600):
+        critic.learn(
+            torch.tensor(float(step)), batch, {"here": chosen.expand(1, 4, 3), "there": chosen.expand(1, 4, 3)}
+        )
+    found = critic.upper_confidence(chain.start.view(1, 1, -1), chosen.view(1, 1, -1), 0.0).item()
+    assert found == pytest.approx(value, abs=0.15)
 
 
 def test_cost_critics_evaluate_the_policy_and_pessimism_lifts_only_unseen_actions(build):

@@ -131,6 +131,24 @@ def test_the_ucb_gate_is_an_episodes_cost(build, states, gamma):
     assert method.gate.cost.tolist() == pytest.approx([expected, expected], rel=1e-5)
 
 
+def test_the_fitted_q_gate_is_the_bound_of_the_estimate_for_the_present_policy(build):
+    """At an evaluation the gate takes mean + k std of fitted-Q evaluation, and another policy has another cost."""
+    words = ("--gate.kind", "fitted_q", "--gate.select", "last", "--gate.k", "2", "--gate.fitted.transitions", "200")
+    experiment = build("--seeds", "1", "--cost-limits", "4", "--gate.fitted.features", "16", *words)
+    method = experiment.method
+    found = []
+    for shift in (0.0, 0.5):
+        with torch.no_grad():
+            method.actor.ema.add_(shift)
+        method.evaluation.evaluate_policy(0)
+        estimate = method.gate.estimator.estimate(method.act_current)
+        assert estimate.cost_std.item() > 0
+        assert method.gate.cost.item() == pytest.approx((estimate.cost + 2 * estimate.cost_std).item(), rel=1e-6)
+        found.append(method.gate.cost.item())
+    assert found[0] != found[1]
+    assert [hook.every for hook in method.phases()[-1].hooks] == [50]
+
+
 def predicted(cost: float, deviation: float = 0.0, reward: float = 0.0, length: float = 1000.0, ood_score: float = 1.0):
     """An estimate for one replica."""
     numbers = (cost, deviation, 0.0, 2 * cost, reward, length, ood_score)

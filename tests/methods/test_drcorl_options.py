@@ -157,6 +157,62 @@ def test_the_rule_decides_what_the_policy_follows(build, rule):
     assert ("multiplier" in metrics) == (rule == "pid")
 
 
+def test_a_td_reward_critic_follows_every_replicas_own_policy(build):
+    """It starts from the clone's, and learns in adaptation, a row per replica. No implicit Q-learning is left."""
+    experiment = build("--critics.reward", "td", "--seeds", "1", "--cost-limits", "4", "9")
+    method = experiment.method
+    names = [phase.name for phase in method.phases()]
+    assert "critics" in names
+    assert not {"reward critic", "cost critics"} & set(names)
+    assert not any(name.startswith("reward_value") for name in method.tensors())
+    pretrained = method.clone_critics[-1].q
+    with torch.no_grad():
+        pretrained.theta.add_(0.1)
+    phase = method.phases()[-1]
+    phase.on_start()
+    critic = method.reward_critic.q
+    assert torch.equal(critic.theta, pretrained.theta[method.cloning.index])
+    with torch.no_grad():  # another policy of the second replica changes the second row alone
+        method.actor.ema[1].add_(0.5)
+    draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
+    row = method.clone_critics[-1]
+    phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
+    assert not torch.equal(critic.theta[0], critic.theta[1])
+    assert torch.equal(row.q.theta, pretrained.theta)
+
+
+def test_the_critics_step_size_decays_where_it_is_asked_for(build):
+    """At the last step of adaptation it is a tenth of its first."""
+    for words, share in (((), 1.0), (("--critics.decay",), 0.1)):
+        experiment = build("--seeds", "1", "--cost-limits", "4", *words)
+        phase = experiment.method.phases()[-1]
+        phase.on_start()
+        draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
+        phase.update(torch.tensor(float(phase.steps)), {name: block[0] for name, block in draws.items()})
+        critic = experiment.method.cost_critics[0].q
+        assert critic.rate.item() == pytest.approx(share * critic.config.learning_rate)
+
+
+def test_layer_normalisation_reaches_every_critic(build):
+    words = ("--critics.layer-norm", "--critics.reward", "iql")
+    found = []
+    for options in (words, words[1:]):
+        method = build(*options).method
+        found.append(
+            [network.layer_norm for network in (method.reward_critic.value, method.reward_critic.twin.member)]
+            + [critic.ensemble.member.layer_norm for critic in (*method.cost_critics, *method.clone_cost_critics)]
+        )
+    assert all(found[0])
+    assert not any(found[1])
+
+
+def test_without_pessimism_the_gate_reads_the_critics_that_the_policy_follows(build):
+    method = build("--gate.kind", "ucb", "--critics.pessimism", "0").method
+    assert len(method.cost_critics) == 1
+    assert method.gate.critic is method.cost_critics[0]
+    assert len(build("--gate.kind", "ucb").method.cost_critics) == 2
+
+
 def test_printed_pessimism_reaches_the_critics(build):
     thetas = []
     for words in ((), ("--critics.printed-pessimism",), ("--critics.pessimism", "0")):

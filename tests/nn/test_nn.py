@@ -37,6 +37,19 @@ def test_stacked_copies_equal_single_networks_and_their_gradients(activation):
         torch.testing.assert_close(weight_gradient, [m for m in network if isinstance(m, nn.Linear)][1].weight.grad)
 
 
+def test_layer_normalisation_is_torchs_own_before_each_activation():
+    plain, normed = MLP(5, 2, (7, 6)), MLP(5, 2, (7, 6), layer_norm=True)
+    theta = initial_parameters(plain, [3], "test")
+    x = torch.randn(1, 4, 5, generator=torch.Generator().manual_seed(0))
+    network = single(plain, theta[0])
+    expected = nn.Sequential(
+        network[0], nn.LayerNorm(7), network[1], network[2], nn.LayerNorm(6), network[3], network[4]
+    )
+    assert normed.shapes == plain.shapes
+    torch.testing.assert_close(normed.apply(theta, x)[0], expected(x[0]))
+    assert not torch.allclose(plain.apply(theta, x)[0], expected(x[0]), atol=1e-2)
+
+
 def test_an_ensemble_is_its_members():
     ensemble = Ensemble(MLP(3, 1, (4,)), 2)
     theta = initial_parameters(ensemble, [0, 1], "ensemble")

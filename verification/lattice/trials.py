@@ -14,8 +14,9 @@ from deep.methods.actor_critic.bear_lag import BEARLagConfig
 from deep.methods.actor_critic.cpq import CPQConfig
 from deep.methods.bc import BCConfig
 from deep.methods.drcorl.behaviour_model import BehaviourConfig
-from deep.methods.drcorl.drcorl import DRCORLConfig
+from deep.methods.drcorl.config import DRCORLConfig
 from deep.methods.drcorl.gate import GateConfig
+from deep.methods.drcorl.safe_adaptation import SafeAdaptationConfig, Temperature
 from deep.methods.parts.critics import CriticConfig
 from deep.methods.parts.twin_critics import TwinConfig
 from deep.methods.parts.vae import VAEConfig
@@ -57,9 +58,32 @@ _DRCORL = DRCORLConfig(
     hidden=HIDDEN,
     gate=GateConfig(eval_every=100),
 )
-_PREPRINT = replace(_DRCORL, gate=GateConfig("ucb", k=2.0, states="start", select="last"))
+PREPRINT = replace(_DRCORL, gate=GateConfig("ucb", k=2.0, states="start", select="last"))
+# What `verification.lattice.direction` found to be needed: critics of the policy's own reward and cost that have
+# converged (layer normalisation, a fast target), steps large enough to reach the limit, and a margin for the gate's
+# error.
+REBUILT = replace(
+    PREPRINT,
+    critics=CriticConfig(
+        steps=1500,
+        regression_steps=0,
+        hidden=HIDDEN,
+        learning_rate=1e-3,
+        decay=True,
+        layer_norm=True,
+        target_rate=0.1,
+        reward="td",
+        ensemble=2,
+        pessimism=0.0,
+    ),
+    adaptation=SafeAdaptationConfig(temperature=Temperature(c0=3.0), margin=0.15),
+    adaptation_rate=3e-4,
+    adaptation_steps=1500,
+    ema_rate=0.05,
+    gate=replace(PREPRINT.gate, k=1.0),
+)
 _SHORT = replace(
-    _PREPRINT,
+    PREPRINT,
     behaviour=replace(_DRCORL.behaviour, steps=200, width=32),
     critics=CriticConfig(steps=300, regression_steps=200, hidden=(32, 32)),
     cloning_steps=300,
@@ -81,8 +105,9 @@ TRIALS = {
     "BC-Safe": _cloning("safe"),
     "BC-Best": _cloning("best"),
     "DRCORL, dynamics gate": Trial("drcorl", _DRCORL, _DYNAMICS),
-    "DRCORL, UCB gate": Trial("drcorl", _PREPRINT),
-    "DRCORL, UCB gate, Gaussian": Trial("drcorl", replace(_PREPRINT, policy="gaussian"), tasks=("LatticeHeat",)),
+    "DRCORL, UCB gate": Trial("drcorl", PREPRINT),
+    "DRCORL, UCB gate, Gaussian": Trial("drcorl", replace(PREPRINT, policy="gaussian"), tasks=("LatticeHeat",)),
+    "DRCORL, rebuilt": Trial("drcorl", REBUILT),
     "Safe-DQL": Trial(
         "safe_dql",
         SafeDQLConfig(

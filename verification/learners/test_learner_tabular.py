@@ -23,7 +23,8 @@ from torch import Tensor
 
 from deep.data.dataset import OfflineDataset
 from deep.methods.drcorl.behaviour_model import BehaviourConfig
-from deep.methods.drcorl.drcorl import DRCORL, DRCORLConfig
+from deep.methods.drcorl.config import DRCORLConfig
+from deep.methods.drcorl.drcorl import DRCORL
 from deep.methods.drcorl.gate import GateConfig
 from deep.methods.drcorl.safe_adaptation import SafeAdaptationConfig, Temperature
 from deep.methods.drcorl.score import Schedule

@@ -29,6 +29,7 @@ DEEP = {
     "methods/actor_critic/coptidice": "methods/coptidice",
     "methods/actor_critic/o3srl": "methods/o3srl",
     "methods/parts/td3_bc": "methods/carl methods/o3srl",
+    "methods/drcorl/cloning": "methods/drcorl_options methods/drcorl",
     "methods/safe_dql/safe_dql": "methods/safe_dql",
     "methods/actor_critic/bcq_lag": "methods/bcq_lag",
     "methods/actor_critic/bear_lag": "methods/bear_lag",

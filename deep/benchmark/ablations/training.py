@@ -95,5 +95,6 @@ def shared(base: Experiment, variant: Experiment) -> dict[str, list[str]]:
         if one.reverse_kl_steps > 0:
             found["reverse KL cloning"] = found["cloning"]
         if one.critics == two.critics and (one.gate.kind == "ucb") == (two.gate.kind == "ucb"):
-            found["cost critics"] = [name for name in method.tensors() if name.startswith("clone_")]
+            phase = "cost critics" if one.critics.reward == "iql" else "critics"
+            found[phase] = [name for name in method.tensors() if name.startswith("clone_")]
     return found

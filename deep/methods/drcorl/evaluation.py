@@ -9,7 +9,7 @@ from torch import Tensor
 
 from deep.core.phase import Hook
 from deep.core.problem import Problem
-from deep.methods.drcorl.gate import CostSignal, GateConfig, ModelRolloutCost, SimulatorCost
+from deep.methods.drcorl.gate import CostSignal, FittedQCost, GateConfig, ModelRolloutCost, SimulatorCost
 from deep.methods.drcorl.hybrid import OnlineConfig, OnlineReplay
 from deep.methods.drcorl.policy_selection import PolicySelection
 from deep.nn.parameters import Parameters
@@ -113,7 +113,8 @@ class PolicyEvaluation:
 
     def hooks(self) -> list[Hook]:
         """The periodic evaluation, where anything is evaluated."""
-        needed = self.uses_dynamics or self.online.episodes > 0 or self.config.record
+        offline = self.uses_dynamics or isinstance(self.gate, FittedQCost)
+        needed = offline or self.online.episodes > 0 or self.config.record
         return [Hook(self.config.eval_every, self.evaluate_policy)] if needed else []
 
     def evaluate_policy(self, step: int) -> dict[str, Tensor]:
@@ -123,6 +124,8 @@ class PolicyEvaluation:
         metrics: dict[str, Tensor] = {}
         if self.uses_dynamics:
             metrics |= self.evaluate_in_dynamics(step)
+        if isinstance(self.gate, FittedQCost):
+            self.gate.update(self.gate.estimator.estimate(self.act))
         if self.online.episodes > 0:
             metrics |= self.evaluate_in_simulator()
         return metrics

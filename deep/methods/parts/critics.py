@@ -1,4 +1,4 @@
-r"""Losses and targets of critics, a pessimistic TD ensemble for the cost of a policy, and conversions of cost limits.
+r"""Losses and targets of critics, TD ensembles of a policy's reward and of its cost, and conversions of cost limits.
 
 Losses are per replica. Values are discounted sums, V = E[sum_t gamma^t r_t], in the unit of the (scaled) reward or of
 the cost. `deep.methods.parts.iql` has the critics of implicit Q-learning.
@@ -10,6 +10,7 @@ bootstrapped.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -99,14 +100,23 @@ class CriticConfig:
     """The first of these regress on the data's own discounted sums instead of bootstrapping: TD starts unbiased."""
     learning_rate: float = 6e-4
     """Adam's step size."""
+    decay: bool = False
+    """Let the step size of the policies' critics decay linearly to a tenth in adaptation, as the policy's does. A
+    constant one leaves noise in the cost that the ucb gate reads."""
     hidden: tuple[int, ...] = (256, 256)
     """Hidden layers."""
+    layer_norm: bool = False
+    """Layer normalisation before each activation of the critics (not in the preprint)."""
     target_rate: float = 0.005
-    """Rate of the target critics' moving average."""
+    """Rate of the target critics' moving average. TD carries values back by about steps x rate x (1 - gamma) horizons,
+    a horizon being 1 / (1 - gamma) steps of the task."""
+    reward: Literal["iql", "td"] = "iql"
+    """The reward critic: implicit Q-learning, Eqs. (17) and (18), whose values are those of a policy that ignores the
+    limit; or TD of the policy's own reward, an ensemble like the cost critics."""
     expectile: float = 0.7
-    """tau of Eq. (17)."""
+    """iql: tau of Eq. (17)."""
     ensemble: int = 4
-    """E, the cost critics of a replica."""
+    """E, the cost critics of a replica (and its reward critics with td)."""
     pessimism: float = 0.2
     """alpha of Eq. (19), in the corrected form of `pessimism`."""
     printed_pessimism: bool = False
@@ -118,56 +128,94 @@ class CriticConfig:
         check_ranges(self, "critics.", ensemble=AT_LEAST_1, pessimism=AT_LEAST_0)
 
 
-class CostCritic:
-    """An ensemble of TD critics of the policy's cost for each owner, Eq. (19) as corrected in `pessimism`.
+class Signal(NamedTuple):
+    """What a critic sums up: the immediate values of a batch, and the data's own discounted sums."""
 
-    An owner is a policy that is evaluated: one per replica, or one per seed where replicas still share it. `owners` are
-    their seeds.
+    immediate: Float[Tensor, "n batch"]
+    to_go: Float[Tensor, "n batch"]
+
+
+class PolicyCritic:
+    """An ensemble of TD critics for each policy that is evaluated, Q^pi of its reward or of its cost.
+
+    Policies are one per replica, or one per seed where replicas still share it; `policy_seeds` are their seeds.
     """
+
+    bounds: tuple[float, float] | None = None
+    """The range of (1 - gamma) Q, where it is known."""
 
     def __init__(self, config: CriticConfig, problem: Problem, name: str, policy_seeds: tuple[int, ...]) -> None:
         self.config, self.problem, self.name = config, problem, name
         self.unit = 1 / (1 - problem.gamma)
         """Networks predict values divided by this, sum_t gamma^t, so that outputs are of order one."""
         inputs = problem.observation_size + problem.action_size
-        self.ensemble = Ensemble(MLP(inputs, 1, config.hidden), config.ensemble)
+        self.ensemble = Ensemble(MLP(inputs, 1, config.hidden, layer_norm=config.layer_norm), config.ensemble)
         initial = initial_parameters(self.ensemble, policy_seeds, name).to(problem.device)
         self.q = Parameters(initial, Adam(config.learning_rate), ema=True)
-        self.bounds = (0.0, float(problem.replay.costs.max()))
 
     def tensors(self) -> dict[str, Tensor]:
         return {f"{self.name}.{name}": tensor for name, tensor in self.q.tensors.items()}
 
-    def learn(self, step: Tensor, batch: Batch, chosen: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def signal(self, batch: Batch) -> Signal:
+        """The reward."""
+        return Signal(batch.rewards, batch.reward_to_go)
+
+    def learn(
+        self, step: Tensor, batch: Batch, chosen: Mapping[str, Tensor], rate_factor: float | Tensor = 1.0
+    ) -> dict[str, Tensor]:
         """One step; `chosen` has the policy's actions at the batch's states ("here") and at the next ones ("there")."""
-        onward = torch.cat([batch.next_observations, chosen["there"].clamp(-1, 1)], -1)
+        immediate, to_go = self.signal(batch)
         with torch.no_grad():
-            next_value = self.ensemble.apply(self.q.ema, onward).squeeze(-1)
-            costs = batch.costs / self.unit
-            target = bellman_target(costs, batch.not_terminal, next_value, self.problem.gamma, self.bounds)
-            data_target = batch.cost_to_go.unsqueeze(1) / self.unit
-            target = torch.where(step < self.config.regression_steps, data_target, target)
+            next_value = self._q(self.q.ema, batch.next_observations, chosen["there"].clamp(-1, 1))
+            target = bellman_target(
+                immediate / self.unit, batch.not_terminal, next_value, self.problem.gamma, self.bounds
+            )
+            target = torch.where(step < self.config.regression_steps, to_go.unsqueeze(1) / self.unit, target)
         q_data = self._q(self.q.theta, batch.observations, batch.actions)
-        loss = td_loss(q_data, target)
-        if self.config.pessimism > 0:
-            q_policy = self._q(self.q.theta, batch.observations, chosen["here"].clamp(-1, 1))
-            loss = loss + pessimism(q_policy, q_data, self.config.pessimism / self.unit, self.config.printed_pessimism)
-        self.q.adam_step(gradient(loss, self.q))
+        loss = td_loss(q_data, target) + self.regulariser(q_data, batch.observations, chosen["here"])
+        self.q.adam_step(gradient(loss, self.q), rate_factor)
         self.q.update_ema(self.config.target_rate)
         return {f"{self.name}_value": q_data.detach().mean((1, 2)) * self.unit}
+
+    def regulariser(
+        self, q_data: Float[Tensor, "n members batch"], observations: Tensor, actions: Tensor
+    ) -> Float[Tensor, " n"] | float:
+        """What is added to the TD loss: nothing."""
+        return 0.0
 
     def _q(self, theta: Tensor, observations: Tensor, actions: Tensor) -> Float[Tensor, "n members batch"]:
         return self.ensemble.apply(theta, torch.cat([observations, actions], -1)).squeeze(-1)
 
-    def upper_confidence(self, observations: Tensor, actions: Tensor, k: float) -> Float[Tensor, "owners batch"]:
-        """Eq. (24) of the averaged critics, a discounted sum of costs."""
+    def upper_confidence(self, observations: Tensor, actions: Tensor, k: float) -> Float[Tensor, "policies batch"]:
+        """Eq. (24) of the averaged critics, a discounted sum."""
         return upper_confidence(self._q(self.q.ema, observations, actions.clamp(-1, 1)), k) * self.unit
 
     def action_gradient(
-        self, observations: Float[Tensor, "owners batch obs"], actions: Float[Tensor, "owners batch act"]
-    ) -> Float[Tensor, "owners batch act"]:
+        self, observations: Float[Tensor, "policies batch obs"], actions: Float[Tensor, "policies batch act"]
+    ) -> Float[Tensor, "policies batch act"]:
         """grad_a of the ensemble's mean, of the averaged critics; 0 beyond [-1, 1], which they do not know."""
         with torch.enable_grad():
             actions = actions.detach().requires_grad_(True)
             q = self._q(self.q.ema, observations, actions.clamp(-1, 1)).mean(dim=1)
             return torch.autograd.grad(q.sum(), actions)[0] * self.unit
+
+
+class CostCritic(PolicyCritic):
+    """TD critics of the policy's cost, Eq. (19) as corrected in `pessimism`."""
+
+    def __init__(self, config: CriticConfig, problem: Problem, name: str, policy_seeds: tuple[int, ...]) -> None:
+        super().__init__(config, problem, name, policy_seeds)
+        self.bounds = (0.0, float(problem.replay.costs.max()))
+
+    def signal(self, batch: Batch) -> Signal:
+        """The cost."""
+        return Signal(batch.costs, batch.cost_to_go)
+
+    def regulariser(
+        self, q_data: Float[Tensor, "n members batch"], observations: Tensor, actions: Tensor
+    ) -> Float[Tensor, " n"] | float:
+        """The pessimism of Eq. (19)."""
+        if self.config.pessimism == 0:
+            return 0.0
+        q_policy = self._q(self.q.theta, observations, actions.clamp(-1, 1))
+        return pessimism(q_policy, q_data, self.config.pessimism / self.unit, self.config.printed_pessimism)

@@ -45,6 +45,8 @@ class IQLConfig:
     """Adam's step size."""
     target_rate: float = 0.005
     """Rate of the EMA of the Q's, the target networks."""
+    layer_norm: bool = False
+    """Layer normalisation before each activation (not in the papers)."""
     regression_steps: int = 0
     """The first of these steps regress on the data's own discounted sums instead of bootstrapping (0 in the papers).
 
@@ -100,8 +102,8 @@ class IQL:
     ) -> None:
         self.config, self.problem, self.name = config, problem, name
         obs, act = problem.observation_size + extra, problem.action_size
-        self.value = Ensemble(MLP(obs, 1, config.hidden), len(heads))
-        self.twin = Ensemble(MLP(obs + act, 1, config.hidden), 2 * len(heads))
+        self.value = Ensemble(MLP(obs, 1, config.hidden, layer_norm=config.layer_norm), len(heads))
+        self.twin = Ensemble(MLP(obs + act, 1, config.hidden, layer_norm=config.layer_norm), 2 * len(heads))
         self.v = self._parameters(self.value, f"{name} value", ema=False)
         self.q = self._parameters(self.twin, f"{name} critic", ema=True)
         put = {"dtype": self.v.theta.dtype, "device": problem.device}
@@ -153,7 +155,9 @@ class RewardCritic(IQL):
     """The reward's head alone, with the gradient of Q_r in the action: Eqs. (17) and (18) of the DRCORL preprint."""
 
     def __init__(self, config: CriticConfig, problem: Problem) -> None:
-        networks = IQLConfig(config.hidden, config.learning_rate, config.target_rate, config.regression_steps)
+        networks = IQLConfig(
+            config.hidden, config.learning_rate, config.target_rate, config.layer_norm, config.regression_steps
+        )
         super().__init__(networks, problem, "reward", [Head("min", config.expectile)])
         self.unit = 1 / (1 - problem.gamma)
         """Networks predict values divided by this, sum_t gamma^t, so that outputs are of order one."""

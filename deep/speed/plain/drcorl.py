@@ -33,7 +33,7 @@ class Plain:
 
     def cloned(self, draws: Draws) -> Batch:
         """The minibatch from the transitions that are cloned."""
-        allowed = self.method.cloned_rows
+        allowed = self.method.cloning.rows
         if allowed is None:
             return self.batch(draws)
         rows = allowed.table[self.replica, : int(allowed.counts[self.replica])]

@@ -30,8 +30,10 @@ def mlp(network: MLP, row: Tensor) -> nn.Sequential:
     pieces = [piece[0] for piece in unpack(row.detach().unsqueeze(0), network.shapes)]
     layers: list[nn.Module] = []
     for weight, bias in zip(pieces[::2], pieces[1::2], strict=True):
-        layers += [layer(weight, bias), ACTIVATIONS[network.activation]()]
-    return nn.Sequential(*layers[:-1])
+        width = weight.shape[1]
+        norm = [nn.LayerNorm(width, elementwise_affine=False)] if network.layer_norm else []
+        layers += [layer(weight, bias), *norm, ACTIVATIONS[network.activation]()]
+    return nn.Sequential(*layers[: -2 if network.layer_norm else -1])
 
 
 def members(ensemble: Ensemble, row: Tensor) -> nn.ModuleList:
@@ -79,6 +81,8 @@ def _ordered(module: nn.Module) -> Iterator[Tensor]:
     if isinstance(module, nn.Linear):
         yield from (module.weight.T, module.bias)
     elif isinstance(module, nn.LayerNorm):
+        if not module.elementwise_affine:
+            return
         yield from (module.weight, module.bias)
     elif isinstance(module, Score):
         pairs = [part for pair in zip(module.norms, module.blocks, strict=True) for part in pair]
