@@ -38,7 +38,8 @@ from deep.core.phase import block_start
 from deep.core.randomness import draw_block
 from deep.evaluate.scores import FIRST_EVALUATION_SEED
 from deep.methods.drcorl.behaviour_model import BehaviourConfig
-from deep.methods.drcorl.drcorl import DRCORL, DRCORLConfig
+from deep.methods.drcorl.config import DRCORLConfig
+from deep.methods.drcorl.drcorl import DRCORL
 from deep.runs.experiment import Experiment, Settings
 from deep.tasks import find_task, make
 from theory.support.tables import read_table

@@ -28,7 +28,7 @@ TWO = (Head("min", 0.9), Head("max", 0.2))
 
 
 def iql(problem, heads: tuple[Head, ...] = TWO, regression_steps: int = 0, extra: int = 0) -> IQL:
-    return IQL(IQLConfig((16,), 1e-2, 0.2, regression_steps), problem, "iql", heads, extra=extra)
+    return IQL(IQLConfig((16,), 1e-2, 0.2, regression_steps=regression_steps), problem, "iql", heads, extra=extra)
 
 
 def test_each_head_takes_its_worse_twin(problem):

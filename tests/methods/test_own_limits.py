@@ -11,7 +11,8 @@ from deep.evaluate import scores
 from deep.methods.drcorl.gate import GateConfig, ModelRolloutCost
 from deep.methods.drcorl.policy_selection import PolicySelection
 from deep.methods.drcorl.safe_adaptation import SafeAdaptation, SafeAdaptationConfig
-from deep.methods.parts.critics import CriticConfig, RewardCritic
+from deep.methods.parts.critics import CriticConfig
+from deep.methods.parts.iql import RewardCritic
 from deep.methods.parts.twin_critics import TwinValues
 from deep.nn.parameters import Adam, Parameters
 from deep.ope.interface import Estimate

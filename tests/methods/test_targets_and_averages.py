@@ -6,8 +6,9 @@ import torch
 from deep.core.method import at_states
 from deep.core.randomness import draw_block
 from deep.methods.parts import critics as critics_module
-from deep.methods.parts.critics import CostCritic, CriticConfig, RewardCritic
+from deep.methods.parts.critics import CostCritic, CriticConfig
 from deep.methods.parts.diffusion_policy import Chain, denoise
+from deep.methods.parts.iql import RewardCritic
 
 SAFE_DQL = "--algorithm safe_dql --hidden 8 --critics.hidden 8 --candidates 3 --batch-size 4".split()
 METHODS = {
