@@ -30,9 +30,9 @@ Our own in `corrected`: the weighted squared error instead of a density; scaled 
 belongs to; networks that predict values in units of 1 / (1 - gamma); and e(s, a) = q(s, a) - nu(s) with a network q
 that regresses r - lambda c + gamma nu(s') on (s, a). With the e of each transition, as published, w prefers lucky next
 states and costs, and E_p[w c] is within the threshold for a policy that is not: on LatticeHeat with limits 2 and 5 the
-policy then cost 7.8 and 8.2, and 2.8 and 3.5 with q (exact costs; seed 0, 1500 updates, lambda still rising). The
-policy is the weighted *mean* action and not the distribution w d_D, so that a large alpha, whose w hardly differ, can
-also leave it above the limit.
+policy then cost 7.8 and 8.2, and 2.8 and 3.5 with q (exact; seed 0, 1500 updates, lambda still rising at the limit 2).
+The policy is the weighted *mean* action and not the distribution w d_D, so that a large alpha, whose w hardly differ,
+can also leave it above the limit.
 """
 
 from collections.abc import Mapping
