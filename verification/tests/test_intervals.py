@@ -57,7 +57,7 @@ def test_a_committed_run_comes_out_again(index: int) -> None:
 
 def test_values_enclose_the_exact_ones() -> None:
     problem = setting(CASES[2]).problem
-    policy = [[fmpq(1, 5), fmpq(1, 5), fmpq(3, 5)], [fmpq(1, 2), fmpq(1, 4), fmpq(1, 4)]]
+    policy = [[fmpq(1, 5), fmpq(1, 5), fmpq(3, 5)], [fmpq(1, 2), fmpq(1, 4), fmpq(1, 4)], [fmpq(1, 3)] * 3]
     balls = [[arb(x) for x in row] for row in policy]
     found = enclosure.evaluate(problem, balls, occupancy=True)
     exact = value(problem.P, problem.r, problem.gamma, policy)
