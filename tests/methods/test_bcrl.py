@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from deep.methods.actor_critic.bcrl import _largest_budget
+from deep.methods.actor_critic.bcrl import BCRL, _largest_budget
 from deep.methods.parts.budget import Budget
 from deep.methods.parts.iql import Estimates
 from tests.support.lighter import unchecked
-from tests.support.small_cmdps import STEPS, bandit, build, play_bandit, train, transitions
+from tests.support.small_cmdps import STEPS, bandit, build, learner, play_bandit, train, transitions
 
 CRITICS = {"critics__learning_rate": 1e-2, "critics__target_rate": 0.2, "critics__regression_steps": 0}
 DRAWS = {"next_budget": torch.tensor([[0.0, 0.5, 1.0]]), "budget": torch.tensor([[0.0, 0.5, 1.0]])}
@@ -22,7 +22,7 @@ def estimates(method, q, v) -> Estimates:
 
 
 def test_slack_is_the_budget_above_the_least_cost():
-    method = build("bcrl", bandit(), (4.0,), largest_budget=10.0).method
+    method = learner(build("bcrl", bandit(), (4.0,), largest_budget=10.0), BCRL)
     batch = method.problem.replay.batch(torch.tensor([[0, 1, 2]]))
     found = method.budgets(batch, estimates(method, [3.0, 3.0, 1.0], [1.0, 1.0, 2.0]), DRAWS)
     assert found.next_state[0].tolist() == pytest.approx([0, 5, 10])
@@ -32,7 +32,7 @@ def test_slack_is_the_budget_above_the_least_cost():
 
 
 def test_absolute_budgets_are_the_cost_and_the_discounted_next_budget():
-    method = build("bcrl", bandit(), (4.0,), largest_budget=10.0, form="absolute").method
+    method = learner(build("bcrl", bandit(), (4.0,), largest_budget=10.0, form="absolute"), BCRL)
     batch = method.problem.replay.batch(torch.tensor([[0, 1, 2]]))
     method.cost.values = lambda states: torch.full((1, 1, 3), 2.0) / method.units[1]
     q = [3.0, 8.2, 1.0]
@@ -57,7 +57,7 @@ def test_the_reward_s_value_jumps_where_the_budget_affords_the_better_action(for
     options |= {"largest_budget": 3.0, "reward_expectile": 0.7, "cost_expectile": 0.02, "form": form}
     experiment = build("bcrl", one_choice(), (4.0,), **options, **CRITICS)
     train(experiment)
-    method, states = experiment.method, torch.eye(11)[None, :1]
+    method, states = learner(experiment, BCRL), torch.eye(11)[None, :1]
     poor, rich = (
         method.reward.values(method.told(states, torch.full((1, 1), b))).item() * method.units[0] for b in (0.2, 2.5)
     )
@@ -83,7 +83,7 @@ def test_a_bandit_is_played_within_every_limit():
 
 
 def test_the_safe_policy_acts_below_the_least_slack():
-    method = build("bcrl", bandit(), (4.0,), least_slack=0.5).method
+    method = learner(build("bcrl", bandit(), (4.0,), least_slack=0.5), BCRL)
     method.cost.values = lambda states: torch.full((1, 1, 4), 2.0) / method.units[1]
     states = torch.eye(11)[None, :4]
     found = method.act(states, torch.tensor([[0.0, 2.4, 2.6, 99.0]]))
@@ -94,20 +94,20 @@ def test_the_safe_policy_acts_below_the_least_slack():
 
 
 def test_the_largest_budget_is_the_task_s_and_not_the_run_s():
-    one = build("bcrl", bandit(), (4.0,)).method
+    one = learner(build("bcrl", bandit(), (4.0,)), BCRL)
     other = replace(one.problem, cost_limits=(1.0, 2.0))
     kappa = 4.0 * (1 - 0.9**STEPS) / (0.1 * STEPS)
     assert one.largest == pytest.approx(2 * kappa)
     assert _largest_budget(one.config, other) == one.largest
-    assert build("bcrl", bandit(), (4.0,), variant="public").method.largest == pytest.approx(10.0)
-    assert build("bcrl", bandit(), (4.0,), largest_budget=7.0).method.largest == 7.0
+    assert learner(build("bcrl", bandit(), (4.0,), variant="public"), BCRL).largest == pytest.approx(10.0)
+    assert learner(build("bcrl", bandit(), (4.0,), largest_budget=7.0), BCRL).largest == 7.0
 
 
 def test_the_public_conversion_has_no_end_of_the_episode(monkeypatch):
     budget = Budget(*(torch.full((1, 1), x) for x in (4.0, 4.0, 0.0, 0.0)))
     kappa = {}
     for variant in ("corrected", "public"):
-        method = build("bcrl", bandit(), (4.0,), variant=variant).method
+        method = learner(build("bcrl", bandit(), (4.0,), variant=variant), BCRL)
         monkeypatch.setattr(method, "act", lambda observations, kappa: kappa.unsqueeze(-1))
         kappa[variant] = method.choose(torch.eye(11)[None, :1], budget).item()
     assert kappa["public"] == pytest.approx(4.0)

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from deep.methods.actor_critic.caps import best_head
+from deep.methods.actor_critic.caps import CAPS, best_head
 from deep.methods.parts.iql import Estimates
 from tests.support.lighter import unchecked
-from tests.support.small_cmdps import STEPS, bandit, build, play_bandit, train
+from tests.support.small_cmdps import STEPS, bandit, build, learner, play_bandit, train
 from theory.support.errors import InputError
 
 
@@ -29,7 +29,9 @@ def test_after_the_budget_is_spent_the_cheapest_head_acts():
 
 
 def test_weights_lean_from_the_reward_to_the_cost():
-    method = build("caps", bandit(), (4.0,), reward_temperature=2.0, cost_temperature=1.0, weight_cap=50.0).method
+    method = learner(
+        build("caps", bandit(), (4.0,), reward_temperature=2.0, cost_temperature=1.0, weight_cap=50.0), CAPS
+    )
     method.units, method.temperatures = (1.0, 1.0), (2.0, 1.0)
     advantage = torch.tensor([[[1.0, 0.0, 9.0], [0.0, 0.5, -9.0]]])  # Q - V of reward and cost
     found = method.weights(Estimates(advantage, torch.zeros_like(advantage), torch.zeros(1)))[0]
@@ -40,12 +42,12 @@ def test_weights_lean_from_the_reward_to_the_cost():
 
 
 def test_middle_heads_of_five():
-    method = build("caps", bandit(), (4.0,), heads=5).method
+    method = learner(build("caps", bandit(), (4.0,), heads=5), CAPS)
     assert method.mixture[:, 0].tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]
 
 
 def test_targets_are_rewards_and_costs_with_the_signs_of_the_task():
-    method = build("caps", bandit(), (4.0,)).method
+    method = learner(build("caps", bandit(), (4.0,)), CAPS)
     batch = method.problem.replay.batch(torch.arange(6).unsqueeze(0))
     targets = method.backup(batch, torch.full((1, 2, 6), 2.0)) * torch.tensor(method.units).view(1, 2, 1)
     gamma = 0.9
@@ -67,7 +69,7 @@ def test_a_bandit_is_played_within_every_limit():
     assert 0 < costs[1] <= 4
     assert costs[2] == STEPS
     assert returns[0] < returns[1] < returns[2]
-    heads = experiment.method.actions(experiment.method.actor.ema, torch.eye(11)[None, :1])[0, :, 0]
+    heads = learner(experiment, CAPS).actions(learner(experiment, CAPS).actor.ema, torch.eye(11)[None, :1])[0, :, 0]
     assert heads[0].mean() > 0.3 > -0.3 > heads[1].mean(), "the first head earns, the last one saves"
 
 
@@ -78,4 +80,4 @@ def test_numbers_of_heads_that_are_rejected():
 
 def test_its_policy_is_not_exported():
     with pytest.raises(InputError, match="a policy of CAPS cannot be exported: it carries a budget"):
-        build("caps", bandit(), (4.0,)).method.exportable(0)
+        learner(build("caps", bandit(), (4.0,)), CAPS).exportable(0)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from deep.core.randomness import draw_block
-from deep.methods.fisor import feasibility_to_go
+from deep.methods.fisor import FISOR, feasibility_to_go
 from tests.support.lighter import unchecked
-from tests.support.small_cmdps import bandit, build, play_bandit, train, transitions
+from tests.support.small_cmdps import bandit, build, learner, play_bandit, train, transitions
 from theory.support.errors import InputError
 
 CRITICS = {"critics__learning_rate": 1e-2, "critics__target_rate": 0.2, "critics__regression_steps": 0}
@@ -31,7 +31,7 @@ def test_a_state_is_feasible_where_a_violation_can_be_avoided():
     options = {"critic_steps": 400, "policy_steps": 0, "critic_batch_size": 32, "feasibility_expectile": 0.01}
     experiment = build("fisor", two_chains(), (4.0,), **options, **CRITICS)
     train(experiment)
-    critics, states = experiment.method.critics, torch.eye(11)[None]
+    critics, states = learner(experiment, FISOR).critics, torch.eye(11)[None]
     feasible = critics.values(states)[0, 1]
     assert (feasible[[0, 1, 2, 5]] > 0).all(), "the violation cannot be avoided"
     assert (feasible[[3, 4, 6]] < 0).all(), "it can"
@@ -41,7 +41,7 @@ def test_a_state_is_feasible_where_a_violation_can_be_avoided():
 
 
 def test_the_backup_by_hand():
-    method = build("fisor", two_chains(), (4.0,)).method
+    method = learner(build("fisor", two_chains(), (4.0,)), FISOR)
     batch = method.problem.replay.batch(torch.tensor([[0, 0, 4, 6]]))  # 4 ends
     h = torch.tensor([[-1.0, -1.0, 25.0, -1.0]])
     found = method.backup(batch, h, torch.tensor([[[0.0] * 4, [-0.5, 7.0, 9.0, -2.0]]]))[0, 1]
@@ -61,7 +61,7 @@ def test_the_data_s_own_feasibility():
 
 
 def test_the_three_weights():
-    method = build("fisor", two_chains(), (4.0,), reward_cap=10.0, feasibility_cap=20.0).method
+    method = learner(build("fisor", two_chains(), (4.0,), reward_cap=10.0, feasibility_cap=20.0), FISOR)
     method.unit = 1.0
     q = torch.tensor([[[9.0, 0.1, 0.1, 9.0, 9.0], [-0.5, -0.5, 0.5, 1.0, 3.0]]])
     v = torch.tensor([[[0.0, 0.0, 0.0, 0.0, 0.0], [-1.0, -1.0, -1.0, 1.2, 1.0]]])
@@ -77,14 +77,14 @@ def test_the_three_weights():
 
 def test_the_feasible_value_leans_to_the_safer_actions():
     """Its expectile is below 1/2: between Q_h = -1 and 1 it lies below 0. The reward's is above 1/2."""
-    critics = build("fisor", two_chains(), (4.0,)).method.critics
+    critics = learner(build("fisor", two_chains(), (4.0,)), FISOR).critics
     tau = critics.expectile[:, 0].tolist()
     assert tau == pytest.approx([0.9, 0.1])
     assert critics.sign[:, 0].tolist() == [1, -1], "the lesser reward, the greater danger"
 
 
 def test_the_weights_multiply_the_squared_errors():
-    method = build("fisor", two_chains(), (4.0,)).method
+    method = learner(build("fisor", two_chains(), (4.0,)), FISOR)
     draws = draw_block(method.phases()[1].draws, (0,), "policy", 0, 1, torch.device("cpu"))
     batch = method.problem.replay.batch(torch.arange(14)[None])
     given = (method.actor.theta, batch.observations, batch.actions, draws["t"][0, :, :14], draws["noise"][0, :, :14])
@@ -107,7 +107,7 @@ def test_a_bandit_is_played_without_any_cost():
 
 
 def test_the_safest_sample_acts_and_every_limit_has_the_same_policy():
-    method = build("fisor", bandit(), (0.0, 5.0)).method
+    method = learner(build("fisor", bandit(), (0.0, 5.0)), FISOR)
     observations, z = torch.eye(11)[:2].expand(2, -1, -1), torch.randn(1, 5, 2 * 4, 3).expand(2, -1, -1, -1)
     found = method.safest(observations, z)
     assert torch.equal(found[0], found[1])
@@ -118,19 +118,19 @@ def test_the_safest_sample_acts_and_every_limit_has_the_same_policy():
 
 
 def test_the_exported_policy_is_the_policy():
-    method = build("fisor", bandit(), (0.0, 5.0)).method
+    method = learner(build("fisor", bandit(), (0.0, 5.0)), FISOR)
     graph = method.exportable(1)
     z = torch.randn(2, *graph.noise)  # (row, candidate, step, entry)
     normals = z.flatten(0, 1).transpose(0, 1)[None].expand(2, -1, -1, -1)
     expected = method.safest(torch.eye(11)[:2].expand(2, -1, -1), normals)
     torch.testing.assert_close(graph.act(torch.eye(11)[:2], z), expected[1])
     with pytest.raises(InputError, match="a policy of FISOR with --network residual cannot be exported"):
-        build("fisor", bandit(), (4.0,), network="residual", width=16).method.exportable(0)
+        learner(build("fisor", bandit(), (4.0,), network="residual", width=16), FISOR).exportable(0)
 
 
 @unchecked()
 def test_the_published_network_trains_with_dropout():
-    method = build("fisor", bandit(), (4.0,), network="residual", width=16, dropout=0.5).method
+    method = learner(build("fisor", bandit(), (4.0,), network="residual", width=16, dropout=0.5), FISOR)
     phase = method.phases()[1]
     draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 2, torch.device("cpu"))
     before = method.actor.theta.detach().clone()

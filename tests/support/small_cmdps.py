@@ -1,10 +1,12 @@
 """Data of bandits and chains whose optima are known, in HopperVel's dimensions, and how policies fare on them."""
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import torch
 
+from deep.core.method import Method
 from deep.core.randomness import draw_block
 from deep.data.dataset import OfflineDataset
 from deep.methods.registry import spec_of
@@ -13,6 +15,7 @@ from deep.runs.experiment import Experiment
 from deep.tasks import find_task
 from deep.train import parse, settings_of
 
+Learner = TypeVar("Learner", bound=Method)
 STEPS = 10
 """Steps of a bandit's episode."""
 
@@ -21,9 +24,9 @@ def transitions(states, next_states, actions, rewards, costs, terminals, timeout
     """A data set from numbers of states, which observations show one-hot, and signs of actions."""
     hot = np.eye(11, dtype=np.float32)
     action = 0.5 * np.asarray(actions, dtype=np.float32)[:, None] * np.ones((1, 3), dtype=np.float32)
-    columns = (np.asarray(x, dtype=np.float32) for x in (rewards, costs))
-    ends = (np.asarray(x, dtype=bool) for x in (terminals, timeouts))
-    return OfflineDataset("HopperVel", hot[states], hot[next_states], action, *columns, *ends)
+    reward, cost = (np.asarray(x, dtype=np.float32) for x in (rewards, costs))
+    terminal, timeout = (np.asarray(x, dtype=bool) for x in (terminals, timeouts))
+    return OfflineDataset("HopperVel", hot[states], hot[next_states], action, reward, cost, terminal, timeout)
 
 
 def bandit(trajectories: int = 60) -> OfflineDataset:
@@ -32,6 +35,12 @@ def bandit(trajectories: int = 60) -> OfflineDataset:
     ends = np.arange(len(signs)) % STEPS == STEPS - 1
     rich, zeros = (signs > 0).astype(float), np.zeros(len(signs), dtype=int)
     return transitions(zeros, zeros, signs, 0.2 + 0.8 * rich, rich, zeros, ends)
+
+
+def learner(experiment: Experiment, kind: type[Learner]) -> Learner:
+    """The experiment's method, which is of this class."""
+    assert isinstance(experiment.method, kind)
+    return experiment.method
 
 
 def build(algorithm: str, data: OfflineDataset, limits: tuple[float, ...], **options) -> Experiment:
