@@ -41,7 +41,8 @@ def test_each_copy_equals_torchs_pre_norm_encoder():
             for name, value in zip(names, parameters[12 * i : 12 * (i + 1)], strict=True):
                 own[name].data = value.T if value.dim() == 2 else value
             theirs = layer(theirs, src_mask=mask)
-        theirs = nn.functional.layer_norm(theirs, (8,), *parameters[-2:])
+        gain, bias = parameters[-2:]
+        theirs = nn.functional.layer_norm(theirs, (8,), gain, bias)
         torch.testing.assert_close(ours[copy], theirs)
 
 
