@@ -14,7 +14,8 @@ from deep.core.randomness import draw_block
 from deep.data.dataset import OfflineDataset
 from deep.data.load import save
 
-OPTIONS = """--gamma 0.5 --cost-limits 200 2000 --dynamics.steps 0 --vae.steps 400 --vae.hidden 32
+OPTIONS = """--gamma 0.5 --cost-limits 200 2000 --dynamics.steps 0
+--vae.steps 600 --vae.hidden 32 --vae.learning-rate 5e-3
 --regression-steps 300 --steps 600 --batch-size 64 --hidden 32 --critics.hidden 32 --learning-rate 3e-3
 --critics.learning-rate 5e-3 --critics.target-rate 0.05""".split()
 """gamma = .5 makes kappa = limit / 500: .4, and 4, which is no limit."""
