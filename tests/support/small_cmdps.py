@@ -1,6 +1,7 @@
 """Data of bandits and chains whose optima are known, in HopperVel's dimensions, and how policies fare on them."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +22,16 @@ def transitions(states, next_states, actions, rewards, costs, terminals, timeout
     """A data set from numbers of states, which observations show one-hot, and signs of actions."""
     hot = np.eye(11, dtype=np.float32)
     action = 0.5 * np.asarray(actions, dtype=np.float32)[:, None] * np.ones((1, 3), dtype=np.float32)
-    columns = (np.asarray(x, dtype=np.float32) for x in (rewards, costs))
-    ends = (np.asarray(x, dtype=bool) for x in (terminals, timeouts))
-    return OfflineDataset("HopperVel", hot[states], hot[next_states], action, *columns, *ends)
+    return OfflineDataset(
+        "HopperVel",
+        hot[states],
+        hot[next_states],
+        action,
+        np.asarray(rewards, dtype=np.float32),
+        np.asarray(costs, dtype=np.float32),
+        np.asarray(terminals, dtype=bool),
+        np.asarray(timeouts, dtype=bool),
+    )
 
 
 def bandit(trajectories: int = 60) -> OfflineDataset:
@@ -34,8 +42,9 @@ def bandit(trajectories: int = 60) -> OfflineDataset:
     return transitions(zeros, zeros, signs, 0.2 + 0.8 * rich, rich, zeros, ends)
 
 
-def build(algorithm: str, data: OfflineDataset, limits: tuple[float, ...], **options) -> Experiment:
-    """An untrained learner of the smoke configuration on these data, gamma = .9; `options` as in `MethodSpec.smoke`."""
+def build(algorithm: str, data: OfflineDataset, limits: tuple[float, ...], **options: Any) -> Any:
+    """An untrained experiment with the smoke configuration on these data, gamma = .9; `options` are as in
+    `MethodSpec.smoke`, with __ for a dot. Its methods' own attributes are not those of every method: Any."""
     changes = dict(spec_of(algorithm).smoke) | {name.replace("__", "."): value for name, value in options.items()}
     given = ["--algorithm", algorithm, *words(changes), "--dynamics.steps", "0", "--device", "cpu", "--gamma", "0.9"]
     given += ["--cost-limits", *map(str, limits), "--no-normalise-states"]
