@@ -12,9 +12,12 @@ those of implicit Q-learning. The policy is a diffusion model of the data's acti
     V_h(s) <= 0 and Q_h(s, a) <= 0:   min(e^{beta_r (Q_r - V_r)}, cap_r)      earn among the safe actions
     V_h(s) <= 0 and Q_h(s, a) > 0:    0                                       never leave safety.
 
-It acts by the one of `candidates` samples with the least Q_h. Phases: the critics, then the policy with the critics as
-they are (the public code trains both together, two policy steps per step of the critics; the policies' weights then
-change while they learn). One model per seed; the table shows it at every cost limit.
+It acts by the one of `candidates` samples with the least Q_h. A fall that ends the episode without a cost has
+Q_h = -1, the least value there is: where episodes can end early, the choice prefers to fall.
+
+Phases: the critics, then the policy with the critics as they are (the public code trains both together, two policy
+steps per step of the critics; the policy's weights then change while it learns). One model per seed; the table shows it
+at every cost limit.
 
 Public code: `--variant public` takes timeouts for the ends of episodes, where Q_h = h and Q_r = r. Its sampler adds
 noise of variance beta_t and clips every step; here the variance is that of the posterior, and the end is clipped.

@@ -1,7 +1,7 @@
 """Data of bandits and chains whose optima are known, in HopperVel's dimensions, and how policies fare on them."""
 
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ def learner(experiment: Experiment, kind: type[Learner]) -> Learner:
     return experiment.method
 
 
-def build(algorithm: str, data: OfflineDataset, limits: tuple[float, ...], **options) -> Experiment:
+def build(algorithm: str, data: OfflineDataset, limits: tuple[float, ...], **options: Any) -> Experiment:
     """An untrained learner of the smoke configuration on these data, gamma = .9; `options` as in `MethodSpec.smoke`."""
     changes = dict(spec_of(algorithm).smoke) | {name.replace("__", "."): value for name, value in options.items()}
     given = ["--algorithm", algorithm, *words(changes), "--dynamics.steps", "0", "--device", "cpu", "--gamma", "0.9"]
