@@ -54,9 +54,9 @@ def test_a_control_that_breaks_nothing_is_found(built: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("Axiom stronger : 0 = 1.\nTheorem bad : 0 = 1. Proof. exact stronger. Qed.", "stronger"),
-        ("Section A. Hypothesis h : 0 = 1. Theorem bad : 0 = 1. Proof. exact h. Qed. End A.", None),
-        ("Variable h : 0 = 1.\nTheorem bad : 0 = 1. Proof. exact h. Qed.", "h"),
+        ("Axiom stronger : 0%nat = 1%nat.\nTheorem bad : 0%nat = 1%nat. Proof. exact stronger. Qed.", "stronger"),
+        ("Section A. Hypothesis h : 0%nat = 1%nat. Theorem bad : 0%nat = 1%nat. Proof. exact h. Qed. End A.", None),
+        ("Variable h : 0%nat = 1%nat.\nTheorem bad : 0%nat = 1%nat. Proof. exact h. Qed.", "h"),
     ],
 )
 def test_an_assumption_of_ones_own_shows_among_the_axioms(built: Path, text: str, name: str | None) -> None:
