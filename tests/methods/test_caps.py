@@ -12,8 +12,8 @@ from theory.support.errors import InputError
 
 def chosen(reward: list[float], cost: list[float], kappa: float) -> int:
     """The head that acts."""
-    heads = (torch.tensor(x).view(1, -1, 1) for x in (reward, cost))
-    return int(best_head(*heads, torch.tensor([[kappa]])))
+    q_reward, q_cost = (torch.tensor(x).view(1, -1, 1) for x in (reward, cost))
+    return int(best_head(q_reward, q_cost, torch.tensor([[kappa]])))
 
 
 def test_the_best_affordable_head_acts_and_else_the_cheapest():

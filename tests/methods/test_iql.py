@@ -49,6 +49,7 @@ def test_every_head_has_its_own_expectile():
     for tau in (0.9, 0.2):
         value = torch.zeros(1, 1, 2, requires_grad=True)
         iql_value_loss(q[:, :1], value, tau).sum().backward()
+        assert value.grad is not None
         slope[tau] = float(value.grad.sum())
     assert slope[0.9] < 0 < slope[0.2], "descent raises a high expectile above the mean and lowers a low one"
 

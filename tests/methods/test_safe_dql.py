@@ -83,7 +83,7 @@ def test_targets_stay_within_what_is_possible(build):
 def test_a_value_may_be_zero_whatever_the_rewards(build, rewards, bounds):
     """An episode that ends has no further rewards: all negative ones do not make every value negative."""
     problem = made(build).problem
-    problem.replay.rewards.copy_(torch.linspace(*rewards, len(problem.replay)))
+    problem.replay.rewards.copy_(torch.linspace(rewards[0], rewards[1], len(problem.replay)))
     critics = TwinCritics(TwinConfig(hidden=(4,)), problem, "critics", (0,))
     assert critics.reward_bounds == pytest.approx(bounds)
 

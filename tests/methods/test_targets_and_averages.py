@@ -6,6 +6,7 @@ import torch
 from deep.core.method import at_states
 from deep.core.randomness import draw_block
 from deep.methods.parts import critics as critics_module
+from deep.methods.parts import iql
 from deep.methods.parts.critics import CostCritic, CriticConfig
 from deep.methods.parts.diffusion_policy import Chain, denoise
 from deep.methods.parts.iql import RewardCritic
@@ -33,11 +34,14 @@ def shake(tensor: torch.Tensor) -> None:
         tensor.add_(torch.randn(tensor.shape, generator=torch.Generator().manual_seed(1)))
 
 
-def targets(monkeypatch, learn) -> list[torch.Tensor]:
-    """The next values in all Bellman targets, and the Q in the regression of V, of one step of learning."""
+def targets(monkeypatch, module, learn) -> list[torch.Tensor]:
+    """The next values in all Bellman targets, and the Q in the regression of V, of one step of learning.
+
+    `module` is where the critic looks its losses up.
+    """
     seen: list[torch.Tensor] = []
     with monkeypatch.context() as patch:
-        bellman, regression = critics_module.bellman_target, critics_module.iql_value_loss
+        bellman, regression = module.bellman_target, iql.iql_value_loss
 
         def noted(immediate, not_terminal, next_value, *rest):
             seen.append(next_value.detach().clone())
@@ -47,8 +51,8 @@ def targets(monkeypatch, learn) -> list[torch.Tensor]:
             seen.append(q.detach().clone())
             return regression(q, values, tau)
 
-        patch.setattr(critics_module, "bellman_target", noted)
-        patch.setattr(critics_module, "iql_value_loss", noted_regression)
+        patch.setattr(module, "bellman_target", noted)
+        patch.setattr(iql, "iql_value_loss", noted_regression)
         learn()
     return seen
 
@@ -60,11 +64,13 @@ def test_critics_learn_from_their_averaged_copies(problem, monkeypatch, kind):
 
     def learned(change: str) -> list[torch.Tensor]:
         config = CriticConfig(hidden=(8,), regression_steps=0)
-        critic = RewardCritic(config, problem) if kind == "reward" else CostCritic(config, problem, "c", problem.seeds)
+        reward, cost = RewardCritic(config, problem), CostCritic(config, problem, "c", problem.seeds)
         if change:
-            shake(critic.q.ema if change == "ema" else critic.q.theta)
-        rest = () if kind == "reward" else (actions,)
-        return targets(monkeypatch, lambda: critic.learn(torch.tensor(5.0), batch, *rest))
+            q = reward.q if kind == "reward" else cost.q
+            shake(q.ema if change == "ema" else q.theta)
+        if kind == "reward":
+            return targets(monkeypatch, iql, lambda: reward.learn(torch.tensor(5.0), batch))
+        return targets(monkeypatch, critics_module, lambda: cost.learn(torch.tensor(5.0), batch, actions))
 
     before, online, averaged = learned(""), learned("theta"), learned("ema")
     assert len(before) == (2 if kind == "reward" else 1)
@@ -74,11 +80,21 @@ def test_critics_learn_from_their_averaged_copies(problem, monkeypatch, kind):
 
 
 @pytest.mark.parametrize(("step", "regresses"), [(0, True), (6, True), (7, False), (8, False)])
-def test_the_first_regression_steps_and_no_others_regress_on_the_datas_sums(problem, step, regresses):
-    critic = RewardCritic(CriticConfig(hidden=(8,), regression_steps=7), problem)
-    to_go, target = torch.full((2, 3), 50.0), torch.zeros(2, 1, 3)
-    found = critic._regress_first(torch.tensor(float(step)), to_go, target)
-    torch.testing.assert_close(found, to_go.unsqueeze(1) / critic.unit if regresses else target)
+def test_the_first_regression_steps_and_no_others_regress_on_the_datas_sums(problem, monkeypatch, step, regresses):
+    config, batch = CriticConfig(hidden=(8,), regression_steps=7), batch_of(problem)
+    reward, cost = RewardCritic(config, problem), CostCritic(config, problem, "c", problem.seeds)
+    actions = {"here": batch.actions, "there": batch.actions}
+    for module, learn, to_go in (
+        (iql, lambda s: reward.learn(s, batch), batch.reward_to_go),
+        (critics_module, lambda s: cost.learn(s, batch, actions), batch.cost_to_go),
+    ):
+        seen: list[torch.Tensor] = []
+        with monkeypatch.context() as patch:
+            loss = module.td_loss
+            patch.setattr(module, "td_loss", lambda q, y, loss=loss, seen=seen: seen.append(y.clone()) or loss(q, y))
+            learn(torch.tensor(float(step)))
+        expected = (to_go.unsqueeze(1) / reward.unit).expand_as(seen[0])
+        assert torch.allclose(seen[0], expected) == regresses
 
 
 def test_safe_dqls_targets_are_those_of_the_averaged_critics(build):

@@ -7,6 +7,7 @@ from deep.core.randomness import uniforms
 from deep.data.replay import Batch
 from deep.methods.drcorl.drcorl import DRCORL
 from deep.methods.drcorl.score import WEIGHTS
+from deep.methods.parts import iql
 from deep.nn.parameters import Parameters
 from deep.speed.plain.networks import Draws, Learner, Score, flat, linear_decay, members, mlp, q_values, transitions
 from theory.adaptation import gradient_manipulation
@@ -74,8 +75,9 @@ class RewardCritic(Plain):
     def __init__(self, method: DRCORL, replica: int) -> None:
         super().__init__(method, replica)
         critic, rate = method.reward_critic, self.config.critics.learning_rate
+        assert isinstance(critic, iql.RewardCritic), "the plain loop is that of the default, implicit Q-learning"
         theta, ema = (members(critic.twin, row) for row in self.row(critic.q))
-        self.q, self.v = Learner(theta, rate, ema), Learner(mlp(critic.value, critic.v.theta[replica]), rate)
+        self.q, self.v = Learner(theta, rate, ema), Learner(mlp(critic.value.member, critic.v.theta[replica]), rate)
 
     def update(self, step: int, draws: Draws) -> None:
         self.learn(step, self.batch(draws))
@@ -133,6 +135,7 @@ class CostCritics(Plain):
             with torch.no_grad():
                 next_value = q_values(critic.ema, batch.next_observations, there)
                 target = batch.costs / self.unit + self.problem.gamma * batch.not_terminal * next_value
+                assert stacked.bounds is not None
                 target = target.clamp(*stacked.bounds)
                 if step < stacked.config.regression_steps:
                     target = batch.cost_to_go / self.unit
