@@ -13,7 +13,9 @@ those of implicit Q-learning. The policy is a diffusion model of the data's acti
     V_h(s) <= 0 and Q_h(s, a) > 0:    0                                       never leave safety.
 
 It acts by the one of `candidates` samples with the least Q_h. A fall that ends the episode without a cost has
-Q_h = -1, the least value there is: where episodes can end early, the choice prefers to fall.
+Q_h = -1, the least value there is, and nothing in Q_h speaks against it. On the embedded HopperVel data (quick preset,
+seed 0, four episodes) the policy falls after 50 of 1000 steps. The choice is not the only cause: the sample of the
+largest Q_r among those with Q_h <= 0 falls after 40 steps, and one sample without a choice after 250.
 
 Phases: the critics, then the policy with the critics as they are (the public code trains both together, two policy
 steps per step of the critics; the policy's weights then change while it learns). One model per seed; the table shows it
