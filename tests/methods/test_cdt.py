@@ -205,15 +205,21 @@ def test_relabelled_trajectories_show_the_best_that_the_budget_affords():
 
 def test_a_budget_of_the_safe_region_lies_between_the_cost_and_the_largest():
     data = small_dataset(trajectories=30)
-    table = entries(safe_region(data, (0, 1)), torch.zeros(1))
+    largest = 20.0
+    kept = np.flatnonzero(data.trajectory_costs <= largest)
+    assert 0 < len(kept) < 30
+    table = entries(safe_region(data, largest, (0, 1)), torch.zeros(1))
     uniform = torch.linspace(0, 1 - 1e-6, 3001).expand(2, -1)
     trajectories, more, shift = table.draw(uniform, uniform.flip(1))
     assert (more == 0).all()
     budgets = torch.from_numpy(data.trajectory_costs)[trajectories] + shift
     assert (shift >= 0).all()
-    assert budgets.max() <= data.trajectory_costs.max() + 1e-4
+    assert budgets.max() <= largest + 1e-4
     counts = torch.bincount(trajectories[0], minlength=30)
-    assert (counts - 100).abs().max() <= 1
+    assert (counts[kept] - 3001 / len(kept)).abs().max() <= 1
+    assert counts.sum() == counts[kept].sum()
+    with pytest.raises(InputError, match="no trajectory costs at most -1"):
+        safe_region(data, -1.0, (0,))
 
 
 def test_entries_are_drawn_in_proportion_to_their_weights():

@@ -15,9 +15,9 @@ THEOREM = re.compile(r"(?:Theorem|Corollary|Lemma) ([\w']+)\b(.*?)\. Proof\b")
 
 
 def plain(text: str) -> str:
-    """The text without comments, which nest, and with single spaces."""
+    """The text without comments, which nest, and with single spaces. Marks of comments in a string are none."""
     depth, kept = 0, []
-    for part in re.split(r"(\(\*|\*\))", text):
+    for part in re.split(r'("[^"]*"|\(\*|\*\))', text):
         if part == "(*":
             depth += 1
         elif part == "*)" and depth:

@@ -11,7 +11,7 @@ RESULTS = Path(__file__).parents[1] / "intervals" / "results.json"
 TEXT = """\
 The sweep's algorithms, run on small rational CMDPs in ball arithmetic: every number is an enclosure, rounded outwards,
 and every decision on a region is certain, so that no rounding error is left between the theorem and the run. Gap and
-violation are those of the trajectory mixture after T iterations, h+ is the least that the theorem allows, and the
+violation are those of the trajectory mixture after T iterations, h+ is R/T with log A for the KL at the start, and the
 bound is 2R/T (R/T for CRPO) with the comparator's own KL_0; all numbers shown are rounded, the comparisons are of the
 enclosures. The regions are the numbers of safe, aligned, conflicting and unsafe iterations. The last column says how
 far the same run in double precision is from the enclosure, over all iterations."""

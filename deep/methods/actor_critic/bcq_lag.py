@@ -55,7 +55,7 @@ Variant = Literal["corrected", "public"]
 
 @dataclass(frozen=True)
 class BCQLagConfig:
-    """Hyper-parameters; those of the preset "paper" are the published ones (BCQ's, and OSRL's where BCQ has none)."""
+    """Hyper-parameters; the preset "paper" has the published sizes and rates (BCQ's, and OSRL's where BCQ has none)."""
 
     variant: Variant = "corrected"
     """corrected, or what the public code does: see the top of the module."""
@@ -214,7 +214,8 @@ SPEC = MethodSpec(
     presets={
         "quick": BCQLagConfig(),
         "paper": BCQLagConfig(
-            vae=VAEConfig(steps=100_000),
+            vae=VAEConfig(steps=100_000, kl_weight=0.5),
+            kappa="start",
             critics=TwinConfig(hidden=(256, 256), learning_rate=1e-3),
             regression_steps=0,
             steps=100_000,

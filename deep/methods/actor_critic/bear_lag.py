@@ -51,7 +51,7 @@ from deep.nn.policies import SquashedGaussian
 
 @dataclass(frozen=True)
 class BEARLagConfig:
-    """Hyper-parameters; those of the preset "paper" are the published ones (BEAR's, and OSRL's where BEAR has none)."""
+    """Hyper-parameters; the preset "paper" has the published sizes and rates (BEAR's, OSRL's where BEAR has none)."""
 
     variant: Literal["corrected", "public"] = "corrected"
     """corrected, or what the public code does: see the top of the module."""
@@ -183,7 +183,8 @@ SPEC = MethodSpec(
     presets={
         "quick": BEARLagConfig(),
         "paper": BEARLagConfig(
-            vae=VAEConfig(steps=100_000),
+            vae=VAEConfig(steps=100_000, kl_weight=0.5),
+            kappa="start",
             critics=TwinConfig(hidden=(256, 256), learning_rate=1e-3),
             regression_steps=0,
             steps=300_000,

@@ -58,6 +58,10 @@ class CCACConfig:
     """Steps of the VAE and the classifier."""
     steps: int = 4000
     """Updates of actor, critics and multipliers."""
+    regression_steps: int = 1000
+    """The critics regress on the data's own discounted sums in the first of these (0 in the public code). Values that
+    start from 0 need about 1 / (ema_rate (1 - gamma)) steps of TD to see a horizon, and the actor meanwhile sees costs
+    that are too small."""
     batch_size: int = 256
     """Minibatch."""
     hidden: tuple[int, ...] = (128, 128)
@@ -83,6 +87,7 @@ class CCACConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self, vae_steps=AT_LEAST_0, steps=AT_LEAST_0, batch_size=AT_LEAST_1, hidden=AT_LEAST_1)
+        check_ranges(self, regression_steps=AT_LEAST_0)
         check_ranges(self, vae_hidden=AT_LEAST_1, latent_size=AT_LEAST_1, kl_weight=AT_LEAST_0, actor_rate=ABOVE_0)
         check_ranges(self, learning_rate=ABOVE_0, ema_rate=RATE, regularisation=AT_LEAST_0, largest_log=ABOVE_0)
 
@@ -117,6 +122,9 @@ class CCAC(Method):
         self.unit = 1 / (1 - problem.gamma)
         replay = problem.replay
         pairs = torch.cat([replay.observations, replay.actions], -1)
+        self.reward_bounds = (min(float(replay.rewards.min()), 0.0), max(float(replay.rewards.max()), 0.0))
+        self.cost_bounds = (0.0, float(replay.costs.max()))
+        """The ranges of (1 - gamma) Q, within which targets are kept."""
         self.low, self.high = pairs.amin(0), pairs.amax(0)
         """The data's range of every entry of (s, a)."""
         self.left, self.step = (torch.from_numpy(x).to(pairs) for x in remaining(problem.data))
@@ -191,13 +199,15 @@ class CCAC(Method):
         values = self.critic.apply(theta, self._with(kappa, *pairs)).squeeze(-1) * self.unit
         return values[:, : self.nets], values[:, self.nets :]
 
-    def _least_costs(self, costs: Float[Tensor, "seeds nets batch"]) -> Float[Tensor, "seeds batch"]:
+    def _judged_costs(self, costs: Float[Tensor, "seeds nets batch"]) -> Float[Tensor, "seeds batch"]:
         """One cost of several nets: the largest, or in the public form the least."""
         return costs.amin(1) if self.public else costs.amax(1)
 
     def multipliers(self, theta: Tensor, kappa: Tensor) -> tuple[Tensor, Tensor]:
         """lambda_1 and lambda_3 at each budget."""
-        logs = self.multiplier_network.apply(theta, self._with(kappa)).clamp(max=self.config.largest_log)
+        logs = self.multiplier_network.apply(theta, self._with(kappa))
+        # The value is bounded and the gradient is not: a multiplier at the bound can still fall.
+        logs = logs - (logs - logs.clamp(max=self.config.largest_log)).detach()
         return logs[..., 0].exp(), logs[..., 1].exp()
 
     def _update(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -206,15 +216,19 @@ class CCAC(Method):
         lambda_1, lambda_3 = self.multipliers(self.duals.theta, kappa)
 
         q_r, q_c = self._values(self.q.theta, kappa, batch.observations, batch.actions)
-        off_data = self._least_costs(self._values(self.q.theta, kappa, generated)[1])
+        off_data = self._judged_costs(self._values(self.q.theta, kappa, generated)[1])
         push = (costly * lambda_1.detach() * (off_data - kappa)).mean(1)
-        td = td_loss(torch.cat([q_r, q_c], 1) / self.unit, self._targets(batch, next_kappa, draws["next_z"]))
+        targets = self._targets(batch, next_kappa, draws["next_z"])
+        to_go = torch.stack([batch.reward_to_go, batch.cost_to_go], 1) / self.unit
+        first = step < self.config.regression_steps
+        targets = torch.where(first, to_go.repeat_interleave(self.nets, 1), targets)
+        td = td_loss(torch.cat([q_r, q_c], 1) / self.unit, targets)
         self.q.adam_step(gradient(td - push / self.unit**2, self.q))
         self.q.update_ema(self.config.ema_rate)
 
         actions = self.actor_network.sample(self.actor.theta, self._with(kappa, batch.observations), draws["z"])
         rewards, costs = self._values(self.q.theta.detach(), kappa, batch.observations, actions)
-        excess = self._least_costs(costs) - kappa
+        excess = self._judged_costs(costs) - kappa
         actor_loss = (-rewards.amin(1) + lambda_3.detach() * excess).mean(1)
         self.actor.adam_step(gradient(actor_loss, self.actor))
 
@@ -230,9 +244,10 @@ class CCAC(Method):
         next_states = self._with(next_kappa, batch.next_observations)
         next_actions = self.actor_network.sample(self.actor.theta, next_states, z)
         rewards, costs = self._values(self.q.ema, next_kappa, batch.next_observations, next_actions)
-        onward = torch.stack([rewards.amin(1), self._least_costs(costs)], 1) / self.unit
-        now = ((batch.rewards, onward[:, :1]), (batch.costs, onward[:, 1:]))
-        targets = [bellman_target(x / self.unit, batch.not_terminal, v, self.problem.gamma) for x, v in now]
+        onward = torch.stack([rewards.amin(1), self._judged_costs(costs)], 1) / self.unit
+        now = ((batch.rewards, onward[:, :1], self.reward_bounds), (batch.costs, onward[:, 1:], self.cost_bounds))
+        gamma, not_terminal = self.problem.gamma, batch.not_terminal
+        targets = [bellman_target(x / self.unit, not_terminal, v, gamma, bounds) for x, v, bounds in now]
         return torch.cat(targets, 1).repeat_interleave(self.nets, 1)
 
     def choose(self, observations: Float[Tensor, "seeds rows obs"], budget: Budget) -> Float[Tensor, "seeds rows act"]:
@@ -259,6 +274,7 @@ SPEC = MethodSpec(
         "paper": CCACConfig(
             vae_steps=200_000,
             steps=200_000,
+            regression_steps=0,
             batch_size=512,
             hidden=(256, 256),
             vae_hidden=(512, 512),
@@ -270,6 +286,7 @@ SPEC = MethodSpec(
     smoke={
         "vae_steps": 50,
         "steps": 100,
+        "regression_steps": 50,
         "batch_size": 16,
         "hidden": (16,),
         "vae_hidden": (16,),

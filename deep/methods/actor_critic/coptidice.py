@@ -102,7 +102,7 @@ class COptiDICEConfig:
     def __post_init__(self) -> None:
         check_ranges(self, steps=AT_LEAST_0, batch_size=AT_LEAST_1, hidden=AT_LEAST_1, learning_rate=ABOVE_0)
         check_ranges(self, multiplier_rate=ABOVE_0, warm_up=SHARE, alpha=ABOVE_0, epsilon=AT_LEAST_0)
-        check_ranges(self, noise=AT_LEAST_0, ema_rate=RATE)
+        check_ranges(self, noise=AT_LEAST_0, ema_rate=RATE, nu_rate=ABOVE_0)
 
 
 def soft_chi(w: Tensor) -> Tensor:
@@ -327,6 +327,7 @@ SPEC = MethodSpec(
             alpha=0.5,
             ema_rate=1.0,
             kappa="start",
+            advantage="sample",
         ),
     },
     smoke={"steps": 100, "batch_size": 16, "hidden": (16,)},

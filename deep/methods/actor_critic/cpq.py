@@ -50,7 +50,7 @@ from deep.nn.policies import SquashedGaussian
 
 @dataclass(frozen=True)
 class CPQConfig:
-    """Hyper-parameters; those of the preset "paper" are the published ones."""
+    """Hyper-parameters; the preset "paper" has the published sizes and rates."""
 
     variant: Literal["corrected", "public"] = "corrected"
     """corrected, or what the public code does: see the top of the module."""
@@ -201,7 +201,8 @@ SPEC = MethodSpec(
     presets={
         "quick": CPQConfig(),
         "paper": CPQConfig(
-            vae=VAEConfig(steps=100_000),
+            vae=VAEConfig(steps=100_000, kl_weight=0.5),
+            kappa="start",
             critics=TwinConfig(hidden=(256, 256), learning_rate=1e-3),
             regression_steps=0,
             steps=100_000,

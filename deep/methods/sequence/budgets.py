@@ -121,7 +121,9 @@ class Labels:
         self.config, self.sequences = config, sequences
         self.length, self.unit = problem.task.episode_length, max(problem.task.cost_limits) or 1.0
         self.return_unit = problem.task.expected_length / problem.reward_scale
-        self.budgets = largest_budgets(data.trajectory_costs, data.trajectory_returns, config.slack)
+        costs, returns = data.trajectory_costs, data.trajectory_returns
+        most = np.maximum(costs, LARGEST_CONDITION * self.unit)  # larger ones would all be the same condition
+        self.budgets = np.minimum(largest_budgets(costs, returns, config.slack), most)
         self.spare = torch.from_numpy(self.budgets - data.trajectory_costs).to(like)
         cost_to_go, return_to_go, time = (
             x.cpu().numpy() for x in (sequences.cost_to_go, sequences.return_to_go, sequences.time)
@@ -159,9 +161,13 @@ class Labels:
         return ((self.earned[end] - self.earned[row]) / self.return_unit).to(budget)
 
     def affordable(self, budget: Float[Tensor, "n batch"], time: Tensor) -> Float[Tensor, "n batch"]:
-        """r_max(b) for the time left: the best return of a trajectory within the budget, times the share of time."""
-        best = self.frontier.returns[self.frontier.steps_for(budget.cpu().numpy())]
-        return torch.from_numpy(best).to(budget) * (1 - time.to(budget) / self.length)
+        """r_max(b) for the share q of the time that is left: q times the best return of a trajectory within b / q.
+
+        An episode on the pace of a trajectory is asked for what that trajectory still earns.
+        """
+        left = 1 - time.to(budget).clamp(max=self.length - 1) / self.length
+        best = self.frontier.returns[self.frontier.steps_for((budget / left).cpu().numpy())]
+        return torch.from_numpy(best).to(budget) * left
 
 
 def running_sum(values: NDArray) -> Float[Tensor, " one_more"]:

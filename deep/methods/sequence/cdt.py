@@ -4,15 +4,15 @@ Step t of a window of K steps has the tokens (R_t, C_t, s_t, a_t) with the undis
 distribution of a_t is read off the token of s_t. For tokens of the data, minimise over theta
 
     -E log pi_theta(a_t | ..., R_t, C_t, s_t) - temperature E H(pi_theta) + cost_weight E BCE(c_t > 0),
-    temperature <- temperature descended along  H - target,  target = -(number of actions).
+    the temperature falls while the entropy H exceeds its target, -(number of actions).
 
 Acting at the cost limit l: the first tokens are R_0 = R*(l) and C_0 = l; after reward r and cost c they are R_t - r and
 C_t - c; the action is the mean, clipped to [-1, 1]. R*(l) is the best return of a trajectory that satisfies l. One
 model serves all limits.
 
 B2R (2025) is the same network with other tokens and data: `SPEC_B2R`. Its tokens are (s_t, C_t, R_t, a_t) with rotary
-positions instead of embedded times. The data are all trajectories, each relabelled to start at a budget between its
-cost and the largest in the data. R*(l) is there the .9 quantile of the returns within l.
+positions instead of embedded times. The data are the trajectories that cost at most twice the protocol's largest limit,
+each relabelled to start at a budget between its cost and that. R*(l) is there the .9 quantile of the returns within l.
 
 The public code departs from its paper in these points, which `--variant public` reproduces: a trajectory is drawn in
 proportion to max(70 - C, 0); the return token is .1 R and the cost token 50 - C, whatever the task. Its return targets
@@ -106,6 +106,8 @@ class CDT(Method):
 
     def __init__(self, config: CDTConfig, problem: Problem) -> None:
         self.config, self.problem = config, problem
+        if config.variant == "public" and config.relabel == "safe_region":
+            raise InputError("--variant public is that of CDT's code: accepted with --relabel safe_region is corrected")
         self.sequences = Sequences(problem.data, problem.replay)
         trunk = Transformer(config.width, config.heads, config.blocks, rotary=config.rotary, dropout=config.dropout)
         sizes = problem.observation_size, problem.action_size
@@ -121,7 +123,7 @@ class CDT(Method):
     def _tables(self) -> list:
         config, problem = self.config, self.problem
         if config.relabel == "safe_region":
-            return safe_region(problem.data, problem.seeds)
+            return safe_region(problem.data, 2 * max(problem.task.cost_limits), problem.seeds)
         weighted_to = 70.0 if config.variant == "public" else None
         return augmented(problem.data, config.augmented_share, problem.seeds, weighted_to)
 

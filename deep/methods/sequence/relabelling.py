@@ -14,6 +14,7 @@ from torch import Tensor
 from deep.core.randomness import generator
 from deep.data.dataset import OfflineDataset
 from deep.data.sequences import Frontier
+from deep.tasks import within_limit
 from theory.support.errors import InputError
 
 
@@ -68,15 +69,18 @@ def augmented(data: OfflineDataset, share: float, seeds: tuple[int, ...], weight
     return tables
 
 
-def safe_region(data: OfflineDataset, seeds: tuple[int, ...]) -> "list[Table]":
-    """Every trajectory for any budget between its cost and the largest cost in the data.
+def safe_region(data: OfflineDataset, largest: float, seeds: tuple[int, ...]) -> "list[Table]":
+    """Every trajectory that costs at most `largest`, for any budget between its cost and `largest`.
 
     B2R's relabelling: at the limit l every trajectory within l starts with the cost to go l and ends with what it did
     not use. A single model serves all limits when l is drawn.
     """
     costs = data.trajectory_costs
-    nothing = np.zeros(len(costs))
-    table = Table(np.ones(len(costs)), np.arange(len(costs)), nothing, nothing, costs.max() - costs)
+    kept = np.flatnonzero(within_limit(costs, largest))
+    if len(kept) == 0:
+        raise InputError(f"no trajectory costs at most {largest:g}: the least cost in the data is {costs.min():.9g}")
+    nothing = np.zeros(len(kept))
+    table = Table(np.ones(len(kept)), kept, nothing, nothing, np.maximum(largest - costs[kept], 0))
     return [table] * len(seeds)
 
 

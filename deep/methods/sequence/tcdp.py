@@ -13,7 +13,7 @@ present one; in between the action at step j of the plan is g(s_t, plan_{j+1}) w
 
 The methods that the paper compares with are options of the same planner (its Table 1):
     CDD   q(tau | C = b, R = r_max(b)):  condition_on_return, beta = 0. r_max(b) is read off the data: the best return
-          of a trajectory within the budget left.
+          of a trajectory at the pace of the budget left, for the time left.
     SDGD  (2026) the guide's target is the return that is collected before the budget is spent: --guide prefix.
 
 There is no public code. The extended abstract fixes the objective, DiT with adaLN-Zero, both kinds of guidance, CTGDA,
@@ -160,12 +160,15 @@ class TCDP(Method):
 
         predicted = self.denoiser.apply(self.plans.theta, noisy, level, labels.condition, present)
         denoising = (predicted - draws["noise"])[:, :, 1:].square().mean((1, 2, 3))
+        rate = linear_decay(step, config.steps)
+        self.plans.adam_step(gradient(denoising, self.plans), rate)
+        self.plans.update_ema(config.ema_rate)
+        if config.beta == 0:  # nothing reads the guide
+            return {"denoising_loss": denoising.detach()}
         guess = self.guide.apply(self.ranks.theta, noisy, level, labels.guide_condition)
         ranking = (guess - labels.target).square().mean(1)
-        rate = linear_decay(step, config.steps)
-        for parameters, loss in ((self.plans, denoising), (self.ranks, ranking)):
-            parameters.adam_step(gradient(loss, parameters), rate)
-            parameters.update_ema(config.ema_rate)
+        self.ranks.adam_step(gradient(ranking, self.ranks), rate)
+        self.ranks.update_ema(config.ema_rate)
         return {"denoising_loss": denoising.detach(), "guide_loss": ranking.detach()}
 
     def _update_inverse(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -12,6 +12,8 @@ from torch.nn import functional as F
 from deep.nn.mlp import init_linear, unpack
 from deep.nn.transformer import Dropout, Transformer, affine
 
+LOG_STD_RANGE = (-5.0, 2.0)
+"""The logarithm of the policy's standard deviation lies between these."""
 Order = Literal["action_from_state", "action_from_return"]
 
 
@@ -95,7 +97,9 @@ class DecisionTransformer:
         output = self.trunk.forward(trunk, tokens, valid=valid, keys=None if keys is None else keys[:, 1:])
         before, action = output[:, :, 2::4], output[:, :, 3::4]
         w_action, b_action, w_cost, b_cost = own[-4:]
-        mean, log_std = affine(before, w_action, b_action).chunk(2, dim=-1)
+        mean, raw = affine(before, w_action, b_action).chunk(2, dim=-1)
+        low, high = LOG_STD_RANGE  # actions of the data that lie on their bounds would drive it to minus infinity
+        log_std = low + (high - low) * torch.sigmoid(raw)
         return Heads(mean, log_std, affine(action, w_cost, b_cost).squeeze(-1))
 
     def _tokens(self, own: list[Tensor], steps: Steps) -> Float[Tensor, "n batch four_T width"]:
