@@ -31,8 +31,9 @@ def learner(run: Experiment) -> CDT:
     return run.method
 
 
-def budget_data(trajectories: int = 60, steps: int = LENGTH) -> OfflineDataset:
-    """Every trajectory costs 0 or 10 at its end, and its actions tell which: 1/2 where 10 is still to come, -1/2 else.
+def budget_data(cost: float = 10, trajectories: int = 60, steps: int = LENGTH) -> OfflineDataset:
+    """Every trajectory costs 0 or `cost` at its end, and its actions tell which: 1/2 where it is still to come, -1/2
+    else.
 
     States say nothing, so that the cost to go alone decides.
     """
@@ -40,7 +41,7 @@ def budget_data(trajectories: int = 60, steps: int = LENGTH) -> OfflineDataset:
     states = rng.normal(size=(trajectories, steps + 1, 11)).astype(np.float32)
     costly = np.arange(trajectories) % 2 == 0
     costs = np.zeros((trajectories, steps), dtype=np.float32)
-    costs[costly, -1] = 10
+    costs[costly, -1] = cost
     actions = np.where(costly, 0.5, -0.5)[:, None, None] * np.ones((1, steps, 3))
     timeouts = np.zeros(trajectories * steps, dtype=bool)
     timeouts[steps - 1 :: steps] = True
@@ -68,9 +69,9 @@ def trained(run: Experiment, steps: int) -> Experiment:
     return run
 
 
-def actions_at_0_and_10(*options: str, algorithm: str) -> tuple[torch.Tensor, torch.Tensor]:
+def actions_at_two_limits(*options: str, algorithm: str, cost: float, limits: str) -> tuple[torch.Tensor, torch.Tensor]:
     steps = "--steps 600 --warm-up 20 --learning-rate 3e-3".split()
-    run = trained(experiment(*steps, *options, data=budget_data(), algorithm=algorithm, limits="0 10"), 600)
+    run = trained(experiment(*steps, *options, data=budget_data(cost), algorithm=algorithm, limits=limits), 600)
     policy = run.policy()
     action, _ = policy.act(policy.start(5), run.replay.observations[:5].expand(4, -1, -1))
     return action[0::2], action[1::2]
@@ -78,16 +79,16 @@ def actions_at_0_and_10(*options: str, algorithm: str) -> tuple[torch.Tensor, to
 
 def test_the_budget_decides_where_the_data_say_so():
     """One model: -1/2 at the limit 0, +1/2 at the limit 10, for every seed."""
-    at_0, at_10 = actions_at_0_and_10("--augmented-share", "0", algorithm="cdt")
+    at_0, at_10 = actions_at_two_limits("--augmented-share", "0", algorithm="cdt", cost=10, limits="0 10")
     assert (at_0 + 0.5).abs().max() < 0.2
     assert (at_10 - 0.5).abs().max() < 0.2
 
 
 def test_a_budget_also_stands_for_trajectories_that_do_not_use_it():
-    """B2R: at the limit 10 half of the examples cost nothing, and the mean action lies between."""
-    at_0, at_10 = actions_at_0_and_10(algorithm="b2r")
+    """B2R: at the limit 150 a third of the examples cost nothing, and the mean action is not that of the others."""
+    at_0, at_150 = actions_at_two_limits(algorithm="b2r", cost=80, limits="0 150")
     assert (at_0 + 0.5).abs().max() < 0.25
-    assert at_10.abs().max() < 0.25
+    assert -0.1 < at_150.mean() < 0.42, "one sixth in expectation; 1/2 without the relabelling"
 
 
 def test_the_density_and_entropy_are_torchs():

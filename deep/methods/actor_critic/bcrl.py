@@ -124,10 +124,12 @@ class BCRL(Method):
         self.safe_policy = MLPPolicy(obs, act, "dirac", config.hidden)
         self.actor = self._new_policy(self.policy, "policy")
         self.safe_actor = self._new_policy(self.safe_policy, "safe policy")
-        self.units = 1 / (1 - problem.gamma), cost_unit(problem)
-        """Of Q_r and Q_c: the networks predict values divided by these."""
+        unit = cost_unit(problem)
+        self.units = 1 / (1 - problem.gamma), torch.tensor(unit).to(problem.replay.costs)
+        """Of Q_r and Q_c: the networks predict values divided by these. The second comes from the data and is among the
+        tensors, because a finished run does without the data."""
         per_reward = config.reward_temperature * reward_units(problem, config.reward_unit)
-        self.temperatures = per_reward * self.units[0], config.cost_temperature * self.units[1]
+        self.temperatures = per_reward * self.units[0], config.cost_temperature * unit
         """beta_r and beta_c per unit of the networks' outputs."""
         self.largest = _largest_budget(config, problem)
         """U, by which budgets are divided at the networks' input."""
@@ -137,7 +139,7 @@ class BCRL(Method):
         return Parameters(initial, Adam(self.config.learning_rate), ema=True)
 
     def tensors(self) -> dict[str, Tensor]:
-        named = self.cost.tensors() | self.reward.tensors()
+        named = self.cost.tensors() | self.reward.tensors() | {"cost_unit": self.units[1]}
         for policy, parameters in (("policy", self.actor), ("safe_policy", self.safe_actor)):
             named |= {f"{policy}.{name}": tensor for name, tensor in parameters.tensors.items()}
         return named

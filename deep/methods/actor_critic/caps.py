@@ -104,16 +104,19 @@ class CAPS(Method):
         initial = initial_parameters(self.policy, problem.seeds, "policy").to(problem.device)
         self.actor = Parameters(initial, Adam(config.learning_rate), ema=True)
         self.not_terminal = bootstraps(problem, config.variant == "public")
-        self.units = 1 / (1 - problem.gamma), cost_unit(problem)
-        """Of Q_r and Q_c: the networks predict values divided by these."""
+        unit = cost_unit(problem)
+        self.units = 1 / (1 - problem.gamma), torch.tensor(unit).to(problem.replay.costs)
+        """Of Q_r and Q_c: the networks predict values divided by these. The second comes from the data and is among the
+        tensors, because a finished run does without the data."""
         per_reward = config.reward_temperature * reward_units(problem, config.reward_unit)
-        self.temperatures = per_reward * self.units[0], config.cost_temperature * self.units[1]
+        self.temperatures = per_reward * self.units[0], config.cost_temperature * unit
         """beta_r and beta_c per unit of the networks' outputs."""
         self.mixture = torch.arange(config.heads, device=problem.device)[:, None] * (2 / (config.heads - 1))
         """lambda_k, (heads, 1)."""
 
     def tensors(self) -> dict[str, Tensor]:
-        return self.critics.tensors() | {f"policy.{name}": tensor for name, tensor in self.actor.tensors.items()}
+        policy = {f"policy.{name}": tensor for name, tensor in self.actor.tensors.items()}
+        return self.critics.tensors() | policy | {"cost_unit": self.units[1]}
 
     def phases(self) -> list[Phase]:
         draws = {"row": RandomInput("uniform", (self.config.batch_size,))}

@@ -128,7 +128,7 @@ class CCAC(Method):
         self.low, self.high = pairs.amin(0), pairs.amax(0)
         """The data's range of every entry of (s, a)."""
         self.left, self.step = (torch.from_numpy(x).to(pairs) for x in remaining(problem.data))
-        self.scale = float(self.kappa(self.left, self.step).max().clamp(min=1e-6))
+        self.scale = self.kappa(self.left, self.step).max().clamp(min=1e-6)
 
     def _parameters(self, network: Network, name: str, rate: float | None = None, ema: bool = False) -> Parameters:
         initial = initial_parameters(network, self.problem.seeds, name).to(self.problem.device)
@@ -136,7 +136,8 @@ class CCAC(Method):
 
     def tensors(self) -> dict[str, Tensor]:
         parts = ("actor", "q", "generator", "classifier", "duals")
-        return {f"{p}.{name}": tensor for p in parts for name, tensor in getattr(self, p).tensors.items()}
+        found = {f"{p}.{name}": tensor for p in parts for name, tensor in getattr(self, p).tensors.items()}
+        return found | {"scale": self.scale}  # it comes from the data, which a finished run does without
 
     def kappa(self, left: Tensor, step: Tensor) -> Tensor:
         """The threshold on Q_c where this much may still be spent: discounted, or in the public form as it is."""

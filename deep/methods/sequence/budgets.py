@@ -25,6 +25,8 @@ from deep.core.problem import Problem
 from deep.data.sequences import Frontier, Sequences, Window
 from deep.tasks import COST_ROUNDING
 
+GRID = 321
+"""Budgets at which the best return is kept; a budget between two counts as the lower one."""
 LARGEST_CONDITION = 2.0
 """Budgets above this multiple of the protocol's largest limit count as it."""
 
@@ -70,7 +72,7 @@ class Quantiles(NamedTuple):
         bins: int = 10,
         quantiles: int = 101,
     ) -> "Quantiles":
-        """From all rows of the data. An empty bin takes the quantiles of its time alone."""
+        """From all rows of the data. An empty bin takes the quantiles of its time alone, or of all."""
         inner = np.linspace(0, 1, bins + 1)[1:-1]
         cost_edges = np.unique(np.quantile(cost_to_go, inner))
         time_edges = np.unique(np.quantile(time_left, inner))
@@ -82,7 +84,8 @@ class Quantiles(NamedTuple):
             at_time = time_bin == t
             for c in range(levels.shape[0]):
                 chosen = at_time & (cost_bin == c)
-                levels[c, t] = np.quantile(return_to_go[chosen if chosen.any() else at_time], ranks)
+                rows = chosen if chosen.any() else at_time if at_time.any() else slice(None)
+                levels[c, t] = np.quantile(return_to_go[rows], ranks)
         return cls(*(torch.from_numpy(x) for x in (cost_edges, time_edges, levels)))
 
     def to(self, like: Tensor) -> "Quantiles":
@@ -130,7 +133,10 @@ class Labels:
         )
         self.quantiles = Quantiles.of(cost_to_go, (self.length - time).astype(float), return_to_go).to(like)
         self.spent, self.earned = (running_sum(x).to(like.device) for x in (data.costs, data.rewards))
-        self.frontier = Frontier.of(data.trajectory_costs, data.trajectory_returns)
+        grid = np.linspace(0, LARGEST_CONDITION * self.unit, GRID)
+        best = Frontier.of(costs, returns).returns[Frontier.of(costs, returns).steps_for(grid)]
+        self.best = torch.from_numpy(best).to(like).repeat(len(problem.seeds), 1)
+        """The best return of a trajectory within each of `GRID` budgets, the same for every seed."""
 
     def of(self, window: Window, relabel: Float[Tensor, "n batch"], budget: Float[Tensor, "n batch"]) -> Windowed:
         """Labels by CTGDA for the denoiser; for the guide of SDGD another budget, from 0 to twice the largest limit."""
@@ -166,8 +172,8 @@ class Labels:
         An episode on the pace of a trajectory is asked for what that trajectory still earns.
         """
         left = 1 - time.to(budget).clamp(max=self.length - 1) / self.length
-        best = self.frontier.returns[self.frontier.steps_for((budget / left).cpu().numpy())]
-        return torch.from_numpy(best).to(budget) * left
+        place = budget / left / (LARGEST_CONDITION * self.unit) * (GRID - 1)
+        return self.best[0][place.long().clamp(0, GRID - 1)] * left
 
 
 def running_sum(values: NDArray) -> Float[Tensor, " one_more"]:

@@ -150,6 +150,7 @@ class CDT(Method):
 
     def tensors(self) -> dict[str, Tensor]:
         named = {f"model.{name}": tensor for name, tensor in self.model.tensors.items()}
+        named |= {"return_targets": self.targets}  # they come from the data, which a finished run does without
         return named | {f"log_temperature.{name}": tensor for name, tensor in self.log_temperature.tensors.items()}
 
     def phases(self) -> list[Phase]:

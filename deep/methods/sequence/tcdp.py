@@ -135,7 +135,8 @@ class TCDP(Method):
 
     def tensors(self) -> dict[str, Tensor]:
         groups = {"denoiser": self.plans, "guide": self.ranks, "inverse": self.actor}
-        return {f"{group}.{name}": x for group, parameters in groups.items() for name, x in parameters.tensors.items()}
+        found = {f"{group}.{name}": x for group, parameters in groups.items() for name, x in parameters.tensors.items()}
+        return found | {"best_returns": self.labels.best}  # from the data, which a finished run does without
 
     def phases(self) -> list[Phase]:
         config, row = self.config, RandomInput("uniform", (self.config.batch_size,))
