@@ -154,7 +154,7 @@ class RunFolder:
         with wrong_form(self.metrics, f"a block's metrics in line {number}"):
             record = json.loads(line)
             values = {name: value for name, value in record.items() if name not in ("phase", "step")}
-            if not all(isinstance(number, float) for value in values.values() for number in value):
+            if not all(isinstance(number, int | float) for value in values.values() for number in value):
                 raise ValueError("a metric is no list of numbers")
             return {"phase": str(record["phase"]), "step": int(record["step"]), **values}
 

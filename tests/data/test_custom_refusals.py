@@ -99,7 +99,7 @@ def test_a_bad_file_is_refused_in_one_sentence(change, sentence, recorded, tmp_p
         (["--env", "tests.support.custom_lab:CartOfTwoForces-v0", *BOUNDS], "CartOfTwoForces-v0 has actions Box"),
         (["--task", "HopperVel", "--env", CART], "--env with data of HopperVel"),
         (["--task", "custom", "--dataset", "embedded"], "--task custom with --dataset embedded"),
-        ([*BOUNDS, "--online.episodes", "2", "--gate.kind", "simulator"], "--online.episodes 2: data of your own"),
+        ([*BOUNDS, "--online.episodes", "2", "--gate.kind", "simulator"], "--online.episodes 2: a custom data set"),
     ],
 )
 def test_a_mistake_is_refused_in_one_sentence_before_anything_is_trained(words, sentence, recorded, tmp_path, capsys):

@@ -188,7 +188,7 @@ def test_the_denoising_loss_draws_every_step_and_compares_with_the_noise(monkeyp
     policy = DiffusionPolicy(1, 1, chain, (4,))
     seen = []
 
-    def at(theta, observations):
+    def at(theta, observations, *dropout):
         return lambda noisy, time: seen.append((noisy, time)) or 0 * noisy + 3
 
     monkeypatch.setattr(policy, "_at", at)

@@ -199,7 +199,7 @@ def test_layer_normalisation_reaches_every_critic(build):
     for options in (words, words[1:]):
         method = build(*options).method
         found.append(
-            [network.layer_norm for network in (method.reward_critic.value, method.reward_critic.twin.member)]
+            [network.member.layer_norm for network in (method.reward_critic.value, method.reward_critic.twin)]
             + [critic.ensemble.member.layer_norm for critic in (*method.cost_critics, *method.clone_cost_critics)]
         )
     assert all(found[0])

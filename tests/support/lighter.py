@@ -13,6 +13,8 @@ from deep.tasks import TASKS
 from tests.support.builders import SHORT
 from theory.support.files import write_whole
 
+DRAWN = plots.training, plots.results
+
 
 @contextmanager
 def short_episodes(steps: int = SHORT, task: str = "HopperVel") -> Iterator[None]:
@@ -42,12 +44,11 @@ def no_figures() -> Iterator[None]:
     def results(experiment: Any, played: Any, rows: Sequence[Any], path: Path) -> None:
         write_whole(path, b"figure" * len(rows))
 
-    drawn = plots.training, plots.results
     plots.training, plots.results = training, results
     try:
         yield
     finally:
-        plots.training, plots.results = drawn
+        plots.training, plots.results = DRAWN  # whatever order several of these end in
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from deep.core.provenance import software_versions
 from deep.evaluate.scores import evaluate
 from deep.evaluate.summary import LAST, summary_of
 from deep.methods.drcorl.drcorl import DRCORL
-from deep.runs.experiment import Experiment, Settings, identity
+from deep.runs.experiment import Experiment, Settings, about_data, identity
 from deep.runs.folder import RunFolder, changed_since
 from deep.runs.trainer import train
 
@@ -43,7 +43,7 @@ def train_variant(
     kept = shared(base.experiment, experiment)
     software = software_versions()
     config = config_of(base, changes, limits, episodes)
-    config |= {**software, "from": str(base.path), "shared": sorted(kept)}
+    config |= {"data": about_data(experiment), **software, "from": str(base.path), "shared": sorted(kept)}
     tensors = experiment.tensors()
     replicas = base.experiment.problem.replicas
     rows = [replicas.index(replica) for replica in experiment.problem.replicas]
