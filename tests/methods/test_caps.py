@@ -32,7 +32,7 @@ def test_weights_lean_from_the_reward_to_the_cost():
     method = learner(
         build("caps", bandit(), (4.0,), reward_temperature=2.0, cost_temperature=1.0, weight_cap=50.0), CAPS
     )
-    method.units, method.temperatures = (1.0, 1.0), (2.0, 1.0)
+    method.units, method.temperatures = (1.0, torch.tensor(1.0)), (2.0, 1.0)
     advantage = torch.tensor([[[1.0, 0.0, 9.0], [0.0, 0.5, -9.0]]])  # Q - V of reward and cost
     found = method.weights(Estimates(advantage, torch.zeros_like(advantage), torch.zeros(1)))[0]
     exp = torch.exp
