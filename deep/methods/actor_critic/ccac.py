@@ -263,7 +263,7 @@ class CCAC(Method):
         reject_export(self)
 
     def report(self) -> dict[str, object]:
-        return {"largest_budget": self.scale}
+        return {"largest_budget": float(self.scale)}
 
 
 SPEC = MethodSpec(
