@@ -173,7 +173,7 @@ def test_a_policy_that_leaves_the_data_has_a_larger_ood_score(build):
     assert far > 1.5 * near
 
 
-def test_the_interval_has_its_nominal_coverage_of_one_more_member():
+def test_the_interval_has_its_nominal_coverage_of_a_further_model():
     members = 100 + 15 * torch.randn(40_000, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     mean, std, low, high = prediction_interval(members[:, :3], 1e9)
     covered = (low <= members[:, 3]) & (members[:, 3] <= high)
