@@ -170,7 +170,7 @@ class FISOR(Method):
         """r + gamma V_r(s') and (1 - gamma) h + gamma max(h, V_h(s')); where the episode has ended, r and h."""
         gamma, not_terminal = self.problem.gamma, batch.not_terminal
         reward = bellman_target(batch.rewards / self.unit, not_terminal, next_value[:, :1], gamma)
-        onward = (1 - gamma) * h + gamma * torch.maximum(h, next_value[:, FEASIBILITY])
+        onward = feasibility_backup(h, next_value[:, FEASIBILITY], gamma)
         feasibility = not_terminal * onward + (1 - not_terminal) * h
         return torch.cat([reward, feasibility.unsqueeze(1)], 1)
 
@@ -270,6 +270,13 @@ def _policy(config: FISORConfig, problem: Problem) -> DiffusionPolicy:
     if config.network == "mlp":
         return DiffusionPolicy(*sizes, chain, config.hidden, device=problem.device)
     return ResidualPolicy(ScoreNetwork(*sizes, config.width, dropout=config.dropout), chain, problem.device)
+
+
+def feasibility_backup(
+    h: Float[Tensor, "*rows"], next_value: Float[Tensor, "*rows"], gamma: float
+) -> Float[Tensor, "*rows"]:
+    """(1 - gamma) h + gamma max(h, V_h(s'))."""
+    return (1 - gamma) * h + gamma * torch.maximum(h, next_value)
 
 
 def feasibility_to_go(data: OfflineDataset, h: NDArray[np.floating], gamma: float) -> NDArray[np.float64]:

@@ -18,6 +18,11 @@ THIRD = ["1/3", "1/3", "1/3"]
 CHAIN = [[[0, 1], [0, 1]], [[0, 1], [0, 1]]]  # s0 -> s1 -> s1
 
 
+def point(size: int, place: int) -> list[int]:
+    """All probability on one state."""
+    return [int(i == place) for i in range(size)]
+
+
 def bandit(actions: int) -> dict[str, Any]:
     """One state that every action returns to, at gamma = 1/2."""
     return {"P": [[[1]] * actions], "rho": [1], "gamma": "1/2"}
@@ -117,6 +122,52 @@ INSTANCES: dict[str, Mapping[str, Any]] = {
         "c": [[0, 0], [1, 1]],
         "pi": [HALF, HALF],
         "kappa": "1/2",
+    },
+    "CPQ1": bandit(1)
+    | {
+        "r": [[1]],
+        "c": [[0]],
+        "pi": [[1]],
+        "Q_r1": [[4]],
+        "Q_r2": [[4]],
+        "Q_c1": [["3/4"]],
+        "Q_c2": [["5/4"]],
+        "kappa": 1,
+    },
+    "CPQ2": bandit(2)
+    | {"r": [[-1, -1]], "c": [[0, 1]], "pi": [[0, 1]], "Q_r": [[-1, -1]], "Q_c": [[1, 2]], "kappa": "3/2"},
+    "DICE1": {"P": [[[1]]], "rho": [1], "gamma": "99/100", "c": [[1]], "pi": [[1]], "kappa": 1},
+    "FISOR1": {
+        "P": [[point(6, min(i + 1, 5))] for i in range(6)],
+        "c": [[0], [0], [0], [0], [0], [1]],
+        "gamma": "1/2",
+        "penalty": 25,
+        "v_1": ["-3/16", "5/8", "9/4", "11/2", 12, 25],
+        "v_2": ["1/16", "1/8", "1/4", "1/2", 1, 2],
+    },
+    "CAPS1": {
+        # Action 0 ends the episode at once in state 0; action 1 leads on to two costs.
+        "P": [[point(5, 4), point(5, 1)], *([point(5, i + 1)] * 2 for i in (1, 2, 3)), [point(5, 4)] * 2],
+        "rho": point(5, 0),
+        "gamma": "1/2",
+        "c": [[0, 0], [0, 0], [1, 1], [1, 1], [0, 0]],
+        "pi": [[0, 1], *[[1, 0]] * 4],
+        "v": [0, "3/4", "3/2", 1, 0],
+        "limit": 1,
+    },
+    "CAPS2": {
+        # Action 1 leads to state 2, which costs 1, with probability 1/2; state 3 is the end.
+        "P": [
+            [point(4, 3), [0, "1/2", "1/2", 0]],
+            [point(4, 3), [0, 0, "1/2", "1/2"]],
+            [point(4, 3)] * 2,
+            [point(4, 3)] * 2,
+        ],
+        "rho": point(4, 0),
+        "c": [[0, 0], [0, 0], [1, 1], [0, 0]],
+        "pi": [[0, 1], [0, 1], [1, 0], [1, 0]],
+        "v": [0, 0, 1, 0],
+        "limit": "3/5",
     },
 }
 

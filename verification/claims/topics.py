@@ -1,6 +1,6 @@
 """All claims, by id, in the order of the papers."""
 
-from verification.claims import critics, gaussian, iterations, projection, proposition, safe_dql, theorem
+from verification.claims import compared, critics, gaussian, iterations, projection, proposition, safe_dql, theorem
 from verification.claims.claim import Claim
 
 TOPICS = {
@@ -11,6 +11,7 @@ TOPICS = {
     "Theorem 3.1": theorem,
     "Objectives and critics": critics,
     "Safe-DQL": safe_dql,
+    "Compared methods": compared,
 }
 CLAIMS: dict[str, Claim] = {claim.id: claim for topic in TOPICS.values() for claim in topic.CLAIMS}
 if len(CLAIMS) != sum(len(topic.CLAIMS) for topic in TOPICS.values()):

@@ -12,12 +12,15 @@ from verification.report.overview import PAPERS, STORY, SUMMARIES, WEIGHTS
 from verification.report.runs import tables as runs
 
 Entry = dict[str, Any]
+COMPARED = "Compared methods"
+"""The topic of the methods that the papers compare with."""
 
 INTRODUCTION = """\
 Two papers on safe offline reinforcement learning make about fifty statements that can be checked: the DRCORL preprint
 (*Reward-Safety Balance in Offline Safe RL via Diffusion Regularization*, with its slides) and *Safe Offline
 Reinforcement Learning using Diffusion Policies* (Safe-DQL). This page gives a verdict on each statement, with the
-evidence. It also judges a few statements of our own, which sharpen or repair theirs. V is an unnormalised sum of
+evidence. It also judges a few statements of our own, which sharpen or repair theirs, and six that the methods depend on
+that the papers compare with (CPQ, COptiDICE, FISOR, CAPS). V is an unnormalised sum of
 gamma^t. An iteration weighs the reward's advantage by x and minus the cost's advantage by y. rr, rc and cc are the
 inner products of the two ascent directions. M bounds r and c. S and A are the numbers of states and actions."""
 
@@ -45,7 +48,9 @@ verification/formal/Definitions.v."""
 
 
 def paper(entry: Entry) -> str:
-    """Which paper a claim is about."""
+    """Which paper a claim is about, or that it is about the compared methods."""
+    if entry["topic"] == COMPARED:
+        return COMPARED
     return "Safe-DQL" if "Safe-DQL" in entry["source"] else "DRCORL"
 
 

@@ -121,7 +121,9 @@ def filters() -> str:
         f'<label title="{meaning}"><input type="checkbox" name="verdict" value="{verdict}" checked> {verdict}</label> '
         for verdict, meaning in VERDICTS.items()
     )
-    papers = "".join(f'<option value="{x}">{x or "all papers"}</option>' for x in ("", "DRCORL", "Safe-DQL"))
+    papers = "".join(
+        f'<option value="{x}">{x or "all papers"}</option>' for x in ("", "DRCORL", "Safe-DQL", report.COMPARED)
+    )
     return (
         f'<form class="filters">{boxes}<select name="paper" aria-label="paper">{papers}</select>'
         '<input name="words" type="search" placeholder="words" aria-label="words"><output id="shown"></output></form>'

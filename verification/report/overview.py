@@ -131,6 +131,27 @@ SUMMARIES: dict[str, tuple[str, str]] = {
         "A feasible problem has a policy without predicted excess: one unavoidable state is enough to prevent it.",
         "repairable",
     ),
+    "CPQ1": ("CPQ's backups are a contraction: of the reward's critic alone, once the cost's is fixed.", "repairable"),
+    "CPQ2": (
+        "CPQ's policy takes safe actions where there are some: only where rewards are not negative.",
+        "repairable",
+    ),
+    "DICE1": (
+        "The threshold of COptiDICE's public code: 1/(1-gamma) times too large, so that it never binds.",
+        "fatal",
+    ),
+    "FISOR1": (
+        "A state with V_h <= 0 has a policy without costs: not where the cost that must come is far away.",
+        "repairable",
+    ),
+    "CAPS1": (
+        "CAPS's switch satisfies the limit without chance: discounting makes late costs too cheap.",
+        "repairable",
+    ),
+    "CAPS2": (
+        "CAPS's switch satisfies the limit on average: a budget that luck has left over is spent again.",
+        "repairable",
+    ),
 }
 """What each claim says in words, and how much its verdict matters."""
 

@@ -22,8 +22,7 @@ Our own: the quantile of the data, the mean over the unseen actions alone, the h
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -34,13 +33,12 @@ from deep.core.method import Inference, Memoryless, Method, Policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
-from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_1, check_ranges
+from deep.core.validation import AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_1, check_ranges
 from deep.methods.parts.lagrangian import DualMultiplier
 from deep.methods.parts.targets import Targets
-from deep.methods.parts.thresholds import States, cost_threshold
-from deep.methods.parts.twin_critics import TwinConfig, TwinCritics, TwinValues
-from deep.methods.parts.vae import VAEConfig
-from deep.methods.parts.warm_start import Improvement, WarmStart
+from deep.methods.parts.thresholds import cost_threshold
+from deep.methods.parts.twin_critics import TwinCritics, TwinValues
+from deep.methods.parts.warm_start import PAPER, SMOKE, Improvement, LagrangianConfig, WarmStart
 from deep.methods.spec import MethodSpec
 from deep.nn.inference import mean_action
 from deep.nn.mlp import initial_parameters
@@ -49,25 +47,9 @@ from deep.nn.policies import SquashedGaussian
 
 
 @dataclass(frozen=True)
-class CPQConfig:
+class CPQConfig(LagrangianConfig):
     """Hyper-parameters; the preset "paper" has the published sizes and rates."""
 
-    variant: Literal["corrected", "public"] = "corrected"
-    """corrected, or what the public code does: see the top of the module."""
-    vae: VAEConfig = field(default_factory=lambda: VAEConfig(steps=3000, hidden=(128, 128)))
-    """The behaviour model, whose KL tells unseen actions."""
-    critics: TwinConfig = field(default_factory=lambda: TwinConfig(hidden=(128, 128), learning_rate=1e-3))
-    """The critics."""
-    regression_steps: int = 2000
-    """Steps of the phase "values": the critics start from the data's own sums. Public code has none."""
-    steps: int = 5000
-    """Steps of the phase "improvement"."""
-    batch_size: int = 256
-    """Minibatch."""
-    hidden: tuple[int, ...] = (128, 128)
-    """Hidden layers of the policy."""
-    learning_rate: float = 1e-3
-    """Adam's step size for the policy (1e-4 for the 100 000 steps of the paper)."""
     samples: int = 5
     """M, actions of the policy at every state among which unseen ones are looked for."""
     quantile: float = 0.99
@@ -78,12 +60,10 @@ class CPQConfig:
     """Q_c of unseen actions is pushed up to this times kappa."""
     hinge: float = 1.0
     """Weight of max(0, Q_c - kappa) for the policy."""
-    kappa: States = "data"
-    """How an episode's cost limit becomes a threshold on Q_c, see `episodic_to_discounted`; "start" in public code."""
 
     def __post_init__(self) -> None:
-        check_ranges(self, regression_steps=AT_LEAST_0, steps=AT_LEAST_0, batch_size=AT_LEAST_1, hidden=AT_LEAST_1)
-        check_ranges(self, learning_rate=ABOVE_0, samples=AT_LEAST_1, quantile=BETWEEN_0_AND_1)
+        super().__post_init__()
+        check_ranges(self, samples=AT_LEAST_1, quantile=BETWEEN_0_AND_1)
         check_ranges(self, alpha_rate=AT_LEAST_0, margin=AT_LEAST_0, hinge=AT_LEAST_0)
 
 
@@ -92,7 +72,7 @@ class CPQ(Method):
 
     def __init__(self, config: CPQConfig, problem: Problem) -> None:
         self.config, self.problem, self.public = config, problem, config.variant == "public"
-        self.start = WarmStart(config.vae, config.critics, config.regression_steps, config.batch_size, problem)
+        self.start = WarmStart(config, problem)
         self.vae = self.start.vae
         self.critics = TwinCritics(config.critics, problem, "critics", problem.replica_seeds)
         self.targets = Targets(self.critics, self.public)
@@ -124,7 +104,9 @@ class CPQ(Method):
         next_actions = self.policy.sample(self.actor.theta.detach(), batch.next_observations, draws["next_z"])
         next_values = self.critics.next_values(batch, next_actions)
         next_cost = self.judged_cost(next_values)
-        targets = self.targets.of_values(batch, rows, self.masked(next_values.least_reward, next_cost), next_cost)
+        targets = self.targets.of_values(
+            batch, rows, masked(next_values.least_reward, next_cost, self.kappa), next_cost
+        )
         unseen = self.unseen_cost(batch.observations, batch.actions, draws["ood_z"])
         short = self.config.margin * self.kappa - unseen.mean(1)
         push = self.alpha.value * short * 2 / self.critics.unit**2  # the sum over the two critics
@@ -141,16 +123,12 @@ class CPQ(Method):
         """The cost that the masks compare with kappa."""
         return values.least_cost if self.public else values.greatest_cost
 
-    def masked(self, reward: Float[Tensor, "n batch"], cost: Float[Tensor, "n batch"]) -> Float[Tensor, "n batch"]:
-        """1[Q_c <= kappa] Q_r."""
-        return reward * (cost.detach() <= self.kappa.unsqueeze(1))
-
     def actor_loss(self, values: TwinValues) -> tuple[Float[Tensor, " n"], dict[str, Tensor]]:
         """The policy's loss for the critics' values of its actions, and metrics."""
         cost = self.judged_cost(values)
         hinge = 0.0 if self.public else self.config.hinge
         beyond = F.relu(cost - self.kappa.unsqueeze(1))
-        loss = hinge * beyond.mean(1) - self.masked(values.least_reward, cost).mean(1)
+        loss = hinge * beyond.mean(1) - masked(values.least_reward, cost, self.kappa).mean(1)
         return loss, {"predicted_cost": cost.detach().mean(1), "unsafe_share": (beyond > 0).to(cost.dtype).mean(1)}
 
     def unseen_cost(
@@ -188,6 +166,13 @@ class CPQ(Method):
         return {"kappa": self.kappa.tolist(), "alpha": self.alpha.value.tolist()}
 
 
+def masked(
+    reward: Float[Tensor, "n batch"], cost: Float[Tensor, "n batch"], kappa: Float[Tensor, " n"]
+) -> Float[Tensor, "n batch"]:
+    """1[Q_c <= kappa] Q_r; the indicator has no gradient."""
+    return reward * (cost.detach() <= kappa.unsqueeze(1))
+
+
 def quantile(values: Float[Tensor, "n batch"], share: float) -> Float[Tensor, "n 1"]:
     """Of each row the value with this share of the row's values below it."""
     place = min(int(share * values.shape[1]), values.shape[1] - 1)
@@ -198,30 +183,7 @@ SPEC = MethodSpec(
     title="CPQ",
     paper="Xu et al. 2022",
     build=CPQ,
-    presets={
-        "quick": CPQConfig(),
-        "paper": CPQConfig(
-            vae=VAEConfig(steps=100_000, kl_weight=0.5),
-            kappa="start",
-            critics=TwinConfig(hidden=(256, 256), learning_rate=1e-3),
-            regression_steps=0,
-            steps=100_000,
-            batch_size=512,
-            hidden=(256, 256),
-            learning_rate=1e-4,
-            samples=10,
-            alpha_rate=1e-4,
-        ),
-    },
-    smoke={
-        "vae.steps": 100,
-        "vae.hidden": (16,),
-        "regression_steps": 100,
-        "steps": 100,
-        "batch_size": 16,
-        "hidden": (16,),
-        "critics.hidden": (16,),
-        "samples": 3,
-    },
+    presets={"quick": CPQConfig(), "paper": CPQConfig(**PAPER, learning_rate=1e-4, samples=10, alpha_rate=1e-4)},
+    smoke=SMOKE | {"samples": 3},
     brief={"steps": 2000},
 )
