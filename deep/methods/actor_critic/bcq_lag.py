@@ -34,17 +34,16 @@ from deep.core.method import ExactParts, Inference, Method, Policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
-from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, check_ranges
+from deep.core.validation import AT_LEAST_0, AT_LEAST_1, RATE, SHARE, check_ranges
 from deep.methods.parts.acting import SamplingPolicy
 from deep.methods.parts.best_of_n import best_of_n, selection_score
 from deep.methods.parts.diffusion_policy import clip
 from deep.methods.parts.inference import best_candidate, over_candidates, twin_values
 from deep.methods.parts.lagrangian import PIDConfig, PIDMultiplier
 from deep.methods.parts.targets import Targets
-from deep.methods.parts.thresholds import States, cost_threshold
-from deep.methods.parts.twin_critics import TwinConfig, TwinCritics
-from deep.methods.parts.vae import VAEConfig
-from deep.methods.parts.warm_start import Improvement, WarmStart
+from deep.methods.parts.thresholds import cost_threshold
+from deep.methods.parts.twin_critics import TwinCritics
+from deep.methods.parts.warm_start import PAPER, SMOKE, Improvement, LagrangianConfig, WarmStart
 from deep.methods.spec import MethodSpec
 from deep.nn.inference import Array
 from deep.nn.mlp import MLP, initial_parameters
@@ -54,27 +53,11 @@ Variant = Literal["corrected", "public"]
 
 
 @dataclass(frozen=True)
-class BCQLagConfig:
+class BCQLagConfig(LagrangianConfig):
     """Hyper-parameters; the preset "paper" has the published sizes and rates (BCQ's, and OSRL's where BCQ has none)."""
 
-    variant: Variant = "corrected"
-    """corrected, or what the public code does: see the top of the module."""
-    vae: VAEConfig = field(default_factory=lambda: VAEConfig(steps=3000, hidden=(128, 128)))
-    """The behaviour model."""
-    critics: TwinConfig = field(default_factory=lambda: TwinConfig(hidden=(128, 128), learning_rate=1e-3))
-    """The critics."""
     pid: PIDConfig = field(default_factory=PIDConfig)
     """The multiplier."""
-    regression_steps: int = 2000
-    """Steps of the phase "values": the critics start from the data's own sums. Public code has none."""
-    steps: int = 5000
-    """Steps of the phase "improvement"."""
-    batch_size: int = 256
-    """Minibatch."""
-    hidden: tuple[int, ...] = (128, 128)
-    """Hidden layers of the perturbation xi, with tanh."""
-    learning_rate: float = 1e-3
-    """Adam's step size for xi."""
     ema_rate: float = 0.005
     """Rate of the target perturbation, which also acts."""
     phi: float = 0.05
@@ -85,12 +68,10 @@ class BCQLagConfig:
     """M, candidates at every next state."""
     acting_candidates: int = 10
     """Candidates among which the policy chooses when it acts."""
-    kappa: States = "data"
-    """How an episode's cost limit becomes a threshold on Q_c, see `episodic_to_discounted`; "start" in public code."""
 
     def __post_init__(self) -> None:
-        check_ranges(self, regression_steps=AT_LEAST_0, steps=AT_LEAST_0, batch_size=AT_LEAST_1, hidden=AT_LEAST_1)
-        check_ranges(self, learning_rate=ABOVE_0, ema_rate=RATE, phi=AT_LEAST_0, worse_weight=SHARE)
+        super().__post_init__()
+        check_ranges(self, ema_rate=RATE, phi=AT_LEAST_0, worse_weight=SHARE)
         check_ranges(self, candidates=AT_LEAST_1, acting_candidates=AT_LEAST_1)
 
 
@@ -99,7 +80,7 @@ class BCQLag(Method):
 
     def __init__(self, config: BCQLagConfig, problem: Problem) -> None:
         self.config, self.problem, public = config, problem, config.variant == "public"
-        self.start = WarmStart(config.vae, config.critics, config.regression_steps, config.batch_size, problem)
+        self.start = WarmStart(config, problem)
         self.vae = self.start.vae
         self.critics = TwinCritics(config.critics, problem, "critics", problem.replica_seeds)
         inputs = problem.observation_size + problem.action_size
@@ -211,29 +192,7 @@ SPEC = MethodSpec(
     title="BCQ-Lag",
     paper="Fujimoto et al. 2019; Stooke et al. 2020",
     build=BCQLag,
-    presets={
-        "quick": BCQLagConfig(),
-        "paper": BCQLagConfig(
-            vae=VAEConfig(steps=100_000, kl_weight=0.5),
-            kappa="start",
-            critics=TwinConfig(hidden=(256, 256), learning_rate=1e-3),
-            regression_steps=0,
-            steps=100_000,
-            batch_size=512,
-            hidden=(256, 256),
-            candidates=10,
-        ),
-    },
-    smoke={
-        "vae.steps": 100,
-        "vae.hidden": (16,),
-        "regression_steps": 100,
-        "steps": 100,
-        "batch_size": 16,
-        "hidden": (16,),
-        "critics.hidden": (16,),
-        "candidates": 3,
-        "acting_candidates": 3,
-    },
+    presets={"quick": BCQLagConfig(), "paper": BCQLagConfig(**PAPER, candidates=10)},
+    smoke=SMOKE | {"candidates": 3, "acting_candidates": 3},
     brief={"steps": 2000},
 )

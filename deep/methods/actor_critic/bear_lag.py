@@ -24,7 +24,6 @@ Our own: the mean over the samples in y_c, which is the value of the policy; the
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -38,10 +37,9 @@ from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, c
 from deep.methods.parts.lagrangian import DualMultiplier, PIDConfig, PIDMultiplier
 from deep.methods.parts.mmd import mmd
 from deep.methods.parts.targets import Targets
-from deep.methods.parts.thresholds import States, cost_threshold
-from deep.methods.parts.twin_critics import TwinConfig, TwinCritics
-from deep.methods.parts.vae import VAEConfig
-from deep.methods.parts.warm_start import Improvement, WarmStart
+from deep.methods.parts.thresholds import cost_threshold
+from deep.methods.parts.twin_critics import TwinCritics
+from deep.methods.parts.warm_start import PAPER, SMOKE, Improvement, LagrangianConfig, WarmStart
 from deep.methods.spec import MethodSpec
 from deep.nn.inference import mean_action
 from deep.nn.mlp import initial_parameters
@@ -50,27 +48,11 @@ from deep.nn.policies import SquashedGaussian
 
 
 @dataclass(frozen=True)
-class BEARLagConfig:
+class BEARLagConfig(LagrangianConfig):
     """Hyper-parameters; the preset "paper" has the published sizes and rates (BEAR's, OSRL's where BEAR has none)."""
 
-    variant: Literal["corrected", "public"] = "corrected"
-    """corrected, or what the public code does: see the top of the module."""
-    vae: VAEConfig = field(default_factory=lambda: VAEConfig(steps=3000, hidden=(128, 128)))
-    """The behaviour model."""
-    critics: TwinConfig = field(default_factory=lambda: TwinConfig(hidden=(128, 128), learning_rate=1e-3))
-    """The critics."""
     pid: PIDConfig = field(default_factory=PIDConfig)
     """The multiplier of the cost."""
-    regression_steps: int = 2000
-    """Steps of the phase "values": the critics start from the data's own sums. Public code has none."""
-    steps: int = 5000
-    """Steps of the phase "improvement"."""
-    batch_size: int = 256
-    """Minibatch."""
-    hidden: tuple[int, ...] = (128, 128)
-    """Hidden layers of the policy."""
-    learning_rate: float = 1e-3
-    """Adam's step size for the policy."""
     ema_rate: float = 0.005
     """Rate of the target policy, which also acts."""
     worse_weight: float = 0.75
@@ -85,12 +67,10 @@ class BEARLagConfig:
     """Rate of the logarithm of alpha, per step and per unit of the MMD."""
     warm_up: float = 0.1
     """Share of the steps in which the policy follows the MMD and the cost alone; none in public code."""
-    kappa: States = "data"
-    """How an episode's cost limit becomes a threshold on Q_c, see `episodic_to_discounted`; "start" in public code."""
 
     def __post_init__(self) -> None:
-        check_ranges(self, regression_steps=AT_LEAST_0, steps=AT_LEAST_0, batch_size=AT_LEAST_1, hidden=AT_LEAST_1)
-        check_ranges(self, learning_rate=ABOVE_0, ema_rate=RATE, worse_weight=SHARE, samples=AT_LEAST_1)
+        super().__post_init__()
+        check_ranges(self, ema_rate=RATE, worse_weight=SHARE, samples=AT_LEAST_1)
         check_ranges(self, sigma=ABOVE_0, threshold=AT_LEAST_0, alpha_rate=AT_LEAST_0, warm_up=SHARE)
 
 
@@ -99,7 +79,7 @@ class BEARLag(Method):
 
     def __init__(self, config: BEARLagConfig, problem: Problem) -> None:
         self.config, self.problem, self.public = config, problem, config.variant == "public"
-        self.start = WarmStart(config.vae, config.critics, config.regression_steps, config.batch_size, problem)
+        self.start = WarmStart(config, problem)
         self.vae = self.start.vae
         self.critics = TwinCritics(config.critics, problem, "critics", problem.replica_seeds)
         self.targets = Targets(self.critics, self.public)
@@ -180,28 +160,7 @@ SPEC = MethodSpec(
     title="BEAR-Lag",
     paper="Kumar et al. 2019; Stooke et al. 2020",
     build=BEARLag,
-    presets={
-        "quick": BEARLagConfig(),
-        "paper": BEARLagConfig(
-            vae=VAEConfig(steps=100_000, kl_weight=0.5),
-            kappa="start",
-            critics=TwinConfig(hidden=(256, 256), learning_rate=1e-3),
-            regression_steps=0,
-            steps=300_000,
-            batch_size=512,
-            hidden=(256, 256),
-            samples=10,
-        ),
-    },
-    smoke={
-        "vae.steps": 100,
-        "vae.hidden": (16,),
-        "regression_steps": 100,
-        "steps": 100,
-        "batch_size": 16,
-        "hidden": (16,),
-        "critics.hidden": (16,),
-        "samples": 3,
-    },
+    presets={"quick": BEARLagConfig(), "paper": BEARLagConfig(**PAPER | {"steps": 300_000}, samples=10)},
+    smoke=SMOKE | {"samples": 3},
     brief={"steps": 2000},
 )

@@ -22,8 +22,7 @@ from torch import Tensor
 
 from deep.core.problem import Problem
 from deep.data.replay import Batch
-from deep.methods.parts.td3_bc import TD3BC, TD3BCConfig
-from deep.methods.parts.twin_critics import TwinConfig
+from deep.methods.parts.td3_bc import PAPER, SMOKE, TD3BC, TD3BCConfig
 from deep.methods.spec import MethodSpec
 
 
@@ -51,22 +50,6 @@ SPEC = MethodSpec(
     title="CARL",
     paper="Chemingui et al. 2025 (CARL)",
     build=CARL,
-    presets={
-        "quick": CARLConfig(),
-        "paper": CARLConfig(
-            critics=TwinConfig(),
-            steps=1_000_000,
-            regression_steps=0,
-            hidden=(256, 256),
-            learning_rate=1.5e-4,
-            ema_rate=0.005,
-        ),
-    },
-    smoke={
-        "steps": 100,
-        "regression_steps": 50,
-        "batch_size": 16,
-        "hidden": (16,),
-        "critics.hidden": (16,),
-    },
+    presets={"quick": CARLConfig(), "paper": CARLConfig(**PAPER)},
+    smoke=SMOKE,
 )

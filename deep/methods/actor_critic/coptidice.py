@@ -51,7 +51,7 @@ from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, check_ranges
 from deep.data.replay import Batch
-from deep.methods.parts.critics import episodic_to_discounted
+from deep.methods.parts.thresholds import States, cost_threshold
 from deep.methods.spec import MethodSpec
 from deep.nn.inference import mean_action
 from deep.nn.mlp import MLP, Ensemble, Network, initial_parameters
@@ -93,7 +93,7 @@ class COptiDICEConfig:
     """Standard deviation of the noise on the states and actions that the policy is fitted to, over the data's own."""
     ema_rate: float = 0.01
     """Rate of the moving average of the policy, which is evaluated; 1 takes the last one."""
-    kappa: Literal["data", "start", "cut"] = "data"
+    kappa: States = "data"
     """How an episode's cost limit becomes a discounted sum, see `episodic_to_discounted`; the threshold on the cost per
     step is 1 - gamma times that. "start" is the published l (1 - gamma^L) / L."""
     variant: Literal["corrected", "public"] = "corrected"
@@ -135,7 +135,7 @@ def cost_bound(ell: Float[Tensor, "n batch"], tau: Float[Tensor, "n 1"]) -> Cost
     return CostBound(weights, (weights * log_weights).mean(1), value)
 
 
-class States(NamedTuple):
+class StateValues(NamedTuple):
     """A value at the states of a minibatch: s, s' and start states."""
 
     here: Float[Tensor, "n batch"]
@@ -148,7 +148,7 @@ class COptiDICE(Method):
 
     def __init__(self, config: COptiDICEConfig, problem: Problem) -> None:
         self.config, self.problem, self.public = config, problem, config.variant == "public"
-        replay, task = problem.replay, problem.task
+        replay = problem.replay
         self.value = Ensemble(MLP(problem.observation_size, 1, config.hidden), 2 if self.public else 1)
         self.policy = MLPPolicy(
             problem.observation_size, problem.action_size, "gaussian" if self.public else "dirac", config.hidden
@@ -161,9 +161,8 @@ class COptiDICE(Method):
         zero = torch.zeros_like(self.nu.theta[:, :1])
         self.multiplier, self.temperature = (Parameters(zero, Adam(config.multiplier_rate)) for _ in range(2))
         """lambda and tau before the softplus."""
-        one_cost = episodic_to_discounted(1.0, problem.gamma, task.episode_length, config.kappa, task.expected_length)
         self.warm_up = 0.0 if self.public else config.warm_up * config.steps
-        self.threshold: Float[Tensor, " replicas"] = problem.limits.to(zero.dtype) * one_cost
+        self.threshold: Float[Tensor, " replicas"] = cost_threshold(problem, config.kappa)
         """The limit on the mean cost per step, E_d[c]."""
         self.unit = 1.0 if self.public else 1 / (1 - problem.gamma)
         if not self.public:
@@ -272,15 +271,15 @@ class COptiDICE(Method):
             return None, self.is_start[rows]
         return replay.observations[replay.starts[(draws["start"].double() * len(replay.starts)).long()]], 1.0
 
-    def _values(self, net: Parameters, batch: Batch, starts: tuple[Tensor | None, Tensor | float]) -> States:
+    def _values(self, net: Parameters, batch: Batch, starts: tuple[Tensor | None, Tensor | float]) -> StateValues:
         """nu or chi at all states of the minibatch."""
         observations, weight = starts
         states = [batch.observations, batch.next_observations, *([] if observations is None else [observations])]
         values = self.value.apply(net.theta, torch.cat(states, 1)).squeeze(-1).amin(1) * self.unit
         here, there, *first = values.split(batch.rewards.shape[1], 1)
-        return States(here, there, (first[0] if first else here) * weight)
+        return StateValues(here, there, (first[0] if first else here) * weight)
 
-    def _flow(self, values: States, batch: Batch) -> Float[Tensor, "replicas batch"]:
+    def _flow(self, values: StateValues, batch: Batch) -> Float[Tensor, "replicas batch"]:
         """gamma v(s') - v(s)."""
         return self.problem.gamma * batch.not_terminal * values.there - values.here
 

@@ -28,8 +28,7 @@ from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_1, SHARE, check_ranges
 from deep.data.replay import Batch
-from deep.methods.parts.td3_bc import TD3BC, TD3BCConfig
-from deep.methods.parts.twin_critics import TwinConfig
+from deep.methods.parts.td3_bc import PAPER, SMOKE, TD3BC, TD3BCConfig
 from deep.methods.spec import MethodSpec
 from theory.support.errors import InputError
 
@@ -125,22 +124,6 @@ SPEC = MethodSpec(
     title="O3SRL",
     paper="Chemingui et al. 2025 (O3SRL)",
     build=O3SRL,
-    presets={
-        "quick": O3SRLConfig(),
-        "paper": O3SRLConfig(
-            critics=TwinConfig(),
-            steps=1_000_000,
-            regression_steps=0,
-            hidden=(256, 256),
-            learning_rate=1.5e-4,
-            ema_rate=0.005,
-        ),
-    },
-    smoke={
-        "steps": 100,
-        "regression_steps": 50,
-        "batch_size": 16,
-        "hidden": (16,),
-        "critics.hidden": (16,),
-    },
+    presets={"quick": O3SRLConfig(), "paper": O3SRLConfig(**PAPER)},
+    smoke=SMOKE,
 )

@@ -14,7 +14,7 @@ data's own sums, while the policy clones. Bootstrapping from nothing, few steps 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -26,7 +26,7 @@ from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, check_ranges
 from deep.data.replay import Batch
-from deep.methods.parts.critics import episodic_to_discounted
+from deep.methods.parts.thresholds import States, cost_threshold
 from deep.methods.parts.twin_critics import TwinConfig, TwinCritics
 from deep.nn.inference import mean_action
 from deep.nn.mlp import initial_parameters
@@ -60,7 +60,7 @@ class TD3BCConfig:
     """sigma, the noise on the next actions."""
     smoothing_bound: float = 0.5
     """b, where this noise is clipped."""
-    kappa: Literal["data", "start", "cut"] = "data"
+    kappa: States = "data"
     """How an episode's cost limit becomes a threshold on Q_c, see `episodic_to_discounted`."""
 
     def __post_init__(self) -> None:
@@ -69,17 +69,36 @@ class TD3BCConfig:
         check_ranges(self, smoothing_bound=AT_LEAST_0)
 
 
+PAPER: dict[str, Any] = {
+    "critics": TwinConfig(),
+    "steps": 1_000_000,
+    "regression_steps": 0,
+    "hidden": (256, 256),
+    "learning_rate": 1.5e-4,
+    "ema_rate": 0.005,
+}
+"""The published sizes and numbers of steps of TD3+BC, for the presets "paper"."""
+
+SMOKE: dict[str, Any] = {
+    "steps": 100,
+    "regression_steps": 50,
+    "batch_size": 16,
+    "hidden": (16,),
+    "critics.hidden": (16,),
+}
+"""Changes of a quick preset that train in a second."""
+
+
 class TD3BC(Method):
     """The learner, for all replicas of a problem at once; as it is, it takes the data's rewards."""
 
     def __init__(self, config: TD3BCConfig, problem: Problem) -> None:
-        self.config, self.problem, task = config, problem, problem.task
+        self.config, self.problem = config, problem
         self.policy = MLPPolicy(problem.observation_size, problem.action_size, "dirac", config.hidden)
         initial = initial_parameters(self.policy, problem.replica_seeds, "policy").to(problem.device)
         self.actor = Parameters(initial, Adam(config.learning_rate), ema=True)
         self.critics = TwinCritics(config.critics, problem, "critics", problem.replica_seeds)
-        one_cost = episodic_to_discounted(1.0, problem.gamma, task.episode_length, config.kappa, task.expected_length)
-        self.kappa: Float[Tensor, " replicas"] = problem.limits.to(initial.dtype) * one_cost
+        self.kappa: Float[Tensor, " replicas"] = cost_threshold(problem, config.kappa)
         """The threshold on Q_c, a discounted sum of costs."""
 
     def relabel(self, step: Tensor, batch: Batch, draws: Mapping[str, Tensor]) -> Float[Tensor, "replicas batch"]:

@@ -6,15 +6,69 @@ ahead, and until then every policy looks cheap.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
 from deep.core.phase import Phase, Update
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
+from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, check_ranges
+from deep.methods.parts.thresholds import States
 from deep.methods.parts.twin_critics import TwinConfig, TwinCritics
 from deep.methods.parts.vae import BehaviourVAE, VAEConfig
+
+
+@dataclass(frozen=True)
+class LagrangianConfig:
+    """Hyper-parameters that BCQ-Lag, BEAR-Lag and CPQ have in common."""
+
+    variant: Literal["corrected", "public"] = "corrected"
+    """corrected, or what the public code does: see the top of the module."""
+    vae: VAEConfig = field(default_factory=lambda: VAEConfig(steps=3000, hidden=(128, 128)))
+    """The behaviour model."""
+    critics: TwinConfig = field(default_factory=lambda: TwinConfig(hidden=(128, 128), learning_rate=1e-3))
+    """The critics."""
+    regression_steps: int = 2000
+    """Steps of the phase "values": the critics start from the data's own sums. Public code has none."""
+    steps: int = 5000
+    """Steps of the phase "improvement"."""
+    batch_size: int = 256
+    """Minibatch."""
+    hidden: tuple[int, ...] = (128, 128)
+    """Hidden layers of the policy (BCQ-Lag: of the perturbation, with tanh)."""
+    learning_rate: float = 1e-3
+    """Adam's step size for the policy (CPQ: 1e-4 for the 100 000 steps of the paper)."""
+    kappa: States = "data"
+    """How an episode's cost limit becomes a threshold on Q_c, see `episodic_to_discounted`; "start" in public code."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, regression_steps=AT_LEAST_0, steps=AT_LEAST_0, batch_size=AT_LEAST_1, hidden=AT_LEAST_1)
+        check_ranges(self, learning_rate=ABOVE_0)
+
+
+PAPER: dict[str, Any] = {
+    "vae": VAEConfig(steps=100_000, kl_weight=0.5),
+    "critics": TwinConfig(hidden=(256, 256), learning_rate=1e-3),
+    "regression_steps": 0,
+    "steps": 100_000,
+    "batch_size": 512,
+    "hidden": (256, 256),
+    "kappa": "start",
+}
+"""What the presets "paper" have in common: the published sizes and rates (OSRL's where the paper has none)."""
+
+SMOKE: dict[str, Any] = {
+    "vae.steps": 100,
+    "vae.hidden": (16,),
+    "regression_steps": 100,
+    "steps": 100,
+    "batch_size": 16,
+    "hidden": (16,),
+    "critics.hidden": (16,),
+}
+"""Changes of the quick presets that train in a second."""
 
 
 class Improvement(NamedTuple):
@@ -30,12 +84,10 @@ class Improvement(NamedTuple):
 class WarmStart:
     """The VAE and the regressed critics of every seed, with their phases."""
 
-    def __init__(
-        self, vae: VAEConfig, critics: TwinConfig, regression_steps: int, batch_size: int, problem: Problem
-    ) -> None:
-        self.problem, self.steps, self.batch_size = problem, regression_steps, batch_size
-        self.vae = BehaviourVAE(vae, problem, batch_size)
-        self.critics = TwinCritics(critics, problem, "behaviour_critics", problem.seeds)
+    def __init__(self, config: LagrangianConfig, problem: Problem) -> None:
+        self.problem, self.steps, self.batch_size = problem, config.regression_steps, config.batch_size
+        self.vae = BehaviourVAE(config.vae, problem, config.batch_size)
+        self.critics = TwinCritics(config.critics, problem, "behaviour_critics", problem.seeds)
 
     def tensors(self) -> dict[str, Tensor]:
         return self.vae.tensors() | self.critics.tensors()
