@@ -22,81 +22,48 @@ here, and so is its second evaluator, which follows a budget of its own instead 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, NoReturn
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deep.core.method import Method, Policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
-from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_1, RATE, check_ranges
+from deep.core.validation import AT_LEAST_0, BETWEEN_0_AND_1, check_ranges
 from deep.data.replay import Batch
-from deep.methods.parts.budget import Budget, BudgetPolicy, discounted_budget, reject_export
+from deep.methods.parts.budget import Budget, BudgetMethod, discounted_budget
+from deep.methods.parts.cloning import PAPER, SMOKE, CloningConfig, clone, quick, scales
 from deep.methods.parts.critics import bellman_target
-from deep.methods.parts.iql import (
-    IQL,
-    Estimates,
-    Head,
-    Inputs,
-    IQLConfig,
-    RewardUnit,
-    advantage_weights,
-    cost_unit,
-    reward_units,
-)
+from deep.methods.parts.iql import IQL, Estimates, Head, Inputs, advantage_weights
 from deep.methods.spec import MethodSpec
 from deep.nn.mlp import initial_parameters
-from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
+from deep.nn.parameters import Adam, Parameters
 from deep.nn.policies import MLPPolicy
 
 
 @dataclass(frozen=True)
-class BCRLConfig:
-    """Hyper-parameters; the published values are those of the public code."""
+class BCRLConfig(CloningConfig):
+    """Hyper-parameters; the published values are those of the public code. Public: U and kappa_t of the code."""
 
-    critics: IQLConfig = field(default_factory=IQLConfig)
     form: Literal["slack", "absolute"] = "slack"
     """What the budget is (slack for Bullet and Safety-Gymnasium, absolute for MetaDrive)."""
     reward_expectile: float = 0.6
     """tau of V_r (.6 for Safety-Gymnasium and MetaDrive, .5 for Bullet)."""
     cost_expectile: float = 0.3
     """tau of V_c (.3 for Safety-Gymnasium, .2 for Bullet, .4 for MetaDrive)."""
-    reward_temperature: float = 3.0
-    """beta_r, per unit of `reward_unit` (8 for MetaDrive)."""
-    reward_unit: RewardUnit = "raw"
-    """The unit of Q_r - V_r: ten of the task's own rewards (published), or what an episode earns per step when its
-    return is 1 on DSRL's scale."""
-    cost_temperature: float = 3.0
-    """beta_c, per unit of cost."""
-    weight_cap: float = 100.0
-    """The largest weight e^{beta A}."""
     largest_budget: float = 0.0
     """U, a discounted cost. 0: twice kappa_0 of the largest of the task's own cost limits, so that the networks resolve
     the budgets at which policies act; the public code's U where these limits are 0."""
     least_slack: float = 0.1
     """slack: the excess of kappa_t over V_c from which on the budget's policy acts."""
-    steps: int = 8000
-    """Steps of all networks together (100 000)."""
-    batch_size: int = 256
-    """Minibatch (512)."""
-    hidden: tuple[int, ...] = (256, 256)
-    """Hidden layers of both policies (512, 512)."""
-    learning_rate: float = 1e-3
-    """Adam's step size for the policies; it decays linearly to a tenth (3e-4 on a cosine)."""
-    ema_rate: float = 0.01
-    """Rate of the EMA of the policies' parameters; the EMA is evaluated (none in the code: 1)."""
-    variant: Literal["corrected", "public"] = "corrected"
-    """public: U and kappa_t of the code."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_ranges(self, reward_expectile=BETWEEN_0_AND_1, cost_expectile=BETWEEN_0_AND_1)
-        check_ranges(self, reward_temperature=AT_LEAST_0, cost_temperature=AT_LEAST_0, weight_cap=AT_LEAST_1)
-        check_ranges(self, largest_budget=AT_LEAST_0, least_slack=AT_LEAST_0, steps=AT_LEAST_0, batch_size=AT_LEAST_1)
-        check_ranges(self, hidden=AT_LEAST_1, learning_rate=ABOVE_0, ema_rate=RATE)
+        check_ranges(self, largest_budget=AT_LEAST_0, least_slack=AT_LEAST_0)
 
 
 class Budgets(NamedTuple):
@@ -112,7 +79,7 @@ class Budgets(NamedTuple):
     """Of V_r(s, .) there, and of the policy."""
 
 
-class BCRL(Method):
+class BCRL(BudgetMethod):
     """The learner: one row of parameters per seed, whatever the number of cost limits."""
 
     def __init__(self, config: BCRLConfig, problem: Problem) -> None:
@@ -124,13 +91,7 @@ class BCRL(Method):
         self.safe_policy = MLPPolicy(obs, act, "dirac", config.hidden)
         self.actor = self._new_policy(self.policy, "policy")
         self.safe_actor = self._new_policy(self.safe_policy, "safe policy")
-        unit = cost_unit(problem)
-        self.units = 1 / (1 - problem.gamma), torch.tensor(unit).to(problem.replay.costs)
-        """Of Q_r and Q_c: the networks predict values divided by these. The second comes from the data and is among the
-        tensors, because a finished run does without the data."""
-        per_reward = config.reward_temperature * reward_units(problem, config.reward_unit)
-        self.temperatures = per_reward * self.units[0], config.cost_temperature * unit
-        """beta_r and beta_c per unit of the networks' outputs."""
+        self.units, self.temperatures = scales(config, problem)
         self.largest = _largest_budget(config, problem)
         """U, by which budgets are divided at the networks' input."""
 
@@ -139,7 +100,7 @@ class BCRL(Method):
         return Parameters(initial, Adam(self.config.learning_rate), ema=True)
 
     def tensors(self) -> dict[str, Tensor]:
-        named = self.cost.tensors() | self.reward.tensors() | {"cost_unit": self.units[1]}
+        named = self.cost.tensors() | self.reward.tensors() | {"cost_unit": self.units.cost}
         for policy, parameters in (("policy", self.actor), ("safe_policy", self.safe_actor)):
             named |= {f"{policy}.{name}": tensor for name, tensor in parameters.tensors.items()}
         return named
@@ -154,8 +115,8 @@ class BCRL(Method):
         cost = self._fit_cost(step, batch)
         budgets = self.budgets(batch, cost, draws)
         reward = self._fit_reward(step, batch, budgets)
-        weights = advantage_weights((reward.q - reward.v)[:, 0], self.temperatures[0], self.config.weight_cap)
-        safe_weights = advantage_weights((cost.v - cost.q)[:, 0], self.temperatures[1], self.config.weight_cap)
+        weights = advantage_weights((reward.q - reward.v)[:, 0], self.temperatures.reward, self.config.weight_cap)
+        safe_weights = advantage_weights((cost.v - cost.q)[:, 0], self.temperatures.cost, self.config.weight_cap)
         policy_loss = self._clone(
             step, self.policy, self.actor, self.told(batch.observations, budgets.state), batch, weights
         )
@@ -164,13 +125,13 @@ class BCRL(Method):
             "critic_loss": reward.td_loss + cost.td_loss,
             "policy_loss": policy_loss,
             "safe_policy_loss": safe_loss,
-            "reward_value": reward.v.mean((1, 2)) * self.units[0],
-            "cost_value": cost.v.mean((1, 2)) * self.units[1],
+            "reward_value": reward.v.mean((1, 2)) * self.units.reward,
+            "cost_value": cost.v.mean((1, 2)) * self.units.cost,
         }
 
     def _fit_cost(self, step: Tensor, batch: Batch) -> Estimates:
         """Q_c <- c + gamma V_c(s'), at least 0."""
-        unit, gamma = self.units[1], self.problem.gamma
+        unit, gamma = self.units.cost, self.problem.gamma
 
         def backup(next_value: Tensor) -> Tensor:
             return bellman_target(batch.costs / unit, batch.not_terminal, next_value, gamma).clamp(min=0)
@@ -179,14 +140,14 @@ class BCRL(Method):
 
     def budgets(self, batch: Batch, cost: Estimates, draws: Mapping[str, Tensor]) -> Budgets:
         """The budgets of `form`, for uniforms "next_budget" and "budget"."""
-        q, v = (x[:, 0] * self.units[1] for x in (cost.q, cost.v))
+        q, v = (x[:, 0] * self.units.cost for x in (cost.q, cost.v))
         gamma, largest = self.problem.gamma, self.largest
         if self.config.form == "slack":
             slack = draws["next_budget"] * largest
             budget = draws["budget"] * largest + torch.maximum(q, v)
             return Budgets(gamma * slack, slack, budget - q, budget - v)
         with torch.no_grad():
-            next_least = self.cost.values(batch.next_observations)[:, 0] * self.units[1]
+            next_least = self.cost.values(batch.next_observations)[:, 0] * self.units.cost
         least = torch.maximum(next_least, (q - batch.costs) / gamma).clamp(min=0)
         onward = least + draws["next_budget"] * (largest - least).clamp(min=0)
         budget = q + draws["budget"] * (largest - q).clamp(min=0)
@@ -201,8 +162,8 @@ class BCRL(Method):
             self.told(pairs, budgets.value_pair),
             self.told(batch.observations, budgets.state),
         )
-        rewards, gamma = batch.rewards / self.units[0], self.problem.gamma
-        data_target = batch.reward_to_go.unsqueeze(1) / self.units[0]
+        rewards, gamma = batch.rewards / self.units.reward, self.problem.gamma
+        data_target = batch.reward_to_go.unsqueeze(1) / self.units.reward
         return self.reward.fit(
             step, inputs, lambda value: bellman_target(rewards, batch.not_terminal, value, gamma), data_target
         )
@@ -217,16 +178,14 @@ class BCRL(Method):
         """One step of weighted least squares on the data's actions; the loss before it."""
         mean, _ = policy.distribution(actor.theta, states)
         loss = (weights * (mean - batch.actions).square().mean(2)).mean(1)
-        actor.adam_step(gradient(loss, actor), linear_decay(step, self.config.steps))
-        actor.update_ema(self.config.ema_rate)
-        return loss.detach()
+        return clone(step, self.config, actor, loss)
 
     @torch.no_grad()
     def act(
         self, observations: Float[Tensor, "seeds rows obs"], kappa: Float[Tensor, "seeds rows"]
     ) -> Float[Tensor, "seeds rows act"]:
         """The actions at these discounted budgets left."""
-        slack = kappa - self.cost.values(observations)[:, 0] * self.units[1]
+        slack = kappa - self.cost.values(observations)[:, 0] * self.units.cost
         if self.config.form == "slack":
             budget, affordable = slack, slack >= self.config.least_slack
         else:
@@ -241,12 +200,6 @@ class BCRL(Method):
         endless = self.config.variant == "public"
         kappa = discounted_budget(budget.left, budget.step, self.problem.task, self.problem.gamma, endless)
         return self.act(observations, kappa)
-
-    def policies(self) -> dict[str, Policy]:
-        return {"": BudgetPolicy(self.problem, self.choose)}
-
-    def exportable(self, replica: int) -> NoReturn:
-        reject_export(self)
 
     def report(self) -> dict[str, object]:
         return {"form": self.config.form, "largest_budget": self.largest, "variant": self.config.variant}
@@ -266,26 +219,7 @@ SPEC = MethodSpec(
     title="BCRL",
     paper="arXiv 2603.22292, 2026",
     build=BCRL,
-    presets={
-        "quick": BCRLConfig(
-            critics=IQLConfig(hidden=(128, 128), learning_rate=6e-4, target_rate=0.01, regression_steps=2500),
-            hidden=(128, 128),
-        ),
-        "paper": BCRLConfig(
-            critics=IQLConfig(hidden=(512, 512)),
-            steps=100_000,
-            batch_size=512,
-            hidden=(512, 512),
-            learning_rate=3e-4,
-            ema_rate=1.0,
-        ),
-    },
-    smoke={
-        "steps": 100,
-        "batch_size": 16,
-        "hidden": (16,),
-        "critics.hidden": (16,),
-        "critics.regression_steps": 50,
-    },
+    presets={"quick": BCRLConfig(**quick(regression_steps=2500), steps=8000), "paper": BCRLConfig(**PAPER)},
+    smoke=SMOKE,
     brief={"steps": 5000, "critics.regression_steps": 1500},
 )

@@ -23,7 +23,7 @@ Our own: the mean over the samples in y_c, which is the value of the policy; the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float
@@ -160,7 +160,7 @@ SPEC = MethodSpec(
     title="BEAR-Lag",
     paper="Kumar et al. 2019; Stooke et al. 2020",
     build=BEARLag,
-    presets={"quick": BEARLagConfig(), "paper": BEARLagConfig(**PAPER | {"steps": 300_000}, samples=10)},
+    presets={"quick": BEARLagConfig(), "paper": replace(BEARLagConfig(**PAPER), steps=300_000, samples=10)},
     smoke=SMOKE | {"samples": 3},
     brief={"steps": 2000},
 )

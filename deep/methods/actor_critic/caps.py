@@ -20,80 +20,44 @@ which beta_r = 3 belongs (`reward_unit`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, NoReturn
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from deep.core.method import Method, Policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
-from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_1, RATE, Range, check_ranges
+from deep.core.validation import BETWEEN_0_AND_1, Range, check_ranges
 from deep.data.replay import Batch
-from deep.methods.parts.budget import Budget, BudgetPolicy, discounted_budget, reject_export
+from deep.methods.parts.budget import Budget, BudgetMethod, discounted_budget
+from deep.methods.parts.cloning import PAPER, SMOKE, CloningConfig, clone, quick, scales
 from deep.methods.parts.critics import bellman_target
-from deep.methods.parts.iql import (
-    IQL,
-    Estimates,
-    Head,
-    Inputs,
-    IQLConfig,
-    RewardUnit,
-    advantage_weights,
-    bootstraps,
-    cost_unit,
-    reward_units,
-)
+from deep.methods.parts.iql import IQL, Estimates, Head, Inputs, advantage_weights, bootstraps
 from deep.methods.spec import MethodSpec
 from deep.nn.mlp import initial_parameters
-from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
+from deep.nn.parameters import Adam, Parameters
 from deep.nn.policies import MLPPolicy
 
 HEADS = Range("from 2 to 8", lambda x: 2 <= x <= 8)
 
 
 @dataclass(frozen=True)
-class CAPSConfig:
-    """Hyper-parameters; the published values are those of the paper's code."""
+class CAPSConfig(CloningConfig):
+    """Hyper-parameters; the published values are those of the paper's code. Public: values end at timeouts."""
 
-    critics: IQLConfig = field(default_factory=IQLConfig)
     heads: int = 2
     """K, the policies to switch between, from 2 to 8 (2, 4 and 8 in the paper)."""
     expectile: float = 0.5
     """tau of V_r; that of V_c is 1 - tau (.5 for velocity, navigation and MetaDrive, .7 for Bullet)."""
-    reward_temperature: float = 3.0
-    """beta_r, per unit of `reward_unit`."""
-    reward_unit: RewardUnit = "raw"
-    """The unit of A_r: ten of the task's own rewards (published), or what an episode earns per step when its return is
-    1 on DSRL's scale."""
-    cost_temperature: float = 3.0
-    """beta_c, per unit of cost."""
-    weight_cap: float = 100.0
-    """The largest weight e^{beta A}."""
-    steps: int = 10_000
-    """Steps of the critics and, with them, of the policies (100 000)."""
-    batch_size: int = 256
-    """Minibatch (512)."""
-    hidden: tuple[int, ...] = (256, 256)
-    """Hidden layers of the policies' trunk (512, 512)."""
-    learning_rate: float = 1e-3
-    """Adam's step size for the policies; it decays linearly to a tenth (3e-4, which the paper's schedule hardly lowers
-    in its steps)."""
-    ema_rate: float = 0.01
-    """Rate of the EMA of the policies' parameters; the EMA is evaluated (none in the paper: 1)."""
-    variant: Literal["corrected", "public"] = "corrected"
-    """public: values end at timeouts."""
 
     def __post_init__(self) -> None:
-        check_ranges(self, heads=HEADS, expectile=BETWEEN_0_AND_1, steps=AT_LEAST_0, batch_size=AT_LEAST_1)
-        check_ranges(self, reward_temperature=AT_LEAST_0, cost_temperature=AT_LEAST_0, weight_cap=AT_LEAST_1)
-        check_ranges(self, hidden=AT_LEAST_1, learning_rate=ABOVE_0, ema_rate=RATE)
+        super().__post_init__()
+        check_ranges(self, heads=HEADS, expectile=BETWEEN_0_AND_1)
 
 
-class CAPS(Method):
+class CAPS(BudgetMethod):
     """The learner: one row of parameters per seed, whatever the number of cost limits."""
 
     def __init__(self, config: CAPSConfig, problem: Problem) -> None:
@@ -104,19 +68,13 @@ class CAPS(Method):
         initial = initial_parameters(self.policy, problem.seeds, "policy").to(problem.device)
         self.actor = Parameters(initial, Adam(config.learning_rate), ema=True)
         self.not_terminal = bootstraps(problem, config.variant == "public")
-        unit = cost_unit(problem)
-        self.units = 1 / (1 - problem.gamma), torch.tensor(unit).to(problem.replay.costs)
-        """Of Q_r and Q_c: the networks predict values divided by these. The second comes from the data and is among the
-        tensors, because a finished run does without the data."""
-        per_reward = config.reward_temperature * reward_units(problem, config.reward_unit)
-        self.temperatures = per_reward * self.units[0], config.cost_temperature * unit
-        """beta_r and beta_c per unit of the networks' outputs."""
+        self.units, self.temperatures = scales(config, problem)
         self.mixture = torch.arange(config.heads, device=problem.device)[:, None] * (2 / (config.heads - 1))
         """lambda_k, (heads, 1)."""
 
     def tensors(self) -> dict[str, Tensor]:
         policy = {f"policy.{name}": tensor for name, tensor in self.actor.tensors.items()}
-        return self.critics.tensors() | policy | {"cost_unit": self.units[1]}
+        return self.critics.tensors() | policy | {"cost_unit": self.units.cost}
 
     def phases(self) -> list[Phase]:
         draws = {"row": RandomInput("uniform", (self.config.batch_size,))}
@@ -128,28 +86,26 @@ class CAPS(Method):
         found = self.critics.fit(step, Inputs.of(batch), lambda v: self.backup(batch, v), self._data_target(batch))
         weights = self.weights(found)
         distance = (self.actions(self.actor.theta, batch.observations) - batch.actions.unsqueeze(1)).square().mean(3)
-        loss = (weights * distance).mean(2).sum(1)
-        self.actor.adam_step(gradient(loss, self.actor), linear_decay(step, self.config.steps))
-        self.actor.update_ema(self.config.ema_rate)
+        loss = clone(step, self.config, self.actor, (weights * distance).mean(2).sum(1))
         value = found.v.mean(2)
-        metrics = {"critic_loss": found.td_loss, "policy_loss": loss.detach(), "weight": weights.mean((1, 2))}
-        return metrics | {"reward_value": value[:, 0] * self.units[0], "cost_value": value[:, 1] * self.units[1]}
+        metrics = {"critic_loss": found.td_loss, "policy_loss": loss, "weight": weights.mean((1, 2))}
+        return metrics | {"reward_value": value[:, 0] * self.units.reward, "cost_value": value[:, 1] * self.units.cost}
 
     def backup(self, batch: Batch, next_value: Float[Tensor, "seeds 2 batch"]) -> Float[Tensor, "seeds 2 batch"]:
         """r + gamma V_r(s') and c + gamma V_c(s'), the latter at least 0; in the networks' units."""
         gamma, not_terminal = self.problem.gamma, batch.not_terminal
-        reward = bellman_target(batch.rewards / self.units[0], not_terminal, next_value[:, :1], gamma)
-        cost = bellman_target(batch.costs / self.units[1], not_terminal, next_value[:, 1:], gamma)
+        reward = bellman_target(batch.rewards / self.units.reward, not_terminal, next_value[:, :1], gamma)
+        cost = bellman_target(batch.costs / self.units.cost, not_terminal, next_value[:, 1:], gamma)
         return torch.cat([reward, cost.clamp(min=0)], 1)
 
     def _data_target(self, batch: Batch) -> Float[Tensor, "seeds 2 batch"]:
-        return torch.stack([batch.reward_to_go / self.units[0], batch.cost_to_go / self.units[1]], 1)
+        return torch.stack([batch.reward_to_go / self.units.reward, batch.cost_to_go / self.units.cost], 1)
 
     def weights(self, found: Estimates) -> Float[Tensor, "seeds heads batch"]:
         """w_k of every transition of a batch."""
         advantage = found.q - found.v
-        reward = advantage_weights(advantage[:, :1], self.temperatures[0], self.config.weight_cap)
-        cost = advantage_weights(-advantage[:, 1:], self.temperatures[1], self.config.weight_cap)
+        reward = advantage_weights(advantage[:, :1], self.temperatures.reward, self.config.weight_cap)
+        cost = advantage_weights(-advantage[:, 1:], self.temperatures.cost, self.config.weight_cap)
         between = reward + self.mixture[1:-1] * cost
         return torch.cat([reward, between, cost], 1)
 
@@ -169,7 +125,7 @@ class CAPS(Method):
         states = observations.unsqueeze(1).expand(-1, self.config.heads, -1, -1)
         pairs = torch.cat([states, candidates], 3).flatten(1, 2)
         q = self.critics.worse_q(self.critics.q.ema, pairs).unflatten(2, (self.config.heads, -1))
-        head = best_head(q[:, 0] * self.units[0], q[:, 1] * self.units[1], kappa)
+        head = best_head(q[:, 0] * self.units.reward, q[:, 1] * self.units.cost, kappa)
         index = head[:, None, :, None].expand(-1, 1, -1, candidates.shape[3])
         return candidates.gather(1, index).squeeze(1)
 
@@ -178,12 +134,6 @@ class CAPS(Method):
         return self.act(
             observations, discounted_budget(budget.left, budget.step, self.problem.task, self.problem.gamma)
         )
-
-    def policies(self) -> dict[str, Policy]:
-        return {"": BudgetPolicy(self.problem, self.choose)}
-
-    def exportable(self, replica: int) -> NoReturn:
-        reject_export(self)
 
     def report(self) -> dict[str, object]:
         zero = self.problem.limits.new_zeros(len(self.problem.replicas))
@@ -207,27 +157,7 @@ SPEC = MethodSpec(
     title="CAPS",
     paper="Chemingui et al. 2025",
     build=CAPS,
-    presets={
-        "quick": CAPSConfig(
-            critics=IQLConfig(hidden=(128, 128), learning_rate=6e-4, target_rate=0.01, regression_steps=3000),
-            hidden=(128, 128),
-        ),
-        "paper": CAPSConfig(
-            critics=IQLConfig(hidden=(512, 512)),
-            steps=100_000,
-            batch_size=512,
-            hidden=(512, 512),
-            learning_rate=3e-4,
-            ema_rate=1.0,
-        ),
-    },
-    smoke={
-        "steps": 100,
-        "heads": 3,
-        "batch_size": 16,
-        "hidden": (16,),
-        "critics.hidden": (16,),
-        "critics.regression_steps": 50,
-    },
+    presets={"quick": CAPSConfig(**quick(regression_steps=3000)), "paper": CAPSConfig(**PAPER)},
+    smoke=SMOKE | {"heads": 3},
     brief={"steps": 6000, "critics.regression_steps": 2000},
 )

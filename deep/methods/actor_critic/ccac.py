@@ -26,7 +26,7 @@ data's largest.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import Literal
 
 import numpy as np
 import torch
@@ -34,14 +34,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from deep.core.method import Method, Policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, check_ranges
 from deep.data.dataset import OfflineDataset
 from deep.data.replay import Batch
-from deep.methods.parts.budget import Budget, BudgetPolicy, discounted_budget, reject_export
+from deep.methods.parts.budget import Budget, BudgetMethod, discounted_budget
 from deep.methods.parts.critics import bellman_target, td_loss
 from deep.methods.parts.vae import ConditionalVAE
 from deep.methods.spec import MethodSpec
@@ -102,7 +101,7 @@ def remaining(data: OfflineDataset) -> tuple[np.ndarray, np.ndarray]:
     return left, step
 
 
-class CCAC(Method):
+class CCAC(BudgetMethod):
     """The learner: one model for every seed of a problem."""
 
     def __init__(self, config: CCACConfig, problem: Problem) -> None:
@@ -255,12 +254,6 @@ class CCAC(Method):
         """tanh m(s, kappa_t) for the budget left."""
         kappa = self.kappa(budget.left, budget.step)
         return self.actor_network.mean_action(self.actor.theta, self._with(kappa, observations))
-
-    def policies(self) -> dict[str, Policy]:
-        return {"": BudgetPolicy(self.problem, self.choose)}
-
-    def exportable(self, replica: int) -> NoReturn:
-        reject_export(self)
 
     def report(self) -> dict[str, object]:
         return {"largest_budget": float(self.scale)}

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
+from deep.core.method import Method, Policy
 from deep.core.problem import Problem
 from deep.tasks import Task
 from theory.support.errors import InputError
@@ -89,6 +90,22 @@ class BudgetPolicy:
 
     def observe(self, state: EpisodeSums, rewards: Tensor, costs: Tensor, done: Tensor) -> EpisodeSums:
         return state.observe(rewards, costs, done)
+
+
+class BudgetMethod(Method):
+    """A method whose one model per seed acts with the budget left."""
+
+    problem: Problem
+
+    def choose(self, observations: Float[Tensor, "seeds rows obs"], budget: Budget) -> Float[Tensor, "seeds rows act"]:
+        """The actions with these budgets left."""
+        raise NotImplementedError
+
+    def policies(self) -> dict[str, Policy]:
+        return {"": BudgetPolicy(self.problem, self.choose)}
+
+    def exportable(self, replica: int) -> NoReturn:
+        reject_export(self)
 
 
 def budget_of(problem: Problem, sums: EpisodeSums) -> Budget:
