@@ -22,11 +22,13 @@ steps per step of the critics; the policy's weights then change while it learns)
 at every cost limit.
 
 Public code: `--variant public` takes timeouts for the ends of episodes, where Q_h = h and Q_r = r. Its sampler adds
-noise of variance beta_t and clips every step; here the variance is that of the posterior, and the end is clipped.
+noise of variance beta_t and clips every step to [-1, 1]; otherwise the variance is that of the posterior, and the end
+is clipped.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import Literal
 
 import numpy as np
@@ -47,7 +49,7 @@ from deep.methods.parts.acting import SamplingPolicy
 from deep.methods.parts.best_of_n import best_of_n
 from deep.methods.parts.budget import by_replica, by_seed
 from deep.methods.parts.critics import bellman_target
-from deep.methods.parts.diffusion_policy import Chain, DiffusionPolicy
+from deep.methods.parts.diffusion_policy import Chain, DiffusionPolicy, Predictor
 from deep.methods.parts.inference import diffusion, over_candidates
 from deep.methods.parts.iql import IQL, Head, Inputs, IQLConfig, advantage_weights, bootstraps
 from deep.methods.spec import MethodSpec
@@ -105,7 +107,7 @@ class FISORConfig:
     candidates: int = 16
     """Samples of which the one with the least Q_h acts."""
     variant: Literal["corrected", "public"] = "corrected"
-    """public: values end at timeouts."""
+    """public: values end at timeouts, and samples are drawn as the code draws them."""
 
     def __post_init__(self) -> None:
         if not self.hidden:
@@ -212,9 +214,18 @@ class FISOR(Method):
         count = z.shape[2] // observations.shape[1]
         repeated = by_seed(self.problem, observations).repeat_interleave(count, dim=1)
         normals = by_seed(self.problem, z.transpose(1, 2)).transpose(1, 2)
-        candidates = self.policy.sample(self.actor.ema, repeated, normals)
+        candidates = self.sample(repeated, normals)
         q = self.critics.worse_q(self.critics.q.ema, torch.cat([repeated, candidates], -1))
         return by_replica(self.problem, best_of_n(candidates, -q[:, FEASIBILITY], count))
+
+    def sample(
+        self, observations: Float[Tensor, "seeds batch obs"], z: Float[Tensor, "seeds step batch act"]
+    ) -> Float[Tensor, "seeds batch act"]:
+        """Actions of the diffusion policy for standard normals z."""
+        if self.config.variant == "corrected":
+            return self.policy.sample(self.actor.ema, observations, z)
+        predict, times = self.policy._at(self.actor.ema, observations), self.policy.times
+        return published_chain(lambda noisy, t: predict(noisy, times[None, t - 1 : t]), self.policy.chain, z)
 
     def policies(self) -> dict[str, Policy]:
         shape = (self.config.candidates, self.config.chain, self.problem.action_size)
@@ -223,6 +234,8 @@ class FISOR(Method):
     def exportable(self, replica: int) -> Inference:
         if self.config.network != "mlp":
             raise InputError("a policy of FISOR with --network residual cannot be exported: accepted is mlp")
+        if self.config.variant != "corrected":
+            raise InputError("a policy of FISOR with --variant public cannot be exported: accepted is corrected")
         seed = replica // len(self.problem.cost_limits)
         sample, twin = diffusion(self.policy, self.actor.ema[seed]), self.critics.twin
         members = self.critics.q.ema[seed].reshape(twin.size, -1)[2:]
@@ -241,6 +254,18 @@ class FISOR(Method):
 
     def remarks(self) -> list[str]:
         return ["FISOR knows no cost limit: its policy avoids every cost, and is the same at each limit."]
+
+
+def published_chain(
+    predict: Predictor, chain: Chain, z: Float[Tensor, "n step batch act"]
+) -> Float[Tensor, "n batch act"]:
+    """The denoising chain of the public code: noise of variance beta_t, and every step clipped to [-1, 1]."""
+    noisy = z[:, 0]
+    for t in range(chain.steps, 0, -1):
+        mean = chain.posterior_mean(chain.clean(noisy, predict(noisy, t), t), noisy, t)
+        added = 0.0 if t == 1 else sqrt(chain.betas[t - 1]) * z[:, chain.steps - t + 1]
+        noisy = (mean + added).clamp(-1, 1)
+    return noisy
 
 
 class ResidualPolicy(DiffusionPolicy):

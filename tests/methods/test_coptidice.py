@@ -8,6 +8,7 @@ import torch
 from deep.core.randomness import draw_block
 from deep.methods.actor_critic.coptidice import cost_bound, inverse_derivative, soft_chi
 from deep.methods.parts.critics import episodic_to_discounted
+from deep.methods.registry import spec_of
 from tests.support.risky_bandit import GAMMA, LENGTH, bandit, learner, play, trained
 
 SMALL: dict[str, Any] = {
@@ -45,6 +46,21 @@ def test_the_weights_maximise_the_inner_problem():
         best = grid[(grid * e - method.config.alpha * soft_chi(grid)).argmax()]
         found = method.weights(torch.tensor([[e]], dtype=torch.float64))
         torch.testing.assert_close(found.squeeze(), best, atol=2e-4, rtol=0)
+
+
+def test_the_published_alpha_belongs_to_a_tenth_of_the_raw_rewards():
+    """The weight of one advantage is the same in the public form, at raw rewards times .1, as here with that unit."""
+    episode, raw, public = (
+        learner("coptidice", (4.0,), **SMALL | {"alpha": 0.5}, **changes)
+        for changes in ({}, {"reward_unit": "raw"}, {"variant": "public"})
+    )
+    scale = raw.problem.reward_scale
+    assert raw.alpha == pytest.approx(0.5 * scale / 0.1)
+    assert public.alpha == episode.alpha == 0.5
+    raw_advantage = torch.tensor([[0.3]])
+    torch.testing.assert_close(raw.weights(scale * raw_advantage), public.weights(0.1 * raw_advantage))
+    assert not torch.allclose(episode.weights(scale * raw_advantage), public.weights(0.1 * raw_advantage))
+    assert spec_of("coptidice").presets["paper"].reward_unit == "raw"
 
 
 def test_the_bound_is_the_mean_of_a_uniform_p_and_its_gradient_is_p():

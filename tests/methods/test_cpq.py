@@ -74,7 +74,7 @@ def test_unseen_actions_are_those_beyond_the_datas_quantile_and_their_mean_is_ov
     assert method.unseen_cost(states, actions, z).tolist() == [[31.0, 62.0]]  # the mean of 15 ... 47
     monkeypatch.setattr(method.vae, "kl", lambda s, a: torch.full((1, 48), -1.0))
     assert method.unseen_cost(states, actions, z).tolist() == [[1.5, 1.5]], "none: as if at 1.5 kappa"
-    method = build(*TINY, "--variant", "public", "--quantile", "0.75").method
+    method = build(*TINY, "--variant", "public").method
     monkeypatch.setattr(method.vae, "kl", lambda s, a: torch.arange(48.0)[None])
     monkeypatch.setattr(method.critics, "costs", lambda theta, s, a: costs)
     expected = sum(range(36, 48)) / 48
@@ -139,7 +139,7 @@ def test_the_quantile_has_this_share_of_the_row_below_it():
 
 
 def test_wrong_options_are_one_sentence(build):
-    for options in (("--quantile", "1"), ("--samples", "0"), ("--hinge", "-1")):
+    for options in (("--quantile", "1"), ("--sample-quantile", "0"), ("--samples", "0"), ("--hinge", "-1")):
         with pytest.raises(InputError, match=options[0]):
             build(*TINY, *options)
 

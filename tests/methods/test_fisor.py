@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from deep.core.randomness import draw_block
-from deep.methods.fisor import FISOR, feasibility_to_go
+from deep.methods.fisor import FISOR, feasibility_to_go, published_chain
+from deep.methods.parts.diffusion_policy import Chain
 from tests.support.lighter import unchecked
 from tests.support.small_cmdps import bandit, build, learner, play_bandit, train, transitions
 from theory.support.errors import InputError
@@ -140,3 +141,23 @@ def test_the_published_network_trains_with_dropout():
     assert not torch.equal(before, method.actor.theta)
     dropped = phase.update(torch.tensor(0.0), first | {"dropout": draws["dropout"][1]})["policy_loss"]
     assert not torch.equal(dropped, phase.update(torch.tensor(0.0), first)["policy_loss"])
+
+
+def test_the_published_sampler_adds_more_noise_and_clips_every_step():
+    """By hand from one predicted noise: a chain of two steps, whose first leaves [-1, 1]."""
+    chain = Chain(2)
+    z = torch.tensor([[[[0.5]], [[2.0]]]])  # a_2 = .5, then a normal of 2
+    predicted = 0.3
+    found = published_chain(lambda noisy, t: torch.full_like(noisy, predicted), chain, z).item()
+    first = chain.posterior_mean(chain.clean(0.5, predicted, 2), 0.5, 2) + chain.betas[1] ** 0.5 * 2
+    assert first > 1, "clipped to 1"
+    expected = chain.posterior_mean(chain.clean(1.0, predicted, 1), 1.0, 1)
+    assert found == pytest.approx(min(max(expected, -1), 1), rel=1e-5)
+    observations, normals = torch.eye(11)[None, :2], torch.randn(1, 5, 2, 3)
+    ours, public = (
+        learner(build("fisor", bandit(), (5.0,), variant=variant), FISOR).sample(observations, normals)
+        for variant in ("corrected", "public")
+    )
+    assert not torch.allclose(ours, public)
+    with pytest.raises(InputError, match="a policy of FISOR with --variant public cannot be exported"):
+        learner(build("fisor", bandit(), (4.0,), variant="public"), FISOR).exportable(0)

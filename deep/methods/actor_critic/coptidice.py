@@ -51,15 +51,13 @@ from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, check_ranges
 from deep.data.replay import Batch
+from deep.methods.parts.iql import RewardUnit, reward_units
 from deep.methods.parts.thresholds import States, cost_threshold
 from deep.methods.spec import MethodSpec
 from deep.nn.inference import mean_action
 from deep.nn.mlp import MLP, Ensemble, Network, initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient
 from deep.nn.policies import MLPPolicy
-
-PUBLIC_REWARD = 0.1
-"""The public code multiplies raw rewards by this."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +78,11 @@ class COptiDICEConfig:
     """Share of the steps in which lambda and tau rest and nu regresses on the data's own discounted sums: from nu = 0
     the first weights would be those of no policy, and drive lambda far off. Not in the public form."""
     alpha: float = 0.3
-    """Weight of the divergence from the data, in rewards per step: scaled ones, about 1 at best, or with `--variant
-    public` a tenth of the raw ones. The parameter to sweep: a small one trusts nu more, a large one clones."""
+    """Weight of the divergence from the data, per `reward_unit`. The parameter to sweep: a small one trusts nu more, a
+    large one clones. The published .5 belongs to "raw"."""
+    reward_unit: RewardUnit = "episode"
+    """The unit of alpha: ten of the task's own rewards (published), or what an episode earns per step when its return
+    is 1 on DSRL's scale."""
     epsilon: float = 0.01
     """Radius of the reweightings p, as a KL divergence: larger: a more pessimistic estimate of the cost."""
     advantage: Literal["regression", "sample"] = "regression"
@@ -162,6 +163,8 @@ class COptiDICE(Method):
         self.multiplier, self.temperature = (Parameters(zero, Adam(config.multiplier_rate)) for _ in range(2))
         """lambda and tau before the softplus."""
         self.warm_up = 0.0 if self.public else config.warm_up * config.steps
+        self.alpha = config.alpha / (1.0 if self.public else reward_units(problem, config.reward_unit))
+        """alpha in the unit of the rewards that nu sums up."""
         self.threshold: Float[Tensor, " replicas"] = cost_threshold(problem, config.kappa)
         """The limit on the mean cost per step, E_d[c]."""
         self.unit = 1.0 if self.public else 1 / (1 - problem.gamma)
@@ -211,7 +214,7 @@ class COptiDICE(Method):
         advantage = batch.rewards - lam.detach().unsqueeze(1) * batch.costs + self._flow(nu, batch)
         weights = self.weights(self._fitted(batch, nu.here.detach(), advantage.detach()))
         sums = batch.reward_to_go - lam.detach().unsqueeze(1) * batch.cost_to_go
-        penalty = self.config.alpha * soft_chi(weights)
+        penalty = self.alpha * soft_chi(weights)
         nu_loss = (1 - self.problem.gamma) * nu.start.mean(1) + (weights * advantage - penalty).mean(1)
 
         chi = self._values(self.chi, batch, starts)
@@ -245,7 +248,7 @@ class COptiDICE(Method):
 
     def weights(self, advantage: Float[Tensor, "replicas batch"]) -> Float[Tensor, "replicas batch"]:
         """w = max(0, f'^{-1}(e / alpha))."""
-        return F.relu(inverse_derivative(advantage / self.config.alpha))
+        return F.relu(inverse_derivative(advantage / self.alpha))
 
     def _fitted(self, batch: Batch, nu: Tensor, advantage: Tensor) -> Float[Tensor, "replicas batch"]:
         """e(s, a) = q(s, a) - nu(s), after one step of q towards r - lambda c + gamma nu(s')."""
@@ -261,7 +264,7 @@ class COptiDICE(Method):
         batch = self.problem.replay.batch(rows)
         if not self.public:
             return batch
-        rewards = batch.rewards * (PUBLIC_REWARD / self.problem.reward_scale)
+        rewards = batch.rewards * reward_units(self.problem, "raw")
         return batch._replace(rewards=rewards, not_terminal=1 - self.ends[rows])
 
     def _starts(self, rows: Tensor, draws: Mapping[str, Tensor]) -> tuple[Tensor | None, Tensor | float]:
@@ -324,6 +327,7 @@ SPEC = MethodSpec(
             multiplier_rate=1e-4,
             warm_up=0.0,
             alpha=0.5,
+            reward_unit="raw",
             ema_rate=1.0,
             kappa="start",
             advantage="sample",

@@ -14,7 +14,7 @@ negative ones the mask makes unsafe actions attractive, which no variant repairs
 
 `variant = public` is what OSRL's code does where it departs from that (read at 03a4586). The push takes the target
 critics *without gradient*: a constant, so that it has no effect on the critics, whatever alpha is. Its actions are not
-squashed, ood is the upper quarter of their own KL (--quantile 0.75), and its mean counts the others as 0. Every maximum
+squashed, ood is the upper quarter of their own KL, and its mean counts the others as 0. Every maximum
 over cost critics is a minimum, and the actor has no hinge: where every action is unsafe, it has no gradient. Targets:
 see `parts.targets`. The VAE is trained beside the policy there, with --vae.kl-weight 0.5.
 
@@ -53,7 +53,9 @@ class CPQConfig(LagrangianConfig):
     samples: int = 5
     """M, actions of the policy at every state among which unseen ones are looked for."""
     quantile: float = 0.99
-    """Actions whose KL is above this quantile are unseen: of the data's own KL, or of the samples' in public code."""
+    """Actions whose KL is above this quantile of the KL of the data's own actions are unseen."""
+    sample_quantile: float = 0.75
+    """public: the quantile of the samples' own KL above which they are unseen."""
     alpha_rate: float = 1e-3
     """Rate of the logarithm of alpha, per step and per unit of the discounted cost (1e-4 in the paper)."""
     margin: float = 1.5
@@ -63,7 +65,7 @@ class CPQConfig(LagrangianConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_ranges(self, samples=AT_LEAST_1, quantile=BETWEEN_0_AND_1)
+        check_ranges(self, samples=AT_LEAST_1, quantile=BETWEEN_0_AND_1, sample_quantile=BETWEEN_0_AND_1)
         check_ranges(self, alpha_rate=AT_LEAST_0, margin=AT_LEAST_0, hinge=AT_LEAST_0)
 
 
@@ -142,8 +144,11 @@ class CPQ(Method):
         draw = self.policy.gaussian if self.public else self.policy.sample
         actions = draw(theta, observations, z).detach()
         kl = self.vae.kl(observations, actions)
-        reference = kl if self.public else self.vae.kl_shared(observations, data_actions)
-        unseen = (kl >= quantile(reference, self.config.quantile)).to(kl.dtype).unsqueeze(1)
+        if self.public:
+            bound = quantile(kl, self.config.sample_quantile)
+        else:
+            bound = quantile(self.vae.kl_shared(observations, data_actions), self.config.quantile)
+        unseen = (kl >= bound).to(kl.dtype).unsqueeze(1)
         repeated = observations.repeat_interleave(z.shape[1] // observations.shape[1], dim=1)
         if self.public:
             return (unseen * critics.costs(critics.q.ema, repeated, actions)).mean(2)
