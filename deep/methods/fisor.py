@@ -34,7 +34,6 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from deep.core.method import Inference, Method, Policy
@@ -42,7 +41,6 @@ from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput, uniforms
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BELOW_1, BETWEEN_0_AND_1, RATE, check_ranges
-from deep.data.dataset import OfflineDataset
 from deep.data.replay import Batch
 from deep.methods.drcorl.score import ScoreNetwork
 from deep.methods.parts.acting import SamplingPolicy
@@ -135,8 +133,7 @@ class FISOR(Method):
         self.unit = 1 / (1 - problem.gamma)
         """Of Q_r: the networks predict it divided by this. Q_h has h's unit."""
         h = np.where(problem.data.costs > 0, config.violation, -1.0)
-        to_go = feasibility_to_go(problem.data, h, problem.gamma) if config.critics.regression_steps else h
-        self.h, self.h_to_go = (torch.from_numpy(x).to(problem.replay.rewards) for x in (h, to_go))
+        self.h = torch.from_numpy(h).to(problem.replay.rewards)
 
     def tensors(self) -> dict[str, Tensor]:
         return self.critics.tensors() | {f"policy.{name}": tensor for name, tensor in self.actor.tensors.items()}
@@ -160,8 +157,8 @@ class FISOR(Method):
     def _update_critics(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         rows = self.problem.replay.rows(draws["row"])
         batch = self.problem.replay.batch(rows)._replace(not_terminal=self.not_terminal[rows])
-        data_target = torch.stack([batch.reward_to_go / self.unit, self.h_to_go[rows]], 1)
-        found = self.critics.fit(step, Inputs.of(batch), lambda v: self.backup(batch, self.h[rows], v), data_target)
+        sums = batch.reward_to_go.unsqueeze(1) / self.unit
+        found = self.critics.fit(step, Inputs.of(batch), lambda v: self.backup(batch, self.h[rows], v), sums)
         feasible = (found.v[:, FEASIBILITY] <= 0).to(found.v.dtype).mean(1)
         reward = found.v[:, REWARD].mean(1) * self.unit
         return {"critic_loss": found.td_loss, "reward_value": reward, "feasible": feasible}
@@ -302,18 +299,6 @@ def feasibility_backup(
 ) -> Float[Tensor, "*rows"]:
     """(1 - gamma) h + gamma max(h, V_h(s'))."""
     return (1 - gamma) * h + gamma * torch.maximum(h, next_value)
-
-
-def feasibility_to_go(data: OfflineDataset, h: NDArray[np.floating], gamma: float) -> NDArray[np.float64]:
-    """(1 - gamma) h_t + gamma max(h_t, the same one step later) along each trajectory, h itself at its last step: the
-    data's own Q_h, with which the critics may start."""
-    to_go = np.array(h, dtype=np.float64)
-    last = np.zeros(len(h), dtype=bool)
-    last[data.starts + data.lengths - 1] = True
-    for t in range(len(h) - 2, -1, -1):
-        if not last[t]:
-            to_go[t] = (1 - gamma) * h[t] + gamma * max(h[t], to_go[t + 1])
-    return to_go
 
 
 SPEC = MethodSpec(

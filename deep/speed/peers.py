@@ -26,6 +26,8 @@ class Peer(NamedTuple):
     """Products of one update, in 1e9 operations. FISOR: XLA's count, element-wise operations included."""
     last_phase: bool = False
     """Whether the update was measured after a warm-up, so that the last phase of a method here is the same work."""
+    policy_steps: int = 1
+    """Steps of the policy in one update, which a phase "policy" here takes one by one."""
 
 
 PRODUCT = 68e9
@@ -38,7 +40,7 @@ PEERS = {
     "coptidice": Peer("OSRL 03a4586", 512, 12.2, 2.16),
     "caps": Peer("CAPS f578c22, 2 heads", 512, 4.8, 7.40),
     "ccac": Peer("CCAC 4707c1f, after its warm-up", 512, 3.7, 8.78, last_phase=True),
-    "fisor": Peer("FISOR 2097e8b", 2048, 1.5, 23.06),
+    "fisor": Peer("FISOR 2097e8b", 2048, 1.5, 23.06, policy_steps=2),
     "cdt": Peer("OSRL 03a4586", 256, 0.63, 38.18),
 }
 """By the name that commands accept."""

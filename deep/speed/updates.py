@@ -1,7 +1,8 @@
 """`python -m deep.speed --methods cpq,fisor`: updates per CPU second of any method, beside the public code's.
 
-An update here is one step of every phase that the public update has, its random inputs drawn in the same time. The
-replicas are seeds, so that a phase over seeds is stacked as often as one over replicas.
+An update here is one step of every phase that the public update has (of FISOR's policy two, as there), its random
+inputs drawn in the same time. The replicas are seeds, so that a phase over seeds is stacked as often as one over
+replicas.
 """
 
 from collections.abc import Callable
@@ -45,17 +46,18 @@ def whole_update(method: str, experiment: Experiment, seconds: float) -> dict[st
     if peer is not None and peer.last_phase:
         phases = phases[-1:]
     large, size = product(1, 1024, 1024, 1024, device)
-    by_phase, flops, large_rate = {}, 0, 0.0
+    by_phase, taken, flops, large_rate = {}, {}, 0, 0.0
     for phase in phases:
         phase.on_start()
         call = work(phase, device)
         rate, products = rates([call, large], seconds, device)
         by_phase[phase.name] = STEPS * rate
-        flops += operations(call) // STEPS // len(phase.seeds)
+        taken[phase.name] = peer.policy_steps if peer is not None and phase.name == "policy" else 1
+        flops += taken[phase.name] * operations(call) // STEPS // len(phase.seeds)
         large_rate = products * size
     return {
         "phases": by_phase,
-        "steps": 1 / sum(1 / rate for rate in by_phase.values()),
+        "steps": 1 / sum(taken[name] / rate for name, rate in by_phase.items()),
         "flops": flops,
         "batch": max(draw.shape[0] for phase in phases for name, draw in phase.draws.items() if name == "row"),
         "products": large_rate,

@@ -63,22 +63,24 @@ def test_the_push_raises_the_cost_critics_and_in_public_has_no_gradient(build, m
     assert last_biases.tolist() == pytest.approx([0, 0, -1 / method.critics.unit, -1 / method.critics.unit])
 
 
-def test_unseen_actions_are_those_beyond_the_datas_quantile_and_their_mean_is_over_them_alone(build, monkeypatch):
+def test_unseen_actions_are_those_beyond_the_datas_quantile_and_one_of_each_state_counts(build, monkeypatch):
     method = build(*TINY).method
     states, actions = method.problem.replay.observations[None, :16], method.problem.replay.actions[None, :16]
-    z = draws_of(method)["ood_z"]
+    z, choice = draws_of(method)["ood_z"], torch.arange(48.0)[None] / 48  # the last one of a state
     monkeypatch.setattr(method.vae, "kl_shared", lambda s, a: torch.arange(16.0)[None])  # the .99 quantile is 15
     monkeypatch.setattr(method.vae, "kl", lambda s, a: torch.arange(48.0)[None])
     costs = torch.stack([torch.arange(48.0), 2 * torch.arange(48.0)])[None]
-    monkeypatch.setattr(method.critics, "costs", lambda theta, s, a: costs)
-    assert method.unseen_cost(states, actions, z).tolist() == [[31.0, 62.0]]  # the mean of 15 ... 47
+    numbers = torch.arange(48.0)[None, :, None].expand(-1, -1, 3)
+    monkeypatch.setattr(method.policy.__class__, "sample", lambda policy, theta, s, z: numbers)
+    monkeypatch.setattr(method.critics, "costs", lambda theta, s, a: torch.stack([a[..., 0], 2 * a[..., 0]], 1))
+    assert method.unseen_cost(states, actions, z, choice).tolist() == [[32.0, 64.0]]  # the mean of 17, 20 ... 47
     monkeypatch.setattr(method.vae, "kl", lambda s, a: torch.full((1, 48), -1.0))
-    assert method.unseen_cost(states, actions, z).tolist() == [[1.5, 1.5]], "none: as if at 1.5 kappa"
+    assert method.unseen_cost(states, actions, z, choice).tolist() == [[1.5, 1.5]], "none: as if at 1.5 kappa"
     method = build(*TINY, "--variant", "public").method
     monkeypatch.setattr(method.vae, "kl", lambda s, a: torch.arange(48.0)[None])
     monkeypatch.setattr(method.critics, "costs", lambda theta, s, a: costs)
     expected = sum(range(36, 48)) / 48
-    assert method.unseen_cost(states, actions, z).tolist() == [[expected, 2 * expected]]
+    assert method.unseen_cost(states, actions, z, choice).tolist() == [[expected, 2 * expected]]
 
 
 def test_public_code_looks_at_actions_before_tanh(build, monkeypatch):
@@ -90,7 +92,8 @@ def test_public_code_looks_at_actions_before_tanh(build, monkeypatch):
         monkeypatch.setattr(method.vae, "kl", lambda s, a, seen=seen: seen.append(a) or torch.zeros(a.shape[:2]))
         monkeypatch.setattr(method.vae, "kl_shared", lambda s, a: torch.zeros(a.shape[:2]))
         batch = method.problem.replay.batch(torch.arange(16)[None])
-        method.unseen_cost(batch.observations, batch.actions, draws_of(method)["ood_z"])
+        draws = draws_of(method)
+        method.unseen_cost(batch.observations, batch.actions, draws["ood_z"], draws["ood_choice"])
         assert (seen[0].abs().max().item() <= 1) == bounded
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from deep.core.randomness import draw_block
-from deep.methods.fisor import FISOR, feasibility_to_go, published_chain
+from deep.methods.fisor import FISOR, published_chain
 from deep.methods.parts.diffusion_policy import Chain
 from tests.support.lighter import unchecked
 from tests.support.small_cmdps import bandit, build, learner, play_bandit, train, transitions
@@ -47,18 +47,6 @@ def test_the_backup_by_hand():
     h = torch.tensor([[-1.0, -1.0, 25.0, -1.0]])
     found = method.backup(batch, h, torch.tensor([[[0.0] * 4, [-0.5, 7.0, 9.0, -2.0]]]))[0, 1]
     assert found.tolist() == pytest.approx([-0.1 - 0.9 * 0.5, -0.1 + 0.9 * 7, 25.0, -0.1 - 0.9], rel=1e-5)
-
-
-def test_the_data_s_own_feasibility():
-    data = two_chains()
-    h = np.where(data.costs > 0, 25.0, -1.0)
-    assert feasibility_to_go(data, h, 0.9) == pytest.approx(h), "trajectories of one step"
-    together = transitions([0, 1, 2], [1, 2, 2], [1, 1, 1], np.ones(3), [0, 0, 1], [0, 0, 1], [0, 0, 0])
-    last = 25.0
-    middle = -0.1 + 0.9 * last
-    assert feasibility_to_go(together, np.array([-1.0, -1.0, 25.0]), 0.9) == pytest.approx(
-        [-0.1 + 0.9 * middle, middle, last]
-    )
 
 
 def test_the_three_weights():

@@ -9,8 +9,9 @@ Each step of the phase "improvement", with a' ~ pi(s'), a ~ pi(s), and M actions
     pi descends  mean_s [-1[max_i Q_i^c(s, a) <= kappa] min_i Q_i^r(s, a) + max(0, max_i Q_i^c(s, a) - kappa)].
 
 Out of distribution (ood) are those a_j whose KL in the behaviour VAE is above the .99 quantile of that of the batch's
-own actions. The indicators have no gradient. A value of 0 is the least there is only where rewards are at least 0: with
-negative ones the mask makes unsafe actions attractive, which no variant repairs. The policy acts by tanh m(s).
+own actions; of each state that has some, one counts, drawn at random. The indicators have no gradient. A value of 0 is
+the least there is only where rewards are at least 0: with negative ones the mask makes unsafe actions attractive, which
+no variant repairs (claim CPQ2 of the ledger). The policy acts by tanh m(s).
 
 `variant = public` is what OSRL's code does where it departs from that (read at 03a4586). The push takes the target
 critics *without gradient*: a constant, so that it has no effect on the critics, whatever alpha is. Its actions are not
@@ -18,7 +19,8 @@ squashed, ood is the upper quarter of their own KL, and its mean counts the othe
 over cost critics is a minimum, and the actor has no hinge: where every action is unsafe, it has no gradient. Targets:
 see `parts.targets`. The VAE is trained beside the policy there, with --vae.kl-weight 0.5.
 
-Our own: the quantile of the data, the mean over the unseen actions alone, the hinge, the warm start.
+Our own: the quantile of the data, the mean over one unseen action of each state (the gradient of all M would take half
+of an update's products), the hinge, the warm start.
 """
 
 from collections.abc import Mapping
@@ -34,6 +36,7 @@ from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_1, check_ranges
+from deep.methods.parts.best_of_n import best_of_n
 from deep.methods.parts.lagrangian import DualMultiplier
 from deep.methods.parts.targets import Targets
 from deep.methods.parts.thresholds import cost_threshold
@@ -97,6 +100,7 @@ class CPQ(Method):
             "z": RandomInput("normal", actions),
             "next_z": RandomInput("normal", actions),
             "ood_z": RandomInput("normal", (config.batch_size * config.samples, problem.action_size)),
+            "ood_choice": RandomInput("uniform", (config.batch_size * config.samples,)),
         }
         return self.start.phases(Improvement(config.steps, draws, self._improve, self.critics))
 
@@ -109,7 +113,7 @@ class CPQ(Method):
         targets = self.targets.of_values(
             batch, rows, masked(next_values.least_reward, next_cost, self.kappa), next_cost
         )
-        unseen = self.unseen_cost(batch.observations, batch.actions, draws["ood_z"])
+        unseen = self.unseen_cost(batch.observations, batch.actions, draws["ood_z"], draws["ood_choice"])
         short = self.config.margin * self.kappa - unseen.mean(1)
         push = self.alpha.value * short * 2 / self.critics.unit**2  # the sum over the two critics
         metrics = self.critics.learn(batch, targets, push)
@@ -138,22 +142,25 @@ class CPQ(Method):
         observations: Float[Tensor, "n batch obs"],
         data_actions: Float[Tensor, "n batch act"],
         z: Float[Tensor, "n many act"],
+        choice: Float[Tensor, "n many"],
     ) -> Float[Tensor, "n 2"]:
-        """mean_ood Q_i^c(s, a_j) of both cost critics; 1.5 kappa where no action is unseen, so that nothing moves."""
+        """mean_ood Q_i^c(s, a_j) of both cost critics; 1.5 kappa where no action is unseen, so that nothing moves.
+
+        `choice` are uniforms that choose one of a state's unseen actions.
+        """
         theta, critics = self.actor.theta.detach(), self.critics
         draw = self.policy.gaussian if self.public else self.policy.sample
         actions = draw(theta, observations, z).detach()
         kl = self.vae.kl(observations, actions)
         if self.public:
-            bound = quantile(kl, self.config.sample_quantile)
-        else:
-            bound = quantile(self.vae.kl_shared(observations, data_actions), self.config.quantile)
-        unseen = (kl >= bound).to(kl.dtype).unsqueeze(1)
-        repeated = observations.repeat_interleave(z.shape[1] // observations.shape[1], dim=1)
-        if self.public:
+            unseen = (kl >= quantile(kl, self.config.sample_quantile)).to(kl.dtype).unsqueeze(1)
+            repeated = observations.repeat_interleave(self.config.samples, dim=1)
             return (unseen * critics.costs(critics.q.ema, repeated, actions)).mean(2)
-        count = unseen.sum(2)
-        mean = (unseen * critics.costs(critics.q.theta, repeated, actions)).sum(2) / count.clamp(min=1)
+        unseen = kl >= quantile(self.vae.kl_shared(observations, data_actions), self.config.quantile)
+        one = best_of_n(actions, torch.where(unseen, choice, -1.0), self.config.samples)
+        some = unseen.unflatten(1, (-1, self.config.samples)).any(2).to(kl.dtype).unsqueeze(1)
+        count = some.sum(2)
+        mean = (some * critics.costs(critics.q.theta, observations, one)).sum(2) / count.clamp(min=1)
         return torch.where(count > 0, mean, self.config.margin * self.kappa.unsqueeze(1))
 
     @torch.no_grad()

@@ -134,13 +134,16 @@ class IQL:
         step: Tensor,
         inputs: Inputs,
         backup: Callable[[Float[Tensor, "seeds heads batch"]], Float[Tensor, "seeds heads batch"]],
-        data_target: Float[Tensor, "seeds heads batch"],
+        data_sums: Float[Tensor, "seeds first batch"],
     ) -> Estimates:
-        """One step of V and Q. `backup` maps V(s') to y; `data_target` stands for y in the first steps."""
+        """One step of V and Q. `backup` maps V(s') to y. In the first steps `data_sums`, the data's own discounted
+        sums, stand for y, for as many heads as they are given for."""
         with torch.no_grad():
             worse = self.worse_q(self.q.ema, inputs.value_pairs)
             target = backup(self.values(inputs.next_states))
-            target = torch.where(step < self.config.regression_steps, data_target, target)
+            known = data_sums.shape[1]
+            started = torch.where(step < self.config.regression_steps, data_sums, target[:, :known])
+            target = torch.cat([started, target[:, known:]], 1)
         value = self.values(inputs.states)
         value_loss = iql_value_loss(worse, value, self.expectile)
         twins = self.twin.apply(self.q.theta, inputs.pairs).squeeze(-1)
