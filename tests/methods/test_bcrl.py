@@ -59,7 +59,8 @@ def test_the_reward_s_value_jumps_where_the_budget_affords_the_better_action(for
     train(experiment)
     method, states = learner(experiment, BCRL), torch.eye(11)[None, :1]
     poor, rich = (
-        method.reward.values(method.told(states, torch.full((1, 1), b))).item() * method.units[0] for b in (0.2, 2.5)
+        method.reward.values(method.with_budget(states, torch.full((1, 1), b))).item() * method.units[0]
+        for b in (0.2, 2.5)
     )
     assert poor == pytest.approx(0.2, abs=0.2)
     assert rich == pytest.approx(0.76, abs=0.15)
@@ -89,7 +90,7 @@ def test_the_safe_policy_acts_below_the_least_slack():
     found = method.act(states, torch.tensor([[0.0, 2.4, 2.6, 99.0]]))
     safe = method.safe_policy.distribution(method.safe_actor.ema, states)[0]
     slack = torch.tensor([[0.0, 0.0, 0.6, method.largest]])
-    spending = method.policy.distribution(method.actor.ema, method.told(states, slack))[0]
+    spending = method.policy.distribution(method.actor.ema, method.with_budget(states, slack))[0]
     torch.testing.assert_close(found, torch.cat([safe[:, :2], spending[:, 2:]], 1))
 
 

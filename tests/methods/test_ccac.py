@@ -69,10 +69,10 @@ def test_the_budget_is_discounted_and_in_the_public_form_ten_times_too_loose():
     assert length * (1 - gamma) / (1 - gamma**length) == pytest.approx(10, rel=1e-3)
 
 
-def test_the_classifier_is_asked_about_budgets_in_another_order():
+def test_the_classifier_compares_with_budgets_in_another_order():
     kappa, order = torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([[0.9, 0.1, 0.5]])
-    assert learner().asked(kappa, order).tolist() == [[1.0, 2.0, 3.0]]
-    assert learner(variant="public").asked(kappa, order).tolist() == [[3.0, 3.0, 3.0]]
+    assert learner().other_budgets(kappa, order).tolist() == [[1.0, 2.0, 3.0]]
+    assert learner(variant="public").other_budgets(kappa, order).tolist() == [[3.0, 3.0, 3.0]]
 
 
 @pytest.mark.parametrize("kappa", [0.0, 1e6])
@@ -121,7 +121,7 @@ def test_costly_pairs_off_the_data_are_pushed_up():
         kappa = torch.full((1, 128), 3.0)
         pairs, costly = method._generate(kappa, torch.randn(1, 128, 4, generator=torch.Generator().manual_seed(0)))
         assert costly.min() == 1
-        return float(method._judged_costs(method._values(method.q.theta.detach(), kappa, pairs)[1]).mean())
+        return float(method._combined_costs(method._values(method.q.theta.detach(), kappa, pairs)[1]).mean())
 
     assert off_data(3.0) > off_data(-60.0) + 1
 
@@ -129,8 +129,8 @@ def test_costly_pairs_off_the_data_are_pushed_up():
 def test_the_public_form_has_four_nets_and_takes_the_least_cost():
     method, public = learner(), learner(variant="public")
     costs = torch.tensor([[[1.0], [4.0]]])
-    assert method._judged_costs(costs).item() == 4
-    assert public._judged_costs(costs).item() == 1
+    assert method._combined_costs(costs).item() == 4
+    assert public._combined_costs(costs).item() == 1
     assert (method.critic.size, public.critic.size) == (4, 8)
 
 

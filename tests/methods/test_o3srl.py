@@ -29,9 +29,9 @@ def learner() -> O3SRL:
     return method
 
 
-def play_round(learner: O3SRL, cost: float, uniforms: torch.Tensor, judged: bool = True) -> None:
+def play_round(learner: O3SRL, cost: float, uniforms: torch.Tensor, scored: bool = True) -> None:
     yes = torch.tensor(True)
-    learner._play(yes if judged else ~yes, yes, torch.full((2,), cost), uniforms)
+    learner._play(yes if scored else ~yes, yes, torch.full((2,), cost), uniforms)
 
 
 def test_large_multipliers_lose_least_where_the_policy_costs_too_much(learner):
@@ -60,7 +60,7 @@ def test_arms_are_drawn_with_their_probabilities(learner):
     uniforms = torch.rand(4000, 2, 5, generator=torch.Generator().manual_seed(0))
     counts = torch.zeros(2, 5)
     for draw in uniforms:
-        play_round(learner, 1.0, draw, judged=False)
+        play_round(learner, 1.0, draw, scored=False)
         counts += torch.nn.functional.one_hot(learner.arm, 5)
     torch.testing.assert_close(counts / 4000, learner.probabilities, atol=0.03, rtol=0)
     assert counts[0, 4] > 0, "exploration"

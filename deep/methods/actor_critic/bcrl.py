@@ -2,7 +2,7 @@ r"""BCRL: implicit Q-learning conditioned on a discounted cost budget (arXiv 260
 
 Q_c and V_c are those of implicit Q-learning with a low expectile: nearly the least cost that the data show from a
 state. Q_r, V_r and the policy have a budget as a further input, and learn from actions that this budget affords. With u
-and u' uniform on [0, 1] and U the largest budget, `form` says what the budgets of a transition (s, a, r, c, s') are:
+and u' uniform on [0, 1] and U the largest budget, `form` decides the budgets of a transition (s, a, r, c, s'):
 
 slack: the budget above the least cost, delta.
     Q_r(s, a, gamma delta') <- r + gamma V_r(s', delta'),   delta' = u' U;
@@ -118,7 +118,7 @@ class BCRL(BudgetMethod):
         weights = advantage_weights((reward.q - reward.v)[:, 0], self.temperatures.reward, self.config.weight_cap)
         safe_weights = advantage_weights((cost.v - cost.q)[:, 0], self.temperatures.cost, self.config.weight_cap)
         policy_loss = self._clone(
-            step, self.policy, self.actor, self.told(batch.observations, budgets.state), batch, weights
+            step, self.policy, self.actor, self.with_budget(batch.observations, budgets.state), batch, weights
         )
         safe_loss = self._clone(step, self.safe_policy, self.safe_actor, batch.observations, batch, safe_weights)
         return {
@@ -157,10 +157,10 @@ class BCRL(BudgetMethod):
         """Q_r(s, a, .) <- r + gamma V_r(s', .), and V_r(s, .) follows Q_r(s, a, .), at these budgets."""
         pairs = torch.cat([batch.observations, batch.actions], -1)
         inputs = Inputs(
-            self.told(pairs, budgets.pair),
-            self.told(batch.next_observations, budgets.next_state),
-            self.told(pairs, budgets.value_pair),
-            self.told(batch.observations, budgets.state),
+            self.with_budget(pairs, budgets.pair),
+            self.with_budget(batch.next_observations, budgets.next_state),
+            self.with_budget(pairs, budgets.value_pair),
+            self.with_budget(batch.observations, budgets.state),
         )
         rewards, gamma = batch.rewards / self.units.reward, self.problem.gamma
         data_target = batch.reward_to_go.unsqueeze(1) / self.units.reward
@@ -168,7 +168,7 @@ class BCRL(BudgetMethod):
             step, inputs, lambda value: bellman_target(rewards, batch.not_terminal, value, gamma), data_target
         )
 
-    def told(self, x: Float[Tensor, "seeds rows size"], budget: Float[Tensor, "seeds rows"]) -> Tensor:
+    def with_budget(self, x: Float[Tensor, "seeds rows size"], budget: Float[Tensor, "seeds rows"]) -> Tensor:
         """The inputs with the budget as their last column, in units of U."""
         return torch.cat([x, (budget / self.largest).unsqueeze(-1)], -1)
 
@@ -190,7 +190,7 @@ class BCRL(BudgetMethod):
             budget, affordable = slack, slack >= self.config.least_slack
         else:
             budget, affordable = kappa, slack > 0
-        states = self.told(observations, budget.clamp(0, self.largest))
+        states = self.with_budget(observations, budget.clamp(0, self.largest))
         action, _ = self.policy.distribution(self.actor.ema, states)
         safe, _ = self.safe_policy.distribution(self.safe_actor.ema, observations)
         return torch.where(affordable.unsqueeze(-1), action, safe)

@@ -11,8 +11,10 @@ by weighted least squares. Acting switches between the heads at every step: of t
 Q_c(s, a_k) < kappa_t the one of the largest Q_r, or else the one of the least Q_c; kappa_t is the discounted budget
 left (`deep.methods.parts.budget`). One model per seed serves all cost limits.
 
-Q_c is the cost of the *cheaper* behaviour from the next step on, and not that of the switching policy: the test is
-optimistic about the future, and acts within the limit because the budget left is looked at again at every step.
+Q_c is the cost of the *cheaper* behaviour from the next step on, and not that of the switching policy. The switch is
+thus optimistic about the future; it relies on the budget left, which it compares with Q_c again at every step. Exact
+values do not make it safe: costs that come late are discounted, and in random problems a budget that luck has left over
+is spent (claims CAPS1 and CAPS2 of the ledger).
 
 Public code: `--variant public` ends the values at timeouts as it does. Its heads' standard deviations are never
 trained, so that its weighted likelihood is the weighted square of this file. Its reward is a tenth of the task's, to

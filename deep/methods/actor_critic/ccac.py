@@ -1,4 +1,4 @@
-r"""CCAC, constraint-conditioned actor-critic: one model that is told the budget, and a cost critic raised off the data.
+r"""CCAC, constraint-conditioned actor-critic: one model with the budget as an input, and a cost critic raised off the data.
 
 Networks take the discounted budget kappa as a further input. A transition's budget is what its own trajectory still
 costs, so that the data show every state with a budget that was enough. With a' ~ pi(s', kappa'), an update is
@@ -171,16 +171,16 @@ class CCAC(BudgetMethod):
         loss = self.vae.loss(self.generator.theta, condition, pairs, draws["noise"], self.config.kl_weight)
         mean, log_std = self.vae.encode(self.generator.theta.detach(), condition, pairs)
         rebuilt = self.vae.decode(self.generator.theta.detach(), condition, mean + log_std.exp() * draws["noise"])
-        asked = self.asked(kappa, draws["order"])
-        label = (kappa > asked).to(kappa.dtype)
-        inputs = torch.cat([self._with(asked, pairs), self._with(asked, self._clamped(rebuilt))], 1)
+        other = self.other_budgets(kappa, draws["order"])
+        label = (kappa > other).to(kappa.dtype)
+        inputs = torch.cat([self._with(other, pairs), self._with(other, self._clamped(rebuilt))], 1)
         logits = self.classifier_network.apply(self.classifier.theta, inputs).squeeze(-1)
         entropy = F.binary_cross_entropy_with_logits(logits, label.repeat(1, 2), reduction="none").mean(1)
         self.generator.adam_step(gradient(loss, self.generator))
         self.classifier.adam_step(gradient(entropy, self.classifier))
         return {"vae_loss": loss.detach(), "classifier_loss": entropy.detach()}
 
-    def asked(self, kappa: Float[Tensor, "seeds batch"], order: Tensor) -> Float[Tensor, "seeds batch"]:
+    def other_budgets(self, kappa: Float[Tensor, "seeds batch"], order: Tensor) -> Float[Tensor, "seeds batch"]:
         """The budgets that the classifier is given: those of the minibatch in another order, or its first one."""
         return kappa[:, :1].expand_as(kappa) if self.public else kappa.gather(1, order.argsort(1))
 
@@ -199,7 +199,7 @@ class CCAC(BudgetMethod):
         values = self.critic.apply(theta, self._with(kappa, *pairs)).squeeze(-1) * self.unit
         return values[:, : self.nets], values[:, self.nets :]
 
-    def _judged_costs(self, costs: Float[Tensor, "seeds nets batch"]) -> Float[Tensor, "seeds batch"]:
+    def _combined_costs(self, costs: Float[Tensor, "seeds nets batch"]) -> Float[Tensor, "seeds batch"]:
         """One cost of several nets: the largest, or in the public form the least."""
         return costs.amin(1) if self.public else costs.amax(1)
 
@@ -216,7 +216,7 @@ class CCAC(BudgetMethod):
         lambda_1, lambda_3 = self.multipliers(self.duals.theta, kappa)
 
         q_r, q_c = self._values(self.q.theta, kappa, batch.observations, batch.actions)
-        off_data = self._judged_costs(self._values(self.q.theta, kappa, generated)[1])
+        off_data = self._combined_costs(self._values(self.q.theta, kappa, generated)[1])
         push = (costly * lambda_1.detach() * (off_data - kappa)).mean(1)
         targets = self._targets(batch, next_kappa, draws["next_z"])
         to_go = torch.stack([batch.reward_to_go, batch.cost_to_go], 1) / self.unit
@@ -228,7 +228,7 @@ class CCAC(BudgetMethod):
 
         actions = self.actor_network.sample(self.actor.theta, self._with(kappa, batch.observations), draws["z"])
         rewards, costs = self._values(self.q.theta.detach(), kappa, batch.observations, actions)
-        excess = self._judged_costs(costs) - kappa
+        excess = self._combined_costs(costs) - kappa
         actor_loss = (-rewards.amin(1) + lambda_3.detach() * excess).mean(1)
         self.actor.adam_step(gradient(actor_loss, self.actor))
 
@@ -244,7 +244,7 @@ class CCAC(BudgetMethod):
         next_states = self._with(next_kappa, batch.next_observations)
         next_actions = self.actor_network.sample(self.actor.theta, next_states, z)
         rewards, costs = self._values(self.q.ema, next_kappa, batch.next_observations, next_actions)
-        onward = torch.stack([rewards.amin(1), self._judged_costs(costs)], 1) / self.unit
+        onward = torch.stack([rewards.amin(1), self._combined_costs(costs)], 1) / self.unit
         now = ((batch.rewards, onward[:, :1], self.reward_bounds), (batch.costs, onward[:, 1:], self.cost_bounds))
         gamma, not_terminal = self.problem.gamma, batch.not_terminal
         targets = [bellman_target(x / self.unit, not_terminal, v, gamma, bounds) for x, v, bounds in now]

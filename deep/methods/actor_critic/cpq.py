@@ -109,7 +109,7 @@ class CPQ(Method):
         batch = self.problem.replay.batch(rows)
         next_actions = self.policy.sample(self.actor.theta.detach(), batch.next_observations, draws["next_z"])
         next_values = self.critics.next_values(batch, next_actions)
-        next_cost = self.judged_cost(next_values)
+        next_cost = self.combined_cost(next_values)
         targets = self.targets.of_values(
             batch, rows, masked(next_values.least_reward, next_cost, self.kappa), next_cost
         )
@@ -125,13 +125,13 @@ class CPQ(Method):
         self.actor.adam_step(gradient(loss, self.actor))
         return metrics | found | {"unseen_cost": unseen.detach().mean(1), "alpha": self.alpha.value}
 
-    def judged_cost(self, values: TwinValues) -> Float[Tensor, "n batch"]:
-        """The cost that the masks compare with kappa."""
+    def combined_cost(self, values: TwinValues) -> Float[Tensor, "n batch"]:
+        """The cost of the two critics that the masks compare with kappa."""
         return values.least_cost if self.public else values.greatest_cost
 
     def actor_loss(self, values: TwinValues) -> tuple[Float[Tensor, " n"], dict[str, Tensor]]:
         """The policy's loss for the critics' values of its actions, and metrics."""
-        cost = self.judged_cost(values)
+        cost = self.combined_cost(values)
         hinge = 0.0 if self.public else self.config.hinge
         beyond = F.relu(cost - self.kappa.unsqueeze(1))
         loss = hinge * beyond.mean(1) - masked(values.least_reward, cost, self.kappa).mean(1)

@@ -101,11 +101,11 @@ class O3SRL(TD3BC):
         return self.predicted_cost(batch.observations, self.act(batch.observations)).mean(1)
 
     @torch.no_grad()
-    def _play(self, judged: Tensor, drawn: Tensor, cost: Tensor, uniforms: Float[Tensor, "replicas arms"]) -> None:
-        """EXP3's update for the arm played so far where `judged`, and the draw of the next one where `drawn`."""
+    def _play(self, scored: Tensor, drawn: Tensor, cost: Tensor, uniforms: Float[Tensor, "replicas arms"]) -> None:
+        """EXP3's update for the arm played so far where `scored`, and the draw of the next one where `drawn`."""
         p, played = self.probabilities, torch.nn.functional.one_hot(self.arm, self.adversary.arms)
         loss = self.losses(cost) * played / p
-        weights = self.log_weights - judged * self.rate * loss
+        weights = self.log_weights - scored * self.rate * loss
         self.log_weights.copy_(weights - weights.amax(1, keepdim=True))
         gumbel = -(-uniforms.clamp(1e-7, 1 - 1e-7).log()).log()  # argmax of log p + Gumbel noise is a draw from p
         self.arm.copy_(torch.where(drawn, (self.probabilities.log() + gumbel).argmax(1), self.arm))

@@ -54,7 +54,7 @@ class EpisodeSums(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """What a model is told of the episodes that it acts in, with the limits of a seed side by side."""
+    """What a model gets of the episodes that it acts in, with the limits of a seed side by side."""
 
     left: Float[Tensor, "seeds rows"]
     """b_t, not below 0."""
@@ -71,7 +71,7 @@ Choose = Callable[[Float[Tensor, "seeds rows obs"], Budget], Float[Tensor, "seed
 
 
 class BudgetPolicy:
-    """The policies of all replicas by one model per seed that is told the budget left and the time."""
+    """The policies of all replicas by one model per seed with the budget left and the time as inputs."""
 
     markov, max_batch = False, None
 
