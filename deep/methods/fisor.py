@@ -5,9 +5,9 @@ step costs nothing and h = `violation` where it does,
 
     Q_h <- (1 - gamma) h + gamma max(h, V_h(s')),   V_h: an expectile tau_h < 1/2 of Q_h over the data's actions,
 
-so that where V_h(s) <= 0 some action of the data leads on without a violation in sight: s is feasible. (A violation that
-cannot be avoided counts up to 324 steps ahead at gamma = .99 and h = 25, see claim FISOR1 of the ledger.) Q_r and V_r are
-those of implicit Q-learning. The policy is a diffusion model of the data's actions with the weights
+so that where V_h(s) <= 0 some action of the data leads on without a violation in sight: s is feasible. (A violation
+that cannot be avoided counts up to 324 steps ahead at gamma = .99 and h = 25, see claim FISOR1 of the ledger.) Q_r and
+V_r are those of implicit Q-learning. The policy is a diffusion model of the data's actions with the weights
 
     V_h(s) > 0:                       min(e^{beta_h (V_h - Q_h)}, cap_h)      get out of danger
     V_h(s) <= 0 and Q_h(s, a) <= 0:   min(e^{beta_r (Q_r - V_r)}, cap_r)      earn among the safe actions
