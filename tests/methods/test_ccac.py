@@ -139,8 +139,29 @@ def test_an_export_is_rejected_for_the_budget_that_the_policy_carries():
         learner().exportable(0)
 
 
-def test_it_ends_within_the_limits_on_a_bandit_with_a_known_optimum(tmp_path):
-    """Open: with this training it takes no risk at all, whatever the budget; the best policy earns 3.6 and 8.4."""
+def actor_gradient(log_lambda: float, variant: str = "corrected") -> torch.Tensor:
+    """What the actor's optimiser gets in the first update, for this log lambda_3 at every budget."""
+    method, seen = learner(variant=variant), []
+    fix_logs(method, -60.0, log_lambda)
+    method.actor.adam_step = lambda gradient, *_: seen.append(gradient)
+    update(method)
+    return seen[0]
+
+
+@pytest.mark.parametrize("variant", ["corrected", "public"])
+def test_a_large_multiplier_turns_the_actors_gradient_and_does_not_lengthen_it(variant):
+    reward, one, three = (actor_gradient(log_lambda, variant) for log_lambda in (-60.0, 0.0, 3.0))
+    weight = np.exp(3.0)
+    if variant == "public":
+        torch.testing.assert_close(three, reward + weight * (one - reward), rtol=1e-3, atol=1e-5)
+    else:
+        cost = 2 * one - reward  # (reward + lambda cost) / (1 + lambda) at lambda = 1
+        torch.testing.assert_close(three, (reward + weight * cost) / (1 + weight), rtol=1e-3, atol=1e-5)
+
+
+def test_it_ends_within_the_limits_on_a_bandit_and_takes_the_risks_that_they_allow(tmp_path):
+    """The best policy earns 3.6 and 8.4. Without the division by 1 + lambda_3 this one earns nothing."""
     limits = (4.0, 12.0)
     outcome = play(trained(bandit("ccac", limits, **SMALL), tmp_path / "ccac"))
     assert (outcome.cost <= limits).all()
+    assert (outcome.reward > 0.4 * outcome.best).all()
