@@ -15,6 +15,15 @@ TINY = """--algorithm cpq --vae.hidden 16 --critics.hidden 16 --hidden 16 --batc
 --cost-limits 10""".split()
 
 
+def unseen_share(method) -> float:
+    """The share of states with unseen actions in the first update."""
+    draws = draws_of(method)
+    batch = method.problem.replay.batch(method.problem.replay.rows(draws["row"]))
+    share = method.unseen_cost(batch.observations, batch.actions, draws["ood_z"], draws["ood_choice"])[1].item()
+    assert 0 < share < 1
+    return share
+
+
 def values(reward, cost):
     return TwinValues(*(torch.tensor([[x, y]]) for x, y in (reward, cost)))
 
@@ -53,14 +62,15 @@ def test_the_push_raises_the_cost_critics_and_in_public_has_no_gradient(build, m
         return {}
 
     monkeypatch.setattr(method.critics, "learn", learn)
+    share = unseen_share(method) if pushed else 1.0
     update(method)
     (slope,) = seen
     if not pushed:
         assert slope is None
         return
     last_biases = slope.unflatten(1, (4, -1))[0, :, -1]
-    # d/db of -alpha mean_ood Q / unit^2 with Q = unit (... + b): alpha = 1 at the start.
-    assert last_biases.tolist() == pytest.approx([0, 0, -1 / method.critics.unit, -1 / method.critics.unit])
+    # d/db of -alpha share mean_ood Q / unit^2 with Q = unit (... + b): alpha = 1 at the start.
+    assert last_biases.tolist() == pytest.approx([0, 0, *[-share / method.critics.unit] * 2])
 
 
 def test_unseen_actions_are_those_beyond_the_datas_quantile_and_one_of_each_state_counts(build, monkeypatch):
@@ -73,14 +83,18 @@ def test_unseen_actions_are_those_beyond_the_datas_quantile_and_one_of_each_stat
     numbers = torch.arange(48.0)[None, :, None].expand(-1, -1, 3)
     monkeypatch.setattr(method.policy.__class__, "sample", lambda policy, theta, s, z: numbers)
     monkeypatch.setattr(method.critics, "costs", lambda theta, s, a: torch.stack([a[..., 0], 2 * a[..., 0]], 1))
-    assert method.unseen_cost(states, actions, z, choice).tolist() == [[32.0, 64.0]]  # the mean of 17, 20 ... 47
+    found, share = method.unseen_cost(states, actions, z, choice)
+    assert found.tolist() == [[32.0, 64.0]]  # the mean of 17, 20 ... 47
+    assert share.item() == 11 / 16
     monkeypatch.setattr(method.vae, "kl", lambda s, a: torch.full((1, 48), -1.0))
-    assert method.unseen_cost(states, actions, z, choice).tolist() == [[1.5, 1.5]], "none: as if at 1.5 kappa"
+    assert method.unseen_cost(states, actions, z, choice)[1].item() == 0, "none"
     method = build(*TINY, "--variant", "public").method
     monkeypatch.setattr(method.vae, "kl", lambda s, a: torch.arange(48.0)[None])
     monkeypatch.setattr(method.critics, "costs", lambda theta, s, a: costs)
     expected = sum(range(36, 48)) / 48
-    assert method.unseen_cost(states, actions, z, choice).tolist() == [[expected, 2 * expected]]
+    found, share = method.unseen_cost(states, actions, z, choice)
+    assert found.tolist() == [[expected, 2 * expected]]
+    assert share.item() == 1
 
 
 def test_public_code_looks_at_actions_before_tanh(build, monkeypatch):
@@ -101,8 +115,9 @@ def test_alpha_rises_while_unseen_actions_look_cheap_and_falls_above(build):
     for cost, sign in ((0.5, 1), (9.0, -1)):
         method = build(*TINY, "--quantile", "0.3", "--alpha-rate", "0.1").method
         constant(method.critics, 0.0, 0.0, cost, cost)
+        share = unseen_share(method)
         update(method)
-        assert method.alpha.log.item() == pytest.approx(0.1 * (1.5 - cost), rel=1e-4)
+        assert method.alpha.log.item() == pytest.approx(0.1 * share * (1.5 - cost), rel=1e-4)
         assert method.alpha.log.item() * sign > 0
 
 

@@ -4,14 +4,16 @@ Each step of the phase "improvement", with a' ~ pi(s'), a ~ pi(s), and M actions
 
     y_r = r + gamma 1[max_i Q_i^c'(s', a') <= kappa] min_i Q_i^r'(s', a')
     y_c = c + gamma max_i Q_i^c'(s', a')
-    the cost critics descend  sum_i mean (Q_i^c - y_c)^2 - alpha (mean_ood Q_i^c(s, a_j) - 1.5 kappa)
+    the cost critics descend  sum_i mean (Q_i^c - y_c)^2 - alpha share_ood (mean_ood Q_i^c(s, a_j) - 1.5 kappa)
     alpha rises while mean_ood Q^c < 1.5 kappa, and falls above   (`DualMultiplier`)
     pi descends  mean_s [-1[max_i Q_i^c(s, a) <= kappa] min_i Q_i^r(s, a) + max(0, max_i Q_i^c(s, a) - kappa)].
 
 Out of distribution (ood) are those a_j whose KL in the behaviour VAE is above the .99 quantile of that of the batch's
-own actions; of each state that has some, one counts, drawn at random. The indicators have no gradient. A value of 0 is
-the least there is only where rewards are at least 0: with negative ones the mask makes unsafe actions attractive, which
-no variant repairs (claim CPQ2 of the ledger). The policy acts by tanh m(s).
+own actions. Of each state that has some, one counts, drawn at random. share_ood is the share of such states: without it
+a single unseen action of a batch is pushed as hard as all of its transitions together are fitted. On LatticeHeat (limit
+2, seed 0) the policy's value then fell from 7.05, of 7.87, to .53 within 400 steps. The indicators have no gradient. A
+value of 0 is the least there is only where rewards are at least 0: with negative ones the mask makes unsafe actions
+attractive, which no variant repairs (claim CPQ2 of the ledger). The policy acts by tanh m(s) of its EMA.
 
 `variant = public` is what OSRL's code does where it departs from that (read at 03a4586). The push takes the target
 critics *without gradient*: a constant, so that it has no effect on the critics, whatever alpha is. Its actions are not
@@ -24,7 +26,7 @@ of an update's products), the hinge, the warm start.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -35,7 +37,7 @@ from deep.core.method import Inference, Memoryless, Method, Policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
-from deep.core.validation import AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_1, check_ranges
+from deep.core.validation import AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_1, RATE, check_ranges
 from deep.methods.parts.best_of_n import best_of_n
 from deep.methods.parts.lagrangian import DualMultiplier
 from deep.methods.parts.targets import Targets
@@ -53,6 +55,9 @@ from deep.nn.policies import SquashedGaussian
 class CPQConfig(LagrangianConfig):
     """Hyper-parameters; the preset "paper" has the published sizes and rates."""
 
+    ema_rate: float = 0.005
+    """Rate of the EMA of the policy, which acts (1, that is none, in the paper). The policy itself swings around the
+    limit: where Q_c <= kappa it follows the reward alone, and elsewhere the cost alone."""
     samples: int = 5
     """M, actions of the policy at every state among which unseen ones are looked for."""
     quantile: float = 0.99
@@ -68,7 +73,7 @@ class CPQConfig(LagrangianConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_ranges(self, samples=AT_LEAST_1, quantile=BETWEEN_0_AND_1, sample_quantile=BETWEEN_0_AND_1)
+        check_ranges(self, ema_rate=RATE, samples=AT_LEAST_1, quantile=BETWEEN_0_AND_1, sample_quantile=BETWEEN_0_AND_1)
         check_ranges(self, alpha_rate=AT_LEAST_0, margin=AT_LEAST_0, hinge=AT_LEAST_0)
 
 
@@ -83,7 +88,7 @@ class CPQ(Method):
         self.targets = Targets(self.critics, self.public)
         self.policy = SquashedGaussian(problem.observation_size, problem.action_size, config.hidden)
         initial = initial_parameters(self.policy, problem.replica_seeds, "policy").to(problem.device)
-        self.actor = Parameters(initial, Adam(config.learning_rate))
+        self.actor = Parameters(initial, Adam(config.learning_rate), ema=True)
         self.kappa: Float[Tensor, " replicas"] = cost_threshold(problem, config.kappa)
         """The threshold on Q_c, a discounted sum of costs."""
         self.alpha = DualMultiplier("alpha", config.alpha_rate, self.kappa)
@@ -113,8 +118,8 @@ class CPQ(Method):
         targets = self.targets.of_values(
             batch, rows, masked(next_values.least_reward, next_cost, self.kappa), next_cost
         )
-        unseen = self.unseen_cost(batch.observations, batch.actions, draws["ood_z"], draws["ood_choice"])
-        short = self.config.margin * self.kappa - unseen.mean(1)
+        unseen, share = self.unseen_cost(batch.observations, batch.actions, draws["ood_z"], draws["ood_choice"])
+        short = share * (self.config.margin * self.kappa - unseen.mean(1))
         push = self.alpha.value * short * 2 / self.critics.unit**2  # the sum over the two critics
         metrics = self.critics.learn(batch, targets, push)
         self.alpha.update(short.detach())
@@ -123,6 +128,7 @@ class CPQ(Method):
         values = self.critics.values(self.critics.q.theta.detach(), batch.observations, actions)
         loss, found = self.actor_loss(values)
         self.actor.adam_step(gradient(loss, self.actor))
+        self.actor.update_ema(1.0 if self.public else self.config.ema_rate)
         return metrics | found | {"unseen_cost": unseen.detach().mean(1), "alpha": self.alpha.value}
 
     def combined_cost(self, values: TwinValues) -> Float[Tensor, "n batch"]:
@@ -143,10 +149,11 @@ class CPQ(Method):
         data_actions: Float[Tensor, "n batch act"],
         z: Float[Tensor, "n many act"],
         choice: Float[Tensor, "n many"],
-    ) -> Float[Tensor, "n 2"]:
-        """mean_ood Q_i^c(s, a_j) of both cost critics; 1.5 kappa where no action is unseen, so that nothing moves.
+    ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, " n"]]:
+        """mean_ood Q_i^c(s, a_j) of both cost critics, and the share of the states that have unseen actions.
 
-        `choice` are uniforms that choose one of a state's unseen actions.
+        `choice` are uniforms that choose one of a state's unseen actions. Public: the mean counts seen ones as 0, and
+        the share is 1.
         """
         theta, critics = self.actor.theta.detach(), self.critics
         draw = self.policy.gaussian if self.public else self.policy.sample
@@ -155,24 +162,23 @@ class CPQ(Method):
         if self.public:
             unseen = (kl >= quantile(kl, self.config.sample_quantile)).to(kl.dtype).unsqueeze(1)
             repeated = observations.repeat_interleave(self.config.samples, dim=1)
-            return (unseen * critics.costs(critics.q.ema, repeated, actions)).mean(2)
+            return (unseen * critics.costs(critics.q.ema, repeated, actions)).mean(2), torch.ones_like(self.kappa)
         unseen = kl >= quantile(self.vae.kl_shared(observations, data_actions), self.config.quantile)
         one = best_of_n(actions, torch.where(unseen, choice, -1.0), self.config.samples)
         some = unseen.unflatten(1, (-1, self.config.samples)).any(2).to(kl.dtype).unsqueeze(1)
-        count = some.sum(2)
-        mean = (some * critics.costs(critics.q.theta, observations, one)).sum(2) / count.clamp(min=1)
-        return torch.where(count > 0, mean, self.config.margin * self.kappa.unsqueeze(1))
+        costs = some * critics.costs(critics.q.theta, observations, one)
+        return costs.sum(2) / some.sum(2).clamp(min=1), some.mean((1, 2))
 
     @torch.no_grad()
     def act(self, observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
         """tanh m(s)."""
-        return self.policy.mean_action(self.actor.theta, observations)
+        return self.policy.mean_action(self.actor.ema, observations)
 
     def policies(self) -> dict[str, Policy]:
         return {"": Memoryless(self.act)}
 
     def exportable(self, replica: int) -> Inference:
-        return Inference(mean_action(self.policy, self.actor.theta[replica]), (), "mean action")
+        return Inference(mean_action(self.policy, self.actor.ema[replica]), (), "mean action")
 
     def report(self) -> dict[str, object]:
         return {"kappa": self.kappa.tolist(), "alpha": self.alpha.value.tolist()}
@@ -195,7 +201,10 @@ SPEC = MethodSpec(
     title="CPQ",
     paper="Xu et al. 2022",
     build=CPQ,
-    presets={"quick": CPQConfig(), "paper": CPQConfig(**PAPER, learning_rate=1e-4, samples=10, alpha_rate=1e-4)},
+    presets={
+        "quick": CPQConfig(),
+        "paper": replace(CPQConfig(**PAPER), learning_rate=1e-4, samples=10, alpha_rate=1e-4, ema_rate=1.0),
+    },
     smoke=SMOKE | {"samples": 3},
     brief={"steps": 2000},
 )
