@@ -39,7 +39,7 @@ class LagrangianConfig:
     hidden: tuple[int, ...] = (128, 128)
     """Hidden layers of the policy (BCQ-Lag: of the perturbation, with tanh)."""
     learning_rate: float = 1e-3
-    """Adam's step size for the policy (CPQ: 1e-4 for the 100 000 steps of the paper)."""
+    """Adam's step size for the policy."""
     kappa: States = "data"
     """How an episode's cost limit becomes a threshold on Q_c, see `episodic_to_discounted`; "start" in public code."""
 
