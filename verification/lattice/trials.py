@@ -11,7 +11,10 @@ import torch
 from deep.data.selection import Selection
 from deep.methods.actor_critic.bcq_lag import BCQLagConfig
 from deep.methods.actor_critic.bear_lag import BEARLagConfig
+from deep.methods.actor_critic.carl import CARLConfig
+from deep.methods.actor_critic.coptidice import COptiDICEConfig
 from deep.methods.actor_critic.cpq import CPQConfig
+from deep.methods.actor_critic.o3srl import O3SRLConfig
 from deep.methods.bc import BCConfig
 from deep.methods.drcorl.behaviour_model import BehaviourConfig
 from deep.methods.drcorl.config import DRCORLConfig
@@ -143,12 +146,26 @@ TRIALS = {
 }
 """By the name that results.json uses."""
 
+_TD3_BC: dict[str, Any] = {
+    "critics": TwinConfig(hidden=HIDDEN, learning_rate=1e-3, target_rate=0.02),
+    "regression_steps": 800,
+    "steps": 2800,
+    "batch_size": 64,
+    "hidden": HIDDEN,
+}
+
 PENDING = {
     "BCQ-Lag": Trial("bcq_lag", BCQLagConfig(**_LAGRANGIAN)),
     "CPQ": Trial("cpq", CPQConfig(**_LAGRANGIAN)),
     "BEAR-Lag": Trial("bear_lag", BEARLagConfig(**_LAGRANGIAN)),
+    "COptiDICE": Trial("coptidice", COptiDICEConfig(steps=2500, batch_size=128, hidden=HIDDEN)),
+    "CARL": Trial("carl", CARLConfig(**_TD3_BC)),
+    "O3SRL": Trial("o3srl", O3SRLConfig(**_TD3_BC)),
 }
-"""Learners whose rows results.json does not have yet; a learner moves to TRIALS together with its rows."""
+"""Learners whose rows results.json does not have yet; a learner moves to TRIALS together with its rows.
+
+No row is possible for CAPS, BCRL and CCAC, whose policies carry the budget left and are no functions of the node, nor
+for FISOR, which acts by the safest of several samples and has no critic of the cost."""
 
 
 def described(trial: Trial) -> dict[str, Any]:

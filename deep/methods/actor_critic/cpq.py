@@ -58,7 +58,7 @@ class CPQConfig(LagrangianConfig):
     learning_rate: float = 2e-4
     """Adam's step size for the policy, a fifth of the critics' (a tenth in the paper). At that of the critics the
     policy runs ahead of them: it saturates where they still predict the cost of an earlier policy."""
-    ema_rate: float = 0.005
+    ema_rate: float = 0.01
     """Rate of the EMA of the policy, which acts (1, that is none, in the paper). The policy itself swings around the
     limit: where Q_c <= kappa it follows the reward alone, and elsewhere the cost alone."""
     samples: int = 5
