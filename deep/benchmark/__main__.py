@@ -6,7 +6,6 @@ options: HopperVel on the embedded data at the smoke scale, which shows that all
 
 import dataclasses
 import json
-import os
 import shlex
 import sys
 from dataclasses import dataclass, field
@@ -112,7 +111,7 @@ def prepare(out: Path, jobs: list[Job], options: Options) -> None:
     """Make the folder with its list of jobs; InputError if it holds another benchmark, or any without --resume."""
     from deep.benchmark.running import MARKER
     from deep.core.files import read_json, wrong_form
-    from deep.core.provenance import commit, processor, versions
+    from deep.core.provenance import commit, machine, versions
 
     marker, listed = out / MARKER, json.loads(json.dumps([dataclasses.asdict(job) for job in jobs]))
     if marker.exists() != options.resume:
@@ -129,8 +128,7 @@ def prepare(out: Path, jobs: list[Job], options: Options) -> None:
     if options.grid.scale == "smoke":
         print("smoke scale: short training and few seeds; this shows that all works and ranks nothing", flush=True)
     out.mkdir(parents=True, exist_ok=True)
-    machine = f"{os.cpu_count()} cores, {processor()}"
-    about = {"jobs": listed, "command": sys.argv, "commit": commit(), "versions": versions(), "machine": machine}
+    about = {"jobs": listed, "command": sys.argv, "commit": commit(), "versions": versions(), "machine": machine()}
     write_whole(marker, json.dumps(about, indent=1).encode())
 
 
