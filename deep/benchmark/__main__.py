@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # imported after the command line has been checked, because t
 
 @dataclass(frozen=True)
 class Options:
-    """Train and score methods on tasks; writes results.csv, table.md, summary.json and figures."""
+    """Train and score methods on tasks; writes results.csv, table.md, summary.json, page.html and figures."""
 
     grid: Annotated[Grid, tyro.conf.arg(name="")] = field(default_factory=Grid)
     """What to run."""
@@ -190,6 +190,7 @@ def write(out: Path, runs: "list[Run]", earlier: list[Row], with_latency: bool, 
     `missing` is what table.md says about jobs that were not run.
     """
     from deep.benchmark import curves, figures, statistics, tables
+    from deep.benchmark.page import Tab, page
     from deep.benchmark.rows import rows_of, with_run
 
     rows = rows_of(runs, earlier)
@@ -207,11 +208,12 @@ def write(out: Path, runs: "list[Run]", earlier: list[Row], with_latency: bool, 
         "schedules": curves.recorded(runs),
     }
     write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
+    write_whole(out / "page.html", page("Benchmark", [Tab("table", rows)]).encode())
     print(text, flush=True)
     drawn = [figures.over_limits(rows, out / "limits.png"), *curves.schedules(rows, runs, out)]
     if latencies:
         drawn.append(figures.against_time(with_run(rows, runs), latencies, out / "time.png"))
-    for path in (out / "results.csv", out / "table.md", out / "summary.json", *drawn):
+    for path in (*(out / name for name in ("results.csv", "table.md", "summary.json", "page.html")), *drawn):
         print(path)
 
 
