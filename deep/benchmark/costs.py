@@ -6,6 +6,7 @@ their steps (policy evaluations), and the simulator: the numbers are lower bound
 replaces them (`deep.benchmark.budget.estimate`).
 """
 
+import argparse
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -107,8 +108,9 @@ def dynamics(data: OfflineDataset, least: float) -> tuple[float, int]:
     ), experiment.settings.dynamics.steps
 
 
-def main(path: Path = COSTS, least: float = 0.5) -> None:
-    """Measure every method and write the file; a method that fails to run is named and ends the command."""
+def main(arguments: list[str] | None = None, path: Path = COSTS, least: float = 0.5) -> None:
+    """Measure every method and write the file; a method that fails to run ends the command."""
+    argparse.ArgumentParser(prog="python -m deep.benchmark.costs", description=__doc__).parse_args(arguments)
     torch.set_num_threads(1)
     keep_freed_memory()
     data = load(find_task("HopperVel"), "embedded")
