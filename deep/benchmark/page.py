@@ -12,7 +12,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from deep.benchmark.rows import Row, method_of, methods_of
+from deep.benchmark.rows import Row, method_of
+from deep.methods.registry import rank_of
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -35,13 +36,15 @@ class Tab:
     """What the rows' R is called."""
     reference: str = "the best trajectory of the data within the limit"
     """What `R_best_in_data` is, against which regret is counted."""
+    expected: Sequence[str] = ()
+    """Methods that the table of what was run lists even where they have no row."""
 
     def content(self) -> dict[str, Any]:
         """What the script reads."""
         runs: dict[str, int] = {}
         details: list[dict[str, str]] = []
         rows = []
-        for row in self.rows:
+        for row in sorted(self.rows, key=lambda row: rank_of(row["algorithm"])):
             if row["run"] not in runs:
                 runs[row["run"]] = len(details)
                 texts = {name: str(row.get(name) or "") for name in ("command", "machine")}
@@ -62,9 +65,10 @@ class Tab:
                     "run": runs[row["run"]],
                 }
             )
-        methods = methods_of(self.rows)
+        methods = list(dict.fromkeys(row["method"] for row in rows))
+        listed = [*methods, *(name for name in self.expected if name not in methods)]
         named = {"name": self.name, "note": self.note, "unit": self.unit, "reference": self.reference}
-        return named | {"methods": methods, "rows": rows, "runs": details}
+        return named | {"methods": methods, "listed": listed, "rows": rows, "runs": details}
 
 
 FILTERS = """\

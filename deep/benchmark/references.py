@@ -1,7 +1,7 @@
 """What the data of a run are, as far as its rows need it: the kind, and the best returns within each cost limit."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ class Reference(NamedTuple):
         return {"kind": self.kind, **found}
 
 
-def reference(task: str, source: str, path: str, sha256: str | None, limits: Sequence[float]) -> Reference:
+def reference(task: str, source: str, path: str, sha256: str | None, limits: Iterable[float]) -> Reference:
     """What is known of the data that a run's summary names; of a file that is gone or has changed, nothing."""
     found = _read(task, source if source == "embedded" else path)
     if found is None or found[0] != sha256:

@@ -148,4 +148,6 @@ def test_nothing_on_the_page_comes_from_elsewhere(rows):
 def test_a_row_of_an_earlier_table_without_the_newer_columns_is_shown(rows):
     newer = ("kind", "R_best_in_data", "command")
     (tab,) = [Tab("x", [{k: v for k, v in row.items() if k not in newer} for row in rows[:1]]).content()]
+    assert tab["listed"] == tab["methods"] == ["BC-All"]
+    assert Tab("x", rows[:1], expected=["CDT", "BC-All"]).content()["listed"] == ["BC-All", "CDT"]
     assert (tab["rows"][0]["kind"], tab["rows"][0]["best"], tab["runs"][0]["command"]) == ("unknown", None, "")

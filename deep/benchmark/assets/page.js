@@ -194,7 +194,7 @@ function curves(tab, rows) {
 
 function coverage(tab, rows) {
   const places = unique(tab.rows.map(place)), by = groups(rows, (row) => row.method);
-  const lines = tab.methods.map((method) => [method, ...places.map((name) => {
+  const lines = tab.listed.map((method) => [method, ...places.map((name) => {
     const own = (by.get(method) || []).filter((row) => place(row) === name);
     const seeds = unique(own.map((row) => row.seed)).length, limits = unique(own.map((row) => row.limit)).length;
     return element("td", seeds ? {} : { class: "missing" }, seeds ? `${seeds}, ${limits} limits` : "none");
