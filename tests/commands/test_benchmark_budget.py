@@ -100,7 +100,7 @@ def test_jobs_that_take_longer_than_estimated_stop_the_later_ones():
     assert one.spent == 55.0
     assert one.take([]) is None
     assert names(one.waiting) == ["bc_safe a 0"]
-    assert estimate(job("bc_all", "a", 1), one.finished).seconds == 25.0, "a job that failed tells no cost"
+    assert estimate(job("bc_all", "b", 1), one.finished).seconds == 25.0, "a job that failed tells no cost"
     text = missing_text(one.plan())
     assert "1 jobs have not been run" in text
     assert "- HopperVel (a), seed 0: bc_safe" in text
