@@ -1,6 +1,5 @@
 """`--budget HOURS`: what jobs cost, their order, what is left out; on jobs whose answers are known, and for real."""
 
-import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from deep.benchmark import __main__ as benchmark
 from deep.benchmark import budget
 from deep.benchmark.budget import Budget, Estimate, estimate, missing_text, plan_text
 from deep.benchmark.jobs import Grid, Job, expand
+from deep.benchmark.rows import rows_in
 from deep.benchmark.running import Outcome
 from deep.methods.registry import METHODS
 from theory.support.errors import InputError
@@ -129,7 +129,7 @@ def test_a_budget_runs_what_fits_and_resume_goes_on_where_it_ended(dataset_file:
     printed = capsys.readouterr().out
     assert "4 jobs, 0 finished before, 4 to run" in printed
     assert "HopperVel-small-bc_all-seeds0 started" in printed
-    rows = list(csv.DictReader((tmp_path / "out" / "results.csv").open()))
+    rows = rows_in(tmp_path / "out" / "results.csv")
     assert {row["algorithm"] for row in rows} == {"bc_all"}, "20 seconds of bc_safe never fit into 15"
     assert "- HopperVel (small), seed 0: bc_safe" in (tmp_path / "out" / "table.md").read_text()
     seconds = json.loads((tmp_path / "out" / "seconds.json").read_text())
@@ -143,9 +143,9 @@ def test_a_budget_runs_what_fits_and_resume_goes_on_where_it_ended(dataset_file:
     assert len(first["sha256"]) == 64
     benchmark.main([*words, "--budget", "1", "--resume"])
     assert "estimated from" in capsys.readouterr().out
-    rows = list(csv.DictReader((tmp_path / "out" / "results.csv").open()))
+    rows = rows_in(tmp_path / "out" / "results.csv")
     assert sorted((row["algorithm"], row["seed"]) for row in rows) == [
-        (algorithm, seed) for algorithm in ("bc_all", "bc_safe") for seed in "03"
+        (algorithm, seed) for algorithm in ("bc_all", "bc_safe") for seed in (0, 3)
     ]
     assert "Missing" not in (tmp_path / "out" / "table.md").read_text()
 
