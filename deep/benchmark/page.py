@@ -82,8 +82,8 @@ SECTIONS = """\
 <h2>By method</h2><p>A high IQM of few safe replicas is no success. Methods that were run on other data sets are
 compared only with the box above ticked. A regret is counted over safe replicas; <i>end early</i> counts replicas whose
 episodes end long before those of the data.</p><div id="by-method"></div>
-<h2>Over the cost limits</h2><p>A dot: one seed, hollow where it is unsafe; lines: means over seeds; a bar: the
-reference of the regret; dashed: the limit.</p><div id="curves"></div>
+<h2>Over the cost limits</h2><p>A dot: one seed, hollow where it is unsafe; lines: means over seeds, with their
+intervals upright; a level bar: the reference of the regret; dashed: the limit.</p><div id="curves"></div>
 <h2>Pairs</h2><p>The probability that the method of the row is better than that of the column: more R among safe
 replicas, or safe where the other is not, over all pairs of seeds at each data set and limit that both have. A cell's
 tooltip has the interval.</p><div id="pairs"></div>

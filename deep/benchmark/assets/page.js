@@ -177,6 +177,10 @@ function curve(tab, rows, name, title) {
     const path = element("path", { d: `M${points.join("L")}`, stroke, fill: "none" });
     path.append(element("title", {}, method));
     svg.append(path);
+    for (const [limit, here] of by) {
+      const range = interval(here, (drawn) => mean(drawn.map(shown)), PAIR_DRAWS);
+      if (range) line(x(limit), y(range[0]), x(limit), y(range[1]), { stroke, "stroke-width": 1.5 });
+    }
     for (const row of own) {
       const dot = element("circle", { cx: x(row.limit), cy: y(shown(row)), r: 3, stroke, fill: row.safe ? stroke : "Canvas" });
       dot.append(element("title", {}, `${method}, seed ${row.seed}: ${tab.unit} ${row.R.toFixed(3)}, C ${row.C.toFixed(2)}`));
