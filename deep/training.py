@@ -16,7 +16,7 @@ from typing import Any
 import tyro
 
 from deep.cli.run_folder import check_folder
-from deep.core.provenance import device_name, software_versions
+from deep.core.provenance import device_name, machine, software_versions
 from deep.core.validation import use_threads
 from deep.data.custom import assumptions
 from deep.envs.custom import check as check_simulator
@@ -90,7 +90,7 @@ def run(options: Options[Any], opened: Callable[[Path], None] = lambda folder: N
     check_folder(folder.path, options.resume)
     software = software_versions()
     about = {"schema": SCHEMA, "identity": identity(experiment), "data": about_data(experiment), **software}
-    about |= {"command": sys.argv}
+    about |= {"command": sys.argv, "machine": machine()}
     with of_earlier_version(folder.path):
         config = folder.open(about, options.resume, began)
     opened(folder.path)

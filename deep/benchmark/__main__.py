@@ -6,7 +6,6 @@ options: HopperVel on the embedded data at the smoke scale, which shows that all
 
 import dataclasses
 import json
-import os
 import shlex
 import sys
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ if TYPE_CHECKING:  # imported after the command line has been checked, because t
 
 @dataclass(frozen=True)
 class Options:
-    """Train and score methods on tasks; writes results.csv, table.md, summary.json and figures."""
+    """Train and score methods on tasks; writes results.csv, table.md, summary.json, page.html and figures."""
 
     grid: Annotated[Grid, tyro.conf.arg(name="")] = field(default_factory=Grid)
     """What to run."""
@@ -40,6 +39,10 @@ class Options:
     """Local processes at a time; 0: one per core, or one where torch finds a GPU."""
     threads: int = 1
     """CPU threads of each job."""
+    budget: float = 0.0
+    """Processor hours that this command may take. Jobs then have one seed each and run in the order of what they tell:
+    each method once on each data set, the cheapest first, then the next seed. What does not fit is named, and runs with
+    --resume and another budget. 0: everything runs."""
     dask: str | None = None
     """Address of an existing Dask scheduler to run the jobs on, such as tcp://127.0.0.1:8786."""
     collect: tuple[str, ...] = ()
@@ -69,20 +72,26 @@ def run(options: Options, begun: list[Path] | None = None) -> "list[Outcome]":
 
     The folder is appended to `begun` as soon as the benchmark can be resumed there.
     """
+    if not 0 <= options.budget < float("inf"):
+        raise InputError(f"--budget {options.budget:g}: accepted is a number of hours of at least 0")
     if options.workers < 0 or options.threads < 1:
         raise InputError(
             f"--workers {options.workers}, --threads {options.threads}: accepted are at least 0 and at least 1"
         )
-    jobs = [] if options.collect else expand(options.grid)  # rejects wrong options before torch is imported
+    grid = options.grid
+    if options.budget:
+        grid = dataclasses.replace(grid, seeds_per_job=grid.seeds_per_job or 1)
+    jobs = [] if options.collect else expand(grid)  # rejects wrong options before torch is imported
     from deep.benchmark.rows import collected, runs_of
-    from deep.benchmark.running import MARKER, run_all
+    from deep.benchmark.running import MARKER
     from theory.support.cluster import connect
 
     outcomes: list[Outcome] = []
     earlier: list[Row] = []
+    missing = ""
     out = options.out.resolve()
     if options.collect:
-        if options.grid != Grid() or options.resume:
+        if options.grid != Grid() or options.resume or options.budget:
             raise InputError("--collect trains nothing: it goes with --out and --latency only")
         if (out / MARKER).exists():
             raise InputError(f"--out {out} holds a benchmark of its own: choose another folder for --collect")
@@ -91,14 +100,18 @@ def run(options: Options, begun: list[Path] | None = None) -> "list[Outcome]":
     else:
         if options.dask is not None:
             connect(options.dask).close()  # an address that does not answer leaves no folder behind
+        if options.budget and not options.resume:
+            from deep.benchmark.budget import Budget
+
+            Budget(options.budget, list(jobs)).plan()  # rejects jobs of unknown cost
         prepare(out, jobs, options)
         if begun is not None:
             begun.append(out)
-        outcomes = run_all(jobs, out, options.workers or default_workers(), options.dask, options.threads)
+        outcomes, missing = work(jobs, out, options)
         runs = runs_of(out, jobs)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if runs or earlier:
-        write(out, runs, earlier, options.latency or options.grid.study == "time")
+        write(out, runs, earlier, options.latency or options.grid.study == "time", missing)
     for outcome in failed:
         print(f"FAILED: {outcome.job.name}: {outcome.error}", file=sys.stderr)
     if failed:
@@ -112,7 +125,7 @@ def prepare(out: Path, jobs: list[Job], options: Options) -> None:
     """Make the folder with its list of jobs; InputError if it holds another benchmark, or any without --resume."""
     from deep.benchmark.running import MARKER
     from deep.core.files import read_json, wrong_form
-    from deep.core.provenance import commit, processor, versions
+    from deep.core.provenance import commit, machine, versions
 
     marker, listed = out / MARKER, json.loads(json.dumps([dataclasses.asdict(job) for job in jobs]))
     if marker.exists() != options.resume:
@@ -129,9 +142,37 @@ def prepare(out: Path, jobs: list[Job], options: Options) -> None:
     if options.grid.scale == "smoke":
         print("smoke scale: short training and few seeds; this shows that all works and ranks nothing", flush=True)
     out.mkdir(parents=True, exist_ok=True)
-    machine = f"{os.cpu_count()} cores, {processor()}"
-    about = {"jobs": listed, "command": sys.argv, "commit": commit(), "versions": versions(), "machine": machine}
+    about = {"jobs": listed, "command": sys.argv, "commit": commit(), "versions": versions(), "machine": machine()}
     write_whole(marker, json.dumps(about, indent=1).encode())
+
+
+def work(jobs: list[Job], out: Path, options: Options) -> "tuple[list[Outcome], str]":
+    """Run what is not finished, or what of it the budget pays for; the rows are written after every job.
+
+    Returns the outcomes, and what is missing as a section of table.md.
+    """
+    from deep.benchmark.budget import Budget, missing_text, plan_text
+    from deep.benchmark.rows import rows_of, runs_of
+    from deep.benchmark.running import Place, finished, in_turn, run_all, seconds_of
+
+    done = [job for job in jobs if finished(out, job)]
+    todo = [job for job in jobs if job not in done]
+    print(f"{len(jobs)} jobs, {len(done)} finished before, {len(todo)} to run", flush=True)
+    seconds = seconds_of(out)
+    known = {job: seconds[job.name] for job in done if job.name in seconds}
+    budget = Budget(options.budget, todo, known) if options.budget else None
+    if budget is not None:
+        print(plan_text(budget.plan()), flush=True)
+
+    def ended(outcome: "Outcome") -> None:
+        if budget is not None:
+            budget.ended(outcome)
+        if outcome.error is None:
+            write_table(out / "results.csv", rows_of(runs_of(out, jobs)))
+
+    place = Place(out, options.workers or default_workers(), options.dask, options.threads)
+    outcomes = run_all(in_turn(todo) if budget is None else budget.take, place, ended)
+    return outcomes, "" if budget is None else missing_text(budget.plan())
 
 
 def default_workers() -> int:
@@ -143,30 +184,36 @@ def default_workers() -> int:
     return 1 if torch.cuda.is_available() else cores(0, 64)
 
 
-def write(out: Path, runs: "list[Run]", earlier: list[Row], with_latency: bool) -> None:
-    """All files, from the runs' folders and from rows of an earlier table; the figures after the table."""
+def write(out: Path, runs: "list[Run]", earlier: list[Row], with_latency: bool, missing: str = "") -> None:
+    """All files, from the runs' folders and from rows of an earlier table; the figures after the table.
+
+    `missing` is what table.md says about jobs that were not run.
+    """
     from deep.benchmark import curves, figures, statistics, tables
+    from deep.benchmark.page import Tab, page
     from deep.benchmark.rows import rows_of, with_run
 
     rows = rows_of(runs, earlier)
     write_table(out / "results.csv", rows)
-    text = tables.markdown(rows)
+    text = tables.markdown(rows) + missing
     write_whole(out / "table.md", text.encode())
     latencies = latencies_of(rows, runs) if with_latency else []
     summary = {
         "scale": sorted({row["scale"] for row in rows}),
         "comparable_with_published_scores": all(row["source"] == "dsrl" for row in rows),
         "methods": statistics.of_methods(rows),
+        "data_sets": statistics.of_places(rows),
         "pairs": statistics.of_pairs(rows),
         "seconds_for_1000_actions": latencies,
         "schedules": curves.recorded(runs),
     }
     write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
+    write_whole(out / "page.html", page("Benchmark", [Tab("table", rows)]).encode())
     print(text, flush=True)
     drawn = [figures.over_limits(rows, out / "limits.png"), *curves.schedules(rows, runs, out)]
     if latencies:
         drawn.append(figures.against_time(with_run(rows, runs), latencies, out / "time.png"))
-    for path in (out / "results.csv", out / "table.md", out / "summary.json", *drawn):
+    for path in (*(out / name for name in ("results.csv", "table.md", "summary.json", "page.html")), *drawn):
         print(path)
 
 

@@ -28,8 +28,8 @@ class Grid:
     """smoke: everything once, briefly, seed 0; shows that it works and ranks nothing. quick, paper: these presets of
     deep.train with seeds 0, 1, 2."""
     tasks: tuple[str, ...] = ("HopperVel=embedded",)
-    """TASK or TASK=DATASET, with --dataset's values of deep.train: auto, embedded, dsrl or a file. A task may come
-    with several data sets."""
+    """TASK, TASK=DATASET or a file that names its task, with --dataset's values of deep.train: auto, embedded, dsrl or
+    a file. A task may come with several data sets, such as the kinds that deep.collect has drawn from one pool."""
     algorithms: tuple[str, ...] = ()
     """ALGORITHM or ALGORITHM:VARIANT, a variant being an algorithm with options of your own (--options). None: those
     of the study."""
@@ -116,8 +116,10 @@ def expand(grid: Grid) -> list[Job]:
 
 
 def _data_set(entry: str) -> tuple[str, str, str]:
-    """(task, what --dataset is given, the short name) of TASK or TASK=DATASET."""
+    """(task, what --dataset is given, the short name) of TASK, TASK=DATASET or FILE."""
     name, _, dataset = entry.partition("=")
+    if not dataset and Path(name).suffix in (".hdf5", ".h5"):
+        name, dataset = _task_of(name), name
     task, dataset = find_task(name).name, dataset or "auto"
     if dataset in ("auto", "embedded", "dsrl"):
         return task, dataset, dataset
@@ -125,6 +127,16 @@ def _data_set(entry: str) -> tuple[str, str, str]:
     if not path.is_file():
         raise InputError(f"--tasks {entry}: {path} is not a file; accepted are auto, embedded, dsrl and HDF5 files")
     return task, str(path), path.stem
+
+
+def _task_of(name: str) -> str:
+    """The task that a file was recorded on; raises `InputError` where it names none."""
+    from deep.data.load import task_of
+
+    task = task_of(Path(name).expanduser())
+    if task is None:
+        raise InputError(f"--tasks {name}: the file does not name its task; accepted is TASK={name}")
+    return task.name
 
 
 def _extra_options(entries: Sequence[str], algorithms: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -23,7 +23,11 @@ def measure(run: Path) -> list[dict[str, Any]]:
     """
     settings, _ = configuration(run)
     first = {"seeds": settings.seeds[:1], "cost_limits": settings.cost_limits[:1]}
-    experiment = Experiment(dataclasses.replace(settings, device="cpu", **first))
+    return times_of(Experiment(dataclasses.replace(settings, device="cpu", **first)))
+
+
+def times_of(experiment: Experiment) -> list[dict[str, Any]]:
+    """The same of an experiment with one replica."""
     rows = np.random.default_rng(0).choice(len(experiment.data), ACTIONS)
     states = experiment.data.observations[rows][None]
     threads = torch.get_num_threads()

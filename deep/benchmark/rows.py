@@ -1,11 +1,13 @@
 """The tidy table: finished runs of `deep.train`, one row per replica and way to act."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deep.benchmark.jobs import Job, job_from
+from deep.benchmark.references import reference
 from deep.benchmark.running import MARKER, finished, run_folder
 from deep.core.files import read_json, wrong_form
 from deep.evaluate.summary import LAST
@@ -15,6 +17,8 @@ from theory.support.tables import Row, read_table
 
 CELL = ("task", "data", "algorithm", "variant", "choice", "seed", "cost_limit")
 """What tells one row from another."""
+TEXTS = ("task", "data", "variant", "choice", "scale", "run", "kind", "command", "machine")
+"""Columns that are read as text, whatever they look like."""
 TITLES = {name: entry.spec.title for name, entry in METHODS.items()}
 CHOICES = {"": "", "best-of-n": "best of N", "sample": "policy itself", LAST: "last policy"}
 
@@ -67,7 +71,7 @@ def rows_in(path: Path) -> list[Row]:
     """The rows of a results.csv. Raises `InputError` where it is none."""
     if not path.is_file():
         raise InputError(f"--collect {path}: there is no such file")
-    rows = read_table(path, texts=("task", "data", "variant", "choice", "scale", "run"))
+    rows = read_table(path, texts=TEXTS)
     if not rows:
         raise InputError(f"--collect {path}: there are no rows in it")
     if missing := [name for name in (*CELL, "R", "C", "safe", "sha256", "run") if any(name not in row for row in rows)]:
@@ -115,6 +119,8 @@ def _rows_of(run: Run, summary: dict[str, Any]) -> list[Row]:
         raise InputError(f"the run in {run.path} has no scores, for nothing was simulated: accepted are runs that have")
     scores = {summary["choice"]: summary["results"], **summary["other_choices"]}
     about = summary["dataset"]
+    limits = [float(result["cost_limit"]) for result in summary["results"]]
+    known = reference(summary["task"], about["source"], about["path"], about["sha256"], limits)
     low, high = summary["normaliser"]["reward_range"]
     shared = {
         "source": about["source"],
@@ -129,6 +135,7 @@ def _rows_of(run: Run, summary: dict[str, Any]) -> list[Row]:
         "device": summary["device"],
         "run": run.name,
         "seconds": summary["seconds"],
+        **_origin(run.path / "config.json"),
     }
     names = {
         "task": summary["task"],
@@ -137,10 +144,29 @@ def _rows_of(run: Run, summary: dict[str, Any]) -> list[Row]:
         "variant": run.variant,
     }
     return [
-        {**names, "choice": choice, **_scores(result), **shared}
+        {**names, "choice": choice, **_scores(result), **known.columns(float(result["cost_limit"])), **shared}
         for choice, results in scores.items()
         for result in results
     ]
+
+
+def _origin(path: Path) -> Row:
+    """The command and the kind of machine of a run, from its config.json; empty where it does not name them."""
+    config = read_json(path) if path.exists() else {}
+    words = config.get("command")
+    return {"command": command_of(words) if words else "", "machine": config.get("machine", "")}
+
+
+def command_of(words: Sequence[str]) -> str:
+    """The command of a run without what decides nothing: where it writes, its threads, and the folder of its data."""
+    kept: list[str] = []
+    rest = iter(words[1:])
+    for word in rest:
+        if word in ("--out", "--threads"):
+            next(rest, None)
+        elif word != "--resume":
+            kept.append(Path(word).name if kept[-1:] == ["--dataset"] else word)
+    return shlex.join(["python", "-m", "deep.train", *kept])
 
 
 def _scores(result: dict[str, Any]) -> Row:
@@ -158,6 +184,7 @@ def _scores(result: dict[str, Any]) -> Row:
         "cost": result["cost_return"],
         "length": result["episode_length"],
         "safe": result["safe"],
+        "ends_early": result.get("ends_early"),
         "offline_cost": result["offline_cost_estimate"],
         "offline_cost_low": predicted[0],
         "offline_cost_high": predicted[1],

@@ -1,22 +1,25 @@
 """Running jobs on local processes or on an existing Dask cluster; what is finished is not run again.
 
 Every job is a process of its own, with its run's folder OUT/runs/NAME and its output in OUT/runs/NAME.log. A job that
-was interrupted goes on from its checkpoint. Where a job runs changes no bit of its results.
+was interrupted goes on from its checkpoint. Where a job runs changes no bit of its results. OUT/seconds.json has the
+processor seconds of every job, summed over the commands that worked on it.
 """
 
+import json
 import os
 import platform
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from deep.benchmark.jobs import Job
+from deep.core.files import read_json, wrong_form
 from theory.support.cluster import connect
+from theory.support.files import write_whole
 
 ROOT = Path(__file__).parents[2]
 MARKER = "benchmark.json"
@@ -24,10 +27,21 @@ MARKER = "benchmark.json"
 
 
 class Outcome(NamedTuple):
-    """How a job ended: `error` is None or one sentence."""
+    """How a job ended: `error` is None or one sentence; `seconds` is the processor time of its process."""
 
     job: Job
     error: str | None
+    seconds: float = 0.0
+
+
+Take = Callable[[Sequence[Job]], Job | None]
+"""What starts next while these jobs run; None where nothing may start as long as they do."""
+
+
+def in_turn(jobs: Sequence[Job]) -> Take:
+    """All the jobs, one after the other."""
+    waiting = iter(jobs)
+    return lambda running: next(waiting, None)
 
 
 def run_folder(folder: Path, job: Job) -> Path:
@@ -40,20 +54,41 @@ def finished(folder: Path, job: Job) -> bool:
     return (run_folder(folder, job) / "summary.json").exists()
 
 
-def run_all(jobs: Sequence[Job], folder: Path, workers: int, dask: str | None, threads: int) -> list[Outcome]:
-    """Run the jobs that are not finished, telling of each; returns the outcomes of these."""
-    todo = [job for job in jobs if not finished(folder, job)]
+def seconds_of(folder: Path) -> dict[str, float]:
+    """The processor seconds of the benchmark's jobs so far, by name. Raises `InputError` for a damaged file."""
+    path = folder / "seconds.json"
+    if not path.exists():
+        return {}
+    with wrong_form(path, "the seconds of a benchmark's jobs"):
+        return {str(name): float(seconds) for name, seconds in read_json(path).items()}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where jobs run."""
+
+    folder: Path
+    workers: int
+    """Local processes at a time."""
+    dask: str | None
+    """The scheduler of a cluster, in the place of local processes."""
+    threads: int
+    """CPU threads of each job."""
+
+
+def run_all(take: Take, place: Place, ended: Callable[[Outcome], None] = lambda outcome: None) -> list[Outcome]:
+    """Run the jobs that `take` gives, telling of each; `ended` is called after each. Returns their outcomes."""
+    folder, outcomes = place.folder, []
     (folder / "runs").mkdir(exist_ok=True)
-    _tell(f"{len(jobs)} jobs, {len(jobs) - len(todo)} finished before, {len(todo)} to run")
-    if not todo:
-        return []
-    outcomes = []
-    began = time.monotonic()
-    ended = _on_cluster(todo, folder, dask, threads) if dask is not None else _here(todo, folder, workers, threads)
-    for outcome in ended:
+    began, seconds = time.monotonic(), seconds_of(folder)
+    for outcome in _on_cluster(take, place, place.dask) if place.dask is not None else _here(take, place):
         outcomes.append(outcome)
+        name = outcome.job.name
+        seconds[name] = round(seconds.get(name, 0.0) + outcome.seconds, 1)
+        write_whole(folder / "seconds.json", json.dumps(seconds, indent=1).encode())
         how = "finished" if outcome.error is None else f"FAILED: {outcome.error}"
-        _tell(f"{outcome.job.name} {how} ({len(outcomes)} of {len(todo)}, {time.monotonic() - began:.0f} s)")
+        _tell(f"{name} {how} ({len(outcomes)} ended, {time.monotonic() - began:.0f} s)")
+        ended(outcome)
     return outcomes
 
 
@@ -71,11 +106,20 @@ class Running:
     offset: int
     """Where this process's part of the log begins."""
 
-    def error(self) -> str | None:
-        """Wait until the process has ended; None if the job succeeded, else one sentence."""
-        self.process.wait()
+    def ended(self) -> bool:
+        """Whether the process has ended; it is left to `outcome` to collect it."""
+        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def outcome(self) -> Outcome:
+        """Wait until the process has ended."""
+        _, status, usage = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
         if self.process.stdin is not None:
             self.process.stdin.close()
+        return Outcome(self.job, self._error(), usage.ru_utime + usage.ru_stime)
+
+    def _error(self) -> str | None:
+        """None if the job succeeded, else one sentence."""
         if self.process.returncode == 0:
             return None
         lines = self.log.read_bytes()[self.offset :].decode(errors="replace").splitlines()
@@ -104,22 +148,24 @@ def start(job: Job, folder: Path, threads: int) -> Running:
         return Running(job, process, log, offset)
 
 
-def _here(jobs: Sequence[Job], folder: Path, workers: int, threads: int) -> Iterator[Outcome]:
+def _here(take: Take, place: Place) -> Iterator[Outcome]:
     """On this machine, `workers` jobs at a time."""
-    waiting, running = deque(jobs), list[Running]()
+    running = list[Running]()
     try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                running.append(start(waiting.popleft(), folder, threads))
-                _tell(f"{running[-1].job.name} started")
-            for child in [child for child in running if child.process.poll() is not None]:
+        while True:
+            while len(running) < place.workers and (job := take([child.job for child in running])) is not None:
+                running.append(start(job, place.folder, place.threads))
+                _tell(f"{job.name} started")
+            if not running:
+                return
+            for child in [child for child in running if child.ended()]:
                 running.remove(child)
-                yield Outcome(child.job, child.error())
+                yield child.outcome()
             time.sleep(0.1)
     finally:
         for child in running:
             child.process.kill()
-            child.error()
+            child.outcome()
 
 
 def run_job(job: Job, folder: Path, threads: int) -> Outcome:
@@ -129,24 +175,36 @@ def run_job(job: Job, folder: Path, threads: int) -> Outcome:
         return Outcome(job, sentence)
     if finished(folder, job):  # by a worker that was lost before it could say so
         return Outcome(job, None)
-    return Outcome(job, start(job, folder, threads).error())
+    return start(job, folder, threads).outcome()
 
 
-def _on_cluster(jobs: Sequence[Job], folder: Path, address: str, threads: int) -> Iterator[Outcome]:
+def _on_cluster(take: Take, place: Place, address: str) -> Iterator[Outcome]:
     """On a Dask cluster; a worker runs as many jobs at a time as it has threads."""
     with connect(address) as client:
         from distributed import as_completed
 
-        _tell(f"{len(jobs)} jobs given to the cluster at {address}")
         submit: Callable = client.submit
         futures = {}
-        for i, job in enumerate(jobs):
-            # The same key in another call of this command finds the job that still runs.
-            future = submit(run_job, job, folder, threads, key=f"benchmark-{folder}-{job.name}", priority=-i)
-            futures[future] = job
-        for future in as_completed(futures, loop=client.loop):
+        ended = as_completed([], loop=client.loop)
+
+        def give() -> None:
+            """Submit all that may start now; what was taken first has the highest priority."""
+            before = len(futures)
+            while (job := take([given for future, given in futures.items() if not future.done()])) is not None:
+                # The same key in another call of this command finds the job that still runs.
+                key = f"benchmark-{place.folder}-{job.name}"
+                future = submit(run_job, job, place.folder, place.threads, key=key, priority=-len(futures))
+                futures[future] = job
+                ended.add(future)
+            if len(futures) > before:
+                _tell(f"{len(futures) - before} jobs given to the cluster at {address}")
+
+        give()
+        for future in ended:
             lost = future.exception()
+            job = futures.pop(future)
             if lost is None:
                 yield future.result()
             else:
-                yield Outcome(futures[future], f"the cluster lost it ({type(lost).__name__}: {lost})")
+                yield Outcome(job, f"the cluster lost it ({type(lost).__name__}: {lost})")
+            give()

@@ -1,5 +1,6 @@
 """Where a result came from: versions, commit, machine."""
 
+import os
 import platform
 import subprocess
 from importlib.metadata import version
@@ -51,3 +52,9 @@ def processor() -> str:
     lines = table.read_text().splitlines() if table.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+def machine() -> str:
+    """The kind of machine: its cores and its processor."""
+    cores = os.cpu_count() or 1
+    return f"{cores} core{'s' if cores > 1 else ''}, {processor()}"

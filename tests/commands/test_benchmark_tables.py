@@ -17,7 +17,17 @@ from deep.benchmark import curves, figures, statistics, tables
 from deep.benchmark.jobs import Job
 from deep.benchmark.presets import SCALES, STUDIES
 from deep.benchmark.rows import Row, Run, collected, method_of, rows_of, with_run
-from deep.benchmark.statistics import blocks_of, difference, interval, iqm, mean, probability_larger, share_safe
+from deep.benchmark.statistics import (
+    blocks_of,
+    difference,
+    estimate,
+    interval,
+    iqm,
+    mean,
+    probability_larger,
+    scored,
+    share_safe,
+)
 from deep.evaluate.summary import LAST
 from deep.methods.drcorl.safe_adaptation import Temperature
 from theory.support.errors import InputError
@@ -124,6 +134,40 @@ def test_the_share_of_safe_replicas_has_wilsons_interval():
     half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     assert (safe["safe"], safe["replicas"]) == (7, 9)
     assert safe["interval"] == pytest.approx((centre - half, centre + half))
+
+
+def test_unsafe_replicas_are_no_part_of_the_mean_of_the_middle_half():
+    nan = math.nan
+    assert iqm(only([[0, 1000], [1, 2], [3, 4], [5, nan], [-500, nan]])) == pytest.approx((0 + 1 + 2 + 3 + 4 + 5) / 6)
+    assert iqm(only([[nan, 7]])) == 7
+    assert np.isnan(iqm(only([[nan, nan]])))
+    assert estimate(only([[nan], [nan]]), iqm) == {"value": None, "interval": None}
+    # One of two seeds is safe, with R .4: every draw that holds it gives .4, the draws without it are left out.
+    assert estimate(only([[0.4], [nan]]), iqm) == {"value": 0.4, "interval": (0.4, 0.4)}
+
+
+def test_every_safe_replica_is_better_than_every_unsafe_one():
+    R = {"bc_all": [[0.9, 0.9]], "drcorl": [[0.2, 0.6]]}
+    C = {"bc_all": [[5.0, 0.5]], "drcorl": [[0.2, 7.0]]}
+    (found,) = statistics.of_pairs(rows(R, C))
+    assert found["probability_first_better"]["value"] == 0.5, "each is safe at one limit"
+    assert found["R"]["probability_first_larger"]["value"] == 1
+    (found,) = statistics.of_pairs(rows(R, C | {"bc_all": [[5.0, 1.5]]}))
+    assert found["probability_first_better"]["value"] == 0.25, "two unsafe replicas are equal"
+
+
+def test_regret_is_against_the_best_trajectory_and_for_safe_replicas():
+    R, C = {"bc_all": [[0.5, 0.9], [0.3, 0.7]]}, {"bc_all": [[0.5, 2.0], [0.5, 1.0]]}
+    here = [row | {"R_best_in_data": 0.6 if row["cost_limit"] == 20 else 0.8} for row in rows(R, C)]
+    assert [row["regret"] for row in scored(here)] == pytest.approx([0.1, math.nan, 0.3, 0.1], nan_ok=True)
+    (found,) = statistics.of_methods(here)
+    assert found["regret"]["mean"]["value"] == pytest.approx((0.1 + 0.3 + 0.1) / 3)
+    low, high = found["regret"]["mean"]["interval"]
+    assert (low, high) == pytest.approx((0.1, 0.2)), "drawn twice, the first seed has one regret and the second two"
+    assert found["R_safe"]["iqm"]["value"] == pytest.approx((0.5 + 0.3 + 0.7) / 3)
+    (unknown,) = statistics.of_methods(rows(R, C))
+    assert unknown["regret"]["mean"] == {"value": None, "interval": None}
+    json.dumps(statistics.of_places(here), allow_nan=False)
 
 
 def line(text: str, method: str) -> list[str]:
