@@ -91,7 +91,7 @@ def test_the_cost_critics_learn_from_all_data_whatever_is_cloned(build):
             experiment.replay.costs[experiment.replay.episode_cost > 4] = 1 - experiment.replay.costs.max()
             experiment.replay.cost_to_go[experiment.replay.episode_cost > 4] = 7
         phase.update(torch.tensor(0.0), draws)
-        thetas.append(experiment.method.cost_critics[0].q.theta.detach().clone())
+        thetas.append(experiment.method.values.cost[0].q.theta.detach().clone())
     assert not torch.equal(*thetas)
 
 

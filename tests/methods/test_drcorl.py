@@ -23,7 +23,7 @@ def adapted(build, gate: float, spoil: str | None = None, *options: str) -> torc
     phase = method.phases()[-1]
     assert phase.name == "adaptation"
     phase.on_start()
-    critics = {"reward": method.reward_critic.q, "cost": method.cost_critics[0].q}
+    critics = {"reward": method.values.reward.q, "cost": method.values.cost[0].q}
     if spoil is not None:
         with torch.no_grad():
             for tensor in (critics[spoil].theta, critics[spoil].ema):
@@ -60,7 +60,7 @@ def test_the_step_ascends_reward_and_descends_cost(build):
         method.gate.cost.fill_(gate)
         observations = experiment.replay.observations[:200].unsqueeze(0)
         before = method.act_current(observations)
-        part = method.reward_critic if critic == "reward" else method.cost_critics[0]
+        part = method.values.reward if critic == "reward" else method.values.cost[0]
         slope = part.action_gradient(observations, before)
         draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 20, experiment.device)
         for k in range(20):
@@ -84,14 +84,14 @@ def test_adaptation_starts_from_the_clone_and_its_critics(build, condition):
         "all",
     )
     method = experiment.method
-    for parameters in (method.clone, method.clone_cost_critics[0].q):
+    for parameters in (method.clone, method.values.clone_cost[0].q):
         noise = torch.randn(parameters.theta.shape, generator=torch.Generator().manual_seed(3))
         with torch.no_grad():
             parameters.theta.add_(noise)
             parameters.ema.sub_(noise)
     method.phases()[-1].on_start()
     rows = [0, 0, 1, 1] if condition == "none" else [0, 1, 2, 3]
-    for ours, pretrained in ((method.actor, method.clone), (method.cost_critics[0].q, method.clone_cost_critics[0].q)):
+    for ours, pretrained in ((method.actor, method.clone), (method.values.cost[0].q, method.values.clone_cost[0].q)):
         assert torch.equal(ours.theta, pretrained.theta[rows])
         assert torch.equal(ours.ema, pretrained.ema[rows])
 
@@ -108,7 +108,7 @@ def test_adaptation_bootstraps_and_does_not_regress_on_the_datas_sums(build):
         draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
         phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
         found.append(
-            (experiment.method.cost_critics[0].q.theta.clone(), experiment.method.reward_critic.q.theta.clone())
+            (experiment.method.values.cost[0].q.theta.clone(), experiment.method.values.reward.q.theta.clone())
         )
     assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
 
@@ -120,7 +120,7 @@ def test_the_ucb_gate_is_an_episodes_cost(build, states, gamma):
     words = ("--gate.kind", "ucb", "--gate.states", states, "--gate.k", "2", "--gamma", str(gamma))
     experiment = build("--cost-limits", "4", "9", *words)
     method = experiment.method
-    critic = method.cost_critics[1]
+    critic = method.values.cost[1]
     with torch.no_grad():  # constant critics: member values .2 and .4 of the unit 1 / (1 - gamma)
         critic.q.ema.zero_()
         members = critic.q.ema.unflatten(1, (2, -1))
@@ -131,22 +131,26 @@ def test_the_ucb_gate_is_an_episodes_cost(build, states, gamma):
     assert method.gate.cost.tolist() == pytest.approx([expected, expected], rel=1e-5)
 
 
-def test_the_fitted_q_gate_is_the_bound_of_the_estimate_for_the_present_policy(build):
-    """At an evaluation the gate takes mean + k std of fitted-Q evaluation, and another policy has another cost."""
-    words = ("--gate.kind", "fitted_q", "--gate.select", "last", "--gate.k", "2", "--gate.fitted.transitions", "200")
-    experiment = build("--seeds", "1", "--cost-limits", "4", "--gate.fitted.features", "16", *words)
+@pytest.mark.parametrize("select", ["best", "last"])
+def test_the_least_squares_gate_is_the_bound_of_the_estimate_for_the_present_policy(build, select):
+    """At an evaluation the gate takes mean + k std, and another policy has another cost; no dynamics are needed."""
+    words = ("--gate.kind", "least_squares", "--gate.select", select, "--gate.k", "2", "--gate.transitions", "200")
+    experiment = build("--seeds", "1", "--cost-limits", "4", "--dynamics.steps", "0", *words)
     method = experiment.method
     found = []
-    for shift in (0.0, 0.5):
+    for step, shift in enumerate((0.0, 0.5)):
         with torch.no_grad():
             method.actor.ema.add_(shift)
-        method.evaluation.evaluate_policy(0)
-        estimate = method.gate.estimator.estimate(method.act_current)
+        metrics = method.evaluation.evaluate_policy(50 * step)
+        estimate = method.evaluation.least_squares.estimate(method.act_current)
         assert estimate.cost_std.item() > 0
         assert method.gate.cost.item() == pytest.approx((estimate.cost + 2 * estimate.cost_std).item(), rel=1e-6)
+        assert torch.equal(metrics["predicted_cost"], estimate.cost)
         found.append(method.gate.cost.item())
     assert found[0] != found[1]
     assert [hook.every for hook in method.phases()[-1].hooks] == [50]
+    best = method.selection.score[0, 1].item()
+    assert best == (50.0 if found[1] < found[0] else 0.0)  # neither is within the limit: the smaller violation
 
 
 def predicted(cost: float, deviation: float = 0.0, reward: float = 0.0, length: float = 1000.0, ood_score: float = 1.0):

@@ -165,17 +165,17 @@ def test_a_td_reward_critic_follows_every_replicas_own_policy(build):
     assert "critics" in names
     assert not {"reward critic", "cost critics"} & set(names)
     assert not any(name.startswith("reward_value") for name in method.tensors())
-    pretrained = method.clone_critics[-1].q
+    pretrained = method.values.of_clone[-1].q
     with torch.no_grad():
         pretrained.theta.add_(0.1)
     phase = method.phases()[-1]
     phase.on_start()
-    critic = method.reward_critic.q
+    critic = method.values.reward.q
     assert torch.equal(critic.theta, pretrained.theta[method.cloning.index])
     with torch.no_grad():  # another policy of the second replica changes the second row alone
         method.actor.ema[1].add_(0.5)
     draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
-    row = method.clone_critics[-1]
+    row = method.values.of_clone[-1]
     phase.update(torch.tensor(0.0), {name: block[0] for name, block in draws.items()})
     assert not torch.equal(critic.theta[0], critic.theta[1])
     assert torch.equal(row.q.theta, pretrained.theta)
@@ -189,7 +189,7 @@ def test_the_critics_step_size_decays_where_it_is_asked_for(build):
         phase.on_start()
         draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
         phase.update(torch.tensor(float(phase.steps)), {name: block[0] for name, block in draws.items()})
-        critic = experiment.method.cost_critics[0].q
+        critic = experiment.method.values.cost[0].q
         assert critic.rate.item() == pytest.approx(share * critic.config.learning_rate)
 
 
@@ -199,8 +199,8 @@ def test_layer_normalisation_reaches_every_critic(build):
     for options in (words, words[1:]):
         method = build(*options).method
         found.append(
-            [network.member.layer_norm for network in (method.reward_critic.value, method.reward_critic.twin)]
-            + [critic.ensemble.member.layer_norm for critic in (*method.cost_critics, *method.clone_cost_critics)]
+            [network.member.layer_norm for network in (method.values.reward.value, method.values.reward.twin)]
+            + [critic.ensemble.member.layer_norm for critic in (*method.values.cost, *method.values.clone_cost)]
         )
     assert all(found[0])
     assert not any(found[1])
@@ -208,9 +208,9 @@ def test_layer_normalisation_reaches_every_critic(build):
 
 def test_without_pessimism_the_gate_reads_the_critics_that_the_policy_follows(build):
     method = build("--gate.kind", "ucb", "--critics.pessimism", "0").method
-    assert len(method.cost_critics) == 1
-    assert method.gate.critic is method.cost_critics[0]
-    assert len(build("--gate.kind", "ucb").method.cost_critics) == 2
+    assert len(method.values.cost) == 1
+    assert method.gate.critic is method.values.cost[0]
+    assert len(build("--gate.kind", "ucb").method.values.cost) == 2
 
 
 def test_printed_pessimism_reaches_the_critics(build):
@@ -218,7 +218,7 @@ def test_printed_pessimism_reaches_the_critics(build):
     for words in ((), ("--critics.printed-pessimism",), ("--critics.pessimism", "0")):
         experiment = build(*words)
         one_update(experiment)
-        thetas.append(experiment.method.cost_critics[0].q.theta.detach().clone())
+        thetas.append(experiment.method.values.cost[0].q.theta.detach().clone())
     assert not torch.equal(thetas[0], thetas[1])
     assert not torch.equal(thetas[1], thetas[2])
 

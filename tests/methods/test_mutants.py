@@ -25,7 +25,7 @@ def test_as_good_as_the_best_is_a_share_of_the_range_of_returns():
 def test_the_ucb_gate_asks_the_critics_about_the_policys_actions(build):
     experiment = build("--cost-limits", "4", "9", "--gate.kind", "ucb", "--gate.k", "2")
     method = experiment.method
-    gate, critic = method.gate, method.cost_critics[1]
+    gate, critic = method.gate, method.values.cost[1]
     observations = experiment.replay.observations[:16].expand(2, -1, -1)
     with torch.no_grad():
         actions = method.act_current(observations)
@@ -53,7 +53,7 @@ def test_a_budget_enters_as_the_root_of_its_share_of_the_largest_cost(build):
 
 def test_action_gradients_are_those_of_discounted_sums(build):
     experiment = build("--cost-limits", "4", "9", "--gate.kind", "ucb")
-    reward, cost = experiment.method.reward_critic, experiment.method.cost_critics[1]
+    reward, cost = experiment.method.values.reward, experiment.method.values.cost[1]
     observations = experiment.replay.observations[:16].expand(2, -1, -1)
     actions = torch.zeros(2, 16, 3, requires_grad=True)
     pairs = torch.cat([observations, actions], -1)
@@ -134,7 +134,7 @@ def test_cost_critics_see_the_actions_that_the_environment_clips(build, sign):
     gradients = []
     for size in (1.0, 5.0):
         experiment = build("--cost-limits", "9")
-        critic, batch = experiment.method.cost_critics[0], experiment.replay.batch(torch.arange(16).unsqueeze(0))
+        critic, batch = experiment.method.values.cost[0], experiment.replay.batch(torch.arange(16).unsqueeze(0))
         critic.q.ema.view(2, -1)[:, -1] = 0.5  # lifts the target off its lower bound, where actions do not matter
         critic.bounds = (0.0, 1e3)
         actions = sign * size * torch.ones(1, 16, 3)

@@ -8,7 +8,7 @@ import torch
 
 from deep.data.selection import Selection
 from deep.evaluate import scores
-from deep.methods.drcorl.gate import GateConfig, ModelRolloutCost
+from deep.methods.drcorl.gate import GateConfig, EstimatedCost
 from deep.methods.drcorl.policy_selection import PolicySelection
 from deep.methods.drcorl.safe_adaptation import SafeAdaptation, SafeAdaptationConfig
 from deep.methods.parts.critics import CriticConfig
@@ -78,7 +78,7 @@ def estimate(cost, ood_score=0.0, reward=1.0) -> Estimate:
 
 def test_the_gate_raises_every_cost_above_the_replicas_own_limit(problem):
     config = GateConfig(max_disagreement=1.5)
-    found = ModelRolloutCost(config, problem).measure(estimate(0.0, ood_score=3.0))
+    found = EstimatedCost(config, problem).measure(estimate(0.0, ood_score=3.0))
     torch.testing.assert_close(found, own_limits() * 2, check_dtype=False)
 
 

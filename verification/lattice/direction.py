@@ -99,9 +99,9 @@ class ExactParts:
         def estimate(critic: PolicyCritic) -> Tensor:
             return (critic.upper_confidence(self.nodes, actions, 0.0).double() * rho).sum(1).detach()
 
-        errors = {"cost_error": estimate(method.cost_critics[-1]) - self.values.J_c}
-        if isinstance(method.reward_critic, PolicyCritic):
-            reward = estimate(method.reward_critic) / method.problem.reward_scale
+        errors = {"cost_error": estimate(method.values.cost[-1]) - self.values.J_c}
+        if isinstance(method.values.reward, PolicyCritic):
+            reward = estimate(method.values.reward) / method.problem.reward_scale
             errors["reward_error"] = reward - self.values.J_r
         return errors
 
@@ -116,9 +116,9 @@ class ExactParts:
             return self.slope(self.values.Q_c, observations, actions)
 
         if "reward" in parts:
-            method.reward_critic.action_gradient = reward_slope
+            method.values.reward.action_gradient = reward_slope
         if "cost" in parts:
-            method.cost_critics[0].action_gradient = cost_slope
+            method.values.cost[0].action_gradient = cost_slope
         if "gate" in parts:
             method.gate.measure = lambda evidence: self.values.J_c
 

@@ -25,7 +25,6 @@ from deep.methods.parts.twin_critics import TwinConfig
 from deep.methods.parts.vae import VAEConfig
 from deep.methods.safe_dql.safe_dql import SafeDQLConfig
 from deep.ope.dynamics import DynamicsConfig
-from deep.ope.fitted_q import FittedQConfig
 from verification.lattice.tasks import GAMMA
 
 HIDDEN = (64, 64)
@@ -87,16 +86,12 @@ FOLLOWING = replace(
     gate=replace(PREPRINT.gate, k=1.0),
 )
 # The gate of the critics is late, and the cost swings around the limit (`verification.lattice.direction`): a gate
-# without delay, and smaller steps between its evaluations.
+# without delay, and the best of the policies that it accepts.
 REBUILT = replace(
     FOLLOWING,
-    adaptation_rate=1e-4,
-    gate=replace(
-        FOLLOWING.gate,
-        kind="fitted_q",
-        fitted=FittedQConfig(gamma=GAMMA, states="start", members=2, transitions=8000, features=160),
-        eval_every=50,
-    ),
+    adaptation=replace(FOLLOWING.adaptation, margin=0.0),
+    adaptation_rate=2e-4,
+    gate=GateConfig("least_squares", k=2.0, states="start", select="best", eval_every=50),
 )
 _SHORT = replace(
     PREPRINT,

@@ -94,8 +94,8 @@ def experiment(request, monkeypatch) -> Iterator[Experiment]:
         return slope
 
     monkeypatch.setattr(method.behaviour, "at", at)
-    monkeypatch.setattr(method.reward_critic, "action_gradient", slope_of(0))
-    monkeypatch.setattr(method.cost_critics[0], "action_gradient", slope_of(1))
+    monkeypatch.setattr(method.values.reward, "action_gradient", slope_of(0))
+    monkeypatch.setattr(method.values.cost[0], "action_gradient", slope_of(1))
     yield made
     torch.set_default_dtype(before)
 
@@ -110,7 +110,7 @@ def direction(experiment: Experiment, gate: float, monkeypatch) -> tuple[Tensor,
         method.clone.theta.copy_(torch.randn(method.clone.theta.shape, generator=rng, dtype=torch.float64))
         method.clone.ema.copy_(method.clone.theta)
     phase.on_start()
-    method.scales.fill_(1.0)
+    method.values.scales.fill_(1.0)
     method.gate.cost.fill_(gate)
     monkeypatch.setattr(method.gate, "update", lambda *_: None)
     seen = []

@@ -53,13 +53,13 @@ def test_exact_parts_replace_the_learned_ones():
     _, method = build(lattice, BRIEF, Variant(BRIEF))
     exact = ExactParts(lattice, method)
     here, actions = exact.nodes[:, :5], torch.full((2, 5, 1), 0.1)
-    learned = method.cost_critics[0].action_gradient(here, actions)
+    learned = method.values.cost[0].action_gradient(here, actions)
     exact.install(SLOPES | GATE)
     assert torch.equal(
-        method.cost_critics[0].action_gradient(here, actions), exact.slope(exact.values.Q_c, here, actions)
+        method.values.cost[0].action_gradient(here, actions), exact.slope(exact.values.Q_c, here, actions)
     )
-    assert not torch.allclose(method.cost_critics[0].action_gradient(here, actions), learned, atol=1e-2)
-    scaled = method.reward_critic.action_gradient(here, actions) / method.problem.reward_scale
+    assert not torch.allclose(method.values.cost[0].action_gradient(here, actions), learned, atol=1e-2)
+    scaled = method.values.reward.action_gradient(here, actions) / method.problem.reward_scale
     torch.testing.assert_close(scaled, exact.slope(exact.values.Q_r, here, actions), rtol=1e-4, atol=1e-4)
     method.gate.update(None)
     assert torch.equal(method.gate.cost, exact.values.J_c)

@@ -6,8 +6,7 @@ the seed alone, and so do the clone and its cost critics unless the cloned traje
 adaptation every replica (seed and cost limit) has its own policy and cost critics, which start from these.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
@@ -25,16 +24,17 @@ from deep.methods.drcorl.config import DRCORLConfig
 from deep.methods.drcorl.evaluation import PolicyEvaluation
 from deep.methods.drcorl.gate import (
     CostSignal,
-    FittedQCost,
+    EstimatedCost,
     GateConfig,
-    ModelRolloutCost,
     SimulatorCost,
     StateSample,
     UpperConfidenceCost,
 )
+from deep.methods.drcorl.least_squares import LeastSquares
 from deep.methods.drcorl.policy_selection import PolicySelection
 from deep.methods.drcorl.safe_adaptation import SafeAdaptation
-from deep.methods.parts.critics import CostCritic, CriticConfig, PolicyCritic
+from deep.methods.drcorl.values import Values
+from deep.methods.parts.critics import CriticConfig
 from deep.methods.parts.iql import RewardCritic
 from deep.methods.spec import MethodSpec
 from deep.nn.inference import mean_action
@@ -60,22 +60,8 @@ class DRCORL(Method):
         self.clone, self.policy_seeds = self.cloning.parameters, self.cloning.seeds
         initial = initial_parameters(self.policy, problem.replica_seeds, "policy").to(problem.device)
         self.actor = Parameters(initial, Adam(config.adaptation_rate), ema=True)
-        self.clone_cost_critics = self._new_cost_critics("clone_", self.policy_seeds)
-        self.cost_critics = self._new_cost_critics("", problem.replica_seeds)
-        self.reward_critic: RewardCritic | PolicyCritic
-        """The critic whose value the policy ascends."""
-        self.clone_critics: list[PolicyCritic] = [*self.clone_cost_critics]
-        """Critics of the clone."""
-        self.policy_critics: list[PolicyCritic] = [*self.cost_critics]
-        """Critics of every replica's policy, which start from those of its clone."""
-        if config.critics.reward == "iql":
-            self.reward_critic = RewardCritic(config.critics, problem)
-        else:
-            self.clone_critics.append(PolicyCritic(config.critics, problem, "clone_reward_critic", self.policy_seeds))
-            self.reward_critic = PolicyCritic(config.critics, problem, "reward_critic", problem.replica_seeds)
-            self.policy_critics.append(self.reward_critic)
-        self.scales = torch.ones(len(problem.replicas), 2, device=problem.device)
-        """The unit of both values' gradients at the clone: (replicas, 2), reward first."""
+        gated = config.gate.kind in ("ucb", "least_squares")
+        self.values = Values(config.critics, problem, self.policy, self.policy_seeds, gated)
         self.adaptation = SafeAdaptation(config.adaptation, problem, config.adaptation_steps)
         self.gate = self._new_gate()
         best = config.clone.trajectories == "best"
@@ -92,34 +78,28 @@ class DRCORL(Method):
             self.actor,
             config.adaptation_steps,
             self.act_current,
+            self._new_least_squares(),
         )
-
-    def _new_cost_critics(self, prefix: str, policy_seeds: tuple[int, ...]) -> list[CostCritic]:
-        """The critics whose value the policy descends and, where these are pessimistic, unbiased ones for the gate of
-        Eq. (25)."""
-        config = self.config.critics
-        critics = [CostCritic(config, self.problem, f"{prefix}cost_critic", policy_seeds)]
-        if self.config.gate.kind == "ucb" and config.pessimism > 0:
-            critics.append(
-                CostCritic(replace(config, pessimism=0.0), self.problem, f"{prefix}gate_critic", policy_seeds)
-            )
-        return critics
 
     def _new_gate(self) -> CostSignal:
         config, problem = self.config.gate, self.problem
         if config.kind == "ucb":
-            return UpperConfidenceCost(config, problem, self.policy, self.actor, self.cost_critics[-1])
-        kinds = {"simulator": SimulatorCost, "dynamics": ModelRolloutCost, "fitted_q": FittedQCost}
-        return kinds[config.kind](config, problem)
+            return UpperConfidenceCost(config, problem, self.policy, self.actor, self.values.cost[-1])
+        return (SimulatorCost if config.kind == "simulator" else EstimatedCost)(config, problem)
+
+    def _new_least_squares(self) -> LeastSquares | None:
+        config = self.config.gate
+        if config.kind != "least_squares":
+            return None
+        reward = None if isinstance(self.values.reward, RewardCritic) else self.values.reward
+        return LeastSquares(self.problem, self.values.cost[-1], reward, config.transitions, config.states)
 
     def tensors(self) -> dict[str, Tensor]:
-        critics = (*self.clone_critics, *self.policy_critics)
-        shared = [self.reward_critic] if isinstance(self.reward_critic, RewardCritic) else []
-        parts = (self.behaviour, *shared, *critics, self.adaptation, self.gate, self.selection, self.evaluation)
+        parts = (self.behaviour, self.values, self.adaptation, self.gate, self.selection, self.evaluation)
         named = {name: tensor for part in parts for name, tensor in part.tensors().items()}
         for policy, parameters in (("clone", self.clone), ("policy", self.actor)):
             named |= {f"{policy}.{name}": tensor for name, tensor in parameters.tensors.items()}
-        return named | {"gradient_scales": self.scales}
+        return named
 
     def phases(self) -> list[Phase]:
         config, problem, batch = self.config, self.problem, self.config.batch_size
@@ -163,49 +143,22 @@ class DRCORL(Method):
         return self.problem.replay.batch(self.problem.replay.rows(draws["row"], rows))
 
     def _update_reward_critic(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        assert isinstance(self.reward_critic, RewardCritic)
-        return self.reward_critic.learn(step, self._batch(draws))
+        assert isinstance(self.values.reward, RewardCritic)
+        return self.values.reward.learn(step, self._batch(draws))
 
     def _update_clone_critics(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return self._update_critics(self.clone_critics, self.clone, step, self._batch(draws), draws)
+        return self.values.learn(self.values.of_clone, self.clone, step, self._batch(draws), draws)
 
-    def _update_critics(
-        self,
-        critics: Sequence[PolicyCritic],
-        policy: Parameters,
-        step: Tensor,
-        batch: Batch,
-        draws: Mapping[str, Tensor],
-        rate_factor: float | Tensor = 1.0,
-    ) -> dict[str, Tensor]:
-        """One TD step of each critic towards the values of the policy's EMA."""
-        with torch.no_grad():
-            here, _ = self.policy.sample(policy.ema, batch.observations, draws["z"])
-            there, _ = self.policy.sample(policy.ema, batch.next_observations, draws["next_z"])
-        actions = {"here": here, "there": there}
-        metrics = [critic.learn(step, batch, actions, rate_factor) for critic in critics]
-        return {name: value for found in metrics for name, value in found.items()}
-
-    @torch.no_grad()
     def _start_adaptation(self) -> None:
-        """Start from the clone and its critics, and fix the unit of both values' gradients: their root mean square."""
+        """Start from the clone and its critics."""
         self.actor.copy_from(self.clone, self.cloning.index)
         self.evaluation.start()
-        for critic, pretrained in zip(self.policy_critics, self.clone_critics, strict=True):
-            critic.q.copy_from(pretrained.q, self.cloning.index)
-        replay = self.problem.replay
-        rows = torch.linspace(0, len(replay) - 1, 4096, device=self.problem.device).long()
-        observations = replay.observations[rows].expand(len(self.problem.replicas), -1, -1)
-        actions = self.act_current(observations)
-        for column, critic in enumerate((self.reward_critic, self.cost_critics[0])):
-            slope = critic.action_gradient(observations, actions)
-            self.scales[:, column] = slope.square().mean((1, 2)).sqrt().clamp(min=1e-8)
+        self.values.start(self.actor, self.cloning.index)
 
     def _adapt(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Lines 8-12 of Algorithm 1, with the rule of Algorithm 2 or 3 in `SafeAdaptation.direction`."""
         batch, metrics = self._update_shared_models(step, draws)
-        bootstrapping, factor = self._bootstrapping_step(step), self._critic_rate_factor(step)
-        metrics |= self._update_critics(self.policy_critics, self.actor, bootstrapping, batch, draws, factor)
+        metrics |= self.values.learn(self.values.of_policy, self.actor, self._bootstrapping_step(step), batch, draws)
         if isinstance(self.gate, UpperConfidenceCost):
             self.gate.update(StateSample(batch.observations, draws["z"]))
         gradients = self._gradients(self._policy_batch(batch, draws), draws)
@@ -217,10 +170,6 @@ class DRCORL(Method):
         """A step number beyond the critics' initial regression on the data's sums: in adaptation they bootstrap."""
         return step + self.config.critics.regression_steps
 
-    def _critic_rate_factor(self, step: Tensor) -> float | Tensor:
-        """The factor on the step size of the policies' critics in adaptation."""
-        return linear_decay(step, self.config.adaptation_steps) if self.config.critics.decay else 1.0
-
     def _update_shared_models(self, step: Tensor, draws: Mapping[str, Tensor]) -> tuple[Batch, dict[str, Tensor]]:
         """Update what all replicas of a seed share, the IQL critic and the behaviour model; returns the minibatch for
         the critics of the policies.
@@ -231,9 +180,9 @@ class DRCORL(Method):
         batch = self.problem.replay.batch(rows)
         per_seed = len(self.problem.cost_limits)
         metrics: dict[str, Tensor] = {}
-        if isinstance(self.reward_critic, RewardCritic):
+        if isinstance(self.values.reward, RewardCritic):
             seed_batch = Batch(*(field[::per_seed] for field in batch))
-            metrics |= self.reward_critic.learn(self._bootstrapping_step(step), seed_batch)
+            metrics |= self.values.reward.learn(self._bootstrapping_step(step), seed_batch)
         if self.config.update_behaviour:
             seed_draws = {name: draws[f"behaviour {name}"][::per_seed] for name in self._behaviour_draws()}
             metrics |= self.behaviour.learn(rows[::per_seed], seed_draws, BEHAVIOUR_RATE_IN_ADAPTATION)
@@ -263,10 +212,8 @@ class DRCORL(Method):
         """grad V_r, -grad V_c and the anchor's, grad KL of Eq. (23); each (replicas, params), values in fixed units."""
         observations = batch.observations
         actions, log_std = self.policy.sample(self.actor.theta, observations, draws["z"])
-        scale_r, scale_c = self.scales.unsqueeze(2).unsqueeze(3).unbind(1)
-        slope_r = self.reward_critic.action_gradient(observations, actions) / scale_r
-        slope_c = self.cost_critics[0].action_gradient(observations, actions) / scale_c
-        value_r, value_c = ((slope * actions).sum(-1).mean(1) for slope in (slope_r, slope_c))
+        slopes = self.values.slopes(observations, actions)
+        value_r, value_c = ((slope * actions).sum(-1).mean(1) for slope in slopes)
         if self.config.anchor == "diffusion":
             anchor = self.behaviour.kl(observations, actions, log_std, draws)
         else:
@@ -304,7 +251,7 @@ class DRCORL(Method):
             return self.policy.distribution(self.actor.ema, observations)
 
         def cost(observations: Tensor, actions: Tensor) -> Tensor:
-            return self.cost_critics[-1].upper_confidence(observations, actions, 0.0)
+            return self.values.cost[-1].upper_confidence(observations, actions, 0.0)
 
         return ExactParts(cost, distribution, self.gate.cost)
 
@@ -321,7 +268,7 @@ class DRCORL(Method):
         return self.selection.remarks()
 
     def report(self) -> dict[str, object]:
-        reward, cost = self.scales.T.tolist()
+        reward, cost = self.values.scales.T.tolist()
         return {"gradient_scale_reward": reward, "gradient_scale_cost": cost, **self.selection.report()}
 
 

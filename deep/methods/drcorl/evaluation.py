@@ -9,8 +9,9 @@ from torch import Tensor
 
 from deep.core.phase import Hook
 from deep.core.problem import Problem
-from deep.methods.drcorl.gate import CostSignal, FittedQCost, GateConfig, ModelRolloutCost, SimulatorCost
+from deep.methods.drcorl.gate import CostSignal, EstimatedCost, GateConfig, SimulatorCost
 from deep.methods.drcorl.hybrid import OnlineConfig, OnlineReplay
+from deep.methods.drcorl.least_squares import LeastSquares
 from deep.methods.drcorl.policy_selection import PolicySelection
 from deep.nn.parameters import Parameters
 from deep.ope.interface import Estimate
@@ -26,8 +27,8 @@ def check_settings(config: GateConfig, online: OnlineConfig, problem: Problem, d
     """Raise `InputError` for settings of the gate, the simulator and the dynamics that exclude each other."""
     if dynamics.config.steps == 0 and uses_dynamics(config):
         raise InputError(
-            "--dynamics.steps 0 trains no dynamics: it goes only with --gate.kind ucb or simulator and "
-            "--gate.select last"
+            "--dynamics.steps 0 trains no dynamics: it goes only with --gate.kind least_squares, or with --gate.kind "
+            "ucb or simulator and --gate.select last"
         )
     if (online.episodes > 0) != (config.kind == "simulator" or online.update_critics):
         raise InputError(
@@ -47,7 +48,7 @@ def check_settings(config: GateConfig, online: OnlineConfig, problem: Problem, d
 
 def uses_dynamics(config: GateConfig) -> bool:
     """Whether policies are evaluated in the learned dynamics, for the gate or for the selection."""
-    return config.kind == "dynamics" or config.select == "best"
+    return config.kind == "dynamics" or (config.select == "best" and config.kind != "least_squares")
 
 
 class PolicyEvaluation:
@@ -64,12 +65,13 @@ class PolicyEvaluation:
         actor: Parameters,
         steps: int,
         act: ActCurrent,
+        least_squares: LeastSquares | None,
     ) -> None:
-        """`steps` of adaptation are evaluated every `config.eval_every` steps."""
+        """`steps` of adaptation are evaluated every `config.eval_every` steps; `least_squares` where it is the gate."""
         check_settings(config, online, problem, dynamics)
         self.config, self.online, self.problem, self.dynamics = config, online, problem, dynamics
         self.gate, self.selection, self.actor, self.steps, self.act = gate, selection, actor, steps, act
-        self.uses_dynamics = uses_dynamics(config)
+        self.uses_dynamics, self.least_squares = uses_dynamics(config), least_squares
         self.paired = self._paired()
         self.estimator: DynamicsEnsemble | PairedRollouts = self.paired or dynamics
         """The estimator of the policy's episodes."""
@@ -113,8 +115,7 @@ class PolicyEvaluation:
 
     def hooks(self) -> list[Hook]:
         """The periodic evaluation, where anything is evaluated."""
-        offline = self.uses_dynamics or isinstance(self.gate, FittedQCost)
-        needed = offline or self.online.episodes > 0 or self.config.record
+        needed = self.uses_dynamics or self.least_squares is not None or self.online.episodes > 0 or self.config.record
         return [Hook(self.config.eval_every, self.evaluate_policy)] if needed else []
 
     def evaluate_policy(self, step: int) -> dict[str, Tensor]:
@@ -122,28 +123,38 @@ class PolicyEvaluation:
         if self.config.record:
             self.evaluated[step // self.config.eval_every] = self.actor.ema
         metrics: dict[str, Tensor] = {}
-        if self.uses_dynamics:
+        if self.least_squares is not None:
+            metrics |= self.evaluate_by_least_squares(step, self.least_squares)
+        elif self.uses_dynamics:
             metrics |= self.evaluate_in_dynamics(step)
-        if isinstance(self.gate, FittedQCost):
-            self.gate.update(self.gate.estimator.estimate(self.act))
         if self.online.episodes > 0:
             metrics |= self.evaluate_in_simulator()
         return metrics
 
     def finish(self) -> None:
-        """Evaluate the policy after the last step in the learned dynamics, for selection and gate.
+        """Evaluate the policy after the last step offline, for selection and gate.
 
         No update follows that could use simulator episodes, so none are played. A record needs no copy: these are the
         checkpoint's `policy.ema`.
         """
-        if self.uses_dynamics:
+        if self.least_squares is not None:
+            self.evaluate_by_least_squares(self.steps, self.least_squares)
+        elif self.uses_dynamics:
             self.evaluate_in_dynamics(self.steps)
+
+    def evaluate_by_least_squares(self, step: int, estimator: LeastSquares) -> dict[str, Tensor]:
+        """Solve for the values of the present policy, which set the gate's cost and go to the policy selection."""
+        estimate = estimator.estimate(self.act)
+        assert isinstance(self.gate, EstimatedCost)
+        self.gate.update(estimate)
+        self.selection.update(step, (estimate,))
+        return {f"predicted_{name}": value for name, value in estimate._asdict().items()}
 
     def evaluate_in_dynamics(self, step: int) -> dict[str, Tensor]:
         """Roll the policy out in the learned dynamics. The training ensemble sets the gate's cost; both ensembles'
         estimates go to the policy selection."""
         training, held_out = self._estimates(step)
-        if isinstance(self.gate, ModelRolloutCost):
+        if isinstance(self.gate, EstimatedCost):
             self.gate.update(training)
         self.selection.update(step, (training, held_out))
         metrics = {f"predicted_{name}": value for name, value in held_out._asdict().items()}

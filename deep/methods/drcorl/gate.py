@@ -15,7 +15,6 @@ from deep.envs.rollout import Episodes
 from deep.methods.parts.critics import CostCritic, episodic_to_discounted
 from deep.nn.parameters import Parameters
 from deep.nn.policies import MLPPolicy
-from deep.ope.fitted_q import FittedQ, FittedQConfig
 from deep.ope.interface import MIN_LENGTH_RATIO, Estimate
 from deep.ope.short_rollouts import ShortConfig
 from theory.support.errors import InputError
@@ -25,12 +24,13 @@ from theory.support.errors import InputError
 class GateConfig:
     """The branch signal of Algorithms 2 and 3; equations are those of the DRCORL preprint."""
 
-    kind: Literal["dynamics", "ucb", "fitted_q", "simulator"] = "dynamics"
-    """The source of the cost: rollouts in learned dynamics, the cost critics' Eq. (25), or least-squares fitted-Q
-    evaluation, all offline; or simulator episodes (B.1), `--online.episodes` per evaluation, which are counted.
+    kind: Literal["dynamics", "ucb", "least_squares", "simulator"] = "dynamics"
+    """The source of the cost: rollouts in learned dynamics, the cost critics' Eq. (25), or the larger of these critics'
+    value and its least-squares solution (`deep.methods.drcorl.least_squares`), all offline; or simulator episodes
+    (B.1), `--online.episodes` per evaluation, which are counted.
 
     The critics of Eq. (25) follow the policy with a delay of hundreds of steps, in which a policy can cross the limit
-    and return (`verification.lattice.direction`); fitted-Q evaluation solves for the values of the present policy.
+    and return (`verification.lattice.direction`); least squares solves for the values of the present policy.
 
     The critics of Eq. (25) are a separate ensemble without pessimism. The policy follows the pessimistic critics, which
     share the data and the bootstrapping with them, and so the errors: in a trial on the embedded data (seed 0, limit
@@ -42,16 +42,17 @@ class GateConfig:
     (`deep.ope.paired_rollouts`); accepted for a clone of the best trajectories alone. episode: whole episodes from the
     data's start states; too coarse for steps as small as the default, so combine it with `--adaptation-rate 5e-5
     --adaptation-steps 1500`. auto: paired for a clone of the best trajectories, episode for any other clone."""
-    fitted: FittedQConfig = field(default_factory=FittedQConfig)
-    """fitted_q: its discount factor, states, members, transitions and features."""
+    transitions: int = 10_000
+    """least_squares: the number of transitions that enter its sums."""
     short: ShortConfig = field(default_factory=lambda: ShortConfig(steps=50, states=160))
     """paired: its short rollouts."""
     k: float = 1.0
-    """Standard deviations over the ensemble that are added to the mean (Table 2 has 2 for the UCB, Eq. (24))."""
+    """Standard deviations that are added to the mean (Table 2 has 2 for the UCB, Eq. (24)): over the ensemble, or of
+    least squares over resamples of the trajectories."""
     states: Literal["data", "start"] = "data"
-    """ucb: the states over which Eq. (25) averages: all of the data's (appendix B.1), or the first states of its
-    episodes. In either case (1 - gamma) times the episode length converts a value into the cost of an episode, because
-    the critics bootstrap through timeouts."""
+    """ucb, least_squares: the states over which Eq. (25) averages: all of the data's (appendix B.1), or the first
+    states of its episodes. In either case (1 - gamma) times the episode length converts a value into the cost of an
+    episode, because the critics bootstrap through timeouts."""
     eval_every: int = 50
     """Steps between two policy evaluations, in the learned dynamics or the simulator."""
     select: Literal["best", "last"] = "best"
@@ -118,8 +119,9 @@ class CostSignal(ABC, Generic[Evidence]):
         self.cost.copy_(self.measure(evidence))
 
 
-class ModelRolloutCost(CostSignal[Estimate]):
-    """The upper bound of an off-policy estimate by the training ensemble, `gate_cost`."""
+class EstimatedCost(CostSignal[Estimate]):
+    """The upper bound of an off-policy estimate, `gate_cost`: by the training ensemble of the learned dynamics, or by
+    least squares."""
 
     def measure(self, evidence: Estimate) -> Float[Tensor, " replicas"]:
         return gate_cost(evidence, self.problem.limits, self.config)
@@ -152,17 +154,6 @@ class UpperConfidenceCost(CostSignal[StateSample]):
         task = problem.task
         one_cost = episodic_to_discounted(1.0, problem.gamma, task.episode_length, "data", task.expected_length)
         return value.double() / one_cost
-
-
-class FittedQCost(CostSignal[Estimate]):
-    """Mean + k std over the members of least-squares fitted-Q evaluation of the policy, `deep.ope.fitted_q`."""
-
-    def __init__(self, config: GateConfig, problem: Problem) -> None:
-        super().__init__(config, problem)
-        self.estimator = FittedQ(config.fitted, problem)
-
-    def measure(self, evidence: Estimate) -> Float[Tensor, " replicas"]:
-        return (evidence.cost + self.config.k * evidence.cost_std).double()
 
 
 class SimulatorCost(CostSignal[Episodes]):

@@ -1,5 +1,7 @@
 """Policy selection of DRCORL: the best of the policies evaluated along the way, by estimates from the data alone."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -74,17 +76,17 @@ class PolicySelection:
         within = [within_model_error(estimate, self.cloned, self.problem, largest) for estimate in estimates]
         self.trusted.copy_(torch.stack(within).all(0))
 
-    def update(self, step: int, estimates: tuple[Estimate, Estimate]) -> None:
+    def update(self, step: int, estimates: Sequence[Estimate]) -> None:
         """Choose the current policy where its score exceeds that of the chosen one; at step 0 in any case.
 
-        The score is the lower one of both ensembles': the ensemble whose cost the policy follows does not decide alone,
-        and neither does the luckiest of many estimates.
+        With two ensembles of dynamics the score is the lower one: the ensemble whose cost the policy follows does not
+        decide alone, and neither does the luckiest of many estimates.
         """
         scores = [
             selection_score(estimate, self.problem.limits, self.min_length, self.lowest_return, self.config)
             for estimate in estimates
         ]
-        score = torch.minimum(*scores).to(self.score)
+        score = torch.stack(scores).amin(0).to(self.score)
         better = (score > self.score[:, 0]) & self.trusted
         if self.cloned is not None:
             better &= score >= 0

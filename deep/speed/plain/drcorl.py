@@ -74,7 +74,7 @@ class RewardCritic(Plain):
 
     def __init__(self, method: DRCORL, replica: int) -> None:
         super().__init__(method, replica)
-        critic, rate = method.reward_critic, self.config.critics.learning_rate
+        critic, rate = method.values.reward, self.config.critics.learning_rate
         assert isinstance(critic, iql.RewardCritic), "the plain loop is that of the default, implicit Q-learning"
         theta, ema = (members(critic.twin, row) for row in self.row(critic.q))
         self.q, self.v = Learner(theta, rate, ema), Learner(mlp(critic.value.member, critic.v.theta[replica]), rate)
@@ -118,7 +118,7 @@ class CostCritics(Plain):
 
     def __init__(self, method: DRCORL, replica: int) -> None:
         super().__init__(method, replica)
-        self.stacked = method.clone_cost_critics if self.prefix else method.cost_critics
+        self.stacked = method.values.clone_cost if self.prefix else method.values.cost
         self.critics: list[Learner] = []
         for critic in self.stacked:
             theta, ema = (members(critic.ensemble, row) for row in self.row(critic.q))
@@ -216,7 +216,7 @@ class Adaptation(Cloning):
         self.costs.learn(beyond, batch, self.actor.ema)
         near = self.cloned(draws).observations if config.policy_states == "cloned" else batch.observations
         actions = self.actor.module(near)
-        scale_r, scale_c = self.method.scales[self.replica]
+        scale_r, scale_c = self.method.values.scales[self.replica]
         slope_r = self.reward.slope(near, actions) / scale_r
         slope_c = self.costs.slope(near, actions) / scale_c
         values = (slope_r * actions).sum(-1).mean(), -(slope_c * actions).sum(-1).mean()
