@@ -6,6 +6,7 @@ the costs in infos/cost. The units of the actions stay. A data card, OUT.md, goe
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import sys
@@ -28,7 +29,7 @@ class Options:
     source: Annotated[str, tyro.conf.Positional]
     """The data: a path of any format that deep.train takes, or minari:ID."""
     out: Annotated[Path, tyro.conf.Positional]
-    """The file, .hdf5; with --to minari the folder."""
+    """The file, .hdf5; with --to minari the folder, whose name ends in a version: mine-v0."""
     to: Literal["dsrl", "minari"] = "dsrl"
     """dsrl: one HDF5 file. minari: a folder; needs the package minari."""
     task: str | None = None
@@ -83,8 +84,8 @@ def _check(options: Options) -> None:
     """Raise `InputError` for what can be seen to be wrong without the data."""
     if options.to == "dsrl" and options.out.suffix not in (".hdf5", ".h5"):
         raise InputError(f"{options.out}: a name that ends in .hdf5 is accepted")
-    if options.to == "minari" and options.out.suffix in (".hdf5", ".h5"):
-        raise InputError(f"{options.out} with --to minari: the name of a folder is accepted")
+    if options.to == "minari" and not re.fullmatch(r"[\w-]+-v\d+", options.out.name):
+        raise InputError(f"{options.out} with --to minari: the name of a folder such as mine-v0 is accepted")
     path = data_path(options.source)
     if not path.exists():
         where = "" if str(path) == options.source else f" (it would be {path})"

@@ -132,7 +132,7 @@ def test_episodes_from_python_are_a_file(tmp_path):
     ("words", "sentence"),
     [
         (["{csv}", "out.npz"], "out.npz: a name that ends in .hdf5"),
-        (["{csv}", "out.hdf5", "--to", "minari"], "the name of a folder"),
+        (["{csv}", "out.hdf5", "--to", "minari"], "the name of a folder such as mine-v0"),
         (["nowhere.csv", "out.hdf5"], "nowhere.csv does not exist: a path or minari:ID"),
         (["minari:no/such", "out.hdf5"], "minari:no/such does not exist (it would be "),
         (["{csv}", "{csv}"], "a name that ends in .hdf5"),
@@ -144,10 +144,10 @@ def test_episodes_from_python_are_a_file(tmp_path):
 )  # fmt: skip
 def test_a_conversion_that_cannot_be_is_rejected(words, sentence, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    places = {"csv": "log.csv", "there": "there.hdf5", "folder": "folder"}
+    places = {"csv": "log.csv", "there": "there.hdf5", "folder": "folder-v0"}
     writers.write_csv(tmp_path / "log.csv", DATA)
     (tmp_path / "there.hdf5").write_bytes(b"mine")
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder-v0").mkdir()
     before = sorted(os.listdir())
     with pytest.raises(SystemExit):
         convert.main([word.format(**places) for word in words])
