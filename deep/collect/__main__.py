@@ -262,11 +262,9 @@ def check_minari(arguments: Arguments) -> None:
         raise InputError("--minari needs the package minari: `pip install minari` installs it")
     from deep.collect.subsets import kind_path
 
-    files = [
-        *([arguments.out] if arguments.pool is None else []),
-        *(kind_path(arguments.out, k) for k in arguments.kind),
-    ]
-    folders = [file.with_suffix("") for file in files]
+    pools = [arguments.out] if arguments.pool is None else []
+    files = [*pools, *(kind_path(arguments.out, kind) for kind in arguments.kind)]
+    folders = [minari_folder(file) for file in files]
     existing = [folder for folder in folders if folder.exists()]
     if existing and not (arguments.overwrite or arguments.resume):
         raise InputError(f"{existing[0]} exists: another --out is accepted, or --overwrite with it")
