@@ -13,7 +13,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-_API = ("OfflineDataset", "TrainedPolicy", "TrainingResult", "load_dataset", "load_policy", "make_env")
+_API = ("OfflineDataset", "TrainedPolicy", "TrainingResult", "load_dataset", "load_policy", "make_env", "save_episodes")
 _COMMANDS = ("evaluate", "train")
 
 __all__ = sorted((*_API, *_COMMANDS))

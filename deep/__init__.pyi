@@ -9,6 +9,7 @@ from deep.api import TrainingResult as TrainingResult
 from deep.api import load_dataset as load_dataset
 from deep.api import load_policy as load_policy
 from deep.api import make_env as make_env
+from deep.api import save_episodes as save_episodes
 
 class _Train(ModuleType):
     __call__ = staticmethod(api.train)

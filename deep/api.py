@@ -15,6 +15,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from deep.cli.data_path import MINARI, data_path
+from deep.data.conversion import of_episodes, write
 from deep.data.dataset import OfflineDataset
 from deep.evaluate.scores import evaluate as scores_of
 from deep.runs.experiment import Experiment, Settings, finished, resolve
@@ -25,6 +27,8 @@ from theory.support.errors import InputError
 
 _HINTS = typing.get_type_hints(Settings)
 ALGORITHMS: tuple[str, ...] = typing.get_args(_HINTS["algorithm"])
+HOLDERS = ("", "method", "custom", "reading")
+"""Where in the options a setting's name may be: at the top, or in one of these parts."""
 PRESETS: tuple[str, ...] = typing.get_args(_HINTS["preset"])
 
 __all__ = [
@@ -35,6 +39,7 @@ __all__ = [
     "load_dataset",
     "load_policy",
     "make_env",
+    "save_episodes",
     "train",
 ]
 
@@ -122,14 +127,17 @@ class TrainingResult:
         return load_policy(self.folder, seed=seed, cost_limit=cost_limit)
 
 
-def load_dataset(name: str | Path, source: str = "auto") -> OfflineDataset:
+def load_dataset(name: str | Path, source: str = "auto", **settings: Any) -> OfflineDataset:
     """Read and check an offline data set.
 
     Args:
-        name: a task (short name or DSRL id), such as "HopperVel", or the path of an HDF5 file. A file that belongs to
-            no task of the table is read as a custom data set.
+        name: a task (short name or DSRL id), such as "HopperVel", or a path: a file of one of the formats
+            (`deep.data.formats`), the folder of a Minari data set, or minari:ID. A file that belongs to no task of the
+            table is read as a custom data set.
         source: with a task: "auto" (DSRL's file where it is on this machine, otherwise the embedded one), "embedded",
             "dsrl" (downloaded where it is missing), or the path of a file recorded on that task.
+        settings: options of reading a file: `columns`, `cost_function`, `last_trajectory` (`deep.data.reading`), and
+            those of a custom data set, such as `action_low`.
 
     Returns:
         Arrays of n transitions: observations (n, o), next_observations (n, o), actions (n, a) in [-1, 1], rewards (n,),
@@ -138,9 +146,36 @@ def load_dataset(name: str | Path, source: str = "auto") -> OfflineDataset:
     Raises:
         InputError: unknown task, no such file, or content that the format does not allow.
     """
-    is_file = isinstance(name, Path) or Path(name).suffix in (".hdf5", ".h5") or Path(name).is_file()
+    place = data_path(str(name))
+    is_file = isinstance(name, Path) or bool(place.suffix) or str(name).startswith(MINARI) or place.exists()
     task, dataset = ("auto", str(name)) if is_file else (str(name), str(source))
-    return resolve(Settings(method=None, task=task, dataset=dataset))[2]
+    options: Settings[Any] = Settings(method=None, task=task, dataset=dataset)
+    for key, value in settings.items():
+        options = _with(options, key, value)
+    return resolve(options)[2]
+
+
+def save_episodes(path: str | Path, episodes: Sequence[Any]) -> Path:
+    """Write a list of episodes in DSRL's layout, as `train` and every command take it.
+
+    Args:
+        path: the file, which ends in .hdf5; an existing one is replaced.
+        episodes: one entry for each trajectory of T steps, a mapping or an object with attributes: observations
+            (T + 1, o), the last one after the last step, or (T, o) without it; actions (T, a), in any units; rewards
+            (T,); costs (T,), at least 0; terminated, whether it ended in a terminal state (otherwise it timed out).
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: an entry that is missing, of another shape, or that the format does not allow.
+    """
+    path = Path(path)
+    if path.suffix not in (".hdf5", ".h5"):
+        raise InputError(f"{path}: a name that ends in .hdf5 is accepted")
+    data = of_episodes(episodes, f"the data for {path}")
+    write(path, data, {})
+    return path
 
 
 def make_env(task: str | Task, render_mode: Literal["rgb_array"] | None = None) -> gymnasium.Env[Any, Any]:
@@ -260,9 +295,9 @@ def _task_name(options: Options[Any]) -> str:
 def _with(options: Any, name: str, value: Any) -> Any:
     """A (nested) dataclass of options with the one called `name` changed. Raises `InputError` for an unknown name."""
     first, _, rest = name.partition(".")
-    holder = next((h for h in ("", "method", "custom") if first in _names(options, h)), None)
+    holder = next((h for h in HOLDERS if first in _names(options, h)), None)
     if holder is None:
-        known = sorted({n for h in ("", "method", "custom") for n in _names(options, h)} - {"method", "custom"})
+        known = sorted({n for h in HOLDERS for n in _names(options, h)} - {*HOLDERS})
         raise InputError(f"unknown setting {name!r}: accepted are {', '.join(known)}")
     if holder:
         return _replace(options, holder, _with(getattr(options, holder), name, value))

@@ -10,6 +10,8 @@ from importlib import import_module
 COMMANDS = {
     "train": ("deep.train", "train a method on a data set and evaluate it"),
     "evaluate": ("deep.evaluate.__main__", "score the policies of a finished run again, or film them"),
+    "describe": ("deep.describe.__main__", "print what is in a data set, and draw it"),
+    "convert": ("deep.convert.__main__", "write a data set in DSRL's layout or as Minari's"),
     "collect": ("deep.collect.__main__", "make a data set by online safe reinforcement learning"),
     "export": ("deep.export.__main__", "write a policy as an ONNX or TorchScript file"),
     "tasks": ("deep.tasks", "list the tasks, and what this machine lacks to simulate them"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deep.cli.command import command
+from deep.cli.data_path import NAMED, data_path
 from deep.cli.run_folder import check_folder
 from deep.cli.shorthelp import short_help
 from deep.cli.source import Option, config_class, options_of
@@ -109,8 +110,11 @@ def _check_values(values: dict[str, list[str]]) -> None:
         if name in values and int(values[name][0]) < least:
             raise InputError(f"--{name} {values[name][0]}: accepted is a number of at least {least}")
     dataset = (values.get("dataset") or ["auto"])[0]
-    if dataset not in ("auto", "embedded", "dsrl") and not Path(dataset).expanduser().exists():
-        raise InputError(f"--dataset {dataset} does not exist: accepted are auto, embedded, dsrl or a file")
+    if dataset not in NAMED and not data_path(dataset).exists():
+        where = "" if str(data_path(dataset)) == dataset else f" (it would be {data_path(dataset)})"
+        raise InputError(
+            f"--dataset {dataset} does not exist{where}: accepted are {', '.join(NAMED)}, minari:ID or a path"
+        )
     if out := values.get("out"):
         check_folder(Path(out[0]), "resume" in values)
 

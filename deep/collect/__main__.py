@@ -21,6 +21,7 @@ A kind of data (`deep.data.kinds`) is a set of trajectories drawn from a pool so
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import shlex
@@ -44,7 +45,7 @@ if TYPE_CHECKING:  # imported after the command line has been checked, because t
     from deep.collect.subsets import Save
     from deep.core.files import Lock
 
-SHORT = "task out seed pool kind trajectories episodes runs noise layout resume overwrite workers".split()
+SHORT = "task out seed pool kind trajectories episodes runs noise layout minari resume overwrite workers".split()
 """The options that --help shows."""
 
 
@@ -53,12 +54,14 @@ class Arguments:
     """Collect a DSRL-format data set by online safe reinforcement learning."""
 
     out: Path
-    """The file to write, .hdf5, by default TASK.hdf5; a scatter plot goes beside it, .png."""
+    """The file to write, .hdf5, by default TASK.hdf5; a scatter plot and a data card go beside it, .png and .md."""
     settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
     layout: Literal["packed", "plain"] = "packed"
     """packed: float16, a fifth of the size; plain: exactly DSRL's layout."""
     resume: bool = False
     """Continue a collection that was stopped."""
+    minari: bool = False
+    """Also write each set as a Minari data set, the folder NAME-v0; needs the package minari."""
     overwrite: bool = False
     """Replace an existing file, or start a stopped collection anew."""
     workers: int = 0
@@ -198,6 +201,7 @@ def run(arguments: Arguments, folders: list[Path]) -> None:
     if arguments.out.suffix != ".hdf5":
         raise InputError(f"--out {arguments.out}: a name that ends in .hdf5 is accepted")
     check_kinds(arguments)
+    check_minari(arguments)
     if arguments.pool is None:
         collect_pool(arguments, folders)
         folders[:] = [arguments.out]
@@ -215,6 +219,8 @@ def collect_pool(arguments: Arguments, folders: list[Path]) -> None:
     folders.append(folder)
     from deep.collect.report import plot, table
     from deep.collect.workers import collect
+    from deep.data.load import load
+    from deep.describe.card import write_card
 
     dataset = collect(settings, folder, arguments.workers or len(os.sched_getaffinity(0)))
     with writing(arguments.out):
@@ -222,16 +228,48 @@ def collect_pool(arguments: Arguments, folders: list[Path]) -> None:
     print(table(dataset), flush=True)
     figure = folder / "figure.png"  # a killed process leaves a part of it in the folder that is removed
     plot(dataset, figure)
-    figure.replace(arguments.out.with_suffix(".png"))
+    picture = arguments.out.with_suffix(".png")
+    figure.replace(picture)
+    write_card(arguments.out, load(find_task(settings.task), arguments.out), picture)  # as the layout has rounded it
     _discard(folder)
     lock.release()
 
 
 def writer(arguments: Arguments) -> Save:
-    """What writes a data set in the layout asked for."""
+    """What writes a data set in the layout asked for, and with --minari as a Minari data set beside it."""
+    from deep.convert.minari_writer import write_minari
     from deep.data.load import save, save_packed
 
-    return {"packed": save_packed, "plain": save}[arguments.layout]
+    def write(path: Path, dataset: OfflineDataset) -> None:
+        {"packed": save_packed, "plain": save}[arguments.layout](path, dataset)
+        if arguments.minari:
+            shutil.rmtree(minari_folder(path), ignore_errors=True)
+            write_minari(minari_folder(path), dataset, find_task(dataset.task))
+
+    return write
+
+
+def minari_folder(path: Path) -> Path:
+    """Where the Minari data set lies beside a file: Minari's names end in a version."""
+    return path.with_name(f"{path.stem}-v0")
+
+
+def check_minari(arguments: Arguments) -> None:
+    """Raise `InputError` where --minari cannot be done: before anything is collected."""
+    if not arguments.minari:
+        return
+    if importlib.util.find_spec("minari") is None:
+        raise InputError("--minari needs the package minari: `pip install minari` installs it")
+    from deep.collect.subsets import kind_path
+
+    pools = [arguments.out] if arguments.pool is None else []
+    files = [*pools, *(kind_path(arguments.out, kind) for kind in arguments.kind)]
+    folders = [minari_folder(file) for file in files]
+    existing = [folder for folder in folders if folder.exists()]
+    if existing and not (arguments.overwrite or arguments.resume):
+        raise InputError(f"{existing[0]} exists: another --out is accepted, or --overwrite with it")
+    if foreign := [folder for folder in existing if not (folder / "data" / "metadata.json").is_file()]:
+        raise InputError(f"{foreign[0]} is no Minari data set: another --out is accepted with --minari")
 
 
 def draw_kinds(arguments: Arguments) -> None:

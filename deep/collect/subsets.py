@@ -11,6 +11,8 @@ from deep.collect.report import kind_table, plot
 from deep.core.randomness import generator
 from deep.data.dataset import OfflineDataset
 from deep.data.kinds import Kind, Subset, draw
+from deep.data.load import load
+from deep.describe.card import write_card
 from deep.tasks import find_task
 from theory.support.files import writing
 
@@ -37,6 +39,7 @@ def write_kinds(
         with writing(path):
             save(path, dataset)
         plot(dataset, path.with_suffix(".png"))
+        write_card(path, load(task, path), path.with_suffix(".png"))  # as the layout has rounded it
         print(f"{path}\n{kind_table(dataset)}", flush=True)
 
 

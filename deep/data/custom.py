@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check
-from deep.data.formats.hdf5 import raise_input_error
+from deep.data.formats.errors import raise_input_error
 from deep.data.load import read
+from deep.data.reading import AS_IT_IS, Reading
 from deep.data.timeouts import drop_unknown_successors, with_successors
 from deep.tasks import COST_ROUNDING, Task
 from theory.support.errors import InputError
@@ -40,31 +42,17 @@ class CustomData:
     """Custom data set: upper bound of the actions; none: the simulator's, or 1."""
 
 
-def load_custom(path: Path, given: CustomData) -> tuple[Task, OfflineDataset, CustomData]:
+def load_custom(path: Path, given: CustomData, reading: Reading = AS_IT_IS) -> tuple[Task, OfflineDataset, CustomData]:
     """Read a file that belongs to no task; the task it is taken for, its data, and `given` with nothing left open.
 
     Actions are mapped to [-1, 1] from their bounds. A plain file may lack next_observations, see `with_successors`.
     Raises `InputError` for a file that `deep.data.load.load` would reject, and for options that do not fit it.
     """
     name = str(path)
-    fields, sha256 = read(path, name)
-    del fields["task"]
-    for key in ("observations", "actions"):
-        if len(shape := fields[key].shape) != 2 or 0 in shape:
-            raise_input_error(
-                name, f"has {key} of shape {shape}", "an array of two dimensions, a row a transition, is accepted"
-            )
-    if "next_observations" not in fields:
-        fields = with_successors(fields, name)
-    rows, action_size = fields["actions"].shape
-    given = _with_interface(given, action_size)
+    fields, sha256 = read_fields(path, name, reading)
+    given = _with_interface(given, fields["actions"].shape[1])
     fields["actions"] = _scaled(fields["actions"], given, name)
-    # Most of the check has to come before anything can be inferred; the length is checked afterwards.
-    title = path.stem.encode("utf-8", "backslashreplace").decode()  # a name need not be UTF-8, and is printed
-    anything = Task(title, "custom", "", "", fields["observations"].shape[1], action_size, rows, (0, 1), 0)
-    data = OfflineDataset(title, **fields, source="file", path=path, sha256=sha256)
-    check(data, anything, name)
-    data = drop_unknown_successors(data, name)
+    anything, data = checked(fields, name, path, sha256)
     longest = int(recorded_lengths(data).max())
     given = replace(
         given,
@@ -92,6 +80,42 @@ def load_custom(path: Path, given: CustomData) -> tuple[Task, OfflineDataset, Cu
         action_high=given.action_high,
     )
     return task, data, given
+
+
+def read_fields(path: Path, name: str, reading: Reading) -> tuple[dict[str, Any], str]:
+    """The fields of a file that belongs to no task, with next_observations, the actions in the file's units; and the
+    file's hash. Raises `InputError` as `deep.data.load.read` does, and for arrays that are no rows of vectors."""
+    fields, sha256 = read(path, name, reading)
+    del fields["task"]
+    return with_vectors(fields, name), sha256
+
+
+def with_vectors(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    """The fields with the next_observations that they may lack; raises `InputError` for arrays that are no rows of
+    vectors."""
+    for key in ("observations", "actions"):
+        if len(shape := fields[key].shape) != 2 or 0 in shape:
+            raise_input_error(
+                name, f"has {key} of shape {shape}", "an array of two dimensions, a row a transition, is accepted"
+            )
+    return fields if "next_observations" in fields else with_successors(fields, name)
+
+
+def checked(
+    fields: dict[str, Any], name: str, path: Path | None = None, sha256: str | None = None
+) -> tuple[Task, OfflineDataset]:
+    """The data that these fields are, their actions in [-1, 1], and the task as far as it is known: its sizes.
+
+    Most of the check has to come before anything can be inferred; the episode's length is checked afterwards.
+    """
+    rows, action_size = fields["actions"].shape
+    stem = name if path is None else path.stem
+    title = stem.encode("utf-8", "backslashreplace").decode()  # a name need not be UTF-8, and is printed
+    anything = Task(title, "custom", "", "", fields["observations"].shape[1], action_size, rows, (0, 1), 0)
+    source = "memory" if path is None else "file"
+    data = OfflineDataset(title, **fields, source=source, path=path, sha256=sha256)
+    check(data, anything, name)
+    return anything, drop_unknown_successors(data, name)
 
 
 def recorded_lengths(data: OfflineDataset) -> Int[np.ndarray, " trajectory"]:

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int
 
-from deep.data.formats.dsrl import FLAGS, KEYS
-from deep.data.formats.hdf5 import raise_input_error, raise_on_rows
+from deep.data.formats.errors import raise_input_error, raise_on_rows
+from deep.data.formats.table import FLAGS, KEYS, differs
 from deep.tasks import Task
 
 ACTION_TOLERANCE = 1e-5  # rounding of a clipped action
-CONTINUITY_TOLERANCE = 1e-4  # absolute and relative, between next_observations and the row that follows
 LARGEST = 1e15  # squares and sums of larger numbers leave float32; such numbers mark missing values
 
 
@@ -120,13 +119,15 @@ def check(dataset: OfflineDataset, task: Task, name: str) -> None:
     done = dataset.terminals | dataset.timeouts
     if not done[-1]:
         rest = len(done) - 1 - int(np.flatnonzero(done)[-1]) if done.any() else len(done)
-        accepted = f"the last row must be a terminal or a timeout; cut off the last {rest} rows, or set their timeout"
+        accepted = (
+            f"the last row must be a terminal or a timeout; --last-trajectory drop leaves out the last {rest} rows"
+        )
         raise_input_error(name, "stops in the middle of a trajectory", accepted)
     if (longest := dataset.lengths.max()) > task.episode_length:
         row, accepted = dataset.starts[dataset.lengths.argmax()], f"at most {task.episode_length} are accepted"
         raise_input_error(name, f"has a trajectory of {longest} steps from row {row} on", accepted)
-    follows, row_after = dataset.next_observations[:-1], dataset.observations[1:]
-    gap = np.abs(follows - row_after) > CONTINUITY_TOLERANCE * (1 + np.abs(row_after))
+    follows = dataset.next_observations[:-1]
+    gap = differs(follows, dataset.observations[1:])
     accepted = "inside a trajectory the observations one row later are accepted"
     raise_on_rows(gap & ~done[:-1, None], follows, "next_observations", name, accepted)
     if (policies := dataset.policies) is not None:

@@ -32,7 +32,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int
 
 from deep.data.dataset import OfflineDataset
-from deep.data.formats.dsrl import KEYS
+from deep.data.formats.table import KEYS
 from deep.tasks import Task, within_limit
 from theory.support.errors import InputError
 

@@ -10,18 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from deep.cli.data_path import data_path
 from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check
 from deep.data.download import download, folder, url_of
-from deep.data.formats import FORMATS, dsrl, hdf5, packed
-from deep.data.formats.dsrl import KEYS
-from deep.data.formats.hdf5 import raise_input_error
+from deep.data.formats import FORMATS, dsrl, hdf5, minari, packed
+from deep.data.formats.errors import raise_input_error
+from deep.data.formats.table import KEYS
+from deep.data.reading import AS_IT_IS, Reading
 from deep.data.timeouts import drop_unknown_successors
 from deep.tasks import TASKS, Task, find_task
 
 EMBEDDED = Path(__file__).parent / "embedded"
 
 
-def load(task: Task, which: str | Path = "auto") -> OfflineDataset:
+def load(task: Task, which: str | Path = "auto", reading: Reading = AS_IT_IS) -> OfflineDataset:
     """Read and check a data set of the task.
 
     The last step of a trajectory that timed out is left out where its next observation is none
@@ -36,7 +38,8 @@ def load(task: Task, which: str | Path = "auto") -> OfflineDataset:
         task: the task whose observation and action sizes the data must have.
         which: "dsrl" for DSRL's own file in the folder DSRL_DATASET_DIR (default ~/.dsrl/datasets), downloaded into it
             where it is missing (`deep.data.download`); "embedded" for the one that comes with this package; "auto" for
-            the first of these that lies here, or a file's path.
+            the first of these that lies here, or a path or minari:ID (`deep.cli.data_path`).
+        reading: what the arrays of a file of another writer are taken for.
 
     Raises:
         InputError: there is no such file and none can be had, or something in it is not as the format says.
@@ -44,7 +47,7 @@ def load(task: Task, which: str | Path = "auto") -> OfflineDataset:
     source, path = _locate(task, which)
     if source == "dsrl" and not os.path.exists(path):
         download(path, partial(_load, task, source=source, name=url_of(path)))
-    return _load(task, path, source=source, name=str(path))
+    return _load(task, path, source, str(path), reading)
 
 
 def save(path: str | Path, dataset: OfflineDataset) -> None:
@@ -75,7 +78,7 @@ def _locate(task: Task, which: str | Path) -> tuple[str, Path]:
     if which == "auto":
         which = next((source for source, path in known.items() if os.path.exists(path)), "auto")
     if which not in ("auto", *known):
-        return "file", Path(which).expanduser()
+        return "file", data_path(str(which))
     which = str(which)
     if which == "auto" or (which == "embedded" and not os.path.exists(known[which])):
         missing = {"auto": "no data", "embedded": "no embedded data"}[which]
@@ -85,9 +88,9 @@ def _locate(task: Task, which: str | Path) -> tuple[str, Path]:
     return which, known[which]
 
 
-def _load(task: Task, path: Path, source: str, name: str) -> OfflineDataset:
+def _load(task: Task, path: Path, source: str, name: str, reading: Reading = AS_IT_IS) -> OfflineDataset:
     """The data set in the file at `path`, which an error calls `name`."""
-    fields, sha256 = read(path, name)
+    fields, sha256 = read(path, name, reading)
     recorded = fields.pop("task")
     if recorded is not None and str(recorded) != task.name:
         raise_input_error(name, f"was recorded on {recorded}", f"data of {task.name} are accepted here")
@@ -99,38 +102,50 @@ def _load(task: Task, path: Path, source: str, name: str) -> OfflineDataset:
     return drop_unknown_successors(dataset, name)
 
 
-def read(path: Path, name: str) -> tuple[dict[str, Any], str]:
-    """The fields of the file at `path` in the first format that accepts it, and the file's hash.
+def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> tuple[dict[str, Any], str]:
+    """The fields of the file at `path` in the first format that accepts it, and its hash, of which computed costs are a
+    part. A folder stands for the file of the episodes of a Minari data set.
 
     Raises `InputError`, which calls the file `name`: it is of no format, or it changes while it is read.
     """
-    _check_is_file(path, name)
+    path = _file(path, name)
     try:
         before, sha256 = os.stat(path), _hash(path)
-        found = next((each for each in FORMATS if each.accepts(path)), dsrl)  # whose sentence says what is missing
-        fields = found.read(path, name)
+        fields = format_of(path).read(path, name, reading)
         after = os.stat(path)
     except OSError as error:
         raise_input_error(name, f"cannot be read ({error})", "a complete, readable file is accepted")
     if (before.st_size, before.st_mtime_ns, before.st_ino) != (after.st_size, after.st_mtime_ns, after.st_ino):
         raise_input_error(name, "was changed while it was read", "a file that its writer has closed is accepted")
+    if reading.cost_function is not None:
+        sha256 = hashlib.sha256(sha256.encode() + fields["costs"].tobytes()).hexdigest()
     return fields, sha256
+
+
+def format_of(path: Path) -> Any:
+    """The module of the first format that accepts the file; that of DSRL's layout, whose sentences say what is missing,
+    where none does."""
+    return next((each for each in FORMATS if each.accepts(path)), dsrl)
 
 
 def task_of(path: Path) -> Task | None:
     """The task that a file was recorded on: by its attribute, in files of this project, or by DSRL's name for it."""
-    _check_is_file(path, str(path))
-    with hdf5.opened(path, str(path)) as file:
-        recorded = hdf5.attributes(file, ("task",)).get("task") if hdf5.is_own(file) else None
+    file, recorded = _file(path, str(path)), None
+    if dsrl.accepts(file) or not any(each.accepts(file) for each in FORMATS):
+        with hdf5.opened(file, str(path)) as opened:
+            recorded = hdf5.attributes(opened, ("task",)).get("task") if hdf5.is_own(opened) else None
     by_file = {task.dsrl_file: task for task in TASKS.values()}
     return TASKS.get(str(recorded)) or by_file.get(path.name)
 
 
-def _check_is_file(path: Path, name: str) -> None:
+def _file(path: Path, name: str) -> Path:
+    """The file itself, or that of a Minari data set's folder; raises `InputError` where there is none."""
+    if os.path.isdir(path):
+        return minari.file_in(path, name)
     if not os.path.isfile(path):
-        raise_input_error(
-            name, "is not a file" if os.path.exists(path) else "does not exist", "an HDF5 file is accepted"
-        )
+        accepted = "a file of data is accepted, or the folder of a Minari data set"
+        raise_input_error(name, "is not a file" if os.path.exists(path) else "does not exist", accepted)
+    return path
 
 
 def _hash(path: Path) -> str:

@@ -22,8 +22,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from deep.data.dataset import OfflineDataset
-from deep.data.formats.dsrl import KEYS
-from deep.data.formats.hdf5 import raise_input_error
+from deep.data.formats.errors import raise_input_error
+from deep.data.formats.table import KEYS
 
 SHARE = 0.5
 """The share of the timed-out trajectories in which a stand-in has to appear."""
@@ -50,7 +50,7 @@ def with_successors(fields: dict[str, Any], name: str) -> dict[str, Any]:
     note = "next_observations are missing: the row after each; "
     note += _left_out(fields["costs"], unknown, int(unknown.sum()), name)
     note += f"; {int(terminals.sum())} terminal steps repeat their observation"
-    return fields | arrays | {"policies": None, "shortened": shortened, "remarks": (note,)}
+    return fields | arrays | {"policies": None, "shortened": shortened, "remarks": (*fields.get("remarks", ()), note)}
 
 
 def drop_unknown_successors(data: OfflineDataset, name: str) -> OfflineDataset:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from deep.cli.data_path import NAMED, data_path
 from deep.core.files import read_json, read_tensors, wrong_form
 from deep.core.method import Act, Method, Policy, at_states
 from deep.core.phase import Phase
@@ -17,6 +18,7 @@ from deep.core.problem import Problem
 from deep.data.custom import CustomData, load_custom
 from deep.data.dataset import OfflineDataset
 from deep.data.load import load, task_of
+from deep.data.reading import AS_IT_IS
 from deep.data.replay import Replay
 from deep.envs.counted import CountedSimulator
 from deep.methods.registry import spec_of
@@ -132,21 +134,21 @@ class Experiment:
 def resolve(settings: Settings[Any]) -> tuple[Settings[Any], Task, OfflineDataset]:
     """The task and the data that settings name; and the settings with these written out, fit to be kept: the file is
     named so that a process in another folder finds it."""
-    name, path = settings.task, Path(settings.dataset).expanduser()
-    a_file = settings.dataset not in ("auto", "embedded", "dsrl")
+    name, path = settings.task, data_path(settings.dataset)
+    a_file = settings.dataset not in NAMED
     if name == "auto":
         known = task_of(path) if a_file else find_task("HopperVel")
         name = "custom" if known is None else known.name
     if name == "custom":
         if not a_file:
             raise InputError(f"--task custom with --dataset {settings.dataset}: a file of your own is accepted")
-        task, data, custom = load_custom(path, settings.custom)
+        task, data, custom = load_custom(path, settings.custom, settings.reading)
         return dataclasses.replace(settings, task=name, custom=custom, dataset=str(path.absolute())), task, data
     task = find_task(name)
     if settings.custom != CustomData():
         given = [f"--{key.replace('_', '-')}" for key, value in dataclasses.asdict(settings.custom).items() if value]
         raise InputError(f"{', '.join(given)} with data of {task.name}: accepted with data of your own (--task custom)")
-    data = load(task, settings.dataset)
+    data = load(task, settings.dataset, settings.reading)
     where = str(path.absolute()) if a_file else data.source  # "auto" may find other data tomorrow
     return dataclasses.replace(settings, task=task.name, dataset=where), task, data
 
@@ -184,7 +186,7 @@ def restore(run: Path, dataset: Path | None = None) -> Experiment:
     settings, config = configuration(run)
     if dataset is not None:
         settings = dataclasses.replace(settings, dataset=str(dataset))
-    elif settings.dataset not in ("auto", "embedded", "dsrl") and not Path(settings.dataset).exists():
+    elif settings.dataset not in NAMED and not Path(settings.dataset).exists():
         raise InputError(f"the data of the run in {run} are no longer in {settings.dataset}: say where they are now")
     experiment = Experiment(settings)
     if experiment.data.sha256 != config["identity"].get("dataset_sha256"):
@@ -209,7 +211,8 @@ def take_dynamics(experiment: Experiment, run: Path) -> list[Phase]:
     of one that has trained them. Raises `InputError` where these differ, or the run has not finished its dynamics.
     """
     theirs, mine = configuration(run)[1]["identity"], json.loads(json.dumps(identity(experiment)))
-    for name in ("task", "dataset_sha256", "custom", "normalise_states", "seeds", "dynamics"):
+    theirs = {"reading": dataclasses.asdict(AS_IT_IS)} | theirs  # a run from before there were such options
+    for name in ("task", "dataset_sha256", "custom", "reading", "normalise_states", "seeds", "dynamics"):
         if theirs.get(name) != mine[name]:
             raise InputError(
                 f"--dynamics-from {run}: its {name} is {theirs.get(name)}, this run's {mine[name]}: accepted are runs "

@@ -12,6 +12,7 @@ import torch
 import tyro
 
 from deep.data.custom import CustomData
+from deep.data.reading import Reading
 from deep.methods.registry import Algorithm, spec_of
 from deep.ope.dynamics import DynamicsConfig
 from theory.support.errors import InputError
@@ -39,9 +40,11 @@ class Settings(Generic[Config]):
     reports the task, 20, 40, 80 or (bullet) 10, 20, 40; for own data, quartiles of the episodes' costs."""
     dataset: str = "auto"
     """auto (DSRL's file where it lies in DSRL_DATASET_DIR, else the embedded one), embedded, dsrl (downloaded where
-    it is missing), or a file."""
+    it is missing), minari:ID, or a path: HDF5 of DSRL, D4RL or d3rlpy, Minari's folder, .npz, .csv or .parquet."""
     custom: Annotated[CustomData, tyro.conf.arg(name="")] = field(default_factory=CustomData)
     """What own data are taken to be."""
+    reading: Annotated[Reading, tyro.conf.arg(name="")] = field(default_factory=Reading)
+    """What the arrays of a data file are taken for."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train."""
     gamma: float = 0.99

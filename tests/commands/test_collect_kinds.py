@@ -11,6 +11,7 @@ import pytest
 
 from deep.collect import __main__ as collect
 from deep.collect.recipes import recipe
+from deep.data.conversion import read_any
 from deep.data.load import load, save, save_packed
 from deep.tasks import find_task
 from tests.support.builders import TINY_COLLECTION, small_dataset
@@ -38,7 +39,7 @@ def draw(pool: Path | str, out: Path, *words: str) -> None:
 def test_kinds_of_a_file_are_written_beside_out_with_pool_kind_and_seed(pool, tmp_path, capsys):
     draw(pool, tmp_path / "mine.hdf5", "--kind", "tempting", "few", "--seed", "4", *SUBSET)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {f"mine-{kind}.{end}" for kind in ("tempting", "few") for end in ("hdf5", "png")}
+    assert names == {f"mine-{kind}.{end}" for kind in ("tempting", "few") for end in ("hdf5", "png", "md")}
     whole, printed = load(HOPPER, pool), capsys.readouterr().out
     for kind in ("tempting", "few"):
         data = load(HOPPER, tmp_path / f"mine-{kind}.hdf5")
@@ -59,6 +60,20 @@ def test_kinds_of_a_file_are_written_beside_out_with_pool_kind_and_seed(pool, tm
         np.testing.assert_allclose(data.trajectory_returns, whole.trajectory_returns[data.policies], atol=0.02)
         assert f"{kind}: {numbers['trajectories']} trajectories" in printed
         assert f"cost <= 3: {numbers['limits'][0]['within']} trajectories" in printed
+
+
+def test_a_card_and_a_minari_data_set_lie_beside_a_kind(pool, tmp_path):
+    pytest.importorskip("minari")
+    draw(pool, tmp_path / "mine.hdf5", "--kind", "tempting", "--minari", *SUBSET)
+    data, back = load(HOPPER, tmp_path / "mine-tempting.hdf5"), read_any(tmp_path / "mine-tempting-v0")
+    card = (tmp_path / "mine-tempting.md").read_text()
+    assert f"| trajectories | {len(data.ends)} |" in card
+    assert f"sha256 of the file: `{data.sha256}`" in card
+    assert "kind `tempting`" in card
+    assert "(mine-tempting.png)" in card
+    np.testing.assert_array_equal(back.costs, data.costs)
+    np.testing.assert_allclose(back.rewards, data.rewards, atol=1e-3)  # the file is packed
+    assert back.provenance["minari_algorithm_name"].startswith("python -m deep.collect --task HopperVel")
 
 
 def test_the_command_in_the_file_gives_the_file_again(pool, tmp_path, monkeypatch):
@@ -121,6 +136,11 @@ def test_a_pool_without_policies_is_drawn_from_too(tmp_path):
         (["--pool", "POOL", "--task", "BallRun", "--kind", "few"], "was recorded on HopperVel"),
         (["--pool", "POOL", "--kind", "few", "--out", "there.hdf5"], "there-few.hdf5 exists: another --out"),
         (["--pool", "POOL", "--kind", "few", "--out", "a.txt"], "ends in .hdf5"),
+        (["--pool", "POOL", "--kind", "few", "--out", "b.hdf5", "--minari"], "b-few-v0 exists: another --out"),
+        (
+            ["--pool", "POOL", "--kind", "few", "--out", "b.hdf5", "--minari", "--overwrite"],
+            "b-few-v0 is no Minari data",
+        ),
         (["--pool", "POOL", "--kind", "few", "funny"], "--kind"),
         (
             ["--pool", "POOL", "--kind", "few", "--subset.poor", ".9"],
@@ -134,6 +154,7 @@ def test_a_pool_without_policies_is_drawn_from_too(tmp_path):
 def test_what_does_not_fit_is_refused_in_one_sentence(words, sentence, pool, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("there-few.hdf5").write_text("")
+    Path("b-few-v0").mkdir()
     with pytest.raises(SystemExit) as error:
         collect.main([str(pool) if word == "POOL" else word for word in words])
     assert error.value.code == 2

@@ -2,14 +2,16 @@
 
 Each module has
 
-    accepts(path) -> bool       whether the file or folder is of this format; never raises
-    read(path, name) -> Fields  its content, checked as far as the format goes; an `InputError` calls the file `name`
-    write(...)                  optional
+    accepts(path) -> bool                whether the file is of this format; never raises
+    read(path, name, reading) -> Fields  its content, checked as far as the format goes; an `InputError` calls the file
+                                         `name`; `reading` is a `deep.data.reading.Reading`
+    write(...)                           optional
 
 `Fields` holds the arrays of `deep.data.dataset.OfflineDataset` under their names (next_observations may be missing),
-and `policies`, `provenance` and `task`, which are None, empty and None where the file does not state them.
+`remarks`, which say what was assumed, and `policies`, `provenance` and `task`, which are None, empty and None where the
+file does not state them. `deep.data.formats.table` makes fields of any named arrays with a row for each transition.
 """
 
-from deep.data.formats import dsrl, packed
+from deep.data.formats import columns, d3rlpy, dsrl, minari, npz, packed
 
-FORMATS = (packed, dsrl)
+FORMATS = (packed, minari, d3rlpy, dsrl, npz, columns)

@@ -6,8 +6,8 @@
     terminals, timeouts               (N,) bool; the last row of each trajectory has one of them
 
 compressed with gzip, without attributes: DSRL's scripts/process_dataset.py writes them so, and its `get_dataset`
-requires all seven. What other writers do is read too: float64, columns (N, 1), costs and flags as whole numbers, flags
-as the numbers 0 and 1. Further arrays are not read.
+requires all seven. What other writers do is read too (`deep.data.formats.table`): D4RL's files, whose costs another
+array or a function gives, and those of d3rlpy's version 1. Further arrays are not read.
 """
 
 from __future__ import annotations
@@ -20,12 +20,9 @@ import h5py
 import numpy as np
 
 from deep.data.formats import hdf5
-
-KEYS = ("observations", "next_observations", "actions", "rewards", "costs", "terminals", "timeouts")
-FLAGS = ("terminals", "timeouts")
-_FLOATS = ("float32", "float64")
-_NUMBERS = ("int8", "uint8", "int32", "int64", *_FLOATS)
-_TYPES = {**dict.fromkeys(KEYS, _FLOATS), "costs": _NUMBERS, **dict.fromkeys(FLAGS, ("bool", *_NUMBERS))}
+from deep.data.formats.errors import raise_input_error
+from deep.data.formats.table import FLAGS, KEYS, Found, fields_of
+from deep.data.reading import AS_IT_IS, Reading
 
 
 def accepts(path: Path) -> bool:
@@ -33,7 +30,36 @@ def accepts(path: Path) -> bool:
     return path.is_file() and h5py.is_hdf5(path)
 
 
-def read(path: Path, name: str) -> dict[str, Any]:
+class HDF5Table:
+    """The arrays of an open file or of a group in it; a/b is b in the group a. An error calls the file `name`."""
+
+    def __init__(self, file: h5py.Group, name: str) -> None:
+        self.file, self.name = file, name
+
+    def listing(self) -> dict[str, Found]:
+        found: dict[str, Found] = {}
+
+        def visit(place: str, item: Any) -> None:
+            if isinstance(item, h5py.Dataset) and item.shape is not None:
+                found[place] = Found(item.shape, str(item.dtype))
+
+        self.file.visititems(visit)
+        return found
+
+    def has(self, name: str) -> bool:
+        return hdf5.has(self.file, name)
+
+    def inspect(self, name: str) -> Found:
+        item = hdf5.inspect(self.file, name, self.name)
+        if item.dtype.kind not in "biuf":
+            raise_input_error(self.name, f"has {name} of type {item.dtype}", "numbers are accepted")
+        return Found(item.shape, str(item.dtype))
+
+    def read(self, name: str) -> np.ndarray:
+        return np.asarray(hdf5.inspect(self.file, name, self.name)[()])
+
+
+def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
     """The seven arrays, float32 and bool, without next_observations where the file has none; an error calls it `name`.
 
     Shapes are compared before anything is read. The attributes `task`, `layout` and `policies` mean something in the
@@ -45,24 +71,8 @@ def read(path: Path, name: str) -> dict[str, Any]:
         attributes.pop(hdf5.MARK, None)
         layout = about.get("layout")
         if layout is not None and str(layout) != "plain":
-            hdf5.raise_input_error(name, f"has the layout {str(layout)!r}", "plain and packed are accepted")
-        keys = [key for key in KEYS if hdf5.has(file, key) or key != "next_observations"]
-        shapes = {key: hdf5.inspect(file, key, name, _TYPES[key]).shape for key in keys}
-        rows = shapes["rewards"][:1]
-        for key, shape in shapes.items():
-            if not rows or shape[:1] != rows:
-                accepted = (
-                    f"{rows[0]} rows, as in rewards, are accepted" if rows else "one row a transition is accepted"
-                )
-                hdf5.raise_input_error(name, f"has {key} of shape {shape}", accepted)
-        fields: dict[str, Any] = {key: hdf5.array(file, key, name, _TYPES[key]) for key in keys}
-    for key in ("rewards", "costs", *FLAGS):
-        if fields[key].shape[1:] == (1,):
-            fields[key] = fields[key][:, 0]
-    for key in FLAGS:
-        hdf5.raise_on_rows(~np.isin(fields[key], (0, 1)), fields[key], key, name, "0 and 1 are accepted")
-        fields[key] = fields[key].astype(bool)
-    fields["costs"] = fields["costs"].astype(np.float32, copy=False)
+            raise_input_error(name, f"has the layout {str(layout)!r}", "plain and packed are accepted")
+        fields = fields_of(HDF5Table(file, name), name, reading)
     return fields | {"policies": about.get("policies"), "task": about.get("task"), "provenance": attributes}
 
 

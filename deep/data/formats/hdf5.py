@@ -14,12 +14,13 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import h5py
 import numpy as np
 from h5py import h5d, h5l, h5z  # pyright: ignore[reportAttributeAccessIssue]  (compiled, without stubs)
 
+from deep.data.formats.errors import raise_input_error
 from theory.support.errors import InputError
 from theory.support.files import temporary_name, writing
 
@@ -33,20 +34,6 @@ _LINK_DEPTH = 16
 _SHOWN_SOURCES = 3
 _FAULTS = (OSError, RuntimeError, KeyError, ValueError, TypeError, ArithmeticError, MemoryError, SystemError)
 """What h5py raises, depending on the damage."""
-
-
-def raise_input_error(name: str, found: str, accepted: str) -> NoReturn:
-    """Raise `InputError` with the sentence that `name` is or has what was found, and what is accepted."""
-    raise InputError(f"{name} {found}: {accepted}") from None
-
-
-def raise_on_rows(bad: np.ndarray, values: np.ndarray, key: str, name: str, accepted: str) -> None:
-    """Reject the values under `key` if any of them is bad, naming the first row that holds one, and its column."""
-    if bad.any():
-        place = tuple(int(i) for i in np.argwhere(bad)[0])
-        row = f"row {place[0]} of {key}" if place else key
-        column = f", column {place[1]}" if len(place) == 2 else ""
-        raise_input_error(name, f"has {values[place]} in {row}{column}", accepted)
 
 
 @contextmanager
@@ -95,12 +82,14 @@ def _is_readable(file: h5py.File, key: str) -> bool:
     return math.prod(attribute.shape) * attribute.dtype.itemsize <= os.path.getsize(file.filename)
 
 
-def has(file: h5py.File, key: str) -> bool:
-    """Whether the file has a link of this name, whatever it leads to."""
-    return file.id.links.exists(key.encode())
+def has(file: h5py.Group, key: str) -> bool:
+    """Whether the file has a link of this name, whatever it leads to; a/b is b in the group a."""
+    folder, _, last = key.rpartition("/")
+    group = file.get(folder) if folder else file
+    return isinstance(group, h5py.Group) and group.id.links.exists(last.encode())
 
 
-def inspect(file: h5py.File, key: str, name: str, dtypes: Collection[str] = ()) -> h5py.Dataset:
+def inspect(file: h5py.Group, key: str, name: str, dtypes: Collection[str] = ()) -> h5py.Dataset:
     """The array under `key`, of one of these types, not yet read. Its values lie inside the file, all of them are
     allocated, and their filters are installed; anything else is rejected."""
     _check_links(file, key, key, name)
@@ -126,7 +115,7 @@ def inspect(file: h5py.File, key: str, name: str, dtypes: Collection[str] = ()) 
     return item
 
 
-def _check_links(file: h5py.File, path: str, key: str, name: str, depth: int = 0) -> None:
+def _check_links(file: h5py.Group, path: str, key: str, name: str, depth: int = 0) -> None:
     """Reject a link on the way to `path` that leaves the file. Soft links inside the file are followed, step by step,
     without opening what they lead to."""
     group, parts = file, [part for part in path.split("/") if part not in ("", ".")]

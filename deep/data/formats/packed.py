@@ -26,7 +26,9 @@ import h5py
 import numpy as np
 
 from deep.data.formats import hdf5
-from deep.data.formats.hdf5 import raise_input_error
+from deep.data.formats.errors import raise_input_error
+from deep.data.formats.table import completed
+from deep.data.reading import AS_IT_IS, Reading
 from theory.support.errors import InputError
 
 _COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
@@ -41,14 +43,18 @@ def accepts(path: Path) -> bool:
         return False
 
 
-def read(path: Path, name: str) -> dict[str, Any]:
+def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
     """The arrays of DSRL's layout, and `policies`; an error calls the file `name`."""
+    if reading.columns is not None:
+        raise_input_error(name, "is of the packed layout", "--columns belongs to files of other writers")
     with hdf5.opened(path, name) as file:
         attributes = hdf5.attributes(file)
         about = {"task": attributes.pop("task", None), "provenance": attributes}
         for key in ("layout", hdf5.MARK):
             attributes.pop(key, None)
-        return _arrays(file, name) | about
+        fields = _arrays(file, name)
+    policies = fields.pop("policies")
+    return completed(fields, (), reading, name) | about | {"policies": policies}
 
 
 def _arrays(file: h5py.File, name: str) -> dict[str, Any]:

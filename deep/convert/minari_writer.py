@@ -1,0 +1,78 @@
+"""A data set as a Minari data set, by Minari's own storage."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deep.data.dataset import OfflineDataset
+from deep.tasks import Task
+from theory.support.errors import InputError
+from theory.support.files import writing
+
+
+def write_minari(folder: Path, data: OfflineDataset, task: Task | None = None) -> None:
+    """Write the folder: an episode for each trajectory, its costs in infos/cost, in the file's units.
+
+    Minari finds it by its id where the folder lies in $MINARI_DATASETS_PATH. Raises `InputError` where the package is
+    missing or the folder cannot be written.
+    """
+    try:
+        import minari
+        from gymnasium.spaces import Box
+        from minari.data_collector import EpisodeBuffer
+    except ImportError as error:
+        raise InputError(f"a Minari data set needs a package ({error}): `pip install minari` installs it") from error
+    low, high = np.minimum(data.actions.min(axis=0), -1), np.maximum(data.actions.max(axis=0), 1)
+    episodes = [  # arrays where Minari's annotations name lists: both are written alike, these at once
+        _episode(EpisodeBuffer, data, start, end) for start, end in zip(data.starts, data.ends + 1, strict=True)
+    ]
+    with writing(folder), tempfile.TemporaryDirectory(dir=folder.absolute().parent) as root, _datasets_in(root):
+        minari.create_dataset_from_buffers(
+            folder.name,
+            episodes,
+            observation_space=Box(-np.inf, np.inf, (data.observations.shape[1],), np.float32),
+            action_space=Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32),
+            algorithm_name=str(data.provenance.get("command", "unknown")),
+            description=_description(task),
+        )
+        (Path(root) / folder.name).rename(folder)
+
+
+def _episode(kind: Any, data: OfflineDataset, start: int, end: int) -> Any:
+    """Minari's buffer of the rows from `start` to `end`."""
+    return kind(
+        observations=np.concatenate([data.observations[start:end], data.next_observations[end - 1 : end]]),
+        actions=data.actions[start:end],
+        rewards=data.rewards[start:end],
+        terminations=data.terminals[start:end],
+        truncations=data.timeouts[start:end],
+        infos={"cost": np.append(np.float32(0), data.costs[start:end])},  # the reset's comes first
+    )
+
+
+@contextmanager
+def _datasets_in(root: str) -> Iterator[None]:
+    """Let Minari write its data sets there, without its remarks on metadata that nobody has to give."""
+    before = os.environ.get("MINARI_DATASETS_PATH")
+    os.environ["MINARI_DATASETS_PATH"] = root
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        del os.environ["MINARI_DATASETS_PATH"]
+        if before is not None:
+            os.environ["MINARI_DATASETS_PATH"] = before
+
+
+def _description(task: Task | None) -> str:
+    what = "Trajectories" if task is None else f"Trajectories of {task.name} ({task.dsrl_id})"
+    return f"{what} for offline safe reinforcement learning; the cost of each step is infos/cost."
