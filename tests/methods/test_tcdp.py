@@ -9,8 +9,10 @@ import torch
 from deep.data.dataset import OfflineDataset
 from deep.methods.parts.diffusion_policy import Chain
 from deep.methods.sequence.budgets import Quantiles, largest_budgets
-from deep.methods.sequence.planner import Denoiser, diffuse_window, guided_noise, sample_plan
-from deep.methods.sequence.tcdp import TCDP, Planner
+from deep.methods.sequence.denoiser import Denoiser
+from deep.methods.sequence.planner import PlanningPolicy
+from deep.methods.sequence.reversal import ascending, classifier_free, diffuse_window, sample_plan
+from deep.methods.sequence.tcdp import TCDP
 from deep.nn.mlp import initial_parameters
 from deep.nn.transformer import Transformer
 from deep.runs.experiment import Experiment
@@ -51,9 +53,9 @@ def sampled(strength: float, beta: float, slope: float = 0.7) -> torch.Tensor:
         # E[x_0 | x_k] rises by sqrt(abar) with x_k where x_0 has the variance 1.
         return torch.full_like(x, slope * chain.alpha_bars[k - 1] ** 0.5)
 
-    noise = guided_noise(gaussian_noise(chain, 1.0), gaussian_noise(chain, -1.0), ascent, chain, strength, beta)
+    noise = classifier_free(gaussian_noise(chain, 1.0), gaussian_noise(chain, -1.0), strength)
     start = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 20_000, 1, 1)))
-    return sample_plan(noise, chain, start, None, largest=50.0)
+    return sample_plan(ascending(noise, ascent, chain, beta), chain, start, None, largest=50.0)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_a_denoiser_predicts_nothing_at_the_start_and_its_condition_matters_late
 def test_the_first_state_is_never_noised():
     chain, states = Chain(5, "cosine"), torch.randn(1, 4, 3, 2)
     noise, level = torch.randn(1, 4, 3, 2), torch.tensor([[1, 2, 4, 5]])
-    noisy = diffuse_window(chain, states, level, noise)
+    noisy = diffuse_window(chain, states, level, noise, 2)
     assert torch.equal(noisy[:, :, 0], states[:, :, 0])
     bar = torch.tensor([chain.alpha_bars[k - 1] for k in (1, 2, 4, 5)])[None, :, None, None]
     torch.testing.assert_close(noisy[:, :, 1:], bar.sqrt() * states[:, :, 1:] + (1 - bar).sqrt() * noise[:, :, 1:])
@@ -163,7 +165,7 @@ def test_the_return_until_the_budget_is_spent():
 def test_the_plan_is_followed_and_the_budget_falls():
     run = experiment()
     policy = run.policy()
-    assert isinstance(policy, Planner)
+    assert isinstance(policy, PlanningPolicy)
     assert not policy.markov
     state, observations = policy.start(3), run.replay.observations[:3].expand(4, -1, -1)
     plans = []
