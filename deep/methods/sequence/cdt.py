@@ -24,7 +24,7 @@ Ours: log std squashed to [-5, 2]; states normalised; times embedded from zero; 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NoReturn
+from typing import ClassVar, Literal, NoReturn
 
 import numpy as np
 import torch
@@ -90,6 +90,9 @@ class CDTConfig(SequenceConfig):
     """The return to ask for at each cost limit, in the task's unit; empty: R*(l) by rule from the data."""
     variant: Literal["corrected", "public"] = "corrected"
     """public: the weights of trajectories and the units of the public code, see the module's docstring."""
+
+    PER_LIMIT: ClassVar[tuple[str, ...]] = ("return_targets",)
+    """Options with a number for each cost limit."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
