@@ -47,7 +47,7 @@ class Options:
     """Address of an existing Dask scheduler to run the jobs on, such as tcp://127.0.0.1:8786."""
     collect: tuple[str, ...] = ()
     """Train nothing: tabulate these finished runs, each a run's folder, a benchmark's folder or VARIANT=RUN; or the
-    rows of a results.csv, where the runs themselves are gone."""
+    rows of a results.csv, where the runs themselves are gone. --cost-limits then chooses the limits to tabulate."""
     latency: bool = False
     """Measure how long acting takes, as --study time does."""
 
@@ -91,8 +91,8 @@ def run(options: Options, begun: list[Path] | None = None) -> "list[Outcome]":
     missing = ""
     out = options.out.resolve()
     if options.collect:
-        if options.grid != Grid() or options.resume or options.budget:
-            raise InputError("--collect trains nothing: it goes with --out and --latency only")
+        if options.grid != Grid(cost_limits=options.grid.cost_limits) or options.resume or options.budget:
+            raise InputError("--collect trains nothing: it goes with --out, --latency and --cost-limits only")
         if (out / MARKER).exists():
             raise InputError(f"--out {out} holds a benchmark of its own: choose another folder for --collect")
         runs, earlier = collected(options.collect)
@@ -111,7 +111,7 @@ def run(options: Options, begun: list[Path] | None = None) -> "list[Outcome]":
         runs = runs_of(out, jobs)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if runs or earlier:
-        write(out, runs, earlier, options.latency or options.grid.study == "time", missing)
+        write(out, runs, earlier, options.latency or options.grid.study == "time", options.grid.cost_limits, missing)
     for outcome in failed:
         print(f"FAILED: {outcome.job.name}: {outcome.error}", file=sys.stderr)
     if failed:
@@ -184,16 +184,23 @@ def default_workers() -> int:
     return 1 if torch.cuda.is_available() else cores(0, 64)
 
 
-def write(out: Path, runs: "list[Run]", earlier: list[Row], with_latency: bool, missing: str = "") -> None:
+def write(
+    out: Path,
+    runs: "list[Run]",
+    earlier: list[Row],
+    with_latency: bool,
+    cost_limits: tuple[float, ...] = (),
+    missing: str = "",
+) -> None:
     """All files, from the runs' folders and from rows of an earlier table; the figures after the table.
 
     `missing` is what table.md says about jobs that were not run.
     """
     from deep.benchmark import curves, figures, statistics, tables
     from deep.benchmark.page import Tab, page
-    from deep.benchmark.rows import rows_of, with_run
+    from deep.benchmark.rows import at_limits, rows_of, with_run
 
-    rows = rows_of(runs, earlier)
+    rows = at_limits(rows_of(runs, earlier), cost_limits)
     write_table(out / "results.csv", rows)
     text = tables.markdown(rows) + missing
     write_whole(out / "table.md", text.encode())

@@ -92,6 +92,8 @@ def _draw(rows: Sequence[Row], runs: Mapping[str, Run], words: Mapping[str, Any]
         if curves is None:
             continue
         for i, limit in enumerate(curves["limit"]):
+            if limit not in limits:
+                continue
             for panel, key in zip(grid[:, limits.index(limit)], AXIS, strict=True):
                 panel.plot(curves["step"], curves[key][:, i], color=colour, lw=0.9, alpha=0.8)
         grid[0][-1].plot(curves["step"], curves["beta"], color=colour, label=words[name])

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 
@@ -19,6 +19,20 @@ from deep.benchmark.statistics import blocks_of, interval, mean
 from deep.evaluate.summary import LAST
 
 AXIS = {"R": "R, normalised return", "C": "C, cost of an episode / limit"}
+SHAPES = "osDvP"
+"""Markers of the first ten methods, of the next ten, ..., which have the same ten colours."""
+
+
+class Look(NamedTuple):
+    """How a method is drawn in all panels of a figure."""
+
+    color: str
+    marker: str
+
+
+def looks(methods: Sequence[str]) -> dict[str, Look]:
+    """A colour and a marker for each; no two methods have both in common (of up to fifty)."""
+    return {method: Look(f"C{i % 10}", SHAPES[i // 10 % len(SHAPES)]) for i, method in enumerate(methods)}
 
 
 def place(row: Row) -> str:
@@ -53,8 +67,7 @@ def reward_scale(axes: Axes) -> None:
 
 def over_limits(rows: Sequence[Row], path: Path) -> Path:
     """R and C of every method at each cost limit: a dot per seed, a line through the means."""
-    places = grouped(rows, "task", "data")
-    colours = {method: f"C{m}" for m, method in enumerate(methods_of(rows))}
+    places, styles = grouped(rows, "task", "data"), looks(methods_of(rows))
     figure, grid = plt.subplots(
         len(places), 2, figsize=(11, 1.1 + 3.6 * len(places)), layout="constrained", squeeze=False
     )
@@ -62,18 +75,20 @@ def over_limits(rows: Sequence[Row], path: Path) -> Path:
         limits, here = sorted({row["cost_limit"] for row in part}), methods_of(part)
         for axes, name in zip(panels, AXIS, strict=True):
             for m, method in enumerate(here):
-                own, colour = grouped([row for row in part if method_of(row) == method], "cost_limit"), colours[method]
-                x = np.array([limits.index(limit) + 0.1 * (m - (len(here) - 1) / 2) for (limit,) in own])
+                own, look = grouped([row for row in part if method_of(row) == method], "cost_limit"), styles[method]
+                apart = min(0.1, 0.8 / len(here))  # methods of one limit stay nearer to it than to the next
+                x = np.array([limits.index(limit) + apart * (m - (len(here) - 1) / 2) for (limit,) in own])
                 for at, found in zip(x, own.values(), strict=True):
-                    axes.plot(np.full(len(found), at), [row[name] for row in found], ".", color=colour, ms=7)
+                    axes.plot(np.full(len(found), at), [row[name] for row in found], **look._asdict(), ls="", ms=3.5)
                 centres = [np.mean([row[name] for row in found]) for found in own.values()]
-                axes.plot(x, centres, "-", color=colour, lw=1.2)
+                axes.plot(x, centres, "-", color=look.color, lw=1.2)
             (cost_scale if name == "C" else reward_scale)(axes)
             axes.set_xticks(range(len(limits)), [f"{limit:g}" for limit in limits])
             axes.set(xlabel="cost limit of an episode", ylabel=AXIS[name])
             axes.set_title(place(part[0]), fontsize=10)
-    handles = [Line2D([], [], color=colour, marker=".", label=method) for method, colour in colours.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    handles = [Line2D([], [], **look._asdict(), ms=5, label=method) for method, look in styles.items()]
+    columns = 3 if len(handles) <= 9 else 6
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False, fontsize=9)
     return finish(
         figure,
         "A dot: one seed, mean over its evaluation episodes in the simulator; lines: means over seeds. Methods stand "
@@ -91,29 +106,30 @@ def against_time(rows: Sequence[Row], latencies: Sequence[dict[str, Any]], path:
     rows = [row for row in rows if row["choice"] != LAST]
     places = grouped(rows, "task", "data")
     figure, grid = plt.subplots(1, len(places), figsize=(2 + 7 * len(places), 5.6), layout="constrained", squeeze=False)
-    methods = methods_of(rows)
+    styles = looks(methods_of(rows))
     for axes, part in zip(grid.flat, places.values(), strict=True):
         for (method,), own in grouped(part, "method").items():
             keys = ("task", "data", "algorithm", "variant", "choice")
             (time,) = [entry for entry in latencies if all(entry[key] == own[0][key] for key in keys)]
-            colour, safe = f"C{methods.index(method)}", sum(row["safe"] for row in own)
+            look, safe = styles[method], sum(row["safe"] for row in own)
             score = blocks_of(own, "R")
             y, spread = float(mean(score)), interval(score, mean)
-            axes.plot([time["batched"] * 1000, time["single"] * 1000], [y, y], "-", color=colour, lw=0.8, alpha=0.5)
-            face = colour if safe == len(own) else "white"
-            for name, marker in (("single", "o"), ("batched", "^")):
+            axes.plot([time["batched"] * 1000, time["single"] * 1000], [y, y], "-", color=look.color, lw=0.8, alpha=0.5)
+            face = look.color if safe == len(own) else "white"
+            for name, size in (("single", 9), ("batched", 4)):
                 label = f"{method}, {safe} of {len(own)} safe" if name == "single" else None
-                axes.plot(time[name] * 1000, y, marker, color=colour, mfc=face, ms=9, label=label)
+                axes.plot(time[name] * 1000, y, **look._asdict(), ls="", mfc=face, ms=size, label=label)
             if spread is not None:
-                axes.vlines(time["single"] * 1000, *spread, color=colour, lw=1.5)
+                axes.vlines(time["single"] * 1000, *spread, color=look.color, lw=1.5)
         axes.set(xscale="log", xlabel="milliseconds for 1000 actions", ylabel=AXIS["R"], title=place(part[0]))
         reward_scale(axes)
-        axes.legend(frameon=False, fontsize=8, loc="best")
+        beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if len(styles) > 9 else {"loc": "best"}
+        axes.legend(frameon=False, fontsize=8, **beside)
         axes.grid(axis="x", which="both", color="0.92")
     return finish(
         figure,
-        "Circle: one state after the other; triangle: 1000 states in one call; one CPU thread. Hollow: some replica is "
-        "unsafe. Bars: 95 %, bootstrap over seeds.\nThe comparison of Fig. 2 of the DRCORL preprint, which does not "
+        "Large: one episode; small: 1000 episodes that step together; one CPU thread. Hollow: some replica is unsafe. "
+        "Bars: 95 %, bootstrap over seeds.\nThe comparison of Fig. 2 of the DRCORL preprint, which does not "
         "say how its score combines reward and safety; here it is R alone.",
         path,
     )

@@ -102,6 +102,15 @@ def rows_of(runs: Iterable[Run], earlier: Iterable[Row] = ()) -> list[Row]:
     return sorted(rows, key=lambda row: [rank_of(row[k]) if k == "algorithm" else row[k] for k in CELL])
 
 
+def at_limits(rows: list[Row], limits: Sequence[float]) -> list[Row]:
+    """The rows at these cost limits; all where none is named. Raises `InputError` for a limit that no run has."""
+    there = sorted({row["cost_limit"] for row in rows})
+    if missing := [limit for limit in limits if limit not in there]:
+        found = f"--cost-limits {missing[0]:g}: no run has this limit"
+        raise InputError(f"{found}, accepted are {', '.join(f'{limit:g}' for limit in there)}")
+    return [row for row in rows if not limits or row["cost_limit"] in limits]
+
+
 def with_run(rows: Iterable[Row], runs: Iterable[Run]) -> list[Row]:
     """Those rows whose run is there; rows of an earlier table have none."""
     names = {run.name for run in runs}

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 from torch import Tensor
 
 from deep.data.dataset import OfflineDataset
@@ -47,8 +48,8 @@ class Sequences:
         self.trajectory = put(np.repeat(np.arange(len(lengths)), lengths))
         self.time = put(np.arange(len(data)) - np.repeat(data.starts, lengths))
         self.last = put(np.repeat(data.ends, lengths))
-        self.return_to_go = put(undiscounted_to_go(data, data.rewards)).to(replay.observations)
-        self.cost_to_go = put(undiscounted_to_go(data, data.costs)).to(replay.observations)
+        self.return_to_go = put(sums_to_go(data, data.rewards)).to(replay.observations)
+        self.cost_to_go = put(sums_to_go(data, data.costs)).to(replay.observations)
 
     def starts_within(
         self, trajectories: Int[Tensor, "n batch"], uniform: Float[Tensor, "n batch"], margin: int = 1
@@ -76,12 +77,12 @@ class Sequences:
         )
 
 
-def undiscounted_to_go(data: OfflineDataset, signal: NDArray) -> Float[NDArray, " transitions"]:
-    """sum_{k >= t} signal_k to the end of each row's trajectory, summed in float64."""
+def sums_to_go(data: OfflineDataset, signal: NDArray, gamma: float = 1.0) -> Float[NDArray, " transitions"]:
+    """sum_{k >= t} gamma^(k - t) signal_k to the end of each row's trajectory, summed in float64."""
     result = np.empty(len(signal), dtype=np.float64)
     for start, length in zip(data.starts, data.lengths, strict=True):
         piece = signal[start : start + length].astype(np.float64)
-        result[start : start + length] = np.cumsum(piece[::-1])[::-1]
+        result[start : start + length] = lfilter([1.0], [1.0, -gamma], piece[::-1])[::-1]
     return result
 
 

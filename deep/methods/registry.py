@@ -54,6 +54,8 @@ METHODS: dict[str, Entry] = {
     "cdd": Entry("deep.methods.sequence.tcdp:SPEC_CDD"),
     "tcdp": Entry("deep.methods.sequence.tcdp:SPEC"),
     "sdgd": Entry("deep.methods.sequence.tcdp:SPEC_SDGD"),
+    "trebi": Entry("deep.methods.sequence.trebi:SPEC"),
+    "diffuser": Entry("deep.methods.sequence.trebi:SPEC_DIFFUSER"),
     "drcorl": Entry("deep.methods.drcorl.drcorl:SPEC"),
     "safe_dql": Entry("deep.methods.safe_dql.safe_dql:SPEC"),
 }

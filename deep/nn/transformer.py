@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from deep.core.randomness import uniforms
+from deep.core.randomness import kept
 from deep.nn.mlp import init_linear, linear, unpack
 from theory.support.errors import InputError
 
@@ -98,7 +98,7 @@ class Transformer:
         """The tokens after all blocks and a last layer norm.
 
         Nothing attends to tokens that are not `valid`, except each to itself. `keys` decide what is dropped
-        (`deep.core.randomness.uniforms`); None drops nothing.
+        (`deep.core.randomness.kept`); None drops nothing.
         """
         return self.forward(unpack(theta, self.shapes), tokens, condition=condition, valid=valid, keys=keys)
 
@@ -155,9 +155,9 @@ class Transformer:
         if self.rotary:
             query, key = turned(query), turned(key)
         if drop.active:
-            scores = query @ key.transpose(-1, -2) / sqrt(query.shape[-1])
-            weights = scores if attended is None else scores.masked_fill(~attended, -torch.inf)
-            weights = drop(weights.softmax(-1).unflatten(0, (n, batch))).flatten(0, 1)
+            scores = (query @ key.transpose(-1, -2)).div_(sqrt(query.shape[-1]))
+            scores = scores if attended is None else scores.masked_fill_(~attended, -torch.inf)
+            weights = drop(scores.softmax(-1).unflatten(0, (n, batch))).flatten(0, 1)
             mixed = weights @ value
         else:
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=attended)
@@ -191,9 +191,9 @@ class Dropout:
         """x with the next mask."""
         if self.keys is None or not self.active:
             return x
-        kept = uniforms(self.keys[:, self.used].contiguous(), *x.shape[1:]) >= self.share
+        mask = kept(self.keys[:, self.used].contiguous(), self.share, *x.shape[1:])
         self.used += 1
-        return x * kept / (1 - self.share)
+        return (x * mask).div_(1 - self.share)
 
 
 def affine(x: Float[Tensor, "n batch T i"], weight: Tensor, bias: Tensor) -> Float[Tensor, "n batch T o"]:

@@ -28,6 +28,8 @@ class Peer(NamedTuple):
     """Whether the update was measured after a warm-up, so that the last phase of a method here is the same work."""
     policy_steps: int = 1
     """Steps of the policy in one update, which a phase "policy" here takes one by one."""
+    options: tuple[str, ...] = ()
+    """Words of deep.train's command line with which the paper preset has that batch."""
 
 
 PRODUCT = 68e9
@@ -41,6 +43,6 @@ PEERS = {
     "caps": Peer("CAPS f578c22, 2 heads", 512, 4.8, 7.40),
     "ccac": Peer("CCAC 4707c1f, after its warm-up", 512, 3.7, 8.78, last_phase=True),
     "fisor": Peer("FISOR 2097e8b", 2048, 1.5, 23.06, policy_steps=2),
-    "cdt": Peer("OSRL 03a4586", 256, 0.63, 38.18),
+    "cdt": Peer("OSRL 03a4586", 256, 0.63, 38.18, options=("--batch-size", "256")),
 }
 """By the name that commands accept."""

@@ -19,6 +19,7 @@ from deep.methods.registry import METHODS
 from deep.runs.experiment import Experiment
 from deep.speed.measure import Work, common_product, largest_cost, machine, operations, product, rates
 from deep.speed.options import Speed
+from deep.speed.peers import PEERS
 from deep.speed.updates import compare
 from deep.training import parse, settings_of
 from theory.support.errors import InputError
@@ -74,6 +75,7 @@ def measure(speed: Speed) -> dict[str, Any]:
 
 def build(speed: Speed, algorithm: str, replicas: int) -> Experiment:
     words = ["--algorithm", algorithm, "--preset", speed.preset, "--device", speed.device, "--cost-limits", "20"]
+    words += PEERS[algorithm].options if speed.methods and algorithm in PEERS else ()
     words += getattr(plain(algorithm), "OPTIONS", ()) if not speed.methods else ()
     words += [
         "--dynamics.steps",

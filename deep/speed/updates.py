@@ -19,6 +19,9 @@ from deep.speed.peers import PEERS, PRODUCT
 STEPS = 4
 """Updates in one call of the measured work: their random inputs are drawn together."""
 
+BATCHES = ("row", "entry", "trajectory")
+"""Names of the random inputs that draw a minibatch: of transitions, or of windows."""
+
 Build = Callable[[str, int], Experiment]
 """(method, replicas) -> an untrained learner."""
 
@@ -59,7 +62,7 @@ def whole_update(method: str, experiment: Experiment, seconds: float) -> dict[st
         "phases": by_phase,
         "steps": 1 / sum(taken[name] / rate for name, rate in by_phase.items()),
         "flops": flops,
-        "batch": max(draw.shape[0] for phase in phases for name, draw in phase.draws.items() if name == "row"),
+        "batch": max(draw.shape[0] for phase in phases for name, draw in phase.draws.items() if name in BATCHES),
         "products": large_rate,
     }
 

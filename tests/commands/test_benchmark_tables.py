@@ -16,7 +16,7 @@ from scipy import stats
 from deep.benchmark import curves, figures, statistics, tables
 from deep.benchmark.jobs import Job
 from deep.benchmark.presets import SCALES, STUDIES
-from deep.benchmark.rows import Row, Run, collected, method_of, rows_of, with_run
+from deep.benchmark.rows import Row, Run, at_limits, collected, method_of, rows_of, with_run
 from deep.benchmark.statistics import (
     blocks_of,
     difference,
@@ -30,6 +30,7 @@ from deep.benchmark.statistics import (
 )
 from deep.evaluate.summary import LAST
 from deep.methods.drcorl.safe_adaptation import Temperature
+from deep.methods.registry import METHODS
 from theory.support.errors import InputError
 from theory.support.tables import read_table, write_table
 
@@ -227,6 +228,44 @@ def test_the_figures_show_the_rows(tmp_path):
     assert len(set(images)) == 4
     with pytest.raises(ValueError, match="not enough values"):
         figures.against_time(places, times[:-1], tmp_path / "lacking.png")
+
+
+def test_methods_are_told_apart_and_stand_nearest_to_their_own_limit(tmp_path, monkeypatch):
+    """All registered methods, which are more than the colours of a figure."""
+    assert len(METHODS) > 10
+    drawn: list[Any] = []
+    monkeypatch.setattr(figures, "finish", lambda figure, caption, path: drawn.append(figure))
+    R = {algorithm: [[0.5, 0.6], [0.4, 0.6]] for algorithm in METHODS}
+    figures.over_limits(rows(R), tmp_path / "unused.png")
+    axes = drawn[0].axes[0]
+    dots = [line for line in axes.lines if line.get_linestyle() == "None"]
+    assert len({(line.get_color(), line.get_marker()) for line in dots}) == len(METHODS)
+    at_first = {float(x) for line in dots for x in line.get_xdata() if x < 0.5}
+    assert len(at_first) == len(METHODS)
+    assert max(map(abs, at_first)) < 0.45
+    times = [
+        {
+            "task": "HopperVel",
+            "data": "toy",
+            "algorithm": name,
+            "variant": "",
+            "choice": "",
+            "single": 0.1,
+            "batched": 1e-3,
+        }
+        for name in METHODS
+    ]
+    figures.against_time(rows(R), times, tmp_path / "unused.png")
+    labelled = [line for line in drawn[1].axes[0].lines if not line.get_label().startswith("_")]
+    assert len({(line.get_color(), line.get_marker()) for line in labelled}) == len(METHODS)
+
+
+def test_some_limits_of_finished_runs_are_chosen():
+    found = rows({"bc_all": [[0.1, 0.2]]})
+    assert [row["R"] for row in at_limits(found, (40.0,))] == [0.2]
+    assert at_limits(found, ()) == found
+    with pytest.raises(InputError, match="--cost-limits 30: no run has this limit, accepted are 20, 40"):
+        at_limits(found, (20.0, 30.0))
 
 
 def write_run(folder: Path, R: float = 0.5, variant_of_beta: str = "sqrt", sha256: str = "ab" * 32) -> Path:

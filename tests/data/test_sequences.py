@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from deep.data.replay import Replay
-from deep.data.sequences import Frontier, Sequences, undiscounted_to_go
+from deep.data.sequences import Frontier, Sequences, sums_to_go
 from tests.support.builders import small_dataset
 
 
@@ -21,11 +21,11 @@ def sequences(data):
 
 def test_sums_to_go_are_those_of_a_plain_loop(data):
     for signal in (data.rewards, data.costs):
-        to_go = undiscounted_to_go(data, signal)
+        to_go = sums_to_go(data, signal)
         for start, length in zip(data.starts, data.lengths, strict=True):
             for t in range(length):
                 assert to_go[start + t] == pytest.approx(signal[start + t : start + length].sum(dtype=np.float64))
-    first = undiscounted_to_go(data, data.costs)[data.starts]
+    first = sums_to_go(data, data.costs)[data.starts]
     np.testing.assert_allclose(first, data.trajectory_costs)
 
 

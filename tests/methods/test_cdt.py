@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from deep.data.dataset import OfflineDataset
-from deep.methods.sequence.cdt import CDT, CDTPolicy, masked_mean
+from deep.methods.sequence.cdt import CDT, masked_mean
+from deep.methods.sequence.memory import CDTPolicy
 from deep.methods.sequence.relabelling import Table, augmented, entries, safe_region
 from deep.methods.sequence.tokens import Steps, gaussian_entropy, gaussian_log_density
 from deep.runs.experiment import Experiment

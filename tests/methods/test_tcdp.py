@@ -1,69 +1,23 @@
-"""deep.methods.sequence: guidance in closed form, labels by hand, the plan that is followed, and its budget."""
-
-from dataclasses import replace
+"""deep.methods.sequence: the denoiser, labels by hand, the plan that is followed, and its budget."""
 
 import numpy as np
 import pytest
 import torch
 
-from deep.data.dataset import OfflineDataset
-from deep.methods.parts.diffusion_policy import Chain
 from deep.methods.sequence.budgets import Quantiles, largest_budgets
-from deep.methods.sequence.planner import Denoiser, diffuse_window, guided_noise, sample_plan
-from deep.methods.sequence.tcdp import TCDP, Planner
+from deep.methods.sequence.denoiser import Denoiser
+from deep.methods.sequence.planner import PlanningPolicy
+from deep.methods.sequence.tcdp import TCDP
 from deep.nn.mlp import initial_parameters
 from deep.nn.transformer import Transformer
 from deep.runs.experiment import Experiment
-from deep.tasks import find_task
-from deep.train import parse, settings_of
-from tests.support.builders import small_dataset
+from tests.support.planning import experiment
 from theory.support.errors import InputError
-
-SMALL = "--horizon 4 --width 8 --heads 2 --blocks 1 --hidden 16 --levels 3 --batch-size 8 --replan-every 2".split()
-
-
-def experiment(*options: str, algorithm: str = "tcdp", data: OfflineDataset | None = None) -> Experiment:
-    words = ["--algorithm", algorithm, *SMALL, "--seeds", "0", "1", "--cost-limits", "4", "60", "--device", "cpu"]
-    task = replace(find_task("HopperVel"), episode_length=40)
-    return Experiment(settings_of(parse([*words, *options])), task, data or small_dataset())
 
 
 def learner(run: Experiment) -> TCDP:
     assert isinstance(run.method, TCDP)
     return run.method
-
-
-def gaussian_noise(chain: Chain, mean: float):
-    """The exact eps(x_k, k) where x_0 ~ N(mean, 1): x_k ~ N(sqrt(abar) mean, 1), eps = sqrt(1 - abar) (x - ...)."""
-
-    def noise(x: torch.Tensor, k: int) -> torch.Tensor:
-        bar = chain.alpha_bars[k - 1]
-        return (1 - bar) ** 0.5 * (x - bar**0.5 * mean)
-
-    return noise
-
-
-def sampled(strength: float, beta: float, slope: float = 0.7) -> torch.Tensor:
-    """Samples for q = N(1, 1) given c, N(-1, 1) without, and J(x_0) = slope x_0, smoothed to x_k."""
-    chain = Chain(400, "cosine")
-
-    def ascent(x: torch.Tensor, k: int) -> torch.Tensor:
-        # E[x_0 | x_k] rises by sqrt(abar) with x_k where x_0 has the variance 1.
-        return torch.full_like(x, slope * chain.alpha_bars[k - 1] ** 0.5)
-
-    noise = guided_noise(gaussian_noise(chain, 1.0), gaussian_noise(chain, -1.0), ascent, chain, strength, beta)
-    start = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 20_000, 1, 1)))
-    return sample_plan(noise, chain, start, None, largest=50.0)
-
-
-@pytest.mark.parametrize(
-    ("strength", "beta", "mean"), [(1.0, 0.0, 1.0), (0.0, 0.0, -1.0), (1.0, 2.0, 2.4), (1.0, -2.0, -0.4)]
-)
-def test_guided_samples_have_the_tilted_gaussians_mean(strength, beta, mean):
-    """N(mu, 1) exp(beta a x) is N(mu + beta a, 1). A wrong sign, or a missing sqrt(1 - abar), moves the mean."""
-    found = sampled(strength, beta)
-    assert found.mean().item() == pytest.approx(mean, abs=0.05)
-    assert found.std().item() == pytest.approx(1, abs=0.05)
 
 
 def test_a_denoiser_predicts_nothing_at_the_start_and_its_condition_matters_later():
@@ -80,15 +34,6 @@ def test_a_denoiser_predicts_nothing_at_the_start_and_its_condition_matters_late
     without = net.apply(theta, noisy, level, condition, missing)
     assert torch.equal(without, net.apply(theta, noisy, level, 1 - condition, missing))
     assert not torch.allclose(given, without)
-
-
-def test_the_first_state_is_never_noised():
-    chain, states = Chain(5, "cosine"), torch.randn(1, 4, 3, 2)
-    noise, level = torch.randn(1, 4, 3, 2), torch.tensor([[1, 2, 4, 5]])
-    noisy = diffuse_window(chain, states, level, noise)
-    assert torch.equal(noisy[:, :, 0], states[:, :, 0])
-    bar = torch.tensor([chain.alpha_bars[k - 1] for k in (1, 2, 4, 5)])[None, :, None, None]
-    torch.testing.assert_close(noisy[:, :, 1:], bar.sqrt() * states[:, :, 1:] + (1 - bar).sqrt() * noise[:, :, 1:])
 
 
 def test_a_plan_begins_at_the_present_state():
@@ -163,7 +108,7 @@ def test_the_return_until_the_budget_is_spent():
 def test_the_plan_is_followed_and_the_budget_falls():
     run = experiment()
     policy = run.policy()
-    assert isinstance(policy, Planner)
+    assert isinstance(policy, PlanningPolicy)
     assert not policy.markov
     state, observations = policy.start(3), run.replay.observations[:3].expand(4, -1, -1)
     plans = []

@@ -25,7 +25,6 @@ from deep.methods.parts.twin_critics import TwinConfig
 from deep.methods.parts.vae import VAEConfig
 from deep.methods.safe_dql.safe_dql import SafeDQLConfig
 from deep.ope.dynamics import DynamicsConfig
-from verification.lattice.tasks import GAMMA
 
 HIDDEN = (64, 64)
 NO_DYNAMICS = DynamicsConfig(steps=0)

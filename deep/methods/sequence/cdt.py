@@ -24,11 +24,11 @@ Ours: log std squashed to [-5, 2]; states normalised; times embedded from zero; 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, NoReturn
+from typing import ClassVar, Literal, NoReturn
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -38,9 +38,18 @@ from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BELOW_1, check_ranges
 from deep.data.sequences import Frontier, Sequences
-from deep.methods.parts.budget import by_replica, by_seed, reject_export
+from deep.methods.parts.budget import reject_export
+from deep.methods.sequence.config import SequenceConfig
+from deep.methods.sequence.memory import CDTPolicy
 from deep.methods.sequence.relabelling import augmented, entries, safe_region
-from deep.methods.sequence.tokens import DecisionTransformer, Order, Steps, gaussian_entropy, gaussian_log_density
+from deep.methods.sequence.tokens import (
+    DecisionTransformer,
+    Order,
+    Steps,
+    Units,
+    gaussian_entropy,
+    gaussian_log_density,
+)
 from deep.methods.spec import MethodSpec
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient
@@ -50,27 +59,15 @@ from theory.support.errors import InputError
 
 
 @dataclass(frozen=True)
-class CDTConfig:
-    """Hyper-parameters of CDT and B2R; the defaults are those of the quick preset of CDT."""
+class CDTConfig(SequenceConfig):
+    """Hyper-parameters of CDT and B2R."""
 
-    steps: int = 10_000
-    """Training steps."""
-    batch_size: int = 64
-    """Windows in a minibatch."""
     history: int = 5
     """K, the steps that the policy sees, the present one included."""
-    width: int = 64
-    """Width of the tokens."""
-    heads: int = 4
-    """Attention heads of a block."""
-    blocks: int = 2
-    """Transformer blocks."""
     dropout: float = 0.0
     """Share dropped of embeddings, attention weights and both branches of a block, in training."""
-    learning_rate: float = 1e-3
-    """Adam's step size after the warm-up."""
     warm_up: int = 500
-    """Steps in which the step size rises linearly from 0."""
+    """Steps in which the step size rises linearly from 0 to the largest, where it stays."""
     weight_decay: float = 1e-4
     """Decoupled weight decay."""
     clip: float = 0.25
@@ -94,11 +91,14 @@ class CDTConfig:
     variant: Literal["corrected", "public"] = "corrected"
     """public: the weights of trajectories and the units of the public code, see the module's docstring."""
 
+    PER_LIMIT: ClassVar[tuple[str, ...]] = ("return_targets",)
+    """Options with a number for each cost limit."""
+
     def __post_init__(self) -> None:
-        check_ranges(self, steps=AT_LEAST_0, batch_size=AT_LEAST_1, history=AT_LEAST_1, width=AT_LEAST_1)
-        check_ranges(self, heads=AT_LEAST_1, blocks=AT_LEAST_1, dropout=BELOW_1, learning_rate=ABOVE_0)
-        check_ranges(self, warm_up=AT_LEAST_0, weight_decay=AT_LEAST_0, clip=ABOVE_0, temperature=ABOVE_0)
-        check_ranges(self, temperature_rate=AT_LEAST_0, cost_weight=AT_LEAST_0, augmented_share=AT_LEAST_0)
+        super().__post_init__()
+        check_ranges(self, history=AT_LEAST_1, dropout=BELOW_1, warm_up=AT_LEAST_0, weight_decay=AT_LEAST_0)
+        check_ranges(self, clip=ABOVE_0, temperature=ABOVE_0, temperature_rate=AT_LEAST_0)
+        check_ranges(self, cost_weight=AT_LEAST_0, augmented_share=AT_LEAST_0)
 
 
 class CDT(Method):
@@ -182,7 +182,10 @@ class CDT(Method):
         return {"log_likelihood": log_likelihood.detach(), "entropy": entropy.detach(), "cost_loss": cost_loss.detach()}
 
     def policies(self) -> dict[str, Policy]:
-        return {"": CDTPolicy(self)}
+        def mean(steps: Steps) -> Tensor:
+            return self.network.apply(self.model.theta, steps).mean
+
+        return {"": CDTPolicy(self.problem, mean, self.units, self.targets, self.config.history)}
 
     def exportable(self, replica: int) -> NoReturn:
         reject_export(self)
@@ -196,102 +199,7 @@ def masked_mean(x: Float[Tensor, "n batch T"], valid: Bool[Tensor, "n batch T"])
     return (x * valid).sum((1, 2)) / valid.sum((1, 2))
 
 
-class Units(NamedTuple):
-    """The network's inputs as affine functions of the return and the cost to go."""
-
-    return_scale: float
-    cost_scale: float
-    cost_offset: float
-
-    @classmethod
-    def of(cls, variant: str, problem: Problem) -> "Units":
-        """corrected: shares of the task's range of returns and of its largest limit; public: .1 R, 50 - C."""
-        if variant == "public":
-            return cls(0.1, -1.0, 50.0)
-        return cls(problem.reward_scale / problem.task.expected_length, 1 / (max(problem.task.cost_limits) or 1.0), 0.0)
-
-    def returns(self, to_go: Tensor) -> Tensor:
-        """The network's input for these returns to go."""
-        return to_go * self.return_scale
-
-    def costs(self, to_go: Tensor) -> Tensor:
-        """The network's input for these costs to go."""
-        return self.cost_offset + to_go * self.cost_scale
-
-
-class Memory(NamedTuple):
-    """The last K steps of every episode, the latest last; places before the first step hold zeros."""
-
-    observations: Float[Tensor, "replicas batch K obs"]
-    actions: Float[Tensor, "replicas batch K act"]
-    return_to_go: Float[Tensor, "replicas batch K"]
-    """In the task's unit."""
-    cost_to_go: Float[Tensor, "replicas batch K"]
-    next_return: Float[Tensor, "replicas batch"]
-    """The return to go of the step that comes next."""
-    next_cost: Float[Tensor, "replicas batch"]
-    steps: Int[Tensor, "replicas batch"]
-    """How many steps were played."""
-
-
-class CDTPolicy:
-    """The policies of all replicas; each has the model of its seed and its own limit."""
-
-    markov, max_batch = False, 4096
-
-    def __init__(self, method: CDT) -> None:
-        self.method = method
-
-    def start(self, batch: int) -> Memory:
-        method, K = self.method, self.method.config.history
-        replicas, like = len(method.problem.replicas), method.problem.replay.observations
-        sizes = method.problem.observation_size, method.problem.action_size
-        observations, actions = (like.new_zeros(replicas, batch, K, size) for size in sizes)
-        nothing = like.new_zeros(replicas, batch, K)
-        limits = method.problem.limits.to(like)
-        wanted, budget = (row.unsqueeze(1).repeat(1, batch) for row in (method.targets, limits))
-        steps = torch.zeros(replicas, batch, dtype=torch.long, device=like.device)
-        return Memory(observations, actions, nothing, nothing, wanted, budget, steps)
-
-    @torch.no_grad()
-    def act(self, state: Memory, observations: Tensor) -> tuple[Tensor, Memory]:
-        state = state._replace(
-            observations=_pushed(state.observations, observations),
-            actions=_pushed(state.actions, torch.zeros_like(state.actions[:, :, 0])),
-            return_to_go=_pushed(state.return_to_go, state.next_return),
-            cost_to_go=_pushed(state.cost_to_go, state.next_cost),
-        )
-        chosen = self._mean(state).clamp(-1, 1)
-        actions = torch.cat([state.actions[:, :, :-1], chosen.unsqueeze(2)], 2)
-        return chosen, state._replace(actions=actions, steps=state.steps + 1)
-
-    def observe(self, state: Memory, rewards: Tensor, costs: Tensor, done: Tensor) -> Memory:
-        return state._replace(next_return=state.next_return - rewards, next_cost=state.next_cost - costs)
-
-    def _mean(self, state: Memory) -> Float[Tensor, "replicas batch act"]:
-        """The mean action at the latest step; the replicas of a seed are rows of one batch of its model."""
-        method, K = self.method, self.method.config.history
-        place = torch.arange(K, device=state.steps.device) - (K - 1)
-        time = state.steps.unsqueeze(-1) + place
-        last = method.problem.task.episode_length - 1
-        steps = Steps(
-            state.observations,
-            state.actions,
-            method.units.returns(state.return_to_go),
-            method.units.costs(state.cost_to_go),
-            time.clamp(0, last),
-            time >= 0,
-        )
-        merged = Steps(*(by_seed(method.problem, x) for x in steps))
-        mean = method.network.apply(method.model.theta, merged).mean[:, :, -1]
-        return by_replica(method.problem, mean)
-
-
-def _pushed(history: Float[Tensor, "replicas batch K ..."], latest: Float[Tensor, "replicas batch ..."]) -> Tensor:
-    """The history without its first entry, and the latest as its last."""
-    return torch.cat([history[:, :, 1:], latest.unsqueeze(2)], 2)
-
-
+QUICK = CDTConfig(steps=10_000, width=64)
 PAPER = CDTConfig(
     steps=100_000,
     batch_size=2048,
@@ -307,7 +215,7 @@ SPEC = MethodSpec(
     title="CDT",
     paper="Liu et al. 2023 (CDT)",
     build=CDT,
-    presets={"quick": CDTConfig(), "paper": PAPER},
+    presets={"quick": QUICK, "paper": PAPER},
     smoke=SMALL,
     brief={"steps": 2000},
 )
@@ -316,7 +224,7 @@ SPEC_B2R = MethodSpec(
     title="B2R",
     paper="B2R 2025 (arXiv 2509.25727)",
     build=CDT,
-    presets={"quick": replace(CDTConfig(), **B2R), "paper": replace(PAPER, **B2R, warm_up=5000)},
+    presets={"quick": replace(QUICK, **B2R), "paper": replace(PAPER, **B2R, warm_up=5000)},
     smoke=SMALL,
     brief={"steps": 2000},
 )

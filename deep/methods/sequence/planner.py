@@ -1,201 +1,263 @@
-r"""Plans by diffusion: a transformer that denoises windows of states, and how a condition and a gradient guide it.
+r"""What the diffusion planners share: how the denoiser and the inverse model are trained, and how plans are followed.
 
-Forward, for k = 1 ... T (`deep.methods.parts.diffusion_policy.Chain`): x_k = sqrt(abar_k) x_0 + sqrt(1 - abar_k) eps.
-The first state of a window is known: it is not noised, and every step of the reversal puts it back. The denoiser
-predicts eps given k and a condition c; a learned vector takes the place of c where there is none.
+A plan is a window of H tokens, each a state, or a state and an action (`plan_actions`).
 
-One deterministic step of the reversal (Song et al. 2021, DDIM), with both kinds of guidance:
+    denoiser: minimise E |eps(x_k, k, c or none) - eps|^2 over all of the window but its first state
+    inverse:  minimise E |g(s_t, s_{t+1}) - a_t|^2,  where plans have no actions
 
-    eps_hat = eps(x_k, k, none) + w (eps(x_k, k, c) - eps(x_k, k, none)) - sqrt(1 - abar_k) beta grad_x J(x_k, k, c)
-    x_0     = clip((x_k - sqrt(1 - abar_k) eps_hat) / sqrt(abar_k), -5, 5)
-    x_{k-1} = sqrt(abar_{k-1}) x_0 + sqrt(1 - abar_{k-1}) eps_hat'
+Every `replan_every` steps a plan is drawn whose first state is the present one. In between the action at step j of the
+plan is g(s_t, plan_{j+1}) with the real state s_t, or the plan's own action. The budget left is the cost limit minus
+the costs so far. A method adds what plans are drawn from: `condition` and `plan`.
 
-with eps_hat' = (x_k - sqrt(abar_k) x_0) / sqrt(1 - abar_k). It samples from q(x | c) exp(beta J(x)) as far as J at the
-noise level k is the logarithm of E[exp(beta J(x_0)) | x_k] / beta; a J that regresses on noised windows is its first
-order. Normalised states lie within 5 deviations.
-
-Sources: Ho and Salimans 2022 (w); Dhariwal and Nichol 2021 (gradient); Peebles and Xie 2023 (DiT); Ajay et al. 2023.
+Sources: Janner et al. 2022 (Diffuser, plans of states and actions); Ajay et al. 2023 (Decision Diffuser, of states).
 """
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import pi, sqrt
+from typing import Any, NamedTuple, NoReturn
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from deep.core.method import Method, Policy
+from deep.core.phase import Phase
+from deep.core.problem import Problem
+from deep.core.randomness import RandomInput
+from deep.core.validation import AT_LEAST_0, AT_LEAST_1, RATE, Range, check_ranges
+from deep.data.sequences import Sequences, Window
+from deep.methods.parts.acting import ActingState, acting_noise
+from deep.methods.parts.budget import by_replica, by_seed, reject_export
 from deep.methods.parts.diffusion_policy import Chain
-from deep.nn.mlp import MLP, init_linear, unpack
-from deep.nn.transformer import Transformer, affine
-
-FEATURES = 32
-"""Sines and cosines by which a number enters."""
-LARGEST_STATE = 5.0
-"""Plans are clipped to so many standard deviations of the data's states."""
-
-
-def features(x: Float[Tensor, "*shape"], turns: float = 1.0) -> Float[Tensor, "*shape features"]:
-    """sin and cos of 2 pi f x at frequencies f from `turns` / 64 to `turns`, geometric."""
-    half = FEATURES // 2
-    frequencies = turns * 2.0 ** torch.linspace(-6, 0, half, dtype=x.dtype, device=x.device)
-    angles = 2 * pi * x.unsqueeze(-1) * frequencies
-    return torch.cat([angles.sin(), angles.cos()], -1)
+from deep.methods.sequence.config import SequenceConfig
+from deep.methods.sequence.denoiser import Denoiser, InverseDynamics, Value
+from deep.methods.sequence.reversal import diffuse_window
+from deep.nn.mlp import Network, initial_parameters
+from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
+from deep.nn.transformer import Transformer
+from theory.support.errors import InputError
 
 
 @dataclass(frozen=True)
-class Denoiser:
-    """eps(x_k, k, c): a DiT over the states of a window. At the start it predicts 0 for all inputs."""
+class PlannerConfig(SequenceConfig):
+    """Hyper-parameters of every planner; Adam's step sizes fall linearly to a tenth."""
 
-    state_size: int
-    horizon: int
-    trunk: Transformer
-    conditions: int
-    """How many numbers the condition has."""
-    levels: int
-    """T, the number of noise levels."""
-
-    @property
-    def _embeddings(self) -> list[MLP]:
-        width = self.trunk.width
-        return [MLP(FEATURES, width, (width,), "silu"), MLP(FEATURES * self.conditions, width, (width,), "silu")]
-
-    @property
-    def _own(self) -> list[tuple[int, ...]]:
-        d = self.trunk.width
-        return [(self.state_size, d), (d,), (self.horizon, d), (d,), (d, self.state_size), (self.state_size,)]
-
-    @property
-    def shapes(self) -> list[tuple[int, ...]]:
-        return [*self._own, *(shape for mlp in self._embeddings for shape in mlp.shapes), *self.trunk.shapes]
-
-    def init(self, rng: np.random.Generator) -> list[np.ndarray]:
-        d = self.trunk.width
-        own = [*init_linear(rng, self.state_size, d), 0.02 * rng.standard_normal((self.horizon, d)), np.zeros(d)]
-        own += [np.zeros((d, self.state_size)), np.zeros(self.state_size)]
-        return own + [array for mlp in self._embeddings for array in mlp.init(rng)] + self.trunk.init(rng)
-
-    def apply(
-        self,
-        theta: Float[Tensor, "n params"],
-        noisy: Float[Tensor, "n batch H state"],
-        level: Int[Tensor, "n batch"],
-        condition: Float[Tensor, "n batch c"],
-        present: Bool[Tensor, "n batch"],
-    ) -> Float[Tensor, "n batch H state"]:
-        """The noise. Where the condition is not `present`, the learned vector takes its place."""
-        w_in, b_in, place, nothing, w_out, b_out, *rest = unpack(theta, self.shapes)
-        by_level, by_condition = self._embeddings
-        first, second = len(by_level.shapes), len(by_level.shapes) + len(by_condition.shapes)
-        given = by_condition.forward(rest[first:second], features(condition).flatten(-2))
-        given = torch.where(present.unsqueeze(-1), given, nothing.unsqueeze(1))
-        time = by_level.forward(rest[:first], features(level / self.levels, turns=16.0))
-        tokens = affine(noisy, w_in, b_in) + place.unsqueeze(1)
-        output = self.trunk.forward(rest[second:], tokens, condition=time + given)
-        return affine(output, w_out, b_out)
-
-
-@dataclass(frozen=True)
-class Guide:
-    """J(x_k, k, c): a perceptron over the flattened window."""
-
-    state_size: int
-    horizon: int
-    conditions: int
-    levels: int
+    inverse_steps: int = 5000
+    """Training steps of the inverse model, each on 8 x `batch_size` transitions."""
+    horizon: int = 8
+    """H, the states of a plan, the present one included."""
     hidden: tuple[int, ...] = (256, 256)
+    """Hidden layers of values and inverse model."""
+    levels: int = 10
+    """T, noise levels, in training and in sampling."""
+    ema_rate: float = 0.005
+    """Rate of the moving average of the parameters, which plans are made with."""
+    start_noise: float = 0.5
+    """Standard deviation of the noise that a plan starts from."""
+    replan_every: int = 4
+    """Steps for which a plan is followed."""
+    plan_actions: bool = False
+    """Whether plans have actions, which are played; otherwise an inverse model turns states into actions."""
 
-    @property
-    def _network(self) -> MLP:
-        return MLP(self.state_size * self.horizon + FEATURES * (1 + self.conditions), 1, self.hidden, "silu")
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_ranges(self, inverse_steps=AT_LEAST_0, hidden=AT_LEAST_1, levels=AT_LEAST_1, ema_rate=RATE)
+        check_ranges(self, start_noise=AT_LEAST_0, replan_every=AT_LEAST_1)
+        check_ranges(self, horizon=Range("of at least 2", lambda x: x >= 2))
 
-    @property
-    def shapes(self) -> list[tuple[int, ...]]:
-        return self._network.shapes
 
-    def init(self, rng: np.random.Generator) -> list[np.ndarray]:
-        return self._network.init(rng)
+class Noised(NamedTuple):
+    """A minibatch of windows."""
 
-    def apply(
+    window: Window
+    clean: Float[Tensor, "n batch H token"]
+    """x_0."""
+    level: Int[Tensor, "n batch"]
+    """k, from 1 to T."""
+    noise: Float[Tensor, "n batch H token"]
+    """eps."""
+    noisy: Float[Tensor, "n batch H token"]
+    """x_k."""
+
+
+class DiffusionPlanner(Method):
+    """A planner for each seed, which serves all cost limits; `conditions` numbers go into its denoiser."""
+
+    draws: tuple[str, ...] = ()
+    """Further uniform random inputs of a step, one for each window."""
+    candidates = 1
+    """Plans that are drawn for every state; `plan` chooses one."""
+    budget_discount = 1.0
+    """The budget left is divided by it after every step."""
+
+    def __init__(self, config: Any, problem: Problem, conditions: int) -> None:
+        self.config, self.problem = config, problem
+        if config.replan_every >= config.horizon:
+            found = f"--replan-every {config.replan_every} with --horizon {config.horizon}"
+            raise InputError(f"{found}: accepted is a plan that is longer than the steps for which it is followed")
+        self.sequences, self.chain = Sequences(problem.data, problem.replay), Chain(config.levels, "cosine")
+        states, actions = problem.observation_size, problem.action_size
+        self.token_size = states + (actions if config.plan_actions else 0)
+        trunk = Transformer(config.width, config.heads, config.blocks, causal=False, modulated=True)
+        self.denoiser = Denoiser(self.token_size, config.horizon, trunk, conditions, config.levels)
+        self.inverse = InverseDynamics(states, actions, config.hidden)
+        self.groups: dict[str, Parameters] = {}
+        """All parameters, by their name in a checkpoint."""
+        self.plans = self._learned("denoiser", self.denoiser, "denoiser")
+        if not config.plan_actions:
+            self.actor = self._learned("inverse", self.inverse, "inverse model")
+
+    def _learned(self, group: str, network: Network, name: str) -> Parameters:
+        """The parameters of a network, which are trained and averaged."""
+        initial = initial_parameters(network, self.problem.seeds, name).to(self.problem.device)
+        self.groups[group] = Parameters(initial, Adam(self.config.learning_rate), ema=True)
+        return self.groups[group]
+
+    def _value(self, conditions: int) -> Value:
+        """The description of a value of windows."""
+        return Value(self.token_size, self.config.horizon, conditions, self.config.levels, self.config.hidden)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"{group}.{name}": x for group, learned in self.groups.items() for name, x in learned.tensors.items()}
+
+    def phases(self) -> list[Phase]:
+        config, row = self.config, RandomInput("uniform", (self.config.batch_size,))
+        noise = RandomInput("normal", (config.batch_size, config.horizon, self.token_size))
+        draws = dict.fromkeys(("trajectory", "start", "level", *self.draws), row) | {"noise": noise}
+        rows = {"row": RandomInput("uniform", (8 * config.batch_size,))}
+        phases = [
+            Phase("planner", config.steps, self.problem.seeds, draws, self._update),
+            Phase("inverse dynamics", config.inverse_steps, self.problem.seeds, rows, self._update_inverse),
+        ]
+        return phases[:1] if config.plan_actions else phases
+
+    @abstractmethod
+    def _update(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """One step of the denoiser, and of all that guides it."""
+
+    def _noised(self, draws: Mapping[str, Tensor]) -> Noised:
+        trajectories = (draws["trajectory"].double() * len(self.sequences.lengths)).long()
+        first = self.sequences.starts_within(trajectories, draws["start"], margin=2)
+        window = self.sequences.windows(first, self.config.horizon)
+        parts = (window.observations, window.actions) if self.config.plan_actions else (window.observations,)
+        clean, level = torch.cat(parts, -1), 1 + (draws["level"] * self.config.levels).long()
+        noise = draws["noise"]
+        return Noised(window, clean, level, noise, self._diffused(clean, level, noise))
+
+    def _diffused(self, clean: Tensor, level: Tensor, noise: Tensor) -> Float[Tensor, "n batch H token"]:
+        return diffuse_window(self.chain, clean, level, noise, self.problem.observation_size)
+
+    def _learn_to_denoise(
+        self, noised: Noised, condition: Tensor | None, present: Tensor | None, rate: Tensor
+    ) -> Float[Tensor, " n"]:
+        """One step; returns the loss."""
+        predicted = self.denoiser.apply(self.plans.theta, noised.noisy, noised.level, condition, present)
+        error = (predicted - noised.noise).flatten(2)[..., self.problem.observation_size :]
+        return self._descend(self.plans, error.square().mean((1, 2)), rate)
+
+    def _descend(self, parameters: Parameters, loss: Float[Tensor, " n"], rate: Tensor) -> Float[Tensor, " n"]:
+        parameters.adam_step(gradient(loss, parameters), rate)
+        parameters.update_ema(self.config.ema_rate)
+        return loss.detach()
+
+    def _update_inverse(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        batch = self.problem.replay.batch(self.problem.replay.rows(draws["row"]))
+        actions = self.inverse.apply(self.actor.theta, batch.observations, batch.next_observations)
+        loss = (actions - batch.actions).square().mean((1, 2))
+        return {"inverse_loss": self._descend(self.actor, loss, linear_decay(step, self.config.inverse_steps))}
+
+    def _noise(self, x: Tensor, k: int, condition: Tensor | None = None) -> Float[Tensor, "n batch H token"]:
+        """eps(x_k, k, c) by the averaged denoiser."""
+        return self.denoiser.apply(self.plans.ema, x, self._level(x, k), condition)
+
+    def _level(self, x: Tensor, k: int) -> Int[Tensor, "n batch"]:
+        return torch.full(x.shape[:2], k, device=x.device)
+
+    def first_budget(self) -> Float[Tensor, " replicas"]:
+        """The budget of every replica at the first step of an episode."""
+        return self.problem.limits.to(self.problem.replay.observations)
+
+    @abstractmethod
+    def condition(
+        self, budget: Float[Tensor, "replicas batch"], time: Int[Tensor, "replicas batch"]
+    ) -> Float[Tensor, "replicas batch c"]:
+        """What a plan is made for, given the budget left and the number of the step."""
+
+    @abstractmethod
+    def plan(
         self,
-        theta: Float[Tensor, "n params"],
-        noisy: Float[Tensor, "n batch H state"],
-        level: Int[Tensor, "n batch"],
-        condition: Float[Tensor, "n batch c"],
-    ) -> Float[Tensor, "n batch"]:
-        """The prediction for every window."""
-        time = features(level / self.levels, turns=16.0)
-        x = torch.cat([noisy.flatten(2), time, features(condition).flatten(-2)], -1)
-        return self._network.apply(theta, x).squeeze(-1)
+        observations: Float[Tensor, "seeds batch obs"],
+        condition: Float[Tensor, "seeds batch c"],
+        start: Float[Tensor, "seeds many H token"],
+    ) -> Float[Tensor, "seeds batch H token"]:
+        """Plans that begin at these states. `start` is the noise at the highest level, of the `candidates` of a state
+        side by side."""
+
+    def policies(self) -> dict[str, Policy]:
+        return {"": PlanningPolicy(self)}
+
+    def exportable(self, replica: int) -> NoReturn:
+        reject_export(self)
 
 
-def diffuse_window(
-    chain: Chain, states: Float[Tensor, "n batch H state"], level: Int[Tensor, "n batch"], noise: Tensor
-) -> Float[Tensor, "n batch H state"]:
-    """x_k of windows whose first state stays as it is."""
-    bars = torch.tensor(chain.alpha_bars, device=states.device, dtype=states.dtype)[level - 1][..., None, None]
-    noisy = bars.sqrt() * states + (1 - bars).sqrt() * noise
-    return torch.cat([states[:, :, :1], noisy[:, :, 1:]], 2)
+class PlannerState(NamedTuple):
+    """The plan that each episode follows, and what is left of its budget."""
+
+    plan: Float[Tensor, "replicas batch H token"]
+    """Its states are normalised."""
+    budget: Float[Tensor, "replicas batch"]
+    """The cost limit minus the costs so far; may fall below 0."""
+    number: ActingState
+    """Which random numbers come next: the episode and its step."""
 
 
-Noise = Callable[[Tensor, int], Tensor]
-"""(x_k (n, batch, H, state), k) -> the guided noise eps_hat."""
+class PlanningPolicy:
+    """The policies of all replicas; each has the planner of its seed and its own limit."""
+
+    markov = False
+
+    def __init__(self, method: DiffusionPlanner) -> None:
+        self.method, self.max_batch = method, max(1, 512 // method.candidates)
+
+    def start(self, batch: int) -> PlannerState:
+        problem, like = self.method.problem, self.method.problem.replay.observations
+        episode = torch.arange(batch).repeat(len(problem.replicas), 1)
+        number = ActingState(episode, torch.zeros_like(episode))
+        budget = self.method.first_budget().unsqueeze(1).repeat(1, batch)
+        return PlannerState(
+            like.new_zeros(*budget.shape, self.method.config.horizon, self.method.token_size), budget, number
+        )
+
+    def act(self, state: PlannerState, observations: Tensor) -> tuple[Tensor, PlannerState]:
+        age, plan = state.number.step % self.method.config.replan_every, state.plan
+        if bool((age == 0).any()):  # episodes that were split into parts may be of different ages
+            due = (age == 0).to(plan.device)[..., None, None]
+            plan = torch.where(due, self._plan(state, observations), plan)
+        later = state.number._replace(step=state.number.step + 1)
+        return self._follow(plan, age.to(plan.device), observations), state._replace(plan=plan, number=later)
+
+    def observe(self, state: PlannerState, rewards: Tensor, costs: Tensor, done: Tensor) -> PlannerState:
+        return state._replace(budget=(state.budget - costs) / self.method.budget_discount)
+
+    @torch.no_grad()
+    def _follow(self, plan: Tensor, age: Tensor, observations: Tensor) -> Float[Tensor, "replicas batch act"]:
+        """The action of a plan's step number `age`."""
+        method, states = self.method, self.method.problem.observation_size
+        if method.config.plan_actions:
+            return _token(plan, age)[..., states:].clamp(-1, 1)
+        seen, wanted = (by_seed(method.problem, x) for x in (observations, _token(plan, age + 1)))
+        return by_replica(method.problem, method.inverse.apply(method.actor.ema, seen, wanted))
+
+    def _plan(self, state: PlannerState, observations: Tensor) -> Float[Tensor, "replicas batch H token"]:
+        method, config = self.method, self.method.config
+        size = (method.candidates, 1, config.horizon * method.token_size)
+        noise = acting_noise(method.problem.replica_seeds, state.number, size, observations.device)[:, 0]
+        noise = config.start_noise * noise.unflatten(-1, (config.horizon, -1)).to(observations)
+        condition = method.condition(state.budget, state.number.step.to(observations.device))
+        parts = (by_seed(method.problem, x) for x in (observations, condition, noise))
+        return by_replica(method.problem, method.plan(*parts))
 
 
-def guided_noise(
-    with_condition: Noise, without: Noise, gradient: Noise, chain: Chain, strength: float, beta: float
-) -> Noise:
-    """eps_hat of the module's docstring; `gradient` gives grad_x J."""
-
-    def noise(x: Tensor, k: int) -> Tensor:
-        base = without(x, k)
-        eps = base + strength * (with_condition(x, k) - base)
-        return eps if beta == 0 else eps - sqrt(1 - chain.alpha_bars[k - 1]) * beta * gradient(x, k)
-
-    return noise
-
-
-def sample_plan(
-    noise: Noise,
-    chain: Chain,
-    start: Float[Tensor, "n batch H state"],
-    first: Float[Tensor, "n batch state"] | None,
-    largest: float = LARGEST_STATE,
-) -> Float[Tensor, "n batch H state"]:
-    """Run the chain backwards from x_T = `start`, every x_k with `first` as its first state where it is given."""
-
-    def pinned(x: Tensor) -> Tensor:
-        return x if first is None else torch.cat([first.unsqueeze(2), x[:, :, 1:]], 2)
-
-    x = pinned(start)
-    for k in range(chain.steps, 0, -1):
-        bar, before = chain.alpha_bars[k - 1], 1.0 if k == 1 else chain.alpha_bars[k - 2]
-        clean = ((x - sqrt(1 - bar) * noise(x, k)) / sqrt(bar)).clamp(-largest, largest)
-        eps = (x - sqrt(bar) * clean) / sqrt(1 - bar)
-        x = pinned(sqrt(before) * clean + sqrt(1 - before) * eps)
-    return x
-
-
-@dataclass(frozen=True)
-class InverseDynamics:
-    """a = tanh g(s, s'): the action that leads from one state to the next (Ajay et al. 2023)."""
-
-    state_size: int
-    action_size: int
-    hidden: tuple[int, ...] = (256, 256)
-
-    @property
-    def _network(self) -> MLP:
-        return MLP(2 * self.state_size, self.action_size, self.hidden)
-
-    @property
-    def shapes(self) -> list[tuple[int, ...]]:
-        return self._network.shapes
-
-    def init(self, rng: np.random.Generator) -> list[np.ndarray]:
-        return self._network.init(rng)
-
-    def apply(self, theta: Tensor, states: Tensor, next_states: Tensor) -> Float[Tensor, "n batch act"]:
-        """Actions in [-1, 1]."""
-        return torch.tanh(self._network.apply(theta, torch.cat([states, next_states], -1)))
+def _token(plan: Float[Tensor, "replicas batch H token"], place: Int[Tensor, "replicas batch"]) -> Tensor:
+    return plan.gather(2, place[..., None, None].expand(-1, -1, 1, plan.shape[-1])).squeeze(2)

@@ -1,4 +1,5 @@
-"""The network of the decision transformers: what a step's tokens are made of, and what is read off them."""
+"""The network of the decision transformers: what a step's tokens are made of, in which units, and what is read off
+them."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -9,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from deep.core.problem import Problem
 from deep.nn.mlp import init_linear, unpack
 from deep.nn.transformer import Dropout, Transformer, affine
 
@@ -116,6 +118,29 @@ class DecisionTransformer:
         gain, bias = own[-6], own[-5]
         tokens = F.layer_norm(tokens, tokens.shape[-1:]) * gain[:, None, None, None] + bias[:, None, None, None]
         return tokens.flatten(2, 3)
+
+
+class Units(NamedTuple):
+    """The network's inputs as affine functions of the return and the cost to go."""
+
+    return_scale: float
+    cost_scale: float
+    cost_offset: float
+
+    @classmethod
+    def of(cls, variant: str, problem: Problem) -> "Units":
+        """corrected: shares of the task's range of returns and of its largest limit; public: .1 R, 50 - C."""
+        if variant == "public":
+            return cls(0.1, -1.0, 50.0)
+        return cls(problem.reward_scale / problem.task.expected_length, 1 / (max(problem.task.cost_limits) or 1.0), 0.0)
+
+    def returns(self, to_go: Tensor) -> Tensor:
+        """The network's input for these returns to go."""
+        return to_go * self.return_scale
+
+    def costs(self, to_go: Tensor) -> Tensor:
+        """The network's input for these costs to go."""
+        return self.cost_offset + to_go * self.cost_scale
 
 
 def gaussian_log_density(
