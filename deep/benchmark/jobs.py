@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from deep.benchmark.presets import SCALES, STUDIES, Scale, ScaleName, Study, StudyName
-from deep.cli.words import last_of_each
 from deep.methods.registry import METHODS, spec_of
 from deep.tasks import find_task
 from theory.support.errors import InputError
+from theory.support.words import last_of_each
 
 OWN_OPTIONS = ("task", "algorithm", "preset", "dataset", "seeds", "cost-limits", "episodes", "threads", "out", "resume")
 """Options of deep.train that a job sets itself."""

@@ -33,10 +33,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 import tyro
 
-from deep.cli.command import command, read
 from deep.collect.recipes import Settings, recipe
 from deep.data.kinds import Kind, Subset
 from deep.tasks import find_task
+from theory.support.command import command, read
 from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 

@@ -18,8 +18,8 @@ from deep.benchmark import latency
 from deep.benchmark.jobs import Grid, Job, expand, job_from
 from deep.benchmark.presets import SCALES, STUDIES
 from deep.benchmark.running import Running
-from deep.cli.words import last_of_each
 from theory.support.errors import InputError
+from theory.support.words import last_of_each
 
 TINY = [
     'all="--dynamics.steps 2 --dynamics.members 2 --dynamics.hidden 8 --dynamics.episodes 2 --hidden 8 --batch-size 8"',

@@ -15,7 +15,6 @@ import torch
 from safetensors.numpy import load_file
 
 from deep import train, training
-from deep.cli.words import last_of_each
 from deep.core import provenance
 from deep.core.files import read_json, read_tensors, write_tensors
 from deep.envs.rollout import Episodes
@@ -27,6 +26,7 @@ from deep.tasks import find_task
 from tests.support.builders import TINY, small_dataset
 from tests.support.lighter import no_figures, short_episodes
 from theory.support.errors import InputError
+from theory.support.words import last_of_each
 
 pytestmark = pytest.mark.usefixtures("short_episodes")
 
