@@ -179,7 +179,7 @@ def train(
         out: folder of the run; None: runs/TASK-ALGORITHM.
         resume: continue the run in that folder.
         episodes: simulator episodes per replica in the final evaluation.
-        settings: further options of `python -m deep.train` by their names: `steps=2000`; a nested one with dots, as in
+        settings: more options of `python -m deep.train` by their names: `steps=2000`; a nested one with dots, as in
             `**{"dynamics.steps": 0}`.
 
     Raises:

@@ -128,7 +128,7 @@ def _data_set(entry: str) -> tuple[str, str, str]:
 
 
 def _extra_options(entries: Sequence[str], algorithms: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """--options by name; refuses names that no method has, and options that a job sets itself."""
+    """--options by name; rejects names that no method has, and options that a job sets itself."""
     known = {"all", *algorithms, *(method.partition(":")[0] for method in algorithms)}
     found: dict[str, tuple[str, ...]] = {}
     for entry in entries:

@@ -14,7 +14,7 @@ from theory.support.errors import InputError
 from theory.support.tables import Row, read_table
 
 CELL = ("task", "data", "algorithm", "variant", "choice", "seed", "cost_limit")
-"""What tells one row from another."""
+"""What identifies a row."""
 TITLES = {name: entry.spec.title for name, entry in METHODS.items()}
 CHOICES = {"": "", "best-of-n": "best of N", "sample": "policy itself", LAST: "last policy"}
 

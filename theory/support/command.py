@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ Kind = TypeVar("Kind")
 def command(saved: Callable[[], str]) -> Iterator[None]:
     """Wrap a command: a mistake or Ctrl-C ends in one line on stderr, never in a traceback.
 
-    `saved` tells after Ctrl-C what is saved and how to go on, in one line.
+    `saved` says after Ctrl-C what is saved and how to go on, in one line.
     """
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character shows "?" in its place
         if isinstance(stream, io.TextIOWrapper):
@@ -31,6 +32,22 @@ def command(saved: Callable[[], str]) -> Iterator[None]:
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (the interpreter flushes it when it exits)
         sys.exit(1)
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold back Ctrl-C meanwhile; processes that are started here never receive it.
+
+    A terminal sends Ctrl-C to all processes. The main process ends the workers, and theirs would be tracebacks.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def going_on(prog: str, words: Sequence[str]) -> str:
@@ -74,8 +91,8 @@ def checked_words(
     return words if helps else checked(words, options_of(module, kind), {}, prog)
 
 
-def parsed(kind: type[Kind], words: Sequence[str] | None, prog: str, **more: Any) -> Kind:
-    """What `tyro.cli` makes of the words; `more` goes to it.
+def parsed(kind: Callable[..., Kind], words: Sequence[str] | None, prog: str, **more: Any) -> Kind:
+    """What `tyro.cli` makes of the words for a dataclass; `more` goes to it.
 
     Raises `InputError` where a configuration, nested or not, rejects its values: tyro alone would print a box and exit.
     """

@@ -15,7 +15,7 @@ from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 from theory.sweep.grid import Grid, Job
 
-Rows = list[dict[str, Any]]
+Table = list[dict[str, Any]]
 
 
 def prepare(folder: Path, grid: Grid, resume: bool) -> None:
@@ -76,14 +76,14 @@ def progress(folder: Path, jobs: Sequence[Job]) -> str:
     return f"{saved} of {len(jobs)} jobs are saved in {folder}"
 
 
-def saved_rows(path: Path, size: int) -> Rows | None:
+def saved_rows(path: Path, size: int) -> Table | None:
     """A job's rows; None where its file is not there, is damaged, or has another number of rows: it is run again."""
     kept = read(path)
     whole = isinstance(kept, dict) and isinstance(kept.get("rows"), list) and len(kept["rows"]) == size
     return kept["rows"] if whole and kept.get("sha256") == _digest(kept["rows"]) else None
 
 
-def write_rows(path: Path, rows: Rows) -> None:
+def write_rows(path: Path, rows: Table) -> None:
     """Keep a job's rows with their digest."""
     write_whole(path, json.dumps({"sha256": _digest(rows), "rows": rows}).encode())
 

@@ -48,7 +48,7 @@ class Grid:
     metrics: tuple[str, ...] = METRICS
     """Metrics of the projection; manipulation only."""
     schedules: tuple[str, ...] = SCHEDULES
-    """corrected: the corrected theorem's eta and h+; printed: the preprint's; shrinking: slacks 0.2 l falling to 0."""
+    """corrected: the corrected theorem's eta and h+; printed: the preprint's; shrinking: slacks from .2 l to 0."""
     data: tuple[int, ...] = (100, 1000, 10000)
     """N, sizes of the offline data sets."""
     data_steps: int = 300
@@ -89,7 +89,7 @@ class Grid:
         check_seeds([self.first_seed])
         for what, numbers in (("tightness", self.tightness), ("penalties", self.penalties)):
             for number in numbers:
-                if not 0 <= number < math.inf:  # a tightness below 0 is an infeasible budget, which no bound speaks of
+                if not 0 <= number < math.inf:  # a tightness below 0 is an infeasible budget, which no bound covers
                     raise InputError(f"{what} must be non-negative and finite, not {number:g}.")
         for bias in self.biases:
             if not math.isfinite(bias):

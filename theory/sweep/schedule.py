@@ -3,9 +3,7 @@
 Jobs are pure functions on one thread: where they run changes no bit of their results.
 """
 
-import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,13 +11,14 @@ from typing import Any
 from tqdm import tqdm
 
 from theory.support.cluster import connect
+from theory.support.command import interrupts_held
 from theory.support.errors import InputError
-from theory.sweep.folder import Rows, saved_rows, write_rows
+from theory.sweep.folder import Table, saved_rows, write_rows
 from theory.sweep.grid import Cell, Job
 from theory.sweep.work import run_job
 
 
-def run_all(jobs: Sequence[Job], folder: Path, workers: int, dask: str | None) -> Rows:
+def run_all(jobs: Sequence[Job], folder: Path, workers: int, dask: str | None) -> Table:
     """Run what is missing, with a progress bar, and return all rows, sorted by their cells."""
     path = {job.name: folder / "jobs" / f"{job.name}.json" for job in jobs}
     size = {job.name: len(job.cells) for job in jobs}
@@ -35,7 +34,7 @@ def run_all(jobs: Sequence[Job], folder: Path, workers: int, dask: str | None) -
     return sorted(rows, key=lambda row: [row[field.name] for field in fields(Cell)])
 
 
-def results(jobs: Sequence[Job], workers: int, dask: str | None) -> Iterator[tuple[str, Rows]]:
+def results(jobs: Sequence[Job], workers: int, dask: str | None) -> Iterator[tuple[str, Table]]:
     """(name, rows) of every job, as they finish."""
     if dask is not None:
         yield from _by_dask(jobs, dask)
@@ -50,23 +49,7 @@ def results(jobs: Sequence[Job], workers: int, dask: str | None) -> Iterator[tup
         yield from outputs
 
 
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Hold back Ctrl-C meanwhile; processes that are started here never receive it.
-
-    A terminal sends Ctrl-C to all processes. The main process ends the workers, and theirs would be tracebacks.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _by_dask(jobs: Sequence[Job], address: str) -> Iterator[tuple[str, Rows]]:
+def _by_dask(jobs: Sequence[Job], address: str) -> Iterator[tuple[str, Table]]:
     with connect(address) as client:
         from distributed import as_completed
 
@@ -75,5 +58,5 @@ def _by_dask(jobs: Sequence[Job], address: str) -> Iterator[tuple[str, Rows]]:
             yield future.result()
 
 
-def _named(job: Job) -> tuple[str, Rows]:
+def _named(job: Job) -> tuple[str, Table]:
     return job.name, run_job(job)

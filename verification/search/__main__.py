@@ -14,6 +14,8 @@ from verification.command import Parser, ends_cleanly
 
 SEARCHED = "L40 L41 L43 W1 S2 P1 P1t P3 I1 L40c C4 D7 D8 D9 D10 D10t TC".split()
 """The claims of `verification.search.targets.TARGETS`, which imports torch."""
+SAVED = "what is named above is written where --out or --write was given; the same command searches again"
+"""After Ctrl-C."""
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:
@@ -46,5 +48,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    with ends_cleanly("what is named above is written where --out or --write was given"):
+    with ends_cleanly(SAVED):
         sys.exit(main())

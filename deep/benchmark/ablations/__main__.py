@@ -24,7 +24,7 @@ from theory.support.files import write_whole
 class Options:
     """Train variants of a finished run of DRCORL and compare them; writes results.json and table.txt.
 
-    Scored are the policies that are kept, which choosing may make alike, and those with which adaptation ended.
+    Two policies of each replica are scored: the selected one, and the one with which adaptation ended.
     """
 
     run: Annotated[Path, tyro.conf.Positional]

@@ -7,7 +7,7 @@
 
 compressed with gzip, without attributes: DSRL's scripts/process_dataset.py writes them so, and its `get_dataset`
 requires all seven. What other writers do is read too: float64, columns (N, 1), costs and flags as whole numbers, flags
-as the numbers 0 and 1. Further arrays are not read.
+as the numbers 0 and 1. Other arrays are not read.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.data.replay import Batch, RowTable
-from deep.data.selection import Selection, known
+from deep.data.selection import Selection, trajectory_stats
 from deep.methods.drcorl.behaviour_model import BehaviourConfig, BehaviourModel
 from deep.methods.drcorl.cloning import Cloning
 from deep.methods.drcorl.config import DRCORLConfig
@@ -80,7 +80,7 @@ class DRCORL(Method):
         self.gate = self._new_gate()
         best = config.clone.trajectories == "best"
         trajectories, episodes = self.cloning.trajectories, dynamics.config.episodes
-        statistics = known(problem.data, problem.replay, trajectories, episodes) if best else None
+        statistics = trajectory_stats(problem.data, problem.replay, trajectories, episodes) if best else None
         self.selection = PolicySelection(config.gate, problem, self.actor, statistics)
         self.evaluation = PolicyEvaluation(
             config.gate,
@@ -95,7 +95,7 @@ class DRCORL(Method):
         )
 
     def _new_cost_critics(self, prefix: str, policy_seeds: tuple[int, ...]) -> list[CostCritic]:
-        """The critics whose value the policy descends and, where these are pessimistic, unbiased ones for the gate of
+        """The critics whose value the policy minimises and, where these are pessimistic, unbiased ones for the gate of
         Eq. (25)."""
         config = self.config.critics
         critics = [CostCritic(config, self.problem, f"{prefix}cost_critic", policy_seeds)]
