@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from deep.cli.data_path import MINARI, data_path
 from deep.data.conversion import of_episodes, write
+from deep.data.data_path import MINARI, data_path
 from deep.data.dataset import OfflineDataset
 from deep.evaluate.scores import evaluate as scores_of
 from deep.runs.experiment import Experiment, Settings, finished, resolve
@@ -214,7 +214,7 @@ def train(
         out: folder of the run; None: runs/TASK-ALGORITHM.
         resume: continue the run in that folder.
         episodes: simulator episodes per replica in the final evaluation.
-        settings: further options of `python -m deep.train` by their names: `steps=2000`; a nested one with dots, as in
+        settings: more options of `python -m deep.train` by their names: `steps=2000`; a nested one with dots, as in
             `**{"dynamics.steps": 0}`.
 
     Raises:

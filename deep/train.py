@@ -4,22 +4,21 @@ This module checks the command line before torch is imported, so that a mistake 
 does the work.
 """
 
-import shlex
 import sys
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deep.cli.command import command
-from deep.cli.data_path import NAMED, data_path
-from deep.cli.run_folder import check_folder
-from deep.cli.shorthelp import short_help
-from deep.cli.source import Option, config_class, options_of
-from deep.cli.words import checked, split
+from deep.data.data_path import NAMED, data_path
 from deep.methods.registry import METHODS
+from deep.runs.existing import check_folder
 from deep.tasks import TASKS, find_task
+from theory.support.command import command, going_on
 from theory.support.errors import InputError
+from theory.support.options import Option, config_class, options_of
+from theory.support.shorthelp import short_help
+from theory.support.words import checked, split
 
 if TYPE_CHECKING:
     from deep.training import Options, conclusion, opening, parse, report, run, settings_of
@@ -126,8 +125,7 @@ def saved(words: list[str], folders: list[Path], prog: str) -> str:
     folder = folders[-1]
     there = (folder / "checkpoint.safetensors").exists()
     what = f"the last checkpoint is saved in {folder}" if there else f"{folder} holds the settings, no checkpoint yet"
-    again = words if "--resume" in words else [*words, "--resume"]
-    return f"{what}; go on with: {prog} {shlex.join(again)}"
+    return f"{what}; {going_on(prog, words)}"
 
 
 if __name__ == "__main__":

@@ -13,9 +13,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import tyro
-
-from deep.cli.run_folder import check_folder
 from deep.core.provenance import device_name, machine, software_versions
 from deep.core.validation import use_threads
 from deep.data.custom import assumptions
@@ -26,9 +23,11 @@ from deep.evaluate.summary import SCHEMA, of_earlier_version, summary_of
 from deep.evaluate.verdict import contradictions, verdict
 from deep.methods.registry import METHODS
 from deep.runs.cuda_graphs import eager, graphed
+from deep.runs.existing import check_folder
 from deep.runs.experiment import Config, Experiment, Settings, about_data, identity, take_dynamics
 from deep.runs.folder import RunFolder, changed_since
 from deep.runs.trainer import train
+from theory.support.command import parsed
 from theory.support.errors import InputError
 
 
@@ -63,10 +62,7 @@ def parse(arguments: list[str] | None = None, prog: str = "python -m deep.train"
     presets = METHODS.get(chosen.algorithm, METHODS["drcorl"]).spec.presets
     method = presets.get(chosen.preset, presets["quick"])
     kind = Options[type(method)]
-    try:
-        return tyro.cli(kind, args=arguments, default=kind(method=method), prog=prog)
-    except ValueError as error:  # a configuration that rejects its values
-        raise InputError(str(error)) from error
+    return parsed(kind, arguments, prog, default=kind(method=method))
 
 
 def settings_of(options: Options[Any]) -> Settings[Any]:

@@ -16,7 +16,6 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = (
     ("theory",),
-    ("deep.cli",),
     ("deep.tasks",),
     ("deep.envs",),
     ("deep.data",),

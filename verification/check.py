@@ -46,14 +46,14 @@ DISTRIBUTIONS = ("P", "rho", "pi", "mu", "D")
 BOUND = (*DISTRIBUTIONS, "c", "eta", "beta", "gamma")
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """A certificate is rejected; one sentence gives the reason."""
 
 
 def unique(pairs):
     """A JSON object whose keys differ: of two equal ones a reader sees the first and Python takes the last."""
     if len(dict(pairs)) < len(pairs):
-        raise Refused("a key occurs twice in one object.")
+        raise Rejected("a key occurs twice in one object.")
     return dict(pairs)
 
 
@@ -66,7 +66,7 @@ def each(f, *args):
     """Apply f entry by entry, leading axes aligned."""
     lengths = {len(a) for a in args if isinstance(a, list)}
     if len(lengths) > 1:
-        raise Refused("two arrays do not fit together.")
+        raise Rejected("two arrays do not fit together.")
     if not lengths:
         return f(*args)
     return [each(f, *(a[i] if isinstance(a, list) else a for a in args)) for i in range(lengths.pop())]
@@ -136,7 +136,7 @@ def divergence(p, q):
     if isinstance(p[0], list):
         return [divergence(*rows) for rows in zip(p, q, strict=True)]
     if not all(x == 0 or x > 0 for x in p):
-        raise Refused("an entry of KL's first argument is neither exactly 0 nor certainly positive.")
+        raise Rejected("an entry of KL's first argument is neither exactly 0 nor certainly positive.")
     return total([x * (arb(x) / arb(y)).log() for x, y in zip(p, q, strict=True) if x > 0])
 
 
@@ -172,7 +172,7 @@ COMPARISONS = {
 def parse(text):
     """The expression of a formula. Comments and letters beyond ASCII, which Python reads otherwise, are rejected."""
     if not re.fullmatch(r"[\w+*/()\[\],.<>=! -]+", text, re.ASCII):
-        raise Refused(f"{text!r} is not in the checker's language.")
+        raise Rejected(f"{text!r} is not in the checker's language.")
     return ast.parse(text.strip(), mode="eval").body
 
 
@@ -194,14 +194,14 @@ def evaluate(node, names, used):
             return evaluate(x, names, used)[i]
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
             return FUNCTIONS[name](*(evaluate(x, names, used) for x in args))
-    raise Refused(f"{ast.unparse(node)!r} is not in the checker's language, or a name is unknown.")
+    raise Rejected(f"{ast.unparse(node)!r} is not in the checker's language, or a name is unknown.")
 
 
 def sides(text, names, used):
     """Both sides of a comparison, and whether it is certainly true and certainly false."""
     node = parse(text)
     if not (isinstance(node, ast.Compare) and len(node.ops) == 1):
-        raise Refused(f"{text!r} is not one comparison.")
+        raise Rejected(f"{text!r} is not one comparison.")
     left, right = (evaluate(x, names, used) for x in (node.left, node.comparators[0]))
     yes, no = COMPARISONS[type(node.ops[0])]
     pairs = flat(each(lambda x, y: (x, y), left, right))
@@ -211,39 +211,39 @@ def sides(text, names, used):
 def rational(text):
     """An entry of an instance: "3", "-3/4"."""
     if not (isinstance(text, str) and re.fullmatch(r"-?[0-9]+(/[1-9][0-9]*)?", text)):
-        raise Refused(f"{text!r} is not a rational number.")
+        raise Rejected(f"{text!r} is not a rational number.")
     return fmpq(*map(int, text.split("/")))
 
 
 def shape(x):
-    """The lengths of an array's axes, () of a number; Refused where it is empty or ragged."""
+    """The lengths of an array's axes, () of a number; Rejected where it is empty or ragged."""
     if not isinstance(x, list):
         return ()
     inner = {shape(y) for y in x}
     if len(inner) != 1:
-        raise Refused("an array is empty or ragged.")
+        raise Rejected("an array is empty or ragged.")
     return len(x), *inner.pop()
 
 
 def instance(given):
-    """The instance's numbers; Refused where they violate what their names promise."""
+    """The instance's numbers; Rejected where they violate what their names promise."""
     names, sizes = {name: each(rational, entry) for name, entry in given.items()}, {}
     for name, x in names.items():
         stem, lengths = re.split(r"[_0-9]", name)[0], shape(x)
         if stem not in AXES:
-            raise Refused(f"{name!r} has a stem that AXES does not know.")
+            raise Rejected(f"{name!r} has a stem that AXES does not know.")
         axes = AXES[stem]
         if len(axes) != len(lengths) or any(
             sizes.setdefault(axis, n) != n for axis, n in zip(axes, lengths, strict=True)
         ):
-            raise Refused(f"{name} has the shape {lengths}, where its name requires ({', '.join(axes)}).")
+            raise Rejected(f"{name} has the shape {lengths}, where its name requires ({', '.join(axes)}).")
         least = min(flat(x))
         if stem in DISTRIBUTIONS and not (least >= 0 and all(s == 1 for s in flat(last_axis(total)(x)))):
-            raise Refused(f"{name} is not a probability distribution.")
+            raise Rejected(f"{name} is not a probability distribution.")
         if (stem == "c" and least < 0) or (stem in ("eta", "beta") and least <= 0):
-            raise Refused(f"{name} is out of range.")
+            raise Rejected(f"{name} is out of range.")
         if stem == "gamma" and not 0 <= least < 1:
-            raise Refused(f"{name} is not in [0, 1).")
+            raise Rejected(f"{name} is not in [0, 1).")
     return names
 
 
@@ -272,51 +272,51 @@ def measure(given, let, assume, conclusion):
     names, used = instance(given), set()
     for name, text in let.items():
         if name in names or name in FUNCTIONS:
-            raise Refused(f"{name} is defined twice.")
+            raise Rejected(f"{name} is defined twice.")
         if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or re.split(r"[_0-9]", name)[0] in BOUND:
-            raise Refused(f"{name!r} is no name for an abbreviation.")
+            raise Rejected(f"{name!r} is no name for an abbreviation.")
         names[name] = evaluate(parse(text), names, used)
     conditions = [sides(text, names, used) for text in assume]
     ends, true, false = sides(conclusion, names, used)
     if unused := set(given) - used:
-        raise Refused(f"{', '.join(sorted(unused))} is given and never used.")
+        raise Rejected(f"{', '.join(sorted(unused))} is given and never used.")
     values = {"let": {name: names[name] for name in let}, "assume": [x[0] for x in conditions], "conclusion": ends}
     return values, all(x[1] for x in conditions), true, false
 
 
 def bind(certificate):
-    """Raise Refused unless the words and formulas are those of the claim that the certificate names."""
+    """Raise Rejected unless the words and formulas are those of the claim that the certificate names."""
     entry = read(__file__.removesuffix("check.py") + "statements.json").get(certificate["claim"])
     if entry is None:
-        raise Refused(f"{certificate['claim']!r} is not a claim of statements.json.")
+        raise Rejected(f"{certificate['claim']!r} is not a claim of statements.json.")
     for field, text in entry.items():
         if certificate[field] != text:
-            raise Refused(f"its {field} is not that of {certificate['claim']} in statements.json.")
+            raise Rejected(f"its {field} is not that of {certificate['claim']} in statements.json.")
 
 
 def verify(certificate):
-    """Raise Refused unless the instance gives the stated values and the verdict, whatever the claim's name is."""
+    """Raise Rejected unless the instance gives the stated values and the verdict, whatever the claim's name is."""
     fields = {"claim", "statement", "given", "let", "assume", "conclusion", "verdict", "values", "digest"}
     if set(certificate) != fields or certificate["verdict"] not in ("holds", "fails"):
-        raise Refused(f"a certificate has the fields {', '.join(sorted(fields))}, and holds or fails.")
+        raise Rejected(f"a certificate has the fields {', '.join(sorted(fields))}, and holds or fails.")
     if certificate["digest"] != digest(certificate):
-        raise Refused("its digest does not fit its contents.")
+        raise Rejected("its digest does not fit its contents.")
     values, assumed, true, false = measure(*(certificate[x] for x in ("given", "let", "assume", "conclusion")))
     stated = certificate["values"]
     if set(stated) != set(values) or set(stated["let"]) != set(values["let"]):
-        raise Refused("the values stated are not those defined.")
+        raise Rejected("the values stated are not those defined.")
     everything = [(part, stated[part], values[part]) for part in ("assume", "conclusion")]
     for name, given_value, x in everything + [(name, stated["let"][name], x) for name, x in values["let"].items()]:
         if not agrees(given_value, x):
-            raise Refused(f"a stated value of {name} is not what the instance gives.")
+            raise Rejected(f"a stated value of {name} is not what the instance gives.")
     if not assumed:
-        raise Refused("a condition is not certain.")
+        raise Rejected("a condition is not certain.")
     if not (true if certificate["verdict"] == "holds" else false):
-        raise Refused(f"its conclusion does not certainly {certificate['verdict'][:-1]}.")
+        raise Rejected(f"its conclusion does not certainly {certificate['verdict'][:-1]}.")
 
 
 def check(certificate):
-    """Raise Refused unless the certificate holds and is about the claim that it names."""
+    """Raise Rejected unless the certificate holds and is about the claim that it names."""
     verify(certificate)
     bind(certificate)
 
@@ -334,7 +334,7 @@ def main(paths):
         for path in paths:
             check(read(path))
     except Exception as reason:
-        kind = "" if isinstance(reason, Refused) else f"it cannot be read as a certificate, {type(reason).__name__}: "
+        kind = "" if isinstance(reason, Rejected) else f"it cannot be read as a certificate, {type(reason).__name__}: "
         print(f"{path}: {kind}{reason}")
         return 1
     except KeyboardInterrupt:

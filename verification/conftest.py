@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from verification.formal import coq, record
-from verification.ledger import LEDGER, load, stale
+from verification.judging import LEDGER, load, stale
 from verification.report.entries import headline
 
 torch.set_num_threads(1)

@@ -6,7 +6,6 @@ options: HopperVel on the embedded data at the smoke scale, which shows that all
 
 import dataclasses
 import json
-import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from deep.benchmark.jobs import Grid, Job, expand
-from deep.cli.command import command, read
+from theory.support.command import command, going_on, read
 from theory.support.errors import InputError
 from theory.support.files import write_whole
 from theory.support.tables import Row, write_table
@@ -59,8 +58,8 @@ def main(arguments: list[str] | None = None, prog: str = "python -m deep.benchma
     def saved() -> str:
         if not begun:
             return "nothing was trained"
-        again = shlex.join(words if "--resume" in words else [*words, "--resume"])
-        return f"finished jobs and the checkpoints of the others are saved in {begun[0]}; go on with: {prog} {again}"
+        there = f"finished jobs and the checkpoints of the others are saved in {begun[0]}"
+        return f"{there}; {going_on(prog, words)}"
 
     with command(saved):
         if run(read(Options, __name__, words, prog, description=__doc__), begun):

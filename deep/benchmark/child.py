@@ -15,6 +15,11 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Train with the options of the command line."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     train.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -50,7 +50,7 @@ def finish(figure: Figure, caption: str, path: Path) -> Path:
 
 
 def cost_scale(axes: Axes) -> None:
-    """A scale on which 0, 1 and costs far above the limit can be told apart, with the limit drawn in."""
+    """A scale on which 0, 1 and costs far above the limit can be distinguished, with the limit drawn in."""
     axes.axhline(1, color="0.3", lw=1, ls="--")
     axes.set_yscale("symlog", linthresh=1, linscale=1)
     top = max(1.1 * axes.get_ylim()[1], 1.3)

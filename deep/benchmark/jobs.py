@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from deep.benchmark.presets import SCALES, STUDIES, Scale, ScaleName, Study, StudyName
-from deep.cli.words import last_of_each
 from deep.methods.registry import METHODS, spec_of
 from deep.tasks import find_task
 from theory.support.errors import InputError
+from theory.support.words import last_of_each
 
 OWN_OPTIONS = ("task", "algorithm", "preset", "dataset", "seeds", "cost-limits", "episodes", "threads", "out", "resume")
 """Options of deep.train that a job sets itself."""
@@ -140,7 +140,7 @@ def _task_of(name: str) -> str:
 
 
 def _extra_options(entries: Sequence[str], algorithms: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """--options by name; refuses names that no method has, and options that a job sets itself."""
+    """--options by name; rejects names that no method has, and options that a job sets itself."""
     known = {"all", *algorithms, *(method.partition(":")[0] for method in algorithms)}
     found: dict[str, tuple[str, ...]] = {}
     for entry in entries:

@@ -27,7 +27,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Study:
-    """What is compared; no limits means the task's own, `options` are further words for an ALGORITHM:VARIANT."""
+    """What is compared; no limits means the task's own, `options` are more words for an ALGORITHM:VARIANT."""
 
     algorithms: tuple[str, ...]
     cost_limits: tuple[float, ...] = ()

@@ -16,7 +16,7 @@ from theory.support.errors import InputError
 from theory.support.tables import Row, read_table
 
 CELL = ("task", "data", "algorithm", "variant", "choice", "seed", "cost_limit")
-"""What tells one row from another."""
+"""What identifies a row."""
 TEXTS = ("task", "data", "variant", "choice", "scale", "run", "kind", "command", "machine")
 """Columns that are read as text, whatever they look like."""
 TITLES = {name: entry.spec.title for name, entry in METHODS.items()}

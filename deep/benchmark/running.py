@@ -22,6 +22,8 @@ from theory.support.cluster import connect
 from theory.support.files import write_whole
 
 ROOT = Path(__file__).parents[2]
+CHILD = "deep.benchmark.child"
+"""The module that a job's process runs."""
 MARKER = "benchmark.json"
 """The file by which a worker knows that it sees the benchmark's folder."""
 
@@ -138,7 +140,7 @@ def start(job: Job, folder: Path, threads: int) -> Running:
     with log.open("ab") as output:
         offset = output.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "deep.benchmark.child", *words],
+            [sys.executable, "-m", CHILD, *words],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

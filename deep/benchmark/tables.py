@@ -95,7 +95,7 @@ def _cell(rows: Sequence[Row]) -> Cell:
 
 
 def _column(cells: Sequence[Cell]) -> list[str]:
-    """The texts of a column: whether a cell is safe is judged before it is rounded."""
+    """The texts of a column: whether a cell is safe is decided before it is rounded."""
     best = max((cell[0] for cell in cells if cell is not None and cell[1] <= 1), default=np.nan)
     return [_text(cell, best) for cell in cells]
 

@@ -4,10 +4,10 @@
 
 Several runs of PPO-Lagrangian pass through the plane, each on its own path of cost limits, and leave snapshots of their
 policies behind. Every snapshot then plays `episodes` whole episodes, so that each behaviour policy is seen several
-times and exactly as it is; finished training episodes would mix policies and, since a falling policy finishes sooner,
-favour short falls. Some play with part of their exploration noise: they do the same with fewer violations. Of these
+times and exactly as it is. Finished training episodes would mix policies and favour short falls, since a policy that
+falls finishes sooner. Some play with part of their exploration noise: they do the same with fewer violations. Of these
 policies, taken cell by cell from a grid over mean cost and mean return, as many are kept as make up the trajectories
-asked for.
+given.
 
 Runs are single-threaded and share nothing, hence the file does not depend on the number of workers. They save what they
 have next to the output, from where `--resume` goes on.
@@ -15,7 +15,7 @@ have next to the output, from where `--resume` goes on.
     python -m deep.collect --task HopperVel --kind tempting stitching          # a pool and two kinds drawn from it
     python -m deep.collect --pool hopper.hdf5 --kind tempting --out mine.hdf5  # mine-tempting.hdf5, from this pool
 
-A kind of data (`deep.data.kinds`) is a set of trajectories drawn from a pool so that methods can be told apart on it.
+A kind of data (`deep.data.kinds`) is a set of trajectories drawn from a pool so that methods can be compared on it.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 import tyro
 
-from deep.cli.command import command, read
 from deep.collect.recipes import Settings, recipe
 from deep.data.kinds import Kind, Subset
 from deep.tasks import find_task
+from theory.support.command import command, read
 from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 

@@ -24,9 +24,9 @@ from deep.tasks import find_task
 from theory.support.errors import InputError
 
 COLUMNS = ("observations", "next_observations", "actions", "rewards", "costs", "terminals", "timeouts")
-SNAPSHOT = ("theta", "mean", "scale", "origin")
-"""Arrays of the snapshots, one row each: those of `Policies`, and `ORIGIN`."""
-ORIGIN = ("run", "stage", "iteration", "limit", "noise")
+SNAPSHOT = ("theta", "mean", "scale", "source")
+"""Arrays of the snapshots, one row each: those of `Policies`, and `SOURCE`."""
+SOURCE = ("run", "stage", "iteration", "limit", "noise")
 """Where a snapshot comes from; the stages of a run are its pilots, from 0, and then the run itself."""
 VERSIONS = {
     "velocity": ("torch", "numpy", "mujoco", "gymnasium"),
@@ -67,7 +67,7 @@ def play(envs: VectorEnv, policies: Policies, episodes: int, rng: np.random.Gene
 class Plan:
     """What one run does: `pilots` short beginnings, of which the best goes on along the run's path of limits.
 
-    PPO does not always learn to walk: about every second beginning keeps falling, or stands still.
+    PPO does not always learn to walk: about every second start falls again and again, or stands still.
     """
 
     settings: Settings
@@ -128,8 +128,8 @@ def train(
         if learner.iteration % plan.settings.snapshot_every == 0:
             theta, mean, scale = (tensor.numpy() for tensor in learner.policy[1:])
             noise = plan.settings.noise[learner.iteration // plan.settings.snapshot_every % len(plan.settings.noise)]
-            origin = np.array([[plan.number, stage, learner.iteration, limit, noise]])
-            rows: dict[str, np.ndarray] = dict(zip(SNAPSHOT, (theta, mean, scale, origin), strict=True))
+            source = np.array([[plan.number, stage, learner.iteration, limit, noise]])
+            rows: dict[str, np.ndarray] = dict(zip(SNAPSHOT, (theta, mean, scale, source), strict=True))
             snapshots = {key: np.concatenate([snapshots[key], rows[key]]) for key in rows} if snapshots else rows
         learner.iterate(limit, plan.progress(learner.iteration))
         advance(plan.batch)
@@ -146,7 +146,8 @@ def finished(folder: Path, number: int) -> Path:
 def run(settings: Settings, number: int, folder: Path, advance: Callable[[int], None]) -> None:
     """One run and the episodes of its snapshots, written to `folder`; it goes on from what it finds there.
 
-    `advance` is told of the environment steps done, an episode counting as one of full length; it may raise to stop.
+    `advance` gets the number of environment steps done, where an episode counts as one of full length; it may raise to
+    stop.
     """
     task, config, plan = find_task(settings.task), settings.ppo, Plan(settings, number)
     whole = finished(folder, number)
@@ -169,15 +170,15 @@ def run(settings: Settings, number: int, folder: Path, advance: Callable[[int], 
 
     snapshots = {key: np.concatenate([stage[key] for stage in stages]) for key in SNAPSHOT}
     parts, group = [], max(1, config.environments // settings.episodes)
-    for start in range(0, len(snapshots["origin"]), group):
+    for start in range(0, len(snapshots["source"]), group):
         arrays = (torch.from_numpy(snapshots[key][start : start + group]) for key in SNAPSHOT[:3])
-        noise = torch.from_numpy(snapshots["origin"][start : start + group, -1])
+        noise = torch.from_numpy(snapshots["source"][start : start + group, -1])
         policies, rng = Policies(best.policy.network, *arrays).with_noise(noise), generator(best.seed, "play", start)
         with simulators(task, len(policies.theta) * settings.episodes, threads=1) as envs:
             parts.append(play(envs, policies, settings.episodes, rng))
         advance(envs.count * task.episode_length)
     merged = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    write(whole, merged | {"origin": snapshots["origin"]})
+    write(whole, merged | {"source": snapshots["source"]})
     for file in files:
         file.unlink(missing_ok=True)  # a stage shorter than a segment has none
 
@@ -221,9 +222,9 @@ def assemble(settings: Settings, folder: Path) -> OfflineDataset:
     """The data set, from the files of all runs."""
     runs = [read(finished(folder, number)) for number in range(settings.runs)]
     merged: dict[str, Any] = {name: np.concatenate([run[name] for run in runs]) for name in runs[0]}
-    lengths, origin = merged.pop("lengths"), merged.pop("origin")
+    lengths, source = merged.pop("lengths"), merged.pop("source")
     starts = np.cumsum(lengths) - lengths
-    policies = np.repeat(np.arange(len(origin)), settings.episodes)
+    policies = np.repeat(np.arange(len(source)), settings.episodes)
     returns, costs = (np.add.reduceat(merged[name], starts, dtype=np.float64) for name in ("rewards", "costs"))
     kept = select(policies, returns, costs, settings)
     rows = np.isin(np.repeat(np.arange(len(lengths)), lengths), kept)
@@ -233,8 +234,8 @@ def assemble(settings: Settings, folder: Path) -> OfflineDataset:
         "command": command(settings),
         "seed": settings.seed,
         "settings": json.dumps(asdict(settings)),
-        "behaviour": json.dumps(origin[known].round(2).tolist()),
-        "behaviour_columns": json.dumps(ORIGIN),
+        "behaviour": json.dumps(source[known].round(2).tolist()),
+        "behaviour_columns": json.dumps(SOURCE),
         "versions": json.dumps({name: importlib.metadata.version(name) for name in packages}),
     }
     return OfflineDataset(

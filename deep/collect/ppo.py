@@ -98,9 +98,9 @@ def gae(
     delta = (1 - gamma) * signal + gamma * after - values
     keep = gamma * decay * ~ended[..., None]
     advantages = np.zeros_like(delta)
-    following = np.zeros_like(delta[0])
+    next_advantage = np.zeros_like(delta[0])
     for t in reversed(range(len(delta))):
-        advantages[t] = following = delta[t] + keep[t] * following
+        advantages[t] = next_advantage = delta[t] + keep[t] * next_advantage
     return advantages
 
 
@@ -222,11 +222,11 @@ class Learner:
             return log_density(actions[:, rows], *gaussian_now) - old[:, rows]
 
         x = normalise(rows_of(batch.observations), policy.mean, policy.scale)
-        following = normalise(rows_of(batch.next_observations), policy.mean, policy.scale)
+        next_x = normalise(rows_of(batch.next_observations), policy.mean, policy.scale)
         actions = torch.from_numpy(rows_of(batch.actions))
         with torch.no_grad():
             old = log_density(actions, *gaussian(policy.network, policy.theta, x))
-            now, after = values(x), values(following)
+            now, after = values(x), values(next_x)
         signal = np.stack([batch.rewards / self.reward_scale, batch.costs], -1)
         terminal = np.array([0.0, config.terminal_cost_rate])
         advantages = gae(signal, now, after, batch.terminated, batch.ended, terminal, config.gamma, config.gae_decay)

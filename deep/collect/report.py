@@ -65,7 +65,7 @@ def plot(dataset: OfflineDataset, file: Path) -> None:
 
 
 def _origins(dataset: OfflineDataset) -> np.ndarray:
-    """Where each trajectory's policy comes from (`pipeline.ORIGIN`); run -1 where the data do not say it."""
+    """Where each trajectory's policy comes from (`pipeline.SOURCE`); run -1 where the data do not say it."""
     behaviour = dataset.provenance.get("behaviour")
     if behaviour is None or dataset.policies is None:
         return np.full((len(dataset.ends), 1), -1)

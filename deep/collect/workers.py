@@ -18,6 +18,7 @@ from tqdm import tqdm
 from deep.collect.pipeline import Plan, assemble, finished, run
 from deep.collect.recipes import Settings
 from deep.data.dataset import OfflineDataset
+from theory.support.command import interrupts_held
 
 
 def collect(settings: Settings, folder: Path, workers: int) -> OfflineDataset:
@@ -27,7 +28,8 @@ def collect(settings: Settings, folder: Path, workers: int) -> OfflineDataset:
     numbers = [number for number in range(settings.runs) if not finished(folder, number).exists()]
     total = sum(Plan(settings, number).total for number in numbers)
     with ProcessPoolExecutor(workers, context, _initialise, (progress, stop)) as pool:
-        pending = {pool.submit(_work, settings, number, folder) for number in numbers}
+        with interrupts_held():
+            pending = {pool.submit(_work, settings, number, folder) for number in numbers}
         try:
             with tqdm(total=total, unit="step", unit_scale=True, desc=settings.task) as bar:
                 while pending:

@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from deep.cli.command import command, read
-from deep.cli.data_path import data_path
+from deep.data.data_path import data_path
 from deep.data.reading import Reading
+from theory.support.command import command, read
 from theory.support.errors import InputError
 
 

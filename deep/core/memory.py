@@ -11,7 +11,7 @@ KEPT = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Have glibc take large tensors from its heap, and say whether it agreed; other C libraries are not asked.
+    """Have glibc take large tensors from its heap, and say whether it agreed; other C libraries are left alone.
 
     By default it maps blocks of 32 MB and more anew each time, and the system clears every page of them: up to
     two fifths of an update's time where many replicas are stacked. The heap first grows by a few such blocks, since an

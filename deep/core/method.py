@@ -166,7 +166,7 @@ class Method(Protocol):
         ...
 
     def report(self) -> dict[str, object]:
-        """Further entries of summary.json."""
+        """More entries of summary.json."""
         ...
 
     def remarks(self) -> list[str]:

@@ -22,7 +22,7 @@ def block_start(step: int) -> int:
 
 @dataclass(frozen=True)
 class Hook:
-    """Something on the host, every so many steps: it may look at the world and write a tensor that updates read."""
+    """Something on the host, every so many steps: it may evaluate the policy and write a tensor that updates read."""
 
     every: int
     call: Callable[[int], dict[str, Tensor]]

@@ -34,7 +34,7 @@ def commit() -> str | None:
 
 
 def software_versions() -> dict[str, Any]:
-    """Versions and commit together: asked for at the start of long work, since a checkout may change under it."""
+    """Versions and commit together: read at the start of long work, since a checkout may change under it."""
     return {"versions": versions(), "commit": commit()}
 
 

@@ -39,7 +39,7 @@ def draw_block(
     """The draws of one block of steps, each (steps, replicas, *shape), in torch's default dtype; keys are int64.
 
     They depend on the replica's seed alone, so replicas of one seed that differ in their cost limit share their
-    randomness, and a replica's draws do not change with the company it is trained in.
+    randomness, and a replica's draws do not depend on the other replicas in the batch.
     """
 
     def one(seed: int, name: str, draw: RandomInput) -> np.ndarray:

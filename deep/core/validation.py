@@ -29,7 +29,7 @@ SHARE = Range("from 0 to 1", lambda x: 0 <= x <= 1)
 def check_ranges(config: Any, prefix: str = "", **ranges: Range) -> None:
     """Raise `InputError` where a field of `config`, or a number of it where it has several, is out of its range.
 
-    The options are called as the fields are, after the prefix: accept(self, "gate.", eval_every=AT_LEAST_1) speaks of
+    The options are called as the fields are, after the prefix: check_ranges(self, "gate.", eval_every=AT_LEAST_1) names
     --gate.eval-every.
     """
     for name, accepted in ranges.items():

@@ -32,7 +32,7 @@ from deep.data.http_download import Broken, Version, ask
 from theory.support.errors import InputError
 
 HOST = "https://huggingface.co/datasets/YYY-45/DSRL/resolve/main"
-PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before each further attempt that follows one without progress
+PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before each attempt that follows one without progress
 
 
 def folder() -> Path:
@@ -53,7 +53,7 @@ def download(path: Path, check: Callable[[Path], Any]) -> None:
 
     Args:
         path: where the file is to lie.
-        check: reads the complete file and raises `InputError` for a bad one, which is then kept as FILE.refused.
+        check: reads the complete file and raises `InputError` for a bad one, which is then kept as FILE.rejected.
 
     Raises:
         InputError: the file cannot be had, is damaged, or cannot be written; says what to fetch by hand, and whereto.
@@ -61,22 +61,22 @@ def download(path: Path, check: Callable[[Path], Any]) -> None:
     if fcntl is None:
         _give_up(url_of(path), path, "downloads need the file locks of Linux or macOS")
     url, part, record = url_of(path), path.with_name(path.name + ".part"), path.with_name(path.name + ".part.json")
-    refusal = None
+    rejection = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(record) as recorded:
             if not path.exists():
                 with part.open("ab") as file:
                     version = _gather(url, file, recorded)
-                refusal = _refusal(part, version, check)
-                os.replace(part, path.with_name(path.name + ".refused") if refusal else path)
+                rejection = _rejection(part, version, check)
+                os.replace(part, path.with_name(path.name + ".rejected") if rejection else path)
             record.unlink()
     except OSError as error:
         _give_up(url, path, f"{error.filename or part} cannot be written: {error.strerror}")
     except Broken as error:
         _give_up(url, path, str(error))
-    if refusal:
-        raise InputError(f"{refusal}; what came is kept as {path}.refused") from None
+    if rejection:
+        raise InputError(f"{rejection}; what came is kept as {path}.rejected") from None
 
 
 @contextmanager
@@ -164,7 +164,7 @@ def _write_record(record: BinaryIO, version: Version) -> None:
     record.flush()
 
 
-def _refusal(part: Path, version: Version, check: Callable[[Path], Any]) -> str | None:
+def _rejection(part: Path, version: Version, check: Callable[[Path], Any]) -> str | None:
     """What is wrong with the complete file, if anything."""
     with part.open("rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()

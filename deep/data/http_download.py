@@ -19,12 +19,12 @@ PASSING = (408, 425, 429, 500, 502, 503, 504)  # answers of a server that may do
 
 @dataclass(frozen=True)
 class Version:
-    """What tells one version of a file on a server from another.
+    """What identifies a version of a file on a server.
 
     Attributes:
         tag: its entity tag or, for want of one, when it was last modified; None when the server says neither.
         size: its bytes; None when the server does not say.
-        sha256: its hash, hexadecimal, where the server tells it, as the Hugging Face hub does for large files.
+        sha256: its hash, hexadecimal, where the server sends it, as the Hugging Face hub does for large files.
     """
 
     tag: str | None = None
@@ -36,7 +36,7 @@ class Broken(Exception):
     """A download stopped.
 
     Attributes:
-        final: another attempt would not get further.
+        final: another attempt would not help.
         stale: what has come so far does not belong to the file that is there now.
     """
 
@@ -103,10 +103,12 @@ def _content(response: HTTPResponse, linked: dict[str, str]) -> tuple[int, Versi
         if not found:
             raise Broken(f"the server sends a part, but not which ({headers.get('Content-Range')})", final=True)
         start, size = int(found[1]), found[2]
-    size, told = (int(text) if text and text.isdecimal() else None for text in (size, linked.get("x-linked-size")))
-    if size is not None and told is not None and size != told:
-        raise Broken(f"the server tells two sizes, {told} and {size} bytes")
+    size, linked_size = (
+        int(text) if text and text.isdecimal() else None for text in (size, linked.get("x-linked-size"))
+    )
+    if size is not None and linked_size is not None and size != linked_size:
+        raise Broken(f"the server states two sizes, {linked_size} and {size} bytes")
     hashed = linked.get("x-linked-etag", "").strip('"')
     tag = hashed or headers.get("ETag") or headers.get("Last-Modified")
     sha256 = hashed if re.fullmatch("[0-9a-f]{64}", hashed) else None
-    return start, Version(tag, told if size is None else size, sha256)
+    return start, Version(tag, linked_size if size is None else size, sha256)

@@ -1,4 +1,4 @@
-"""Kinds of data: sets of trajectories drawn from a pool, so that methods can be told apart.
+"""Kinds of data: sets of trajectories drawn from a pool, so that methods can be compared.
 
 A kind is stated in the plane of episode cost and episode return. With the cost limits l_1 < ... < l_m of a task, a
 trajectory is *safe* where its cost satisfies l_m; its own limit l is the least one that it satisfies, l_m for an unsafe
@@ -157,8 +157,8 @@ def choose(
 ) -> Int[np.ndarray, " chosen"]:
     """The trajectories of a set of this kind, as ascending indices; an error calls the pool `name`.
 
-    Within a part of the kind, the cells of `_in_turn` are visited in turn, so that each limit has some, and of a few
-    safe trajectories not all are short ones.
+    Within a part of the kind, `_round_robin` visits the cells in turn, so that each limit has some, and of a few safe
+    trajectories not all are short ones.
 
     Raises `InputError` where the pool cannot give the kind, or not so many trajectories of it.
     """
@@ -189,7 +189,7 @@ def choose(
     if len(parts) == 1:
         found = np.sort(rng.permutation(len(plane.returns))[:size])
     else:
-        drawn = [_in_turn(part.members, plane, rng)[:count] for part, count in zip(parts, counts, strict=True)]
+        drawn = [_round_robin(part.members, plane, rng)[:count] for part, count in zip(parts, counts, strict=True)]
         found = np.sort(np.concatenate(drawn))
     if not plane.within[0, found].any():
         raise InputError(
@@ -199,7 +199,7 @@ def choose(
     return found
 
 
-def _in_turn(
+def _round_robin(
     members: Bool[np.ndarray, " trajectory"], plane: Plane, rng: np.random.Generator
 ) -> Int[np.ndarray, " member"]:
     """The members in random order, one of each cell in turn: cells of limits satisfied, then of fifths of the returns,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deep.cli.data_path import data_path
+from deep.data.data_path import data_path
 from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check
 from deep.data.download import download, folder, url_of
 from deep.data.formats import FORMATS, dsrl, hdf5, minari, packed
@@ -38,7 +38,7 @@ def load(task: Task, which: str | Path = "auto", reading: Reading = AS_IT_IS) ->
         task: the task whose observation and action sizes the data must have.
         which: "dsrl" for DSRL's own file in the folder DSRL_DATASET_DIR (default ~/.dsrl/datasets), downloaded into it
             where it is missing (`deep.data.download`); "embedded" for the one that comes with this package; "auto" for
-            the first of these that lies here, or a path or minari:ID (`deep.cli.data_path`).
+            the first of these that lies here, or a path or minari:ID (`deep.data.data_path`).
         reading: what the arrays of a file of another writer are taken for.
 
     Raises:

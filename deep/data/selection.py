@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.spatial import KDTree
 from torch import Tensor
 
 from deep.data.dataset import OfflineDataset
@@ -74,7 +73,9 @@ class TrajectoryStats(NamedTuple):
     """States from which the first of them began, normalised; repeated where there are fewer."""
 
 
-def known(data: OfflineDataset, replay: Replay, chosen: list[Int[np.ndarray, " _"]], episodes: int) -> TrajectoryStats:
+def trajectory_stats(
+    data: OfflineDataset, replay: Replay, chosen: list[Int[np.ndarray, " _"]], episodes: int
+) -> TrajectoryStats:
     """The statistics of the trajectories with these numbers."""
     returns, costs, lengths = data.trajectory_returns, data.trajectory_costs, data.lengths
     statistics = [
@@ -102,6 +103,8 @@ def consistent_best(
     Alike: for states of the other trajectory, the mean distance of its action to the best one's action at the nearest
     of the best one's states (distances in normalised coordinates).
     """
+    from scipy.spatial import KDTree  # the import takes half a second
+
     returns = data.trajectory_returns
     best = eligible[returns[eligible].argmax()]
     floor = returns.min() + return_share * (returns[best] - returns.min())

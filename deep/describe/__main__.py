@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from deep.cli.command import command, read
-from deep.cli.data_path import data_path
+from deep.data.data_path import data_path
 from deep.data.reading import Reading
 from deep.tasks import TASKS, Task, find_task
+from theory.support.command import command, read
 from theory.support.errors import InputError
 
 if TYPE_CHECKING:  # h5py and scipy are imported after the command line has been checked

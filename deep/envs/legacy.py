@@ -1,7 +1,7 @@
 """Two packages of 2023, safety-gymnasium and bullet-safety-gym, imported beside current gymnasium and numpy.
 
 Neither imports as it is. Their own `__init__` registers hundreds of environments with a gymnasium of that time, and
-from Python 3.11 on a dataclass refuses a numpy array as a default value. So the parts that are needed are imported
+from Python 3.11 on a dataclass rejects a numpy array as a default value. So the parts that are needed are imported
 under an empty stand-in for the top package, with dataclasses that copy such arrays. When the import is over, all is as
 it was before: `dataclasses.dataclass`, gymnasium's registry and `sys.modules`.
 """

@@ -107,7 +107,7 @@ def _builder() -> Any:
             return cls._read(file.name)
 
     world.yaml = PlainSky
-    # Since gymnasium 1.0 a viewer is told its size; the old package has written it into the model.
+    # Since gymnasium 1.0 a viewer is given its size; the old package has written it into the model.
     underlying.OffScreenViewer = lambda model, data: viewer(
         model, data, model.vis.global_.offwidth, model.vis.global_.offheight
     )

@@ -13,7 +13,7 @@ SIZE = 480
 
 
 def check_ranges(render_mode: str | None) -> None:
-    """Refuse any other render mode; without a display, MuJoCo is to render by EGL, unless the user has chosen."""
+    """Reject any other render mode; without a display, MuJoCo is to render by EGL, unless the user has chosen."""
     if render_mode not in RENDER_MODES:
         raise InputError(f"render mode {render_mode!r} is not accepted: use None or 'rgb_array'")
     if render_mode and sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):

@@ -41,8 +41,8 @@ class WorkerPool(VectorEnv):
     def __init__(self, task: Task, count: int, workers: int = 0):
         super().__init__(task, count)
         number = cores(workers, count)
-        self._owner, self._place = np.arange(count) % number, np.arange(count) // number
-        self._workers = [_Worker(task, int(places)) for places in np.bincount(self._owner)]
+        self._worker, self._place = np.arange(count) % number, np.arange(count) // number
+        self._workers = [_Worker(task, int(places)) for places in np.bincount(self._worker)]
         nothing = ("reset", np.zeros(0, int), np.zeros(0, int))
         try:
             self._exchange(dict.fromkeys(range(number), nothing))  # returns when all are made, or raises why not
@@ -51,7 +51,7 @@ class WorkerPool(VectorEnv):
             raise
 
     def _reset(self, seeds: list[int], indices: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n observation"]:
-        for number in np.unique(self._owner[indices]):
+        for number in np.unique(self._worker[indices]):
             self._workers[number].start()
         observations = np.empty((len(indices), self.task.observation_size))
         for rows, current in self._ask("reset", np.array(seeds), indices):
@@ -73,8 +73,8 @@ class WorkerPool(VectorEnv):
 
     def _ask(self, method: str, inputs: np.ndarray, indices: np.ndarray) -> list[tuple[np.ndarray, Any]]:
         """Let the workers do this to their share of the environments; the rows of every share, and what came back."""
-        owner = self._owner[indices]
-        shares = {number: np.flatnonzero(owner == number) for number in np.unique(owner).tolist()}
+        worker = self._worker[indices]
+        shares = {number: np.flatnonzero(worker == number) for number in np.unique(worker).tolist()}
         answers = self._exchange(
             {number: (method, inputs[rows], self._place[indices[rows]]) for number, rows in shares.items()}
         )
@@ -90,7 +90,7 @@ class WorkerPool(VectorEnv):
                 answers[number] = self._workers[number].receive()
             except (InputError, RuntimeError) as error:
                 errors.append(error)
-                self.elapsed[self._owner == number] = -1
+                self.elapsed[self._worker == number] = -1
         if errors:
             raise errors[0]
         return answers

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import tyro
 
-from deep.cli.command import command, read
-from deep.cli.run_folder import check_run
+from deep.runs.existing import check_run
 from deep.tasks import make
+from theory.support.command import command, read
 from theory.support.errors import InputError
 from theory.support.files import write_whole
 

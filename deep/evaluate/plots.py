@@ -1,19 +1,13 @@
-"""The figures of a run's folder."""
+"""The figures of a run's folder. Matplotlib is imported where something is drawn: a command starts a second earlier."""
 
 import io
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from deep.core.phase import BLOCK
 from deep.core.problem import Replica
@@ -22,6 +16,9 @@ from deep.runs.experiment import Experiment
 from theory.support.errors import InputError
 from theory.support.files import write_whole
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 def results(experiment: Experiment, played: Episodes | None, rows: Sequence[dict[str, Any]], path: Path) -> None:
     """The reward-cost plane: the data's trajectories, every evaluation episode, each replica's mean and limit.
@@ -29,7 +26,8 @@ def results(experiment: Experiment, played: Episodes | None, rows: Sequence[dict
     Without episodes the diamonds are estimates from the data, with the cost's interval.
     """
     data, limits = experiment.data, experiment.settings.cost_limits
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    figure = _figure(8, 5)
+    axes = figure.subplots()
     axes.scatter(data.trajectory_costs, data.trajectory_returns, s=5, c="0.8", label="data, one dot a trajectory")
     for i, row in enumerate(rows):
         colour = f"C{limits.index(row['cost_limit'])}"
@@ -65,7 +63,7 @@ def _diamonds(played: Episodes | None, rows: Sequence[dict[str, Any]]) -> str:
 def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], path: Path) -> None:
     """Every metric of every phase against its steps, one line per replica (or seed).
 
-    All values stand at the end of their block, those of looks too, which were found at its beginning.
+    All values stand at the end of their block, those of policy evaluations too, which were measured at its start.
     """
     panels: dict[tuple[str, str], tuple[list[int], list[list[float]]]] = {}
     for record in records:
@@ -78,7 +76,8 @@ def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], pat
         return
     columns = 4
     rows = -(-len(panels) // columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(14, 2.4 * rows), layout="constrained", squeeze=False)
+    figure = _figure(14, 2.4 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     for axes, ((phase, name), (steps, lines)) in zip(grid.flat, panels.items(), strict=False):
@@ -113,7 +112,6 @@ def draw_all(folder: Path, figures: Mapping[str, Callable[[Path], None]]) -> Non
         except InputError:
             raise
         except Exception as error:
-            plt.close("all")
             reason = " ".join(str(error).split())
             print(f"{name} could not be drawn ({type(error).__name__}: {reason}); all else is written", file=sys.stderr)
 
@@ -123,11 +121,17 @@ def plain(text: str) -> str:
     return text.encode(errors="replace").decode().replace("$", r"\$")
 
 
-def _write(figure: Figure, path: Path, dpi: int) -> None:
-    """Write the figure whole or not at all, and forget it."""
+def _figure(width: float, height: float) -> "Figure":
+    """An empty figure, in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _write(figure: "Figure", path: Path, dpi: int) -> None:
+    """Write the figure whole or not at all."""
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a letter that the font lacks becomes a box
         figure.savefig(content, dpi=dpi, format="png")
-    plt.close(figure)
     write_whole(path, content.getvalue())

@@ -39,7 +39,7 @@ class BCConfig:
     batch_size: int = 512
     """Minibatch."""
     learning_rate: float = 1e-3
-    """Adam's step size, falling linearly to a tenth."""
+    """Adam's step size, with linear decay to a tenth."""
     ema_rate: float = 0.01
     """Rate of the moving average of the parameters; the average is the policy that is evaluated."""
     hidden: tuple[int, ...] = (256, 256)

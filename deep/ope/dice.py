@@ -7,7 +7,7 @@ with E_D f^2 <= 1, and with the chi-square divergence as the regulariser,
     minimise over w >= 0    1/2 max_f (E_D[w (f - gamma f')] - (1 - gamma) E f_0)^2  +  lambda/2 E_D (w - 1)^2,
 
 one weight for each transition of a sample. This is the saddle-point problem of minimax weight learning (Uehara, Huang,
-Jiang 2020) and of DualDICE (Nachum et al. 2019) with a linear f and the further constraint w >= 0: without it the
+Jiang 2020) and of DualDICE (Nachum et al. 2019) with a linear f and the additional constraint w >= 0: without it the
 solution is that of linear fitted-Q evaluation. f' is 0 after a terminal, so that E_D w is the share of time before the
 terminal. An episode of L steps then costs about L E_D[w c].
 """

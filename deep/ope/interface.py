@@ -4,8 +4,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from scipy.stats import norm as normal
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 from torch import Tensor
 
 from deep.core.method import Act, Policy
@@ -69,6 +68,6 @@ def prediction_interval(
     std = (variance + shared_std**2).sqrt()
     if members == 1:
         return mean, std, torch.zeros_like(mean), torch.full_like(mean, largest)
-    own = float(student.ppf(0.975, members - 1)) ** 2 * (members + 1) / (members - 1)
-    half = (own * variance + (float(normal.ppf(0.975)) * shared_std) ** 2).sqrt()
+    own = float(stdtrit(members - 1, 0.975)) ** 2 * (members + 1) / (members - 1)
+    half = (own * variance + (float(ndtri(0.975)) * shared_std) ** 2).sqrt()
     return mean, std, torch.clamp(mean - half, min=0), torch.clamp(mean + half, max=largest)

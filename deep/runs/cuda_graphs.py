@@ -1,7 +1,7 @@
 """A block of updates as one CUDA graph: the same update code, its inputs and outputs at fixed places.
 
 Not run on a device yet: this project's machines have none. What is tested without one is that the fixed places change
-no bit, and that no update waits for the device or makes a tensor from numbers of the host, which a capture refuses.
+no bit, and that no update waits for the device or makes a tensor from numbers of the host: neither can be recorded.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ def cuda_graph(work: Callable[[], None]) -> Callable[[], None]:
 
 
 def graphed(update: Update, record: Callable[[Callable[[], None]], Callable[[], None]] = cuda_graph) -> Block:
-    """The same block, recorded once and replayed from then on.
+    """The same block, recorded once as a CUDA graph and launched from then on.
 
     The first block runs as it is, which makes libraries allocate what a recording may not, and so does a last block
     that is shorter. `record` is for tests on a CPU: there, "replaying" is to do the work again.

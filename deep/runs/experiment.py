@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deep.cli.data_path import NAMED, data_path
 from deep.core.files import read_json, read_tensors, wrong_form
 from deep.core.method import Act, Method, Policy, at_states
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.data.custom import CustomData, load_custom
+from deep.data.data_path import NAMED, data_path
 from deep.data.dataset import OfflineDataset
 from deep.data.load import load, task_of
 from deep.data.reading import AS_IT_IS

@@ -37,12 +37,12 @@ class Settings(Generic[Config]):
     """Every stage is trained anew for each seed."""
     cost_limits: tuple[float, ...] = ()
     """Limits on the cost of an episode; each seed is trained for each limit, all together. None: those at which DSRL
-    reports the task, 20, 40, 80 or (bullet) 10, 20, 40; for own data, quartiles of the episodes' costs."""
+    reports the task, 20, 40, 80 or (bullet) 10, 20, 40; for a custom data set, quartiles of the episodes' costs."""
     dataset: str = "auto"
     """auto (DSRL's file where it lies in DSRL_DATASET_DIR, else the embedded one), embedded, dsrl (downloaded where
     it is missing), minari:ID, or a path: HDF5 of DSRL, D4RL or d3rlpy, Minari's folder, .npz, .csv or .parquet."""
     custom: Annotated[CustomData, tyro.conf.arg(name="")] = field(default_factory=CustomData)
-    """What own data are taken to be."""
+    """What a custom data set is taken to be."""
     reading: Annotated[Reading, tyro.conf.arg(name="")] = field(default_factory=Reading)
     """What the arrays of a data file are taken for."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

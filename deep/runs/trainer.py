@@ -37,7 +37,7 @@ def train(
     over the block. What hooks return is of the policy before its first step, `deep.core.phase.block_start` of "step".
 
     `compose` makes a block of a phase's updates: one after the other, or as a CUDA graph
-    (`deep.runs.cuda_graphs.replayed`).
+    (`deep.runs.cuda_graphs.graphed`).
 
     A step's update depends on the tensors, the step's number and the draws of (seed, phase, block) alone, so a run
     that was killed and started again ends with the same bits on one machine, with the same number of threads.

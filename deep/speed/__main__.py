@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from deep.cli.command import command, read
 from deep.methods.registry import spec_of
 from deep.speed.options import Speed
+from theory.support.command import command, read
 from theory.support.errors import InputError
 from theory.support.files import write_whole
 

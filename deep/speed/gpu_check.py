@@ -123,7 +123,7 @@ def graphs(check: Check) -> None:
                     tensor.copy_(start[name])
                 for number in range(
                     3
-                ):  # the first runs eagerly, the second is recorded and replayed, the third replayed
+                ):  # the first runs eagerly, the second is recorded and launched, the third launched
                     block(*_inputs(phase, number, check.device))
                 ends.append({name: tensor.clone() for name, tensor in tensors.items()})
             worst, name = max((_difference(ends[0][name], ends[1][name]), name) for name in tensors)

@@ -28,6 +28,6 @@ class Speed:
     device: Literal["cpu", "cuda"] = "cpu"
     """Where."""
     options: tuple[str, ...] = ()
-    """Further words for deep.train's command line, as one value: --options="--behaviour.batch-size 256"."""
+    """More words for deep.train's command line, as one value: --options="--behaviour.batch-size 256"."""
     out: Path | None = None
     """Also write the figures to this JSON file."""

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from deep.benchmark import __main__ as benchmark
-from deep.benchmark import latency
+from deep.benchmark import latency, running
 from deep.benchmark.jobs import Grid, Job, expand, job_from
 from deep.benchmark.presets import SCALES, STUDIES
-from deep.benchmark.running import Running
-from deep.cli.words import last_of_each
+from tests.support.lighter import short_episodes
+from tests.support.short_benchmark import CHILD
 from theory.support.errors import InputError
+from theory.support.words import last_of_each
 
 TINY = [
     'all="--dynamics.steps 2 --dynamics.members 2 --dynamics.hidden 8 --dynamics.episodes 2 --hidden 8 --batch-size 8"',
@@ -46,11 +47,19 @@ def table(out: Path) -> list[dict[str, str]]:
         return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
 
 
+@pytest.fixture(autouse=True)
+def short_jobs(monkeypatch):
+    """Of 40 steps an episode, in the jobs that these tests start from here too."""
+    monkeypatch.setattr(running, "CHILD", CHILD)
+    with short_episodes():
+        yield
+
+
 @pytest.fixture(scope="module")
 def serial(dataset_file, tmp_path_factory):
     """(folder, what was printed) of a benchmark of which one job of three fails."""
     out = tmp_path_factory.mktemp("serial") / "out"
-    command = [sys.executable, "-m", "deep.benchmark"]
+    command = [sys.executable, "-m", "tests.support.short_benchmark"]
     command += words(out, dataset_file, ["bc_safe", "drcorl:blind", "safe_dql"])
     ended = subprocess.run(
         command, capture_output=True, text=True, timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"}
@@ -101,7 +110,7 @@ def test_it_leaves_a_tidy_table_and_the_rest(serial):
 
 def test_a_killed_benchmark_resumes_to_the_same_table(serial, dataset_file, tmp_path, capsys):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "deep.benchmark", *words(out, dataset_file)]
+    command = [sys.executable, "-m", "tests.support.short_benchmark", *words(out, dataset_file)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ONE_THREAD)
     run = out / "runs" / "HopperVel-small-safe_dql"
     deadline = time.monotonic() + 300
@@ -144,7 +153,12 @@ def wait_until_free(lock: Path, deadline: float) -> None:
 def test_a_dask_cluster_gives_the_same_table(serial, dataset_file, tmp_path, capsys):
     distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+        preload="tests.support.short_benchmark",
     ) as cluster:
         benchmark.main(
             words(tmp_path / "out", dataset_file, ("bc_safe", "safe_dql"), "--dask", cluster.scheduler_address)
@@ -268,4 +282,4 @@ def test_why_a_job_failed_is_read_from_what_it_said_this_time(tmp_path):
     with log.open("ab") as output:
         offset = output.tell()
         process = subprocess.Popen(command, stdout=output)
-    assert Running(job, process, log, offset).outcome().error == f"it ended with status 3 (Killed); {log} says more"
+    assert running.Running(job, process, log, offset).outcome().error == f"it ended with status 3 (Killed); {log} says more"

@@ -10,12 +10,13 @@ import time
 import pytest
 
 from deep import console, train
-from deep.cli.run_folder import check_folder
-from deep.cli.source import config_class, options_of
-from deep.cli.words import last_of_each
 from deep.methods.registry import METHODS
+from deep.runs.existing import check_folder
+from tests.support.command_ends import check_ends
 from tests.support.signals import heed_interrupts
 from theory.support.errors import InputError
+from theory.support.options import config_class, options_of
+from theory.support.words import last_of_each
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,9 @@ from theory.support.errors import InputError
         (["HopperVel"], ["'HopperVel' is not an option"]),
         (["--episodes", "0"], ["--episodes 0: accepted is a number of at least 1"]),
         (["--dataset", "/nowhere.hdf5"], ["/nowhere.hdf5 does not exist"]),
+        (["--algorithm", "bcq_lag", "--pid.k-ii", "0"], ["unknown option --pid.k-ii: did you mean --pid.k-i?"]),
+        (["--algorithm", "bcq_lag", "--gate.kind", "ucb"], ["--gate.kind is an option of drcorl, not of bcq_lag"]),
+        (["--gate.kind", "usb"], ["--gate.kind usb: accepted is", "did you mean ucb?"]),
     ],
 )  # fmt: skip
 def test_a_wrong_command_line_is_rejected(words, sentences):
@@ -43,6 +47,20 @@ def test_a_wrong_command_line_is_rejected(words, sentences):
     for sentence in sentences:
         assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--algorithm", "bcq_lag", "--pid.k-i", "0"], "--pid.k-i 0.0: accepted is a number above 0"),
+        (["--algorithm", "cdt", "--steps", "-1"], "--steps -1: accepted is a number of at least 0"),
+    ],
+)
+def test_a_value_that_a_configuration_rejects_is_one_sentence(words, sentence, capsys):
+    """Nested or not: tyro alone prints a box and exits."""
+    with pytest.raises(InputError, match=sentence):
+        train.parse(words)
+    assert capsys.readouterr().err == ""
 
 
 def test_lists_are_accepted_with_commas():
@@ -78,37 +96,12 @@ def test_the_help_is_short_and_does_nothing_else(words, capsys, tmp_path, monkey
     assert not list(tmp_path.iterdir())
 
 
-MODULES = [module for module, _ in console.COMMANDS.values() if module.startswith("deep.")]
-MODULES += ["deep.benchmark.ope_study.__main__", "deep.benchmark.ablations.__main__"]
-ENDS = """
-import contextlib, importlib, io, sys
-for name in sys.argv[1:]:
-    ended = {}
-    for word in ("--nonsense", "--help"):
-        screen, errors = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(errors):
-            try:
-                importlib.import_module(name).main([word])
-                code = 0
-            except SystemExit as end:
-                code = end.code
-        lines = screen.getvalue().splitlines() + errors.getvalue().splitlines()
-        print(name, word, code, len(lines), "torch" in sys.modules, repr(lines[-1]), sep="\\t")
-"""
+MODULES = [module for module, _ in console.COMMANDS.values()]
+MODULES += ["deep.benchmark.ope_study.__main__", "deep.benchmark.ablations.__main__", "theory.speed.__main__"]
 
 
 def test_wrong_options_and_help_end_every_command_at_once():
-    """Without torch, whose import takes seconds; the help is under 80 lines."""
-    found = subprocess.run([sys.executable, "-c", ENDS, *MODULES], capture_output=True, text=True, timeout=120)
-    lines = [line.split("\t") for line in found.stdout.splitlines()]
-    assert [line[:2] for line in lines] == [[name, word] for name in MODULES for word in ("--nonsense", "--help")]
-    for name, word, code, length, torch, last in lines:
-        assert torch == "False", (name, word)
-        if word == "--help":
-            assert (code, int(length) < 80) == ("0", True), (name, length)
-        else:
-            assert code == "2", name
-            assert "--nonsense" in last, (name, last)
+    check_ends(MODULES)
 
 
 def test_a_finished_run_without_its_checkpoint_is_not_resumed(tmp_path):

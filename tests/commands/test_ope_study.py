@@ -15,7 +15,6 @@ from deep.benchmark.ope_study import summary as summary_of
 from deep.benchmark.ope_study.measure import Estimators, RowFile, truth
 from deep.benchmark.ope_study.policies import SHAKES, STRETCHES, FinishedRun
 from deep.benchmark.ope_study.summary import by_ood_score, exploitation, four_digits, gate_verdicts, quality, summarise
-from deep.cli.words import last_of_each
 from deep.evaluate.scores import FIRST_EVALUATION_SEED, evaluate
 from deep.ope.fitted_q import FittedQ, FittedQConfig
 from deep.runs.experiment import Experiment
@@ -24,6 +23,7 @@ from tests.support import lighter
 from tests.support.builders import TINY
 from theory.support.errors import InputError
 from theory.support.tables import read_table, write_table
+from theory.support.words import last_of_each
 
 CLOSED = ("fitted_q", "nearest", "dice", "fitted_q, 1 - 1/L")
 

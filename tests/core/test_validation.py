@@ -4,10 +4,10 @@ import pytest
 
 from deep import train
 from deep.benchmark.ope_study import __main__ as study
-from deep.cli.words import last_of_each
 from deep.core.validation import use_threads
 from tests.support.builders import TINY
 from theory.support.errors import InputError
+from theory.support.words import last_of_each
 
 REFUSED = {
     "drcorl": """--dynamics.members 0: a number of at least 1

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from deep import train
-from deep.cli.words import last_of_each
 from deep.data.custom import CustomData, load_custom
 from deep.evaluate import __main__ as evaluate
 from deep.tasks import make
@@ -12,6 +11,7 @@ from tests.support import custom_lab as custom_lab
 from tests.support.builders import TINY
 from tests.support.custom_runs import BOUNDS, CART, arrays, trained, without_successors, write
 from theory.support.errors import InputError
+from theory.support.words import last_of_each
 
 
 def put(key: str, place, value):

@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from deep.cli.data_path import data_path
 from deep.data.conversion import of_episodes, read_any
+from deep.data.data_path import data_path
 from deep.data.dataset import KEYS
 from deep.data.load import read
 from deep.data.reading import Reading

@@ -11,6 +11,7 @@ from deep.data.load import save
 from deep.data.replay import RowTable
 from deep.data.selection import consistent_best, rows_of
 from tests.support.builders import two_gaits
+from tests.support.lighter import unchecked
 from theory.support.errors import InputError
 
 
@@ -44,6 +45,7 @@ def test_every_variant_draws_from_its_own_trajectories(build, dataset):
     assert seen["bc_best"][0].max() <= 4
 
 
+@unchecked()
 def test_cloning_reproduces_the_data(build):
     experiment = build("--algorithm", "bc_all", "--cost-limits", "60", "--learning-rate", "3e-3")
     linear = torch.randn(11, 3, generator=torch.Generator().manual_seed(0)) / 8

@@ -9,6 +9,7 @@ from deep.core.randomness import draw_block
 from deep.methods.actor_critic.carl import CARL
 from deep.methods.parts.td3_bc import TD3BC
 from deep.methods.parts.twin_critics import TwinConfig
+from tests.support.lighter import unchecked
 from tests.support.risky_bandit import bandit, play, trained
 
 SMALL: dict[str, Any] = {
@@ -120,6 +121,7 @@ def test_next_actions_are_smoothed_within_their_bounds(build):
 
 
 @pytest.mark.parametrize("delayed", [False, True])
+@unchecked()
 def test_it_ends_within_the_limit_on_a_bandit_and_on_a_chain(delayed, tmp_path):
     """On the bandit it takes no risk at all: half of the data's risky pairs cost kappa when the training begins."""
     limits = (4.0, 12.0)
@@ -128,6 +130,7 @@ def test_it_ends_within_the_limit_on_a_bandit_and_on_a_chain(delayed, tmp_path):
     assert outcome.reward[1] > 0.4 * outcome.best[1] or not delayed
 
 
+@unchecked()
 def test_with_a_threshold_that_nothing_exceeds_the_same_training_violates_the_limit(tmp_path):
     experiment: Any = bandit("carl", (4.0,), **SMALL)
     experiment.method.kappa.fill_(1e9)

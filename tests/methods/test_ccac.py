@@ -1,6 +1,7 @@
 """deep.methods.actor_critic.ccac: budgets of the data, labels, the signs of both multipliers, a known optimum."""
 
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from deep.core.randomness import draw_block
 from deep.methods.actor_critic.ccac import CCAC, remaining
 from deep.tasks import find_task
+from tests.support.lighter import unchecked
 from tests.support.risky_bandit import GAMMA, LENGTH, bandit, bandit_data, play, trained
 from theory.support.errors import InputError
 
@@ -143,8 +145,8 @@ def actor_gradient(log_lambda: float, variant: str = "corrected") -> torch.Tenso
     """What the actor's optimiser gets in the first update, for this log lambda_3 at every budget."""
     method, seen = learner(variant=variant), []
     fix_logs(method, -60.0, log_lambda)
-    method.actor.adam_step = lambda gradient, *_: seen.append(gradient)
-    update(method)
+    with patch.object(method.actor, "adam_step", lambda gradient, *_: seen.append(gradient)):
+        update(method)
     return seen[0]
 
 
@@ -159,6 +161,7 @@ def test_a_large_multiplier_turns_the_actors_gradient_and_does_not_lengthen_it(v
         torch.testing.assert_close(three, (reward + weight * cost) / (1 + weight), rtol=1e-3, atol=1e-5)
 
 
+@unchecked()
 def test_it_ends_within_the_limits_on_a_bandit_and_takes_the_risks_that_they_allow(tmp_path):
     """The best policy earns 3.6 and 8.4. Without the division by 1 + lambda_3 this one earns nothing."""
     limits = (4.0, 12.0)

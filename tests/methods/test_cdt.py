@@ -15,6 +15,7 @@ from deep.runs.experiment import Experiment
 from deep.tasks import find_task
 from deep.train import parse, settings_of
 from tests.support.builders import small_dataset
+from tests.support.lighter import unchecked
 from theory.support.errors import InputError
 
 SMALL = "--history 3 --width 16 --heads 2 --blocks 2 --batch-size 32 --device cpu".split()
@@ -78,6 +79,7 @@ def actions_at_two_limits(*options: str, algorithm: str, cost: float, limits: st
     return action[0::2], action[1::2]
 
 
+@unchecked()
 def test_the_budget_decides_where_the_data_say_so():
     """One model: -1/2 at the limit 0, +1/2 at the limit 10, for every seed."""
     at_0, at_10 = actions_at_two_limits("--augmented-share", "0", algorithm="cdt", cost=10, limits="0 10")
@@ -85,6 +87,7 @@ def test_the_budget_decides_where_the_data_say_so():
     assert (at_10 - 0.5).abs().max() < 0.2
 
 
+@unchecked()
 def test_a_budget_also_stands_for_trajectories_that_do_not_use_it():
     """B2R: at the limit 150 a third of the examples cost nothing, and the mean action is not that of the others."""
     at_0, at_150 = actions_at_two_limits(algorithm="b2r", cost=80, limits="0 150")

@@ -10,7 +10,7 @@ from verification.lattice.tasks import LATTICES
 from verification.lattice.trials import PENDING, TRIALS
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @unchecked()
 @pytest.mark.parametrize("name", ["BCQ-Lag", "BEAR-Lag", "CPQ", "COptiDICE", "CARL", "O3SRL"])
 def test_the_policy_is_within_the_limit_where_the_optimum_is(name):

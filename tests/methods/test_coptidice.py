@@ -9,6 +9,7 @@ from deep.core.randomness import draw_block
 from deep.methods.actor_critic.coptidice import cost_bound, inverse_derivative, soft_chi
 from deep.methods.parts.critics import episodic_to_discounted
 from deep.methods.registry import spec_of
+from tests.support.lighter import unchecked
 from tests.support.risky_bandit import GAMMA, LENGTH, bandit, learner, play, trained
 
 SMALL: dict[str, Any] = {
@@ -152,6 +153,7 @@ def test_start_states_are_drawn_and_in_the_public_form_found():
     torch.testing.assert_close(batch.rewards, 0.1 * replay.rewards[: 2 * LENGTH].unsqueeze(0))  # the scale is 1 here
 
 
+@unchecked()
 def test_it_ends_within_the_limit_on_a_bandit_with_a_known_optimum(tmp_path):
     limits = (4.0, 12.0)
     outcome = play(trained(bandit("coptidice", limits, **SMALL), tmp_path / "corrected"))
@@ -159,6 +161,7 @@ def test_it_ends_within_the_limit_on_a_bandit_with_a_known_optimum(tmp_path):
     assert outcome.reward[1] > 0.7 * outcome.best[1]
 
 
+@unchecked()
 def test_with_the_public_threshold_the_same_training_violates_the_limits(tmp_path):
     """The negative control of the threshold: nothing else is changed."""
     limits = (4.0, 12.0)

@@ -16,6 +16,7 @@ from deep.methods.parts.critics import (
     upper_confidence,
 )
 from deep.methods.parts.iql import RewardCritic, iql_value_loss
+from tests.support.lighter import unchecked
 
 
 def test_losses_by_hand():
@@ -90,6 +91,7 @@ class Chain:
         self.batch = Batch(s, a, r, r, n, not_terminal, torch.full_like(r, 7.0), torch.full_like(r, 7.0))
 
 
+@unchecked()
 def test_implicit_q_learning_finds_the_known_values(build):
     chain = Chain(build)
     config = CriticConfig(hidden=(32, 32), learning_rate=3e-3, target_rate=0.05, regression_steps=0, expectile=0.9)
@@ -107,6 +109,7 @@ def test_implicit_q_learning_finds_the_known_values(build):
     assert not critic.action_gradient(chain.start.view(1, 1, -1), torch.full((1, 1, 3), 1.5)).any()
 
 
+@unchecked()
 def test_the_warm_start_regresses_on_the_datas_own_sums(build):
     chain = Chain(build)
     critic = RewardCritic(CriticConfig(hidden=(32,), learning_rate=1e-2, regression_steps=1000), chain.problem)
@@ -117,6 +120,7 @@ def test_the_warm_start_regresses_on_the_datas_own_sums(build):
 
 
 @pytest.mark.parametrize(("action", "value"), [("good", 1 + 0.9 * 3), ("bad", 0.9 * 2)])
+@unchecked()
 def test_a_policy_critic_evaluates_the_policys_reward(build, action, value):
     """In s1 the good action pays 3 here and the bad one 2, so that Q(s0, .) depends on what the policy does there."""
     chain = Chain(build)
@@ -132,6 +136,7 @@ def test_a_policy_critic_evaluates_the_policys_reward(build, action, value):
     assert found == pytest.approx(value, abs=0.15)
 
 
+@unchecked()
 def test_cost_critics_evaluate_the_policy_and_pessimism_lifts_only_unseen_actions(build):
     chain = Chain(build)
     bad_everywhere = {"here": chain.bad.expand(1, 4, 3), "there": chain.bad.expand(1, 4, 3)}

@@ -10,6 +10,7 @@ import torch
 from deep.methods.parts.diffusion_policy import Chain, DiffusionPolicy, clip, denoise
 from deep.nn.mlp import initial_parameters, mish
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
+from tests.support.lighter import unchecked
 from theory.support.errors import InputError
 
 CHAINS = [Chain(steps, schedule) for schedule in ("vp", "cosine", "linear") for steps in (1, 5, 40)]
@@ -157,6 +158,7 @@ def test_mish_and_its_slope_are_torchs_own():
     torch.testing.assert_close(*slopes, rtol=0, atol=1e-12)
 
 
+@unchecked()
 def test_training_reaches_the_smallest_denoising_loss_and_the_laws_moments():
     """For N(MEAN, STD^2) the least L_d is the mean over t of Var(eps | a_t) = abar STD^2 / (abar STD^2 + 1 - abar)."""
     chain = Chain(5, "vp")

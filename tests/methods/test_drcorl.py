@@ -10,7 +10,7 @@ from deep.methods.drcorl.gate import GateConfig, StateSample, gate_cost
 from deep.methods.drcorl.policy_selection import selection_score
 from deep.ope.interface import Estimate
 from deep.ope.model_rollouts import Outcomes
-from tests.support.lighter import short_episodes
+from tests.support.lighter import short_episodes, unchecked
 from theory.support.errors import InputError
 
 LIMIT = 10.0
@@ -48,6 +48,7 @@ def test_each_region_follows_its_own_critics(build, gate, follows):
 
 
 @short_episodes()
+@unchecked()
 def test_the_step_ascends_reward_and_descends_cost(build):
     """With beta large the KL is negligible, and the chosen actions move along +grad Q_r or -grad Q_c."""
     for gate, critic, sign in ((0.0, "reward", 1), (5 * LIMIT, "cost", -1)):
@@ -327,12 +328,14 @@ def test_the_policy_after_the_last_step_is_evaluated_and_selected_where_it_is_be
         assert method.report()["chosen_step"] == [phase.steps if chosen == last else 50]
 
 
+@unchecked()
 def test_the_last_evaluation_plays_no_simulator_episode(build):
     experiment = build("--cost-limits", str(LIMIT), "--gate.kind", "simulator", "--online.episodes", "1")
     experiment.method.phases()[-1].on_end()
     assert experiment.problem.simulator.episodes.tolist() == [0]
 
 
+@unchecked()
 def test_the_clone_is_rolled_out_once_for_the_model_error_and_step_0(build, monkeypatch):
     """The estimates of step 0 are those of a second rollout."""
     experiment = build("--cost-limits", str(LIMIT))

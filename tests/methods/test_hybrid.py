@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from deep import train
-from deep.cli.words import last_of_each
 from deep.core.randomness import draw_block
 from deep.envs.counted import FIRST_TRAINING_SEED
 from deep.envs.rollout import Step, rollout
@@ -16,6 +15,7 @@ from deep.tasks import make
 from tests.support.builders import TINY
 from tests.support.lighter import unchecked
 from theory.support.errors import InputError
+from theory.support.words import last_of_each
 
 pytestmark = pytest.mark.usefixtures("short_episodes", "no_figures")
 

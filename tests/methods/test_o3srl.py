@@ -8,6 +8,7 @@ import torch
 
 from deep.methods.actor_critic.o3srl import O3SRL, O3SRLConfig
 from deep.methods.parts.twin_critics import TwinConfig
+from tests.support.lighter import unchecked
 from tests.support.risky_bandit import GAMMA, bandit, play, trained
 from theory.support.errors import InputError
 
@@ -98,6 +99,7 @@ def test_one_arm_is_no_adversary():
         O3SRLConfig(arms=1)
 
 
+@unchecked()
 def test_it_ends_within_the_limit_on_a_bandit_with_a_known_optimum(tmp_path):
     outcome = play(trained(bandit("o3srl", (4.0,), **SMALL), tmp_path / "o3srl"))
     assert outcome.cost[0] <= 4

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from deep import train
-from deep.cli.words import last_of_each
 from deep.core.method import act_in_parts, at_states
 from deep.core.randomness import draw_block
 from deep.data.dataset import OfflineDataset
@@ -25,6 +24,7 @@ from deep.runs.folder import RunFolder
 from tests.support.lighter import no_figures, short_episodes, unchecked
 from tests.support.training import compare, run_phases
 from theory.support.errors import InputError
+from theory.support.words import last_of_each
 
 TINY = """--algorithm safe_dql --behaviour-steps 4 --improvement-steps 4 --batch-size 16 --hidden 16 16
 --critics.hidden 16 --candidates 3 --dynamics.members 2 --dynamics.hidden 16""".split()

@@ -9,6 +9,7 @@ import torch
 from deep.methods.drcorl.score import Schedule, ScoreNetwork, denoising_loss, reverse_kl, reverse_kl_limit
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
+from tests.support.lighter import unchecked
 
 SCHEDULE = Schedule()
 
@@ -82,6 +83,7 @@ def test_the_kl_limit_tends_to_the_closed_form_gradient(gaussian):
     assert errors[1] < errors[0] / 20
 
 
+@unchecked()
 def test_the_trained_score_of_a_mixture_is_the_true_one():
     """Behaviour: half N(-.5, .1^2), half N(.6, .2^2). Compared with the exact E[eps | a_t] on a grid."""
     means, stds = torch.tensor([-0.5, 0.6]), torch.tensor([0.1, 0.2])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from deep.data.selection import Selection, known
+from deep.data.selection import Selection, trajectory_stats
 from deep.ope.dynamics import Prediction
 from deep.ope.model_rollouts import Outcomes
 from deep.ope.paired_rollouts import PairedRollouts
@@ -31,7 +31,7 @@ def lab(build, monkeypatch):
         return Prediction(torch.zeros_like(observations), 3 + first, OFF + first / 10, second / 100)
 
     monkeypatch.setattr(ensemble.models, "predict", predict)
-    cloned = known(problem.data, problem.replay, CLONED.per_replica(problem.data, problem.replica_limits), 2)
+    cloned = trajectory_stats(problem.data, problem.replay, CLONED.per_replica(problem.data, problem.replica_limits), 2)
     return experiment, PairedRollouts(ShortConfig(steps=7, states=5), ensemble, cloned)
 
 

@@ -19,12 +19,12 @@ import deep.collect.__main__
 import deep.collect.workers
 import deep.evaluate.__main__
 import deep.train
-from deep.cli.words import last_of_each
 from deep.envs import velocity_vector  # noqa: F401 imported once, in the server, for all victims
 from deep.runs import trainer
 from deep.runs.folder import RunFolder
 from tests.support.lighter import no_figures, short_episodes
 from tests.support.training import Walk
+from theory.support.words import last_of_each
 
 OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.truncate", "os.rmdir")
 """Audit events of Python that say that a file is about to be touched."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from theory import speed
+from theory.speed import __main__ as speed
 
 
 def test_speed_prints_ratios(capsys) -> None:
@@ -31,4 +31,4 @@ def test_speed_rejects_nonsense(capsys) -> None:
     with pytest.raises(SystemExit) as caught:
         speed.main(["--batch", "0"])
     assert caught.value.code == 2
-    assert "must be positive" in capsys.readouterr().err
+    assert "--batch 0: accepted is a number of at least 1" in capsys.readouterr().err

@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 
 from theory import InputError, npg_sweep
+from theory.cmdp.families import FAMILIES
+from theory.npg.algorithms import Algorithm
+from theory.npg.npg import Metric
 from theory.support.cluster import connect
 from theory.support.tables import write_table
-from theory.sweep import schedule
+from theory.sweep import grid, schedule
+from theory.sweep.folder import prepare, saved_rows, write_rows
 from theory.sweep.grid import Grid, expand, jobs
-from theory.sweep.schedule import prepare, run_all, saved_rows, write_rows
+from theory.sweep.schedule import run_all
 from theory.sweep.summary import report, slope, vacuous
 
 TINY = Grid(
@@ -121,7 +125,7 @@ def test_the_command_prints_a_table_and_writes_its_folder(tmp_path: Path, capsys
     for arguments, words in (
         (["--out", str(out), "--quick"], "add --resume"),
         (["--out", str(out), "--resume"], "another grid"),
-        (["--out", str(tmp_path / "x"), "--workers", "0"], "--workers must be at least 1"),
+        (["--out", str(tmp_path / "x"), "--workers", "0"], "--workers 0: accepted is a number of at least 1"),
         (["--out", str(tmp_path / "x"), "--grid.instances", "nowhere:2:2"], "family:states:actions"),
         (["--out", str(tmp_path / "x"), "--grid.gammas", "1.0"], "gamma must lie in"),
         (["--out", str(tmp_path / "x"), "--grid.metrics", "manhattan"], "metric must be one of"),
@@ -134,6 +138,12 @@ def test_the_command_prints_a_table_and_writes_its_folder(tmp_path: Path, capsys
         error = capsys.readouterr().err
         assert words in error, error
         assert "Traceback" not in error
+
+
+def test_the_names_are_those_of_the_code() -> None:
+    assert tuple(FAMILIES) == grid.FAMILIES
+    assert tuple(algorithm.name.lower() for algorithm in Algorithm) == grid.ALGORITHMS
+    assert tuple(metric.name.lower() for metric in Metric) == grid.METRICS
 
 
 REJECTED = {

@@ -1,4 +1,7 @@
-"""The grid of a sweep: which CMDPs, which algorithms, which settings; and its division into jobs."""
+"""The grid of a sweep: which CMDPs, which algorithms, which settings; and its division into jobs.
+
+Names are text here, so that a grid is checked without torch.
+"""
 
 import hashlib
 import json
@@ -6,11 +9,17 @@ import math
 from dataclasses import asdict, dataclass
 from itertools import product
 
-from theory.cmdp.families import FAMILIES
-from theory.npg.algorithms import Algorithm
-from theory.npg.npg import Metric
 from theory.support.errors import InputError, check_seeds
 
+FAMILIES = (
+    "dirichlet", "peaked", "garnet", "gridworld", "chain", "deterministic", "unreachable", "bandit",
+    "zero_reward", "zero_cost",
+)  # fmt: skip
+"""The keys of `theory.cmdp.families.FAMILIES`."""
+ALGORITHMS = ("manipulation", "crpo", "pid", "primal_dual")
+"""Of `theory.npg.algorithms.Algorithm`."""
+METRICS = ("fisher", "euclidean", "advantage", "q_vector")
+"""Of `theory.npg.npg.Metric`: where the inner products of the two gradients are taken."""
 SCHEDULES = ("corrected", "printed", "shrinking")
 CRITICS = ("model", "ensemble", "fitted", "fitted_printed")
 JOB_ROWS = 200
@@ -35,11 +44,11 @@ class Grid:
     """Budgets between the smallest cost (0) and the reward optimum's (1)."""
     steps: tuple[int, ...] = (300, 1000, 3000, 10000)
     """T, iterations per run."""
-    algorithms: tuple[str, ...] = ("manipulation", "crpo", "pid", "primal_dual")
-    metrics: tuple[str, ...] = ("fisher", "euclidean", "advantage", "q_vector")
+    algorithms: tuple[str, ...] = ALGORITHMS
+    metrics: tuple[str, ...] = METRICS
     """Metrics of the projection; manipulation only."""
     schedules: tuple[str, ...] = SCHEDULES
-    """corrected: the corrected theorem's eta and h+; printed: the preprint's; shrinking: slacks 0.2 l falling to 0."""
+    """corrected: the corrected theorem's eta and h+; printed: the preprint's; shrinking: slacks from .2 l to 0."""
     data: tuple[int, ...] = (100, 1000, 10000)
     """N, sizes of the offline data sets."""
     data_steps: int = 300
@@ -61,11 +70,11 @@ class Grid:
         for text in (*self.instances, *self.large_instances):
             parse_instance(text)
         choices = {
-            "algorithm": (self.algorithms, [a.name.lower() for a in Algorithm]),
-            "data algorithm": (self.data_algorithms, [a.name.lower() for a in Algorithm]),
-            "metric": (self.metrics, [m.name.lower() for m in Metric]),
-            "schedule": (self.schedules, list(SCHEDULES)),
-            "critic": (self.critics, list(CRITICS)),
+            "algorithm": (self.algorithms, ALGORITHMS),
+            "data algorithm": (self.data_algorithms, ALGORITHMS),
+            "metric": (self.metrics, METRICS),
+            "schedule": (self.schedules, SCHEDULES),
+            "critic": (self.critics, CRITICS),
         }
         for what, (given, allowed) in choices.items():
             for name in set(given) - set(allowed):
@@ -80,7 +89,7 @@ class Grid:
         check_seeds([self.first_seed])
         for what, numbers in (("tightness", self.tightness), ("penalties", self.penalties)):
             for number in numbers:
-                if not 0 <= number < math.inf:  # a tightness below 0 is an infeasible budget, which no bound speaks of
+                if not 0 <= number < math.inf:  # a tightness below 0 is an infeasible budget, which no bound covers
                     raise InputError(f"{what} must be non-negative and finite, not {number:g}.")
         for bias in self.biases:
             if not math.isfinite(bias):

@@ -49,7 +49,7 @@ def vacuous(rows: Sequence[Row], bound: str = "bound_gap") -> tuple[int, int]:
 
 
 def primary(row: Row) -> str:
-    """The output that the run's own theorem speaks about."""
+    """The output that the run's own theorem is about."""
     if row["algorithm"] == "safe_dql":
         return "last"
     return "mixture_printed" if row["schedule"] == "printed" else "mixture_corrected"

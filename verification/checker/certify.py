@@ -15,7 +15,7 @@ from typing import Any
 from flint import arb, fmpq
 
 from verification import check
-from verification.check import Refused, agrees, digest, measure, verify
+from verification.check import Rejected, agrees, digest, measure, verify
 
 CERTIFICATES = Path(__file__).parents[1] / "certificates"
 DIGITS = 24
@@ -74,13 +74,13 @@ def decimal(x: arb) -> str:
             text = f"{'-' if mantissa < 0 else ''}{digits[0]}.{digits[1:]}e{exponent}"
             if agrees(text, x):
                 return text
-    raise Refused(f"{x} is not determined to {DIGITS} digits.")
+    raise Rejected(f"{x} is not determined to {DIGITS} digits.")
 
 
 def certificate(
     claim: str, statement: str, formal: Statement, given: Mapping[str, Any], verdict: str
 ) -> dict[str, Any]:
-    """A certificate of any statement; Refused where the checker does not confirm its values and verdict."""
+    """A certificate of any statement; Rejected where the checker does not confirm its values and verdict."""
     values = formal.measure(given)[0]
     answer = {
         "claim": claim,

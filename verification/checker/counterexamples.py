@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from verification.checker.certify import certificate, read, write
-from verification.checker.statements import write_statements
-from verification.claims.topics import CLAIMS
 from verification.command import Parser, ends_cleanly
 
 HALF = ["1/2", "1/2"]
@@ -174,6 +172,8 @@ INSTANCES: dict[str, Mapping[str, Any]] = {
 
 def build(claim_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The certificate of an instance against a claim; unused names are left out."""
+    from verification.claims.topics import CLAIMS  # imports torch: not for --help
+
     claim = CLAIMS[claim_id]
     if claim.formal is None:
         raise ValueError(f"{claim_id} has no statement in the checker's language")
@@ -184,6 +184,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Write every claim's certificates; those that the search found keep their instance."""
     description = "Write the certificates of all counterexamples again, as after a changed statement."
     Parser("verification.checker.counterexamples", description).parse_args(arguments)
+    from verification.checker.statements import write_statements
+    from verification.claims.topics import CLAIMS
+
     print(write_statements())
     for claim in CLAIMS.values():
         for name in claim.counterexamples:

@@ -110,7 +110,7 @@ def meanings(paths: Iterable[Path]) -> list[str]:
 
 def files(module: str) -> set[Path]:
     """The code that a verdict on a claim of this module depends on; of the judge, which imports all claims, itself."""
-    judge = source("verification.ledger")
+    judge = source("verification.judging")
     return {*dependencies(module), *dependencies("verification.checker.certified"), *([judge] if judge else ())}
 
 

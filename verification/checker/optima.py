@@ -8,18 +8,17 @@ verifies feasibility of both and that their objectives agree.
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from flint import fmpq, fmpq_mat
 
-from theory.cmdp.dense import FiniteCMDP
-from theory.cmdp.families import make
-from theory.cmdp.sparse import to_sparse
-from theory.optimum.linear_program import occupancy_program, run_simplex
 from verification.check import value
 from verification.checker.certify import Statement, certificate, texts, write
 from verification.command import Parser, ends_cleanly
+
+if TYPE_CHECKING:
+    from theory.cmdp.dense import FiniteCMDP
 
 Given = Mapping[str, Any]
 
@@ -52,14 +51,19 @@ def rational(x: Fraction) -> fmpq:
     return fmpq(x.numerator, x.denominator)
 
 
-def as_cmdp(given: Given, limit: Fraction | int = 0) -> FiniteCMDP:
+def as_cmdp(given: Given, limit: Fraction | int = 0) -> "FiniteCMDP":
     """The CMDP of an instance in float64; the budget is `limit`."""
+    from theory.cmdp.dense import FiniteCMDP  # imports torch: not for --help
+
     P, r, c, rho, gamma = (numbers(fractions(given[name])) for name in ("P", "r", "c", "rho", "gamma"))
     return FiniteCMDP(P, r, c, rho, gamma, float(limit))
 
 
 def exact_optimum(given: Given, limit: Fraction) -> dict[str, Any] | None:
     """pi_star, v and the multiplier of max V_r(rho) s.t. V_c(rho) <= limit, exactly; None where infeasible."""
+    from theory.cmdp.sparse import to_sparse
+    from theory.optimum.linear_program import occupancy_program, run_simplex
+
     basis = run_simplex(occupancy_program(to_sparse(as_cmdp(given, limit), 0)))
     if basis is None:
         return None
@@ -102,6 +106,8 @@ def lifted(entry: Any) -> Any:
 
 def snapped_family(family: str, states: int, actions: int, gamma: str, tightness: float) -> dict[str, Any]:
     """A generated CMDP with its numbers rounded to hundredths (rows to sum to 1)."""
+    from theory.cmdp.families import make
+
     cmdp = make(family, states, actions, float(Fraction(gamma)), tightness, [0])
     given: dict[str, Any] = {"gamma": gamma, "limit": Fraction(round(100 * float(cmdp.budget[0])), 100)}
     for name in ("P", "rho"):

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from theory.support.errors import InputError
 from verification.command import Parser, ends_cleanly
-from verification.intervals.cases import CASES, RESULTS
-from verification.intervals.certify import certify, rows
+from verification.intervals.cases import CASES
 
 DESCRIPTION = """\
 Run the sweep's algorithms on small rational CMDPs in outward-rounded ball arithmetic, and compare the gap and the
@@ -21,29 +20,20 @@ def main(arguments: list[str] | None = None) -> None:
         "--steps", type=Path, metavar="FILE", help="with --only: also write every iteration's enclosures"
     )
     chosen = parser.parse_args(arguments)
-    if chosen.only is None:
-        if chosen.steps is not None:
-            raise InputError("--steps needs --only.")
-        write_all(RESULTS)
-        return
-    if not 0 <= chosen.only < len(CASES):
+    if chosen.only is None and chosen.steps is not None:
+        raise InputError("--steps needs --only.")
+    if chosen.only is not None and not 0 <= chosen.only < len(CASES):
         raise InputError(f"--only takes 0 to {len(CASES) - 1}, not {chosen.only}.")
+    from verification.intervals.certify import certify, rows, write_all  # imports torch
+
+    if chosen.only is None:
+        write_all()
+        return
     case = CASES[chosen.only]
     print(json.dumps(certify(case), indent=1))
     if chosen.steps is not None:
         chosen.steps.write_text("\n".join(rows(case)) + "\n", encoding="utf-8")
         print(chosen.steps)
-
-
-def write_all(path: Path) -> None:
-    """Certify every case and write the results."""
-    results = []
-    for case in CASES:
-        results.append(certify(case))
-        print(f"{case.name}: gap {results[-1]['gap']}, bound {results[-1]['gap_bound']}, {results[-1]['holds']}")
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    held = sum(all(result["holds"].values()) for result in results)
-    print(f"{path}: all inequalities certified in {held} of {len(results)} runs")
 
 
 if __name__ == "__main__":

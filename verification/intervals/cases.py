@@ -1,8 +1,27 @@
 """The runs that results.json certifies: 24 CMDPs, each with one of the four rules."""
 
 from pathlib import Path
+from typing import NamedTuple
 
-from verification.intervals.certify import Case
+from verification.intervals.enclosure import Rule
+
+
+class Case(NamedTuple):
+    """A run: the family, sizes, discount and tightness of `theory.cmdp.families.make` at seed 0, rounded to hundredths;
+    the rule and the number of iterations."""
+
+    family: str
+    states: int
+    actions: int
+    gamma: str
+    tightness: float
+    rule: Rule
+    steps: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.family} {self.states}x{self.actions}, gamma {self.gamma}, {self.rule}, T = {self.steps}"
+
 
 RESULTS = Path(__file__).parent / "results.json"
 

@@ -1,5 +1,6 @@
 """One certified run: a rational CMDP with its exact optimum, the theorem's step size and slack, and the comparison."""
 
+import json
 import math
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -13,27 +14,11 @@ from theory.npg.npg import Metric
 from theory.npg.outputs import run as float_run
 from verification.check import divergence, value, visits
 from verification.checker.optima import OPTIMUM, as_cmdp, exact_optimum, lifted, snapped_family
-from verification.intervals.enclosure import MAX_WEIGHT, Problem, Rule, Trace, Undecided, run
+from verification.intervals.cases import CASES, RESULTS, Case
+from verification.intervals.enclosure import MAX_WEIGHT, Problem, Trace, Undecided, run
 
 BITS = (384, 768, 1536, 3072, 6144)
 """Numbers of bits to try, the first that decides everything wins."""
-
-
-class Case(NamedTuple):
-    """A run: the family, sizes, discount and tightness of `theory.cmdp.families.make` at seed 0, rounded to hundredths;
-    the rule and the number of iterations."""
-
-    family: str
-    states: int
-    actions: int
-    gamma: str
-    tightness: float
-    rule: Rule
-    steps: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.family} {self.states}x{self.actions}, gamma {self.gamma}, {self.rule}, T = {self.steps}"
 
 
 class Unsuitable(Exception):
@@ -182,3 +167,14 @@ def rows(case: Case) -> list[str]:
     for t, (J_r, J_c, region) in enumerate(zip(trace.J_r, trace.J_c, trace.regions, strict=True)):
         lines.append(f"{t},{region},{shown(found.best - J_r)},{shown(J_c - found.problem.limit)}")
     return lines
+
+
+def write_all() -> None:
+    """Certify every case and write the results."""
+    results = []
+    for case in CASES:
+        results.append(certify(case))
+        print(f"{case.name}: gap {results[-1]['gap']}, bound {results[-1]['gap_bound']}, {results[-1]['holds']}")
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    held = sum(all(result["holds"].values()) for result in results)
+    print(f"{RESULTS}: all inequalities certified in {held} of {len(results)} runs")

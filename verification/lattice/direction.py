@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 from jaxtyping import Float
 from torch import Tensor
 
@@ -31,7 +30,9 @@ from deep.runs.folder import RunFolder
 from deep.runs.trainer import train
 from theory.cmdp.shapes import PerStateAction
 from theory.optimum import solve
-from theory.support.errors import InputError, exit_on_input_error
+from theory.support.command import read
+from theory.support.errors import InputError
+from verification.command import ends_cleanly
 from verification.lattice import direction_figure
 from verification.lattice.data import Behaviour, collect
 from verification.lattice.direction_variants import VARIANTS, Part, Variant
@@ -210,10 +211,10 @@ def _measured(phase: Phase, exact: ExactParts, refreshed: bool, measure: Any) ->
     return replace(phase, update=update, hooks=[*phase.hooks, Hook(EVERY, measure)], on_end=on_end)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Run the variants and write the results file, the figure and a table."""
-    options = tyro.cli(Options)
-    with exit_on_input_error():
+    with ends_cleanly("finished variants are saved in --out"):
+        options = read(Options, "verification.lattice.direction", arguments, "python -m verification.lattice.direction")
         for kind, asked, known in (("task", options.tasks, LATTICES), ("variant", options.variants, VARIANTS)):
             if unknown := [name for name in asked if name not in known]:
                 raise InputError(f"unknown {kind} {unknown[0]!r}: accepted are {', '.join(known)}")

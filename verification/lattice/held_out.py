@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 
-from theory.support.errors import InputError, exit_on_input_error
+from theory.support.command import read
+from theory.support.errors import InputError
+from verification.command import ends_cleanly
 from verification.lattice.direction import RESULTS
 from verification.lattice.grid import Axis, Grid
 from verification.lattice.methods import run
@@ -83,10 +84,10 @@ class Options:
     """The results file, to which rows are added."""
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Run the learners, write their rows, print means."""
-    options = tyro.cli(Options)
-    with exit_on_input_error():
+    with ends_cleanly("finished rows are saved in --out"):
+        options = read(Options, "verification.lattice.held_out", arguments, "python -m verification.lattice.held_out")
         if unknown := [name for name in options.methods if name not in TRIALS]:
             raise InputError(f"unknown method {unknown[0]!r}: accepted are {', '.join(TRIALS)}")
         results = json.loads(options.out.read_text()) if options.out.exists() else {"rows": []}

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 
 from deep.core.files import read_json
 from deep.core.provenance import processor
 from deep.methods.registry import METHODS
-from theory.support.errors import InputError, exit_on_input_error
+from theory.support.command import read
+from theory.support.errors import InputError
 from verification.checker.hashing import dependencies, meanings
+from verification.command import ends_cleanly
 from verification.lattice.methods import DATA_SEED, TRAJECTORIES, run
 from verification.lattice.tasks import GAMMA, LATTICES
 from verification.lattice.trials import TRIALS, Trial, described
@@ -44,7 +45,7 @@ class Options:
 
 
 def rests(trial: Trial) -> list[Path]:
-    """The files that a trial's rows rest on: its algorithm and what trains, plays and scores any."""
+    """The files that a trial's rows depend on: its algorithm and what trains, plays and scores any."""
     # The settings of a trial are hashed themselves, and a new line in the registry changes no other method's result.
     without = {"deep.methods.registry", "verification.lattice.trials", *(entry.module for entry in METHODS.values())}
     shared = dependencies("verification.lattice.methods", without)
@@ -107,10 +108,10 @@ def machine() -> str:
     return f"one of {os.cpu_count()} cores, {processor()}, {versions}"
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Run the study and write its files."""
-    options = tyro.cli(Options)
-    with exit_on_input_error():
+    with ends_cleanly("finished rows are saved, and the same command trains the others"):
+        options = read(Options, "verification.lattice.study", arguments, "python -m verification.lattice.study")
         loaded()  # of the code that this process runs, whatever is edited meanwhile
         results = read_json(options.out) if options.out.exists() else {"provenance": provenance(), "results": []}
         for method, task in chosen(options, results):

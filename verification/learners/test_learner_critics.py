@@ -25,13 +25,13 @@ def minimiser(loss: Callable[[torch.Tensor], torch.Tensor]) -> float:
 def test_the_value_regression_finds_the_expectile(tau: float):
     """Against scipy's expectile of the smaller critic; a quantile, as the text of Eq. (17) says, is another number."""
     rng = np.random.default_rng(0)
-    twins = torch.from_numpy(rng.gumbel(size=(1, 2, 500)))
-    smaller = twins.min(dim=1).values[0].numpy()
-    found = minimiser(lambda v: iql_value_loss(twins.amin(1, keepdim=True), v.expand(1, 1, 500), tau).sum())
+    both = torch.from_numpy(rng.gumbel(size=(1, 2, 500)))
+    smaller = both.min(dim=1).values[0].numpy()
+    found = minimiser(lambda v: iql_value_loss(both.amin(1, keepdim=True), v.expand(1, 1, 500), tau).sum())
     assert found == pytest.approx(float(expectile(smaller, tau)), abs=1e-6)
     assert abs(found - float(np.quantile(smaller, tau))) > 0.02
     # Swapped sides give the expectile of 1 - tau.
-    swapped = minimiser(lambda v: expectile_loss(v - twins.min(dim=1).values, tau).mean())
+    swapped = minimiser(lambda v: expectile_loss(v - both.min(dim=1).values, tau).mean())
     assert swapped == pytest.approx(float(expectile(smaller, 1 - tau)), abs=1e-6)
 
 

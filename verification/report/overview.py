@@ -103,7 +103,10 @@ SUMMARIES: dict[str, tuple[str, str]] = {
         "The printed step size gives the printed rate: it does not depend on the number of iterations.",
         "repairable",
     ),
-    "H1": ("The printed slack tells safe policies from unsafe ones: only after very many iterations.", "repairable"),
+    "H1": (
+        "The printed slack separates safe from unsafe policies: only after very many iterations.",
+        "repairable",
+    ),
     "S1": ("Fixed slacks close the gap: the iterates can stall for ever.", "fatal"),
     "O1": ("Two objectives of the paper are one: one contains the reward, the other does not.", "slip"),
     "C1": ("Expectile regression finds the quantile: it finds the expectile.", "slip"),
@@ -168,7 +171,7 @@ STORY = (
     "follow it), the step size and the slack are those below, h- is 0, and the power of 1-gamma under the root is 4. "
     "Coq checks the bounds for any step size (TC); the best step size and its bound follow by hand. The constants are "
     "2 sqrt(2) times better than those of our first proof (TC4):",
-    "The proof rests on an identity for one iteration (I0) and Hoeffding's lemma for its last term (I1). For clipped "
+    "The proof uses an identity for one iteration (I0) and Hoeffding's lemma for its last term (I1). For clipped "
     "weights, in any metric, K is X^2 M^2/(2 (1-gamma)^4), and for CRPO it is M^2/(8 (1-gamma)^4): the factor S A is "
     "an artefact there. Whether the plain projection needs it is open, and so is whether (1-gamma)^3 can be had.",
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from verification.check import Refused
+from verification.check import Rejected
 from verification.checker.certify import Statement, texts
 from verification.search.space import Point
 
@@ -62,7 +62,7 @@ def refutes(formal: Statement, complete: Complete, given: Given) -> Given | None
             return None
         needed = formal.needs(texts(full))
         return needed if formal.negated_by(needed) else None
-    except (Refused, ZeroDivisionError, ValueError, RuntimeError):
+    except (Rejected, ZeroDivisionError, ValueError, RuntimeError):
         return None
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from verification import check as checker
-from verification.check import Refused, check, digest
+from verification.check import Rejected, check, digest
 from verification.checker.certify import CERTIFICATES, Statement, certificate, read, stated
 from verification.checker.optima import OPTIMUM
 from verification.claims.topics import CLAIMS
@@ -44,7 +44,7 @@ def digits(content: dict[str, Any]) -> list[tuple[tuple, int, str]]:
 def accepted(content: dict[str, Any]) -> bool:
     try:
         check(content)
-    except (Refused, ValueError, ZeroDivisionError, IndexError, KeyError, TypeError, SyntaxError):
+    except (Rejected, ValueError, ZeroDivisionError, IndexError, KeyError, TypeError, SyntaxError):
         return False
     return True
 
@@ -78,7 +78,7 @@ def test_a_statement_that_is_true_cannot_be_certified_false() -> None:
     """Negative control, on an inequality that holds with equality and on one that the balls cannot decide."""
     given = {"x": "1/3"}
     for conclusion in ("x <= 1/3", "exp(log(x)) <= x", "exp(log(x)) >= x"):
-        with pytest.raises(Refused, match="conclusion does not certainly fail"):
+        with pytest.raises(Rejected, match="conclusion does not certainly fail"):
             certificate("none", "none", Statement({}, [], conclusion), given, "fails")
     certificate("none", "none", Statement({}, [], "exp(log(x)) <= x-1/10**60"), given, "fails")
 
@@ -86,7 +86,7 @@ def test_a_statement_that_is_true_cannot_be_certified_false() -> None:
 def test_conditions_have_to_be_certain() -> None:
     statement = Statement({}, ["log(x) <= 0"], "x <= 0")
     certificate("none", "none", statement, {"x": "99/100"}, "fails")
-    with pytest.raises(Refused, match="a condition is not certain"):
+    with pytest.raises(Rejected, match="a condition is not certain"):
         certificate("none", "none", statement, {"x": "101/100"}, "fails")
 
 
@@ -120,7 +120,7 @@ def test_conditions_have_to_be_certain() -> None:
     ],
 )
 def test_wrong_instances_are_rejected(given: dict[str, Any], conclusion: str, reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(Rejected, match=reason):
         checker.measure(given, {}, [], conclusion)
 
 
@@ -163,7 +163,7 @@ def test_forged_instances_are_rejected(name: str) -> None:
     """What a checker would certify that broadcasts whatever it is given, sums over nothing or drops uncertain terms."""
     formal, given, outcome = FORGED[name]
     assert formal
-    with pytest.raises(Refused, match=r"shape|stem|empty|neither exactly 0"):
+    with pytest.raises(Rejected, match=r"shape|stem|empty|neither exactly 0"):
         certificate("none", "none", formal, given, outcome)
 
 

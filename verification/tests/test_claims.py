@@ -22,7 +22,7 @@ from verification.claims.checks import critics
 from verification.claims.checks.runs import STEPS, runs
 from verification.claims.claim import CORRECTED, DEPENDS, FALSE, HOLDS, Check, Repair, Sides, sides, verdict
 from verification.claims.topics import CLAIMS
-from verification.ledger import LEDGER, certified, judge, load, outcome, same_statement, stale
+from verification.judging import LEDGER, certified, judge, load, outcome, same_statement, stale
 
 IDS = list(CLAIMS)
 ENTRIES = {entry["id"]: entry for entry in load(LEDGER)}

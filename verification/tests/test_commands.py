@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_ends import check_ends
 from tests.support.signals import heed_interrupts
 from theory.support.errors import INTERRUPTED, InputError
 from verification.command import ends_cleanly
 from verification.search import __main__ as search
+from verification.search import hunt
 
 ROOT = Path(__file__).parents[2]
 FILES = (
@@ -63,6 +65,12 @@ def test_a_wrong_argument_is_one_sentence_and_2(command: str) -> None:
     assert "--no-such-option" in done.stderr
 
 
+def test_help_and_wrong_options_end_every_command_at_once() -> None:
+    packages = ("verification.formal", "verification.intervals", "verification.mutation", "verification.report")
+    light = [name for name in FILES if ".lattice." not in name]
+    check_ends([*light, "verification.search.__main__", *(f"{name}.__main__" for name in packages)])
+
+
 def started(words: list[str]) -> "subprocess.Popen[str]":
     pipe = subprocess.PIPE
     return subprocess.Popen(words, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed_interrupts)
@@ -101,8 +109,8 @@ def test_an_error_of_the_program_itself_is_not_hidden() -> None:
 def test_the_search_changes_no_tracked_file_unless_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(search, "RATIOS", tmp_path / "ratios.json")
-    monkeypatch.setattr(search, "hunt", lambda *_: (0.5, None))
+    monkeypatch.setattr(hunt, "RATIOS", tmp_path / "ratios.json")
+    monkeypatch.setattr(hunt, "hunt", lambda *_: (0.5, None))
     before = times()
     assert search.main(["--claim", "C4", "--seconds", "1"]) == 0
     assert search.main(["--claim", "C4", "--seconds", "1", "--out", str(tmp_path / "found")]) == 0

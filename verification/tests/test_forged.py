@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from verification import check as checker
-from verification.check import Refused, check, digest
+from verification.check import Rejected, check, digest
 from verification.checker.certify import CERTIFICATES, Statement, certificate, read
 from verification.checker.statements import STATEMENTS, statements
 from verification.tests.support import at, leaves
@@ -55,7 +55,7 @@ def test_some_certificates_have_decimals() -> None:
 def test_a_decimal_of_zeros_matches_no_other_number(name: str, change: Any) -> None:
     for content in restated(name, change):
         if content["values"] != read(name)["values"]:
-            with pytest.raises(Refused, match="is not what the instance gives"):
+            with pytest.raises(Rejected, match="is not what the instance gives"):
                 check(content)
 
 
@@ -71,7 +71,7 @@ def test_the_sign_of_a_decimal_counts(name: str) -> None:
     for content in restated(name, lambda text: text[1:] if text.startswith("-") else f"-{text}"):
         if any(DECIMAL.fullmatch(at(content["values"], trail)) is None for trail in decimals(content)):
             continue
-        with pytest.raises(Refused, match="is not what the instance gives"):
+        with pytest.raises(Rejected, match="is not what the instance gives"):
             check(content)
 
 
@@ -94,7 +94,7 @@ def test_the_sign_of_a_decimal_counts(name: str) -> None:
 def test_no_abbreviation_takes_a_name_that_binds(name: str, text: str, given: dict[str, Any]) -> None:
     """In `given` these names promise a discount, a distribution, a cost or a step size; in `let` they did not."""
     formal = Statement({name: text}, [], f"max({name}) <= -100")
-    with pytest.raises(Refused, match="no name for an abbreviation"):
+    with pytest.raises(Rejected, match="no name for an abbreviation"):
         certificate("none", "none", formal, given, "fails")
     other = Statement({f"k{name}": text}, [], f"max(k{name}) <= -100")
     certificate("none", "none", other, given, "fails")
@@ -102,7 +102,7 @@ def test_no_abbreviation_takes_a_name_that_binds(name: str, text: str, given: di
 
 @pytest.mark.parametrize("name", ["", "k m", "1", "k-1", "_gamma", "\uff4b", "value"])
 def test_abbreviations_have_plain_names(name: str) -> None:
-    with pytest.raises(Refused, match=r"no name for an abbreviation|defined twice"):
+    with pytest.raises(Rejected, match=r"no name for an abbreviation|defined twice"):
         checker.measure({"x": "1"}, {name: "x"}, [], "x <= 1")
 
 
@@ -111,7 +111,7 @@ def test_abbreviations_have_plain_names(name: str) -> None:
     ["x <= 0 # only for x below 0", "\uff58 <= 0", "x <= 0\n", "x <= True", "x <= 'a'", "(x := 0) <= 0", "x\t<= 0"],
 )
 def test_a_formula_reads_alike_for_a_person_and_for_python(text: str) -> None:
-    with pytest.raises(Refused, match="not in the checker's language"):
+    with pytest.raises(Rejected, match="not in the checker's language"):
         checker.measure({"x": "1"}, {}, [], text)
 
 
@@ -122,9 +122,9 @@ def test_a_key_that_occurs_twice_is_rejected(key: str, tmp_path: Path) -> None:
     assert text.count(f'"{key}": ') >= 1
     forged = tmp_path / "S1.json"
     forged.write_text(text.replace(f'"{key}": ', f'"{key}": "0 <= 1",\n"{key}": ', 1))
-    with pytest.raises(Refused, match="a key occurs twice"):
+    with pytest.raises(Rejected, match="a key occurs twice"):
         checker.read(forged)
-    with pytest.raises(Refused, match="a key occurs twice"):
+    with pytest.raises(Rejected, match="a key occurs twice"):
         read("S1", tmp_path)
     done = subprocess.run([sys.executable, "-m", "verification.check", forged], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, f"{forged}: a key occurs twice in one object.\n")
@@ -153,7 +153,7 @@ def true_of_something_else(claim: str, statement: str) -> dict[str, Any]:
 def test_words_are_bound_to_what_is_checked(forge: Any) -> None:
     content = forge()
     checker.verify(signed({**content, "claim": "none"}))  # the arithmetic alone is right
-    with pytest.raises((Refused, TypeError)):
+    with pytest.raises((Rejected, TypeError)):
         check(content)
 
 
@@ -162,7 +162,7 @@ def test_a_weaker_formula_is_not_the_claims_own() -> None:
     content = read("L42")
     formal = Statement(content["let"], content["assume"][:-1], content["conclusion"])
     forged = certificate("L42", content["statement"], formal, content["given"], "fails")
-    with pytest.raises(Refused, match="its assume is not that of L42"):
+    with pytest.raises(Rejected, match="its assume is not that of L42"):
         check(forged)
 
 
@@ -178,7 +178,7 @@ def test_a_condition_that_the_balls_cannot_decide_is_not_met(condition: str) -> 
     _, assumed, _, _ = checker.measure({"x": "1/3"}, {}, [condition], "x <= 0")
     assert not assumed
     formal = Statement({}, [condition], "x <= 0")
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         certificate("none", "none", formal, {"x": "1/3"}, "fails")
     assert not formal.negated_by({"x": "1/3"})
 
@@ -186,5 +186,5 @@ def test_a_condition_that_the_balls_cannot_decide_is_not_met(condition: str) -> 
 @pytest.mark.parametrize("conclusion", ["exp(log(x)) <= x", "exp(log(x)) == x", "sqrt(x)**2 >= x"])
 @pytest.mark.parametrize("outcome", ["holds", "fails"])
 def test_a_conclusion_that_the_balls_cannot_decide_has_no_certificate(conclusion: str, outcome: str) -> None:
-    with pytest.raises(Refused, match="conclusion does not certainly"):
+    with pytest.raises(Rejected, match="conclusion does not certainly"):
         certificate("none", "none", Statement({}, [], conclusion), {"x": "1/3"}, outcome)

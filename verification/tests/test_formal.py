@@ -8,7 +8,7 @@ import pytest
 from verification.claims.topics import CLAIMS
 from verification.formal import coq, export, record, sources
 from verification.formal.theorems import CONTROLS, MODULES, REASONS, REFUTATIONS, THEOREMS, Control
-from verification.ledger import LEDGER, load
+from verification.judging import LEDGER, load
 
 needs_coq = pytest.mark.skipif(
     not coq.installed(), reason=f"no coqc 8.16 or later ({coq.INSTALL}); record.json says what Coq accepted"

@@ -1,4 +1,4 @@
-"""Certified runs: the committed results, again; enclosures against exact values; what has to be refused or fail."""
+"""Certified runs: the committed results, again; enclosures against exact values; what has to be rejected or fail."""
 
 import json
 from fractions import Fraction

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from verification.ledger import LEDGER, load
+from verification.judging import LEDGER, load
 from verification.report import entries as report
 from verification.report import lattice as report_lattice
 from verification.report.__main__ import HERE

@@ -14,8 +14,8 @@ from typing import Annotated
 import tyro
 
 from deep.benchmark.ablations.variants import VARIANTS, folder_of
-from deep.cli.command import command, read
-from deep.cli.run_folder import check_run
+from deep.runs.existing import check_run
+from theory.support.command import command, read
 from theory.support.errors import InputError
 from theory.support.files import write_whole
 
@@ -24,7 +24,7 @@ from theory.support.files import write_whole
 class Options:
     """Train variants of a finished run of DRCORL and compare them; writes results.json and table.txt.
 
-    Scored are the policies that are kept, which choosing may make alike, and those with which adaptation ended.
+    Two policies of each replica are scored: the selected one, and the one with which adaptation ended.
     """
 
     run: Annotated[Path, tyro.conf.Positional]

@@ -25,7 +25,7 @@ CLONE_FIELDS = ("clone", "cloning_steps", "regression_steps", "batch_size", "pol
 def config_of(
     base: FinishedRun, changes: Mapping[str, Any], limits: tuple[float, ...], episodes: int
 ) -> dict[str, Any]:
-    """What tells a variant from others: its settings, which a run of deep.train may have too, and what it started from
+    """What identifies a variant: its settings, which a run of deep.train may have too, and what it started from
     and was scored by."""
     settings = replace(varied(base.experiment.settings, changes), cost_limits=limits)
     return {

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from deep.cli.command import command, read
-from deep.cli.run_folder import check_run
+from deep.runs.existing import check_run
+from theory.support.command import command, read
 from theory.support.errors import InputError
 from theory.support.tables import write_table
 
@@ -32,7 +32,7 @@ class Options:
     episodes: int = 20
     """Simulator episodes that are a policy's truth."""
     estimators: Literal["all", "dynamics"] = "all"
-    """All, or what the learned dynamics say alone: of whole episodes and, where the gate has asked so, in pairs. The
+    """All, or the estimates of the learned dynamics alone: of whole episodes and, where the gate uses them, paired. The
     others take most of the time."""
     threads: int = 1
     """CPU threads of torch; more pay on idle cores only."""

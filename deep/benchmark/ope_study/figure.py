@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from deep.benchmark.ope_study.summary import DYNAMICS, Rows, by_kind, column, exploitation, judged
+from deep.benchmark.ope_study.summary import DYNAMICS, Table, by_kind, column, exploitation, having
 
 SHOWN = {
     "held_out": "learned dynamics, held-out half: whole episodes",
@@ -22,16 +22,16 @@ SHOWN = {
 STYLES: dict[str, str] = dict(zip(DYNAMICS, ("-", "--", ":", "-", "--"), strict=True))
 
 
-def draw(rows: Rows, path: Path) -> None:
+def draw(rows: Table, path: Path) -> None:
     """Every estimator's cost against the simulator's, by training and held-out models and by OOD score."""
-    shown = {name: title for name, title in SHOWN.items() if judged(rows, name)}
+    shown = {name: title for name, title in SHOWN.items() if having(rows, name)}
     figure, grid = plt.subplots(2, -(-len(shown) // 2) + 1, figsize=(19, 9), layout="constrained")
     colours = {kind: f"C{i}" for i, kind in enumerate(by_kind(rows))}
     panels = list(grid.flat)
     _errors_by_degree(panels.pop(), rows, colours)
     _error_by_ood_score(panels.pop(len(panels) // 2), rows, colours)
     for axes, (name, title) in zip(panels, shown.items(), strict=False):
-        _scatter(axes, judged(rows, name), colours, name)
+        _scatter(axes, having(rows, name), colours, name)
         axes.set_title(title)
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
@@ -41,7 +41,7 @@ def draw(rows: Rows, path: Path) -> None:
     plt.close(figure)
 
 
-def _scatter(axes: Axes, rows: Rows, colours: dict[str, str], name: str) -> None:
+def _scatter(axes: Axes, rows: Table, colours: dict[str, str], name: str) -> None:
     """The cost that one estimator predicts, with its interval, against the true one, on a scale that shows 0."""
     for kind, part in by_kind(rows).items():
         true, cost = column(part, "true cost"), column(part, f"{name}: cost")
@@ -56,7 +56,7 @@ def _scatter(axes: Axes, rows: Rows, colours: dict[str, str], name: str) -> None
     axes.set(xlabel="true cost of an episode (dashed: 20)", ylabel="estimate, with 95 % interval")
 
 
-def _errors_by_degree(axes: Axes, rows: Rows, colours: dict[str, str]) -> None:
+def _errors_by_degree(axes: Axes, rows: Table, colours: dict[str, str]) -> None:
     """The mean error of the training members, the held-out members and another seed's members, by kind and degree."""
     found = exploitation(rows)
     for name in DYNAMICS:
@@ -70,7 +70,7 @@ def _errors_by_degree(axes: Axes, rows: Rows, colours: dict[str, str]) -> None:
     axes.legend(fontsize=8, frameon=False)
 
 
-def _error_by_ood_score(axes: Axes, rows: Rows, colours: dict[str, str]) -> None:
+def _error_by_ood_score(axes: Axes, rows: Table, colours: dict[str, str]) -> None:
     """The held-out half's error against its OOD score."""
     for kind, part in by_kind(rows).items():
         error = np.abs(column(part, "held_out: cost") - column(part, "true cost"))

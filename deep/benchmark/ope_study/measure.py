@@ -34,7 +34,7 @@ class Estimators:
         if which == "dynamics":
             return
         self.others = baseline_estimators(problem)
-        # A second look at fitted-Q: without the short discount that keeps it stable.
+        # Fitted-Q once more, without the short discount that keeps it stable.
         self.others["fitted_q, 1 - 1/L"] = FittedQ(FittedQConfig(None, "start"), problem)
         # And at learned dynamics: without the thousand steps over which their errors add up.
         for steps in (25, 100):

@@ -1,8 +1,8 @@
 """The policies of the study: what a finished run of `deep.train` holds, and what lies around it.
 
     clone       the policy from which DRCORL's adaptation starts
-    kept, last  what adaptation ended with; a run with `--gate.record` also has every policy that the gate looked at
-    stretched   clone + f (last - clone), f = .5, 1.5, 2, 3: adapted less, and further, than the gate allowed
+    kept, last  what adaptation ended with; a run with `--gate.record` also has every policy that the gate evaluated
+    stretched   clone + f (last - clone), f = .5, 1.5, 2, 3: adapted less, and more, than the gate allowed
     shaken      clone + noise of f times the spread of each layer's parameters, f = .05, .1, .2: clumsier clones
 
 A run of another method has one policy per replica, *trained*, and shaken ones.
@@ -51,7 +51,7 @@ class FinishedRun:
     experiment: Experiment
     stored: dict[str, Tensor]
     digest: str
-    """That of the checkpoint: results that rest on the run keep it, to be told from another's."""
+    """That of the checkpoint: results that depend on the run keep it, so that those of another run are recognised."""
 
     @classmethod
     def read(cls, path: Path) -> "FinishedRun":

@@ -10,29 +10,29 @@ from scipy.stats import spearmanr
 from deep.methods.drcorl.gate import GateConfig
 from deep.tasks import within_limit
 
-Rows = Sequence[dict[str, Any]]
+Table = Sequence[dict[str, Any]]
 EDGES = (0.7, 0.85, 1.0, 1.5, 2.0)
 LIMITS = (10.0, 20.0, 40.0, 80.0)
 DYNAMICS = ("training", "held_out", "another seed's", "paired, training", "paired, held_out")
 
 
-def column(rows: Rows, name: str) -> Float[np.ndarray, " rows"]:
+def column(rows: Table, name: str) -> Float[np.ndarray, " rows"]:
     """One quantity of all rows."""
     return np.array([row[name] for row in rows], dtype=np.float64)
 
 
-def estimators(rows: Rows) -> list[str]:
+def estimators(rows: Table) -> list[str]:
     """The names of the estimators in the rows; a run of a single seed has no other seed's models."""
     names = dict.fromkeys(name for row in rows for name in row if name.endswith(": cost"))
     return [name.removesuffix(": cost") for name in names]
 
 
-def judged(rows: Rows, name: str) -> Rows:
-    """The rows in which this estimator speaks."""
+def having(rows: Table, name: str) -> Table:
+    """The rows that have this estimator."""
     return [row for row in rows if f"{name}: cost" in row]
 
 
-def summarise(rows: Rows, min_length: float) -> dict[str, Any]:
+def summarise(rows: Table, min_length: float) -> dict[str, Any]:
     """Everything, for all policies and for those of each kind; the gate's rule requires this many steps."""
     return {
         "policies": len(rows),
@@ -50,30 +50,30 @@ def summarise(rows: Rows, min_length: float) -> dict[str, Any]:
     }
 
 
-def by_kind(rows: Rows) -> dict[str, Rows]:
+def by_kind(rows: Table) -> dict[str, Table]:
     """The rows of each kind, in their order."""
     return {kind: [row for row in rows if row["kind"] == kind] for kind in dict.fromkeys(row["kind"] for row in rows)}
 
 
-def _quartiles(rows: Rows, name: str) -> list[float]:
+def _quartiles(rows: Table, name: str) -> list[float]:
     return np.quantile(column(rows, name), [0, 0.25, 0.5, 0.75, 1]).round(1).tolist()
 
 
-def errors(rows: Rows, name: str) -> dict[str, float]:
+def errors(rows: Table, name: str) -> dict[str, float]:
     """Mean and median absolute error of the cost, in costs of an episode; a positive bias is pessimistic."""
-    rows = judged(rows, name)
+    rows = having(rows, name)
     error = column(rows, f"{name}: cost") - column(rows, "true cost")
     return {"bias": rounded(error.mean()), "median_error": rounded(np.median(np.abs(error)))}
 
 
-def quality(rows: Rows, name: str) -> dict[str, Any]:
+def quality(rows: Table, name: str) -> dict[str, Any]:
     """How good one estimator is over these policies.
 
     false_safe: of the policies whose cost exceeds the limit, the share that the estimate passes; false_unsafe: of
-    those that keep it, the share that it rejects; each with its numerator and denominator. `upper` judges by the
+    those that keep it, the share that it rejects; each with its numerator and denominator. `upper` decides by the
     interval's upper end in the place of the estimate.
     """
-    rows = judged(rows, name)
+    rows = having(rows, name)
     true, cost = column(rows, "true cost"), column(rows, f"{name}: cost")
     low, high = column(rows, f"{name}: cost_low"), column(rows, f"{name}: cost_high")
     # The truth is itself a mean over episodes: two of its standard errors are no failure to cover.
@@ -111,7 +111,7 @@ def verdicts(said: np.ndarray, true: np.ndarray) -> dict[str, str]:
     }
 
 
-def gate_verdicts(rows: Rows, min_length: float) -> dict[str, dict[str, str]]:
+def gate_verdicts(rows: Table, min_length: float) -> dict[str, dict[str, str]]:
     """Verdicts of `deep.methods.drcorl.gate.selection_score` with the default settings, by the held-out half:
     paired, where the run's gate uses paired rollouts."""
     config = GateConfig()
@@ -126,7 +126,7 @@ def gate_verdicts(rows: Rows, min_length: float) -> dict[str, dict[str, str]]:
     return {f"{limit:g}": verdicts(in_distribution & (cost <= limit), within_limit(true, limit)) for limit in LIMITS}
 
 
-def by_ood_score(rows: Rows) -> list[dict[str, float]]:
+def by_ood_score(rows: Table) -> list[dict[str, float]]:
     """The held-out half's error for policies whose OOD score lies below each edge and not below the one before."""
     ood_score = column(rows, "held_out: ood_score")
     error = np.abs(column(rows, "held_out: cost") - column(rows, "true cost"))
@@ -139,16 +139,17 @@ def by_ood_score(rows: Rows) -> list[dict[str, float]]:
     return found
 
 
-def exploitation(rows: Rows) -> list[dict[str, Any]]:
-    """Mean error of the members that steered a policy, of those that judge it, and of another seed's, by degree.
+def exploitation(rows: Table) -> list[dict[str, Any]]:
+    """Mean error of the training ensemble, of the held-out ensemble, and of another seed's, by degree of adaptation.
 
-    Where a policy learns to please the models that steer it, the first falls below the others as adaptation goes on.
+    Where a policy exploits the errors of the models that it is trained by, the first falls below the others as
+    adaptation goes on.
     """
     found = []
     for kind, part in by_kind(rows).items():
         for degree in sorted({row["degree"] for row in part}):
             here = [row for row in part if row["degree"] == degree]
-            biases = {name: errors(here, name)["bias"] for name in DYNAMICS if judged(here, name)}
+            biases = {name: errors(here, name)["bias"] for name in DYNAMICS if having(here, name)}
             found.append({"kind": kind, "degree": degree, "policies": len(here), **biases})
     return found
 
@@ -165,6 +166,6 @@ def rounded(value: float | np.floating) -> float:
     return float(f"{value:.3g}")
 
 
-def four_digits(rows: Rows) -> list[dict[str, Any]]:
+def four_digits(rows: Table) -> list[dict[str, Any]]:
     """The rows as results.csv holds them: floats to four significant digits."""
     return [{name: float(f"{x:.4g}") if isinstance(x, float) else x for name, x in row.items()} for row in rows]

@@ -35,7 +35,7 @@ class DRCORLConfig:
     cloning_steps: int = 4000
     """Steps of behaviour cloning: least squares on the data's actions first, then descent of the reverse KL."""
     regression_steps: int = 4000
-    """The number of these that use least squares. The others descend the reverse KL, whose behaviour model is trained
+    """The number of these that use least squares. The others minimise the reverse KL, whose behaviour model is trained
     on all data, unsafe trajectories included. From a random start the reverse KL alone finds a good mode very
     slowly."""
     adaptation_steps: int = 1000

@@ -17,7 +17,7 @@ from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.data.replay import Batch, RowTable
-from deep.data.selection import Selection, known
+from deep.data.selection import Selection, trajectory_stats
 from deep.methods.drcorl.behaviour_model import BehaviourConfig, BehaviourModel
 from deep.methods.drcorl.cloning import Cloning
 from deep.methods.drcorl.config import DRCORLConfig
@@ -66,7 +66,7 @@ class DRCORL(Method):
         self.gate = self._new_gate()
         best = config.clone.trajectories == "best"
         trajectories, episodes = self.cloning.trajectories, dynamics.config.episodes
-        statistics = known(problem.data, problem.replay, trajectories, episodes) if best else None
+        statistics = trajectory_stats(problem.data, problem.replay, trajectories, episodes) if best else None
         self.selection = PolicySelection(config.gate, problem, self.actor, statistics)
         self.evaluation = PolicyEvaluation(
             config.gate,

@@ -167,7 +167,7 @@ def reverse_kl(
     Subtracting eps from eps_psi changes no expectation, because eps is independent of a, and lowers the variance.
     `log_std` is log Sigma_ii^{1/2}, or None for a Dirac policy, whose entropy term is constant.
 
-    Sign: this is a quantity to *descend*; Eq. (23) prints h_psi = +eps_psi / sigma_t inside an ascent direction, where
+    Sign: this is a gradient to *subtract*; Eq. (23) prints h_psi = +eps_psi / sigma_t inside an ascent direction, where
     a minus belongs, and leaves the entropy term out.
     """
     alpha, sigma = schedule.alpha(t), schedule.sigma(t)

@@ -1,7 +1,7 @@
 r"""Acting with a budget: policies that carry what an episode has cost so far, with one trained model for all limits.
 
 A model with the budget as an input serves every cost limit. Its parameters have one row per seed; acting has one row
-per replica, a seed with a cost limit. `by_seed` lays the limits of a seed side by side as further rows of the batch, so
+per replica, a seed with a cost limit. `by_seed` lays the limits of a seed side by side as more rows of the batch, so
 that the parameters are not copied.
 
 The budget left before step t of an episode is b_t = limit - (the costs of steps 0 ... t - 1), in costs as the task
@@ -54,7 +54,7 @@ class EpisodeSums(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """What a model gets of the episodes that it acts in, with the limits of a seed side by side."""
+    """What a model is given of the episodes that it acts in, with the limits of a seed side by side."""
 
     left: Float[Tensor, "seeds rows"]
     """b_t, not below 0."""

@@ -40,7 +40,7 @@ def bellman_target(
     gamma: float,
     bounds: tuple[float, float] | None = None,
 ) -> Float[Tensor, "n members batch"]:
-    """r + gamma alive V(s'), clamped to the range that is possible where `bounds` are known."""
+    """r + gamma not_terminal V(s'), clamped to the range that is possible where `bounds` are known."""
     target = immediate.unsqueeze(1) + gamma * not_terminal.unsqueeze(1) * next_value
     return target if bounds is None else target.clamp(*bounds)
 

@@ -82,7 +82,7 @@ class Chain:
         rows = zip(self.betas, self.alpha_bars, before, strict=False)
         return tuple(beta * (1 - previous) / (1 - bar) for beta, bar, previous in rows)
 
-    # Arithmetic alone, which `deep.export.portable` does with other kinds of arrays too.
+    # Arithmetic alone, which `deep.export.inference_graph` does with other kinds of arrays too.
 
     def clean(self, noisy: Any, noise: Any, t: int) -> Any:
         """x_t: the clean action, if this is the noise in a_t."""
@@ -123,7 +123,7 @@ class _Clip(torch.autograd.Function):
 
 
 def clip(x: Tensor) -> Tensor:
-    """Clamp to [-1, 1]; a gradient passes unless its descent would lead further outside.
+    """Clamp to [-1, 1]; a gradient passes unless its descent would lead farther outside.
 
     With a plain clamp an action that has left the range has no gradient to come back by.
     """

@@ -1,6 +1,6 @@
 r"""Implicit Q-learning: pairs of a twin Q and a V, learned from the data's actions alone.
 
-For each head, with the worse Q' of the slowly moving twins (the lesser of a reward's, the greater of a cost's):
+For each head, with the worse Q' of the two EMA critics (the lesser of a reward's, the greater of a cost's):
 
     L_V = E |tau - 1(Q'(s, a) < V(s))| (Q'(s, a) - V(s))^2,      L_Q = E sum_i (Q_i(s, a) - y)^2,
 
@@ -122,8 +122,8 @@ class IQL:
         self, theta: Float[Tensor, "seeds params"], pairs: Float[Tensor, "seeds batch pair"]
     ) -> Float[Tensor, "seeds heads batch"]:
         """Each head's worse twin with these parameters: `q.ema` for the target networks."""
-        twins = self.twin.apply(theta, pairs).squeeze(-1).unflatten(1, (-1, 2))
-        return self.sign * (self.sign.unsqueeze(1) * twins).amin(2)
+        both = self.twin.apply(theta, pairs).squeeze(-1).unflatten(1, (-1, 2))
+        return self.sign * (self.sign.unsqueeze(1) * both).amin(2)
 
     def values(self, states: Float[Tensor, "seeds batch state"]) -> Float[Tensor, "seeds heads batch"]:
         """V."""
@@ -146,8 +146,8 @@ class IQL:
             target = torch.cat([started, target[:, known:]], 1)
         value = self.values(inputs.states)
         value_loss = iql_value_loss(worse, value, self.expectile)
-        twins = self.twin.apply(self.q.theta, inputs.pairs).squeeze(-1)
-        q_loss = td_loss(twins, target.repeat_interleave(2, 1))
+        both = self.twin.apply(self.q.theta, inputs.pairs).squeeze(-1)
+        q_loss = td_loss(both, target.repeat_interleave(2, 1))
         self.v.adam_step(gradient(value_loss, self.v))
         self.q.adam_step(gradient(q_loss, self.q))
         self.q.update_ema(self.config.target_rate)

@@ -65,7 +65,7 @@ class TwinConfig:
 
 
 class TwinCritics:
-    """Four critics for each owner of a policy; `owners` are their seeds."""
+    """Four critics for each policy; `policy_seeds` are the seeds of the policies."""
 
     def __init__(self, config: TwinConfig, problem: Problem, name: str, policy_seeds: tuple[int, ...]) -> None:
         self.config, self.problem, self.name = config, problem, name

@@ -122,7 +122,7 @@ class VAEConfig:
     hidden: tuple[int, ...] = (400, 400)
     """Hidden layers of the encoder, and of the decoder."""
     learning_rate: float = 1e-3
-    """Adam's step size, falling linearly to a tenth."""
+    """Adam's step size, with linear decay to a tenth."""
     kl_weight: float = 0.1
     """beta of the loss. BCQ prints .5, which encodes next to nothing of the embedded data's actions: a KL of .06 nats
     a row against 2.3 with .1, and candidates that differ by .03 against .13 (see the top of the module)."""

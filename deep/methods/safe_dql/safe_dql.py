@@ -58,9 +58,9 @@ class SafeDQLConfig:
     hidden: tuple[int, ...] = (128, 128, 128)
     """Hidden layers of the noise predictor, with Mish (3 x 256 in Diffusion-QL)."""
     behaviour_rate: float = 1e-3
-    """Adam's step size for the policy in the warm start, falling linearly to a tenth."""
+    """Adam's step size for the policy in the warm start, with linear decay to a tenth."""
     learning_rate: float = 3e-4
-    """Adam's step size for the policy on Eq. (1), falling linearly to a tenth."""
+    """Adam's step size for the policy on Eq. (1), with linear decay to a tenth."""
     clip: float = 5.0
     """Largest norm of the policy's gradient on Eq. (1), per replica (1 to 9 in Diffusion-QL, by task)."""
     ema_rate: float = 0.005
@@ -68,7 +68,7 @@ class SafeDQLConfig:
     eta: float = 20.0
     """Weight of Q_r / E|Q_r|: larger trusts the reward critics more (1 in Diffusion-QL for locomotion).
 
-    Where being alive earns most of the reward, Q_r hardly differs between actions: on the embedded data its standard
+    Where not falling earns most of the reward, Q_r hardly differs between actions: on the embedded data its standard
     deviation over a state's samples is 1 % of its size, and with eta = 1 the optimum of Eq. (1) is the clone itself.
     """
     twin: Literal["swapped", "min"] = "swapped"
@@ -171,11 +171,11 @@ class SafeDQL(Method):
         ]
 
     def cloning_draws(self, batch: int) -> dict[str, RandomInput]:
-        """What L_d needs of chance."""
+        """The random inputs of L_d."""
         return {"t": RandomInput("uniform", (batch,)), "noise": RandomInput("normal", (batch, self.policy.action_size))}
 
     def objective_draws(self, batch: int) -> dict[str, RandomInput]:
-        """What `objective` needs of chance."""
+        """The random inputs of `objective`."""
         z = RandomInput("normal", (self.chain.steps, batch, self.policy.action_size))
         return self.cloning_draws(batch) | {"z": z, "twin": RandomInput("uniform", ())}
 

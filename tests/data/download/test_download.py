@@ -190,7 +190,7 @@ def test_the_hubs_hash_tells_versions_apart_where_the_storage_does_not(server, p
 
 def test_the_hubs_size_is_checked(server, path, content):
     server.usual = redirect(hashlib.sha256(content).hexdigest(), len(content) + 1)
-    refused("tells two sizes")
+    refused("states two sizes")
     assert not path.exists()
 
 

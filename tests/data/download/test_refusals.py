@@ -21,9 +21,9 @@ def test_a_server_that_promises_too_much_is_given_up(server, path, content):
 
 def test_a_file_cut_by_a_wrong_length_is_refused(server, path, content):
     server.usual = whole(length=lambda true: true - 7)
-    error = refused(f"{NAME} cannot be read .*what came is kept as {path}.refused")
+    error = refused(f"{NAME} cannot be read .*what came is kept as {path}.rejected")
     assert str(error).startswith(server.url)
-    assert sorted(os.listdir(path.parent)) == [NAME + ".refused"]
+    assert sorted(os.listdir(path.parent)) == [NAME + ".rejected"]
     server.usual = whole()
     assert load(HOPPER, "dsrl").sha256 == hashlib.sha256(content).hexdigest()
 

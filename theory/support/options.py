@@ -14,6 +14,9 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+OWN = ("deep.", "theory.", "verification.")
+"""The packages whose source is read."""
+
 
 @dataclass(frozen=True)
 class Option:
@@ -62,7 +65,9 @@ def _names(module: str) -> dict[str, ast.AST | tuple[str, str]]:
             for target in statement.targets:
                 if isinstance(target, ast.Name):
                     found.setdefault(target.id, statement.value)
-        elif isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(("deep.", "theory.")):
+        elif isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(
+            ("deep.", "theory.", "verification.")
+        ):
             for alias in statement.names:
                 found.setdefault(alias.asname or alias.name, (str(statement.module), alias.name))
     return found
@@ -79,6 +84,14 @@ def _resolve(module: str, name: str) -> tuple[str, ast.AST] | None:
 def options_of(module: str, name: str, prefix: str = "") -> list[Option]:
     """The options of a dataclass, those of nested dataclasses included, in the order of the source."""
     return list(_options(module, name, prefix))
+
+
+def title_of(module: str, name: str) -> str:
+    """The first line of a dataclass's docstring."""
+    where = _resolve(module, name)
+    assert where is not None, (module, name)
+    assert isinstance(where[1], ast.ClassDef), (module, name)
+    return (ast.get_docstring(where[1]) or "").partition("\n")[0]
 
 
 def _options(module: str, name: str, prefix: str) -> Iterator[Option]:

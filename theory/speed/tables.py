@@ -1,13 +1,11 @@
-"""`python -m theory.speed`: what batching gains over a plain loop, and the Lagrangian over linear programming."""
+"""What batching gains over a plain loop, and the Lagrangian over linear programming."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-import tyro
 
 from theory.cmdp.dense import FiniteCMDP
 from theory.cmdp.families import make, sparse_garnet
@@ -15,44 +13,9 @@ from theory.evaluation import evaluate
 from theory.npg import reference
 from theory.npg.algorithms import configure, init, step
 from theory.optimum import solve
-from theory.support.errors import InputError, exit_on_input_error, exit_on_interrupt
+from theory.speed.options import Speed
 
 GAMMA, ETA = 0.95, 0.01
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Measure processor time on one core; ratios carry over to other machines, seconds do not."""
-
-    states: int = 20
-    actions: int = 5
-    batch: int = 256
-    """CMDPs per batch."""
-    iterations: int = 60
-    sizes: tuple[int, ...] = (30, 100, 300, 1000)
-    """Numbers of states at which the linear program is compared with the Lagrangian."""
-    large: int = 0
-    """Number of states of one more Lagrangian solve, 100000 for the largest that the project promises."""
-    repeats: int = 3
-    """The fastest of so many measurements counts."""
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command; wrong input ends in one sentence and exit code 2, Ctrl-C in one line and exit code 130."""
-    with exit_on_input_error():
-        speed = tyro.cli(Speed, args=arguments, description=__doc__)
-        numbers = (speed.states, speed.actions, speed.batch, speed.iterations, speed.repeats, *speed.sizes)
-        if min(numbers) < 1 or speed.large < 0:
-            raise InputError("all sizes, counts and repeats must be positive.")
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with exit_on_interrupt(lambda: "nothing is saved; the same command measures again"):
-                print("processor time on one core", flush=True)
-                for table in (iterations_table, optimum_table):
-                    print(*table(speed), "", sep="\n", flush=True)
-        finally:
-            torch.set_num_threads(threads)
 
 
 def fastest(function: Callable[[], Any], repeats: int, clock: Callable[[], float] = time.process_time) -> float:
@@ -157,7 +120,3 @@ def optimum_table(speed: Speed) -> list[str]:
         residual = float(answer.certificate.worst)
         lines.append(f"  S = {speed.large:6d}   Lagrangian {seconds:8.3f} s   certified residual {residual:.1e}")
     return lines
-
-
-if __name__ == "__main__":
-    main()

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from deep.cli.source import Option
 from theory.support.errors import InputError
+from theory.support.options import Option
 
 HELP = ("-h", "--help", "--help-all")
 

@@ -4,7 +4,7 @@ import shutil
 import textwrap
 from collections.abc import Collection, Sequence
 
-from deep.cli.source import Option
+from theory.support.options import Option
 
 
 def short_help(
@@ -28,7 +28,7 @@ def short_help(
 
 
 def _default(option: Option) -> str:
-    return option.default.strip("()").rstrip(",").strip("'\"")
+    return option.default.removeprefix("Path").strip("()").rstrip(",").strip("'\"")
 
 
 def _metavar(option: Option) -> str:
