@@ -282,4 +282,7 @@ def test_why_a_job_failed_is_read_from_what_it_said_this_time(tmp_path):
     with log.open("ab") as output:
         offset = output.tell()
         process = subprocess.Popen(command, stdout=output)
-    assert running.Running(job, process, log, offset).outcome().error == f"it ended with status 3 (Killed); {log} says more"
+    assert (
+        running.Running(job, process, log, offset).outcome().error
+        == f"it ended with status 3 (Killed); {log} says more"
+    )
