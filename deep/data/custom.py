@@ -16,6 +16,7 @@ from jaxtyping import Int
 from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check
 from deep.data.formats.hdf5 import raise_input_error
 from deep.data.load import read
+from deep.data.tails import blank_tails
 from deep.data.timeouts import drop_unknown_successors, with_successors
 from deep.tasks import COST_ROUNDING, Task
 from theory.support.errors import InputError
@@ -64,7 +65,7 @@ def load_custom(path: Path, given: CustomData) -> tuple[Task, OfflineDataset, Cu
     anything = Task(title, "custom", "", "", fields["observations"].shape[1], action_size, rows, (0, 1), 0)
     data = OfflineDataset(title, **fields, source="file", path=path, sha256=sha256)
     check(data, anything, name)
-    data = drop_unknown_successors(data, name)
+    data = drop_unknown_successors(replace(data, remarks=(*data.remarks, *blank_tails(data))), name)
     longest = int(recorded_lengths(data).max())
     given = replace(
         given,

@@ -20,6 +20,7 @@ from deep.benchmark.rows import Row, Run, collected, method_of, rows_of, with_ru
 from deep.benchmark.statistics import blocks_of, difference, interval, iqm, mean, probability_larger, share_safe
 from deep.evaluate.summary import LAST
 from deep.methods.drcorl.safe_adaptation import Temperature
+from deep.tasks import within_limit
 from theory.support.errors import InputError
 from theory.support.tables import read_table, write_table
 
@@ -35,7 +36,14 @@ def rows(
         for seed, line in enumerate(table):
             for limit, R in zip(limits, line, strict=False):
                 C = cost[algorithm][seed][limits.index(limit)] if isinstance(cost, Mapping) else cost
-                cell = {"algorithm": algorithm, "seed": seed, "cost_limit": limit, "R": R, "C": C, "safe": C <= 1}
+                cell = {
+                    "algorithm": algorithm,
+                    "seed": seed,
+                    "cost_limit": limit,
+                    "R": R,
+                    "C": C,
+                    "safe": bool(within_limit(C, 1)),
+                }
                 found.append(shared | cell | {"run": f"{shared['task']}-{algorithm}"})
     return found
 
@@ -133,7 +141,7 @@ def line(text: str, method: str) -> list[str]:
 
 def test_the_table_marks_what_is_safe_and_says_whose_data_it_is():
     R = {"bc_all": [[0.9, 0.9]], "bc_safe": [[0.5, 0.7]], "drcorl": [[0.6, 0.6]]}
-    C = {"bc_all": [[5.0, 1.004]], "bc_safe": [[0.2, 1.0]], "drcorl": [[0.2, 0.4]]}
+    C = {"bc_all": [[5.0, 1.004]], "bc_safe": [[0.2, 1 + 2e-8]], "drcorl": [[0.2, 0.4]]}  # ten costs of .1 in float32
     text = tables.markdown(rows(R, C))
     assert line(text, "BC-All") == ["BC-All", "0.90, 3.00 ✗", "0.90, 5.00 ✗", "0.90, 1.00 ✗", "0 of 2"]
     assert line(text, "BC-Safe")[2:] == ["**0.50**, **0.20**", "**0.70**, **1.00** ★", "2 of 2"]
