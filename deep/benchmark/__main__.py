@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +19,7 @@ import tyro
 from deep.benchmark.jobs import Grid, Job, expand
 from deep.cli.command import command, read
 from theory.support.errors import InputError
-from theory.support.files import write_whole
+from theory.support.files import write_whole, writing
 from theory.support.tables import Row, write_table
 
 if TYPE_CHECKING:  # imported after the command line has been checked, because torch takes seconds
@@ -87,7 +88,8 @@ def run(options: Options, begun: list[Path] | None = None) -> "list[Outcome]":
         if (out / MARKER).exists():
             raise InputError(f"--out {out} holds a benchmark of its own: choose another folder for --collect")
         runs, earlier = collected(options.collect)
-        out.mkdir(parents=True, exist_ok=True)
+        with writing(out):
+            out.mkdir(parents=True, exist_ok=True)
     else:
         if options.dask is not None:
             connect(options.dask).close()  # an address that does not answer leaves no folder behind
@@ -128,7 +130,8 @@ def prepare(out: Path, jobs: list[Job], options: Options) -> None:
         raise InputError(f"--out {out} is neither empty nor a benchmark: choose another folder")
     if options.grid.scale == "smoke":
         print("smoke scale: short training and few seeds; this shows that all works and ranks nothing", flush=True)
-    out.mkdir(parents=True, exist_ok=True)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     machine = f"{os.cpu_count()} cores, {processor()}"
     about = {"jobs": listed, "command": sys.argv, "commit": commit(), "versions": versions(), "machine": machine}
     write_whole(marker, json.dumps(about, indent=1).encode())
@@ -147,6 +150,7 @@ def write(out: Path, runs: "list[Run]", earlier: list[Row], with_latency: bool) 
     """All files, from the runs' folders and from rows of an earlier table; the figures after the table."""
     from deep.benchmark import curves, figures, statistics, tables
     from deep.benchmark.rows import rows_of, with_run
+    from deep.evaluate.plots import draw_all
 
     rows = rows_of(runs, earlier)
     write_table(out / "results.csv", rows)
@@ -163,9 +167,10 @@ def write(out: Path, runs: "list[Run]", earlier: list[Row], with_latency: bool) 
     }
     write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
     print(text, flush=True)
-    drawn = [figures.over_limits(rows, out / "limits.png"), *curves.schedules(rows, runs, out)]
+    drawings = {"limits.png": partial(figures.over_limits, rows), **curves.schedules(rows, runs)}
     if latencies:
-        drawn.append(figures.against_time(with_run(rows, runs), latencies, out / "time.png"))
+        drawings["time.png"] = partial(figures.against_time, with_run(rows, runs), latencies)
+    drawn = draw_all(out, drawings)
     for path in (out / "results.csv", out / "table.md", out / "summary.json", *drawn):
         print(path)
 

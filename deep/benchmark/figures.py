@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from deep.benchmark.rows import Row, grouped, method_of, methods_of
 from deep.benchmark.statistics import blocks_of, interval, mean
 from deep.evaluate.summary import LAST
+from theory.support.figures import plain, write_figure
 
 AXIS = {"R": "R, normalised return", "C": "C, cost of an episode / limit"}
 
@@ -24,13 +25,13 @@ AXIS = {"R": "R, normalised return", "C": "C, cost of an episode / limit"}
 def place(row: Row) -> str:
     """The task and the data's source, for a title."""
     data = "DSRL's data" if row["source"] == "dsrl" else f"data: {row['data']}, not DSRL's"
-    return f"{row['task']} ({data}){' - smoke scale' if row['scale'] == 'smoke' else ''}"
+    return plain(f"{row['task']} ({data}){' - smoke scale' if row['scale'] == 'smoke' else ''}")
 
 
 def finish(figure: Figure, caption: str, path: Path) -> Path:
     """Put the caption below and write the file."""
     figure.supxlabel(caption, fontsize=8, color="0.35")
-    figure.savefig(path, dpi=120)
+    write_figure(figure, path, dpi=120)
     plt.close(figure)
     return path
 
@@ -72,7 +73,7 @@ def over_limits(rows: Sequence[Row], path: Path) -> Path:
             axes.set_xticks(range(len(limits)), [f"{limit:g}" for limit in limits])
             axes.set(xlabel="cost limit of an episode", ylabel=AXIS[name])
             axes.set_title(place(part[0]), fontsize=10)
-    handles = [Line2D([], [], color=colour, marker=".", label=method) for method, colour in colours.items()]
+    handles = [Line2D([], [], color=colour, marker=".", label=plain(method)) for method, colour in colours.items()]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     return finish(
         figure,
@@ -102,7 +103,7 @@ def against_time(rows: Sequence[Row], latencies: Sequence[dict[str, Any]], path:
             axes.plot([time["batched"] * 1000, time["single"] * 1000], [y, y], "-", color=colour, lw=0.8, alpha=0.5)
             face = colour if safe == len(own) else "white"
             for name, marker in (("single", "o"), ("batched", "^")):
-                label = f"{method}, {safe} of {len(own)} safe" if name == "single" else None
+                label = plain(f"{method}, {safe} of {len(own)} safe") if name == "single" else None
                 axes.plot(time[name] * 1000, y, marker, color=colour, mfc=face, ms=9, label=label)
             if spread is not None:
                 axes.vlines(time["single"] * 1000, *spread, color=colour, lw=1.5)

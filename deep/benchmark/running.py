@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from deep.benchmark.jobs import Job
 from theory.support.cluster import connect
+from theory.support.files import writing
 
 ROOT = Path(__file__).parents[2]
 MARKER = "benchmark.json"
@@ -43,7 +44,8 @@ def finished(folder: Path, job: Job) -> bool:
 def run_all(jobs: Sequence[Job], folder: Path, workers: int, dask: str | None, threads: int) -> list[Outcome]:
     """Run the jobs that are not finished, telling of each; returns the outcomes of these."""
     todo = [job for job in jobs if not finished(folder, job)]
-    (folder / "runs").mkdir(exist_ok=True)
+    with writing(folder / "runs"):
+        (folder / "runs").mkdir(exist_ok=True)
     _tell(f"{len(jobs)} jobs, {len(jobs) - len(todo)} finished before, {len(todo)} to run")
     if not todo:
         return []
@@ -91,7 +93,7 @@ def start(job: Job, folder: Path, threads: int) -> Running:
     resume = ["--resume"] if (run / "config.json").exists() else []
     words = [*job.words(), "--out", str(run), "--threads", str(threads), *resume]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    with log.open("ab") as output:
+    with writing(log), log.open("ab") as output:
         offset = output.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "deep.benchmark.child", *words],

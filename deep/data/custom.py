@@ -20,6 +20,7 @@ from deep.data.tails import blank_tails
 from deep.data.timeouts import drop_unknown_successors, with_successors
 from deep.tasks import COST_ROUNDING, Task
 from theory.support.errors import InputError
+from theory.support.files import stem
 
 Bounds = tuple[float, ...]
 
@@ -61,7 +62,7 @@ def load_custom(path: Path, given: CustomData) -> tuple[Task, OfflineDataset, Cu
     given = _with_interface(given, action_size)
     fields["actions"] = _scaled(fields["actions"], given, name)
     # Most of the check has to come before anything can be inferred; the length is checked afterwards.
-    title = path.stem.encode("utf-8", "backslashreplace").decode()  # a name need not be UTF-8, and is printed
+    title = stem(path)
     anything = Task(title, "custom", "", "", fields["observations"].shape[1], action_size, rows, (0, 1), 0)
     data = OfflineDataset(title, **fields, source="file", path=path, sha256=sha256)
     check(data, anything, name)

@@ -1,8 +1,6 @@
 """The figures of a run's folder."""
 
-import io
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from deep.core.problem import Replica
 from deep.envs.rollout import Episodes
 from deep.runs.experiment import Experiment
 from theory.support.errors import InputError
-from theory.support.files import write_whole
+from theory.support.figures import plain, write_figure
 
 
 def results(experiment: Experiment, played: Episodes | None, rows: Sequence[dict[str, Any]], path: Path) -> None:
@@ -102,32 +100,26 @@ def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], pat
     _write(figure, path, dpi=100)
 
 
-def draw_all(folder: Path, figures: Mapping[str, Callable[[Path], None]]) -> None:
-    """Draw every figure to its name in the folder. One that cannot be drawn costs a line on stderr, not the run.
+def draw_all(folder: Path, figures: Mapping[str, Callable[[Path], object]]) -> list[Path]:
+    """Draw every figure to its name in the folder; the paths of those drawn.
 
-    A full disk still raises its `InputError`.
+    One that cannot be drawn costs a line on stderr, not the run. A full disk still raises its `InputError`.
     """
+    drawn = []
     for name, draw in figures.items():
         try:
             draw(folder / name)
+            drawn.append(folder / name)
         except InputError:
             raise
         except Exception as error:
             plt.close("all")
             reason = " ".join(str(error).split())
             print(f"{name} could not be drawn ({type(error).__name__}: {reason}); all else is written", file=sys.stderr)
-
-
-def plain(text: str) -> str:
-    """The text as a figure shows it: no dollar sign begins a formula, and bytes that are not UTF-8 become "?"."""
-    return text.encode(errors="replace").decode().replace("$", r"\$")
+    return drawn
 
 
 def _write(figure: Figure, path: Path, dpi: int) -> None:
-    """Write the figure whole or not at all, and forget it."""
-    content = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a letter that the font lacks becomes a box
-        figure.savefig(content, dpi=dpi, format="png")
+    """Write the figure, and forget it."""
+    write_figure(figure, path, dpi=dpi)
     plt.close(figure)
-    write_whole(path, content.getvalue())

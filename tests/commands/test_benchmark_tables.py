@@ -3,6 +3,7 @@
 import errno
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +22,9 @@ from deep.benchmark.statistics import blocks_of, difference, interval, iqm, mean
 from deep.evaluate.summary import LAST
 from deep.methods.drcorl.safe_adaptation import Temperature
 from deep.tasks import within_limit
+from tests.commands.test_text import NAMES
 from theory.support.errors import InputError
+from theory.support.files import stem
 from theory.support.tables import read_table, write_table
 
 
@@ -193,6 +196,21 @@ def test_the_figures_show_the_rows(tmp_path):
         figures.against_time(places, times[:-1], tmp_path / "lacking.png")
 
 
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_a_data_set_of_any_name_is_tabulated_and_drawn(name, tmp_path):
+    data = stem(Path(os.fsdecode(name)))
+    found = rows({"bc_all": [[0.2, 0.4]], "drcorl": [[0.8, 0.8]]}, data=data)
+    found = [row | {"variant": "x_$5_to_$"} for row in found]
+    write_table(tmp_path / "results.csv", found)
+    assert read_table(tmp_path / "results.csv", texts=("data", "variant"))[0]["data"] == data
+    assert data in tables.markdown(found).encode().decode()
+    methods = {"task": "HopperVel", "data": data, "variant": "x_$5_to_$", "choice": "", "single": 0.1, "batched": 1e-4}
+    times = [methods | {"algorithm": algorithm} for algorithm in ("bc_all", "drcorl")]
+    for draw in (figures.over_limits, lambda rows, path: figures.against_time(rows, times, path)):
+        draw(found, tmp_path / "figure.png")
+        assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
 def write_run(folder: Path, R: float = 0.5, variant_of_beta: str = "sqrt", sha256: str = "ab" * 32) -> Path:
     """What a finished run of DRCORL leaves, in little."""
     folder.mkdir()
@@ -253,7 +271,7 @@ def test_rows_of_an_earlier_table_stand_beside_those_of_runs(tmp_path):
     together = rows_of(runs, earlier)
     assert [(row["variant"], row["R"]) for row in together] == [("new", 0.5)] * 2 + [("old", 0.25)] * 2
     assert [row["variant"] for row in with_run(together, runs)] == ["new"] * 2
-    assert curves.schedules(together, runs, tmp_path) == []
+    assert curves.schedules(together, runs) == {}
     with pytest.raises(InputError, match="both hold"):
         rows_of([old], earlier)
     with pytest.raises(InputError, match="no such file"):
@@ -304,9 +322,10 @@ def test_the_schedules_figure_shows_the_estimates(tmp_path):
     (first, _) = curves.recorded(runs)
     assert curves.recorded(runs[:1]) == []
     assert (first["variant"], first["beta"], first["C"]) == ("sqrt", [0.5], [[0.25, 6.0]])
-    (path,) = curves.schedules(found, runs, tmp_path)
+    ((name, draw),) = curves.schedules(found, runs).items()
+    path = draw(tmp_path / name)
     assert path.stat().st_size > 20_000
-    assert curves.schedules(own, runs[:1], tmp_path) == [], "one schedule is no comparison"
+    assert curves.schedules(own, runs[:1]) == {}, "one schedule is no comparison"
 
 
 def test_the_schedules_figure_has_bars_for_what_was_kept_alone(tmp_path, monkeypatch):
@@ -314,7 +333,8 @@ def test_the_schedules_figure_has_bars_for_what_was_kept_alone(tmp_path, monkeyp
     monkeypatch.setattr(curves, "_draw", lambda rows, *rest: drawn.append(rows) or tmp_path)
     runs = [Run(write_run(tmp_path / growth, variant_of_beta=growth), growth, growth) for growth in ("sqrt", "linear")]
     kept = rows_of(runs)
-    curves.schedules([*kept, *(row | {"choice": LAST} for row in kept)], runs, tmp_path)
+    for draw in curves.schedules([*kept, *(row | {"choice": LAST} for row in kept)], runs).values():
+        draw(tmp_path)
     assert drawn == [kept]
 
 
