@@ -186,11 +186,11 @@ def evaluate(node, names, used):
             return names[name]
         case ast.UnaryOp(op=ast.USub(), operand=x):
             return each(operator.neg, evaluate(x, names, used))
-        case ast.BinOp(op=ast.Pow(), left=x, right=ast.Constant(value=int(n))):
+        case ast.BinOp(op=ast.Pow(), left=x, right=ast.Constant(value=n)) if type(n) is int:
             return each(lambda y: y**n, evaluate(x, names, used))
         case ast.BinOp(op=op, left=x, right=y) if type(op) in BINARY:
             return each(BINARY[type(op)], evaluate(x, names, used), evaluate(y, names, used))
-        case ast.Subscript(value=x, slice=ast.Constant(value=int(i))):
+        case ast.Subscript(value=x, slice=ast.Constant(value=i)) if type(i) is int:
             return evaluate(x, names, used)[i]
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
             return FUNCTIONS[name](*(evaluate(x, names, used) for x in args))

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ import tyro
 from deep.benchmark.jobs import Grid, Job, expand
 from theory.support.command import command, going_on, read
 from theory.support.errors import InputError
-from theory.support.files import write_whole
+from theory.support.files import write_whole, writing
 from theory.support.tables import Row, write_table
 
 if TYPE_CHECKING:  # imported after the command line has been checked, because torch takes seconds
@@ -95,7 +96,8 @@ def run(options: Options, begun: list[Path] | None = None) -> "list[Outcome]":
         if (out / MARKER).exists():
             raise InputError(f"--out {out} holds a benchmark of its own: choose another folder for --collect")
         runs, earlier = collected(options.collect)
-        out.mkdir(parents=True, exist_ok=True)
+        with writing(out):
+            out.mkdir(parents=True, exist_ok=True)
     else:
         if options.dask is not None:
             connect(options.dask).close()  # an address that does not answer leaves no folder behind
@@ -140,7 +142,8 @@ def prepare(out: Path, jobs: list[Job], options: Options) -> None:
         raise InputError(f"--out {out} is neither empty nor a benchmark: choose another folder")
     if options.grid.scale == "smoke":
         print("smoke scale: short training and few seeds; this shows that all works and ranks nothing", flush=True)
-    out.mkdir(parents=True, exist_ok=True)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     about = {"jobs": listed, "command": sys.argv, "commit": commit(), "versions": versions(), "machine": machine()}
     write_whole(marker, json.dumps(about, indent=1).encode())
 
@@ -198,6 +201,7 @@ def write(
     from deep.benchmark import curves, figures, statistics, tables
     from deep.benchmark.page import Tab, page
     from deep.benchmark.rows import at_limits, rows_of, with_run
+    from deep.evaluate.plots import draw_all
 
     rows = at_limits(rows_of(runs, earlier), cost_limits)
     write_table(out / "results.csv", rows)
@@ -216,9 +220,10 @@ def write(
     write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
     write_whole(out / "page.html", page("Benchmark", [Tab("table", rows)]).encode())
     print(text, flush=True)
-    drawn = [figures.over_limits(rows, out / "limits.png"), *curves.schedules(rows, runs, out)]
+    drawings = {"limits.png": partial(figures.over_limits, rows), **curves.schedules(rows, runs)}
     if latencies:
-        drawn.append(figures.against_time(with_run(rows, runs), latencies, out / "time.png"))
+        drawings["time.png"] = partial(figures.against_time, with_run(rows, runs), latencies)
+    drawn = draw_all(out, drawings)
     for path in (*(out / name for name in ("results.csv", "table.md", "summary.json", "page.html")), *drawn):
         print(path)
 

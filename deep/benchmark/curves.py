@@ -1,6 +1,7 @@
 """The figure of DRCORL's temperature schedules (Fig. 4 of the preprint): training curves and what came of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,16 +67,16 @@ def recorded(runs: Sequence[Run]) -> list[dict[str, Any]]:
     return found if len({curve["schedule"] for curve in found}) > 1 else []
 
 
-def schedules(rows: Sequence[Row], runs: Sequence[Run], folder: Path) -> list[Path]:
-    """A figure for each task and data set that has several schedules."""
-    found = []
+def schedules(rows: Sequence[Row], runs: Sequence[Run]) -> dict[str, Callable[[Path], Path]]:
+    """By its file's name a figure for each task and data set that has several schedules."""
+    found: dict[str, Callable[[Path], Path]] = {}
     named = {run.name: run for run in runs}
     kept = [row for row in with_run(rows, runs) if row["choice"] != LAST]
     for (task, data), part in grouped(kept, "task", "data").items():
         words = {row["run"]: schedule_of(named[row["run"]]) for row in part}
         part = [row for row in part if words[row["run"]] is not None]
         if len({words[row["run"]] for row in part}) > 1:
-            found.append(_draw(part, named, words, folder / f"schedules-{task}-{data}.png"))
+            found[f"schedules-{task}-{data}.png"] = partial(_draw, part, named, words)
     return found
 
 

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from deep.benchmark.rows import Row, grouped, method_of, methods_of
 from deep.benchmark.statistics import blocks_of, interval, mean
 from deep.evaluate.summary import LAST
+from theory.support.figures import plain, write_figure
 
 AXIS = {"R": "R, normalised return", "C": "C, cost of an episode / limit"}
 SHAPES = "osDvP"
@@ -38,13 +39,13 @@ def looks(methods: Sequence[str]) -> dict[str, Look]:
 def place(row: Row) -> str:
     """The task and the data's source, for a title."""
     data = "DSRL's data" if row["source"] == "dsrl" else f"data: {row['data']}, not DSRL's"
-    return f"{row['task']} ({data}){' - smoke scale' if row['scale'] == 'smoke' else ''}"
+    return plain(f"{row['task']} ({data}){' - smoke scale' if row['scale'] == 'smoke' else ''}")
 
 
 def finish(figure: Figure, caption: str, path: Path) -> Path:
     """Put the caption below and write the file."""
     figure.supxlabel(caption, fontsize=8, color="0.35")
-    figure.savefig(path, dpi=120)
+    write_figure(figure, path, dpi=120)
     plt.close(figure)
     return path
 
@@ -86,7 +87,7 @@ def over_limits(rows: Sequence[Row], path: Path) -> Path:
             axes.set_xticks(range(len(limits)), [f"{limit:g}" for limit in limits])
             axes.set(xlabel="cost limit of an episode", ylabel=AXIS[name])
             axes.set_title(place(part[0]), fontsize=10)
-    handles = [Line2D([], [], **look._asdict(), ms=5, label=method) for method, look in styles.items()]
+    handles = [Line2D([], [], **look._asdict(), ms=5, label=plain(method)) for method, look in styles.items()]
     columns = 3 if len(handles) <= 9 else 6
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False, fontsize=9)
     return finish(
@@ -117,7 +118,7 @@ def against_time(rows: Sequence[Row], latencies: Sequence[dict[str, Any]], path:
             axes.plot([time["batched"] * 1000, time["single"] * 1000], [y, y], "-", color=look.color, lw=0.8, alpha=0.5)
             face = look.color if safe == len(own) else "white"
             for name, size in (("single", 9), ("batched", 4)):
-                label = f"{method}, {safe} of {len(own)} safe" if name == "single" else None
+                label = plain(f"{method}, {safe} of {len(own)} safe") if name == "single" else None
                 axes.plot(time[name] * 1000, y, **look._asdict(), ls="", mfc=face, ms=size, label=label)
             if spread is not None:
                 axes.vlines(time["single"] * 1000, *spread, color=look.color, lw=1.5)

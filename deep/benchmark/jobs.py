@@ -10,10 +10,13 @@ from deep.benchmark.presets import SCALES, STUDIES, Scale, ScaleName, Study, Stu
 from deep.methods.registry import METHODS, spec_of
 from deep.tasks import find_task
 from theory.support.errors import InputError
+from theory.support.files import stem
 from theory.support.words import last_of_each
 
 OWN_OPTIONS = ("task", "algorithm", "preset", "dataset", "seeds", "cost-limits", "episodes", "threads", "out", "resume")
 """Options of deep.train that a job sets itself."""
+LONGEST_NAME = 200
+"""Bytes of a job's name, after which its folder and its log are called; file systems take 255."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,9 @@ def expand(grid: Grid) -> list[Job]:
     names = [job.name for job in jobs]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"two jobs are called {twice[0]}: accepted are data files and variants of different names")
+    if long := [name for name in names if len(name.encode()) > LONGEST_NAME]:
+        found = f"a job would be called {long[0][:40]}..., {len(long[0].encode())} bytes long"
+        raise InputError(f"{found}: accepted are up to {LONGEST_NAME}, which a shorter name of the data file gives")
     return sorted(jobs, key=lambda job: spec_of(job.algorithm).cheap)
 
 
@@ -126,7 +132,7 @@ def _data_set(entry: str) -> tuple[str, str, str]:
     path = Path(dataset).expanduser().resolve()
     if not path.is_file():
         raise InputError(f"--tasks {entry}: {path} is not a file; accepted are auto, embedded, dsrl and HDF5 files")
-    return task, str(path), path.stem
+    return task, str(path), stem(path)
 
 
 def _task_of(name: str) -> str:

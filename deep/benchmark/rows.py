@@ -13,6 +13,7 @@ from deep.core.files import read_json, wrong_form
 from deep.evaluate.summary import LAST
 from deep.methods.registry import METHODS, rank_of
 from theory.support.errors import InputError
+from theory.support.files import stem
 from theory.support.tables import Row, read_table
 
 CELL = ("task", "data", "algorithm", "variant", "choice", "seed", "cost_limit")
@@ -148,7 +149,7 @@ def _rows_of(run: Run, summary: dict[str, Any]) -> list[Row]:
     }
     names = {
         "task": summary["task"],
-        "data": Path(about["path"]).stem if about["source"] == "file" else about["source"],
+        "data": stem(Path(about["path"])) if about["source"] == "file" else about["source"],
         "algorithm": summary["algorithm"],
         "variant": run.variant,
     }

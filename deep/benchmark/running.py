@@ -19,7 +19,7 @@ from typing import NamedTuple
 from deep.benchmark.jobs import Job
 from deep.core.files import read_json, wrong_form
 from theory.support.cluster import connect
-from theory.support.files import write_whole
+from theory.support.files import write_whole, writing
 
 ROOT = Path(__file__).parents[2]
 CHILD = "deep.benchmark.child"
@@ -81,7 +81,8 @@ class Place:
 def run_all(take: Take, place: Place, ended: Callable[[Outcome], None] = lambda outcome: None) -> list[Outcome]:
     """Run the jobs that `take` gives, telling of each; `ended` is called after each. Returns their outcomes."""
     folder, outcomes = place.folder, []
-    (folder / "runs").mkdir(exist_ok=True)
+    with writing(folder / "runs"):
+        (folder / "runs").mkdir(exist_ok=True)
     began, seconds = time.monotonic(), seconds_of(folder)
     for outcome in _on_cluster(take, place, place.dask) if place.dask is not None else _here(take, place):
         outcomes.append(outcome)
@@ -137,7 +138,7 @@ def start(job: Job, folder: Path, threads: int) -> Running:
     resume = ["--resume"] if (run / "config.json").exists() else []
     words = [*job.words(), "--out", str(run), "--threads", str(threads), *resume]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    with log.open("ab") as output:
+    with writing(log), log.open("ab") as output:
         offset = output.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", CHILD, *words],

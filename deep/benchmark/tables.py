@@ -6,6 +6,7 @@ import numpy as np
 
 from deep.benchmark.rows import Row, grouped, methods_of
 from deep.benchmark.statistics import blocks_of, interval, mean, share_safe
+from deep.tasks import within_limit
 
 NOT_COMPARABLE = "These data are not DSRL's own: the scores are not comparable with published ones."
 SMOKE = "**Smoke scale: short training and few seeds. This shows that everything runs; it ranks nothing.**"
@@ -96,7 +97,7 @@ def _cell(rows: Sequence[Row]) -> Cell:
 
 def _column(cells: Sequence[Cell]) -> list[str]:
     """The texts of a column: whether a cell is safe is decided before it is rounded."""
-    best = max((cell[0] for cell in cells if cell is not None and cell[1] <= 1), default=np.nan)
+    best = max((cell[0] for cell in cells if cell is not None and within_limit(cell[1], 1)), default=np.nan)
     return [_text(cell, best) for cell in cells]
 
 
@@ -104,7 +105,7 @@ def _text(cell: Cell, best: float) -> str:
     if cell is None:
         return "-"
     R, C, R_range, C_range = cell
-    if C > 1:
+    if not within_limit(C, 1):
         return f"{R:.2f}{R_range}, {C:.2f}{C_range} ✗"
     return f"**{R:.2f}**{R_range}, **{C:.2f}**{C_range}" + (" ★" if best == R else "")
 

@@ -18,9 +18,11 @@ from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check
 from deep.data.formats.errors import raise_input_error
 from deep.data.load import read
 from deep.data.reading import AS_IT_IS, Reading
+from deep.data.tails import blank_tails
 from deep.data.timeouts import drop_unknown_successors, with_successors
 from deep.tasks import COST_ROUNDING, Task
 from theory.support.errors import InputError
+from theory.support.files import stem
 
 Bounds = tuple[float, ...]
 
@@ -109,12 +111,12 @@ def checked(
     Most of the check has to come before anything can be inferred; the episode's length is checked afterwards.
     """
     rows, action_size = fields["actions"].shape
-    stem = name if path is None else path.stem
-    title = stem.encode("utf-8", "backslashreplace").decode()  # a name need not be UTF-8, and is printed
+    title = name if path is None else stem(path)
     anything = Task(title, "custom", "", "", fields["observations"].shape[1], action_size, rows, (0, 1), 0)
     source = "memory" if path is None else "file"
     data = OfflineDataset(title, **fields, source=source, path=path, sha256=sha256)
     check(data, anything, name)
+    data = replace(data, remarks=(*data.remarks, *blank_tails(data)))
     return anything, drop_unknown_successors(data, name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from deep.data.formats import FORMATS, dsrl, hdf5, minari, packed
 from deep.data.formats.errors import raise_input_error
 from deep.data.formats.table import KEYS
 from deep.data.reading import AS_IT_IS, Reading
+from deep.data.tails import blank_tails
 from deep.data.timeouts import drop_unknown_successors
 from deep.tasks import TASKS, Task, find_task
 
@@ -99,6 +101,7 @@ def _load(task: Task, path: Path, source: str, name: str, reading: Reading = AS_
     clipped = _clip(fields["actions"]) if _simulator_clips(task) else {}
     dataset = OfflineDataset(task.name, **(fields | clipped), source=source, path=path, sha256=sha256)
     check(dataset, task, name)
+    dataset = replace(dataset, remarks=blank_tails(dataset))
     return drop_unknown_successors(dataset, name)
 
 

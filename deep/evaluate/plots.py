@@ -1,8 +1,6 @@
 """The figures of a run's folder. Matplotlib is imported where something is drawn: a command starts a second earlier."""
 
-import io
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,7 @@ from deep.core.problem import Replica
 from deep.envs.rollout import Episodes
 from deep.runs.experiment import Experiment
 from theory.support.errors import InputError
-from theory.support.files import write_whole
+from theory.support.figures import plain, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +47,7 @@ def results(experiment: Experiment, played: Episodes | None, rows: Sequence[dict
         title=f"{plain(experiment.task.name)}, {experiment.settings.algorithm}: {_diamonds(played, rows)}",
     )
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
-    _write(figure, path, dpi=120)
+    write_figure(figure, path, dpi=120)
 
 
 def _diamonds(played: Episodes | None, rows: Sequence[dict[str, Any]]) -> str:
@@ -98,27 +96,25 @@ def training(records: Sequence[dict[str, Any]], replicas: Sequence[Replica], pat
             "the colour of its first limit"
         )
         figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False, title=title)
-    _write(figure, path, dpi=100)
+    write_figure(figure, path, dpi=100)
 
 
-def draw_all(folder: Path, figures: Mapping[str, Callable[[Path], None]]) -> None:
-    """Draw every figure to its name in the folder. One that cannot be drawn costs a line on stderr, not the run.
+def draw_all(folder: Path, figures: Mapping[str, Callable[[Path], object]]) -> list[Path]:
+    """Draw every figure to its name in the folder; the paths of those drawn.
 
-    A full disk still raises its `InputError`.
+    One that cannot be drawn costs a line on stderr, not the run. A full disk still raises its `InputError`.
     """
+    drawn = []
     for name, draw in figures.items():
         try:
             draw(folder / name)
+            drawn.append(folder / name)
         except InputError:
             raise
         except Exception as error:
             reason = " ".join(str(error).split())
             print(f"{name} could not be drawn ({type(error).__name__}: {reason}); all else is written", file=sys.stderr)
-
-
-def plain(text: str) -> str:
-    """The text as a figure shows it: no dollar sign begins a formula, and bytes that are not UTF-8 become "?"."""
-    return text.encode(errors="replace").decode().replace("$", r"\$")
+    return drawn
 
 
 def _figure(width: float, height: float) -> "Figure":
@@ -126,12 +122,3 @@ def _figure(width: float, height: float) -> "Figure":
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
-
-
-def _write(figure: "Figure", path: Path, dpi: int) -> None:
-    """Write the figure whole or not at all."""
-    content = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a letter that the font lacks becomes a box
-        figure.savefig(content, dpi=dpi, format="png")
-    write_whole(path, content.getvalue())

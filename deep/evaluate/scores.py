@@ -157,7 +157,8 @@ def _estimates(results: list[dict[str, Any]]) -> str:
             estimate = f"{'none':<30} {'unknown':<9} {'':>9} {'':>6} {'':>9}"
         else:
             low, high = r["offline_cost_interval"]
-            verdict = "satisfied" if high <= r["cost_limit"] else "violated" if low > r["cost_limit"] else "unclear"
+            satisfied, possible = within_limit([high, low], r["cost_limit"])
+            verdict = "satisfied" if satisfied else "unclear" if possible else "violated"
             verdict = "unclear" if r["offline_doubt"] else verdict
             cost = f"{r['offline_cost_estimate']:.3g} [{low:.3g}, {high:.3g}]"
             estimate = f"{cost:<30} {verdict:<9} "

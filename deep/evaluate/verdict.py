@@ -24,8 +24,8 @@ def contradictions(results: Sequence[dict[str, Any]]) -> list[str]:
         if "cost_return" not in row or row["offline_cost_estimate"] is None:
             continue
         low, high = row["offline_cost_interval"]
-        within, above = high <= row["cost_limit"], low > row["cost_limit"]
-        if (within and not row["safe"]) or (above and row["safe"]):
+        within, possible = within_limit([high, low], row["cost_limit"])
+        if (within and not row["safe"]) or (not possible and row["safe"]):
             predicted = "satisfied" if within else "violated"
             lines.append(
                 f"CONTRADICTION, {_replica(row)}: the offline estimate of {row['offline_cost_estimate']:.1f} "

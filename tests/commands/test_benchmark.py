@@ -267,6 +267,18 @@ def test_a_mistake_gets_one_sentence_and_leaves_no_folder(arguments, sentence, t
     assert not (tmp_path / "out").exists()
 
 
+def test_a_name_of_a_data_file_that_is_too_long_for_its_jobs_is_refused(dataset_file, tmp_path, capsys):
+    longest = tmp_path / f"{'n' * 240}.hdf5"
+    longest.write_bytes(dataset_file.read_bytes())
+    with pytest.raises(SystemExit) as caught:
+        benchmark.main(words(tmp_path / "out", longest))
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "bytes long: accepted are up to 200, which a shorter name of the data file gives" in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_that_is_something_else_is_left_alone(tmp_path, capsys):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(InputError, match="neither empty nor a benchmark"):

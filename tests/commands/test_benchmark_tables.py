@@ -3,6 +3,7 @@
 import errno
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -31,7 +32,10 @@ from deep.benchmark.statistics import (
 from deep.evaluate.summary import LAST
 from deep.methods.drcorl.safe_adaptation import Temperature
 from deep.methods.registry import METHODS
+from deep.tasks import within_limit
+from tests.commands.test_text import NAMES
 from theory.support.errors import InputError
+from theory.support.files import stem
 from theory.support.tables import read_table, write_table
 
 
@@ -46,7 +50,14 @@ def rows(
         for seed, line in enumerate(table):
             for limit, R in zip(limits, line, strict=False):
                 C = cost[algorithm][seed][limits.index(limit)] if isinstance(cost, Mapping) else cost
-                cell = {"algorithm": algorithm, "seed": seed, "cost_limit": limit, "R": R, "C": C, "safe": C <= 1}
+                cell = {
+                    "algorithm": algorithm,
+                    "seed": seed,
+                    "cost_limit": limit,
+                    "R": R,
+                    "C": C,
+                    "safe": bool(within_limit(C, 1)),
+                }
                 found.append(shared | cell | {"run": f"{shared['task']}-{algorithm}"})
     return found
 
@@ -178,7 +189,7 @@ def line(text: str, method: str) -> list[str]:
 
 def test_the_table_marks_what_is_safe_and_says_whose_data_it_is():
     R = {"bc_all": [[0.9, 0.9]], "bc_safe": [[0.5, 0.7]], "drcorl": [[0.6, 0.6]]}
-    C = {"bc_all": [[5.0, 1.004]], "bc_safe": [[0.2, 1.0]], "drcorl": [[0.2, 0.4]]}
+    C = {"bc_all": [[5.0, 1.004]], "bc_safe": [[0.2, 1 + 2e-8]], "drcorl": [[0.2, 0.4]]}  # ten costs of .1 in float32
     text = tables.markdown(rows(R, C))
     assert line(text, "BC-All") == ["BC-All", "0.90, 3.00 ✗", "0.90, 5.00 ✗", "0.90, 1.00 ✗", "0 of 2"]
     assert line(text, "BC-Safe")[2:] == ["**0.50**, **0.20**", "**0.70**, **1.00** ★", "2 of 2"]
@@ -268,6 +279,21 @@ def test_some_limits_of_finished_runs_are_chosen():
         at_limits(found, (20.0, 30.0))
 
 
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_a_data_set_of_any_name_is_tabulated_and_drawn(name, tmp_path):
+    data = stem(Path(os.fsdecode(name)))
+    found = rows({"bc_all": [[0.2, 0.4]], "drcorl": [[0.8, 0.8]]}, data=data)
+    found = [row | {"variant": "x_$5_to_$"} for row in found]
+    write_table(tmp_path / "results.csv", found)
+    assert read_table(tmp_path / "results.csv", texts=("data", "variant"))[0]["data"] == data
+    assert data in tables.markdown(found).encode().decode()
+    methods = {"task": "HopperVel", "data": data, "variant": "x_$5_to_$", "choice": "", "single": 0.1, "batched": 1e-4}
+    times = [methods | {"algorithm": algorithm} for algorithm in ("bc_all", "drcorl")]
+    for draw in (figures.over_limits, lambda rows, path: figures.against_time(rows, times, path)):
+        draw(found, tmp_path / "figure.png")
+        assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
 def write_run(folder: Path, R: float = 0.5, variant_of_beta: str = "sqrt", sha256: str = "ab" * 32) -> Path:
     """What a finished run of DRCORL leaves, in little."""
     folder.mkdir()
@@ -328,7 +354,7 @@ def test_rows_of_an_earlier_table_stand_beside_those_of_runs(tmp_path):
     together = rows_of(runs, earlier)
     assert [(row["variant"], row["R"]) for row in together] == [("new", 0.5)] * 2 + [("old", 0.25)] * 2
     assert [row["variant"] for row in with_run(together, runs)] == ["new"] * 2
-    assert curves.schedules(together, runs, tmp_path) == []
+    assert curves.schedules(together, runs) == {}
     with pytest.raises(InputError, match="both hold"):
         rows_of([old], earlier)
     with pytest.raises(InputError, match="no such file"):
@@ -379,9 +405,10 @@ def test_the_schedules_figure_shows_the_estimates(tmp_path):
     (first, _) = curves.recorded(runs)
     assert curves.recorded(runs[:1]) == []
     assert (first["variant"], first["beta"], first["C"]) == ("sqrt", [0.5], [[0.25, 6.0]])
-    (path,) = curves.schedules(found, runs, tmp_path)
+    ((name, draw),) = curves.schedules(found, runs).items()
+    path = draw(tmp_path / name)
     assert path.stat().st_size > 20_000
-    assert curves.schedules(own, runs[:1], tmp_path) == [], "one schedule is no comparison"
+    assert curves.schedules(own, runs[:1]) == {}, "one schedule is no comparison"
 
 
 def test_the_schedules_figure_has_bars_for_what_was_kept_alone(tmp_path, monkeypatch):
@@ -389,7 +416,8 @@ def test_the_schedules_figure_has_bars_for_what_was_kept_alone(tmp_path, monkeyp
     monkeypatch.setattr(curves, "_draw", lambda rows, *rest: drawn.append(rows) or tmp_path)
     runs = [Run(write_run(tmp_path / growth, variant_of_beta=growth), growth, growth) for growth in ("sqrt", "linear")]
     kept = rows_of(runs)
-    curves.schedules([*kept, *(row | {"choice": LAST} for row in kept)], runs, tmp_path)
+    for draw in curves.schedules([*kept, *(row | {"choice": LAST} for row in kept)], runs).values():
+        draw(tmp_path)
     assert drawn == [kept]
 
 

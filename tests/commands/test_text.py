@@ -13,6 +13,7 @@ from deep.core.files import read_json
 from deep.evaluate import plots
 from tests.support.custom_lab import record
 from tests.support.custom_runs import BOUNDS, SETTINGS
+from theory.support.figures import plain, write_figure
 
 NAMES = [b"cost_$5_to_$10.hdf5", b"caf\xe9 $x_{\\frac.hdf5", "\u20ac\u4e2d$^{.hdf5".encode(), b"n" * 240 + b".hdf5"]
 
@@ -20,8 +21,9 @@ NAMES = [b"cost_$5_to_$10.hdf5", b"caf\xe9 $x_{\\frac.hdf5", "\u20ac\u4e2d$^{.hd
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_any_name_can_be_drawn(name, tmp_path):
     figure, axes = plt.subplots()
-    axes.set_title(plots.plain(os.fsdecode(name)))
-    plots._write(figure, tmp_path / "figure.png", dpi=50)
+    axes.set_title(plain(os.fsdecode(name)))
+    write_figure(figure, tmp_path / "figure.png", dpi=50)
+    plt.close(figure)
     assert (tmp_path / "figure.png").stat().st_size > 0
 
 
@@ -48,7 +50,8 @@ def test_a_figure_that_cannot_be_drawn_costs_a_line_and_nothing_else(tmp_path, c
     def broken(path: Path) -> None:
         raise RuntimeError("first line\nsecond line")
 
-    plots.draw_all(tmp_path, {"a.png": broken, "b.png": Path.touch})
+    drawn = plots.draw_all(tmp_path, {"a.png": broken, "b.png": Path.touch})
+    assert drawn == [tmp_path / "b.png"]
     said = capsys.readouterr().err
     assert said == "a.png could not be drawn (RuntimeError: first line second line); all else is written\n"
     assert (tmp_path / "b.png").exists()

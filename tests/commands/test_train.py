@@ -334,6 +334,12 @@ def test_the_table_of_estimates_compares_the_whole_interval_with_the_limit():
     assert [line[5] for line in lines[:4]] == ["satisfied", "unclear", "unclear", "violated"]
     assert lines[0] == ["3", "10", "8", "[5,", "10]", "satisfied", "50", "30", "1.50", "dice", "7.25"]
     assert lines[4] == ["3", "9", "none", "unknown", "dice", "7.25"]
+    # Eleven costs of .1 in float32 are a sum within the limit 1.1, and an estimate is compared by the same rule.
+    sum_of_tenths = np.full(11, 0.1, np.float32).sum(dtype=np.float64)
+    assert sum_of_tenths > 1.1
+    exact = shared | known | {"cost_limit": 1.1, "offline_cost_interval": (float(sum_of_tenths),) * 2}
+    assert " satisfied " in scores.table([exact])
+    assert " violated " in scores.table([exact | {"cost_limit": 1.09}])
 
 
 def test_the_table_of_scores_shows_the_estimate_beside_the_true_cost():

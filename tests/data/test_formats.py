@@ -141,6 +141,16 @@ def test_attributes_of_other_writers_decide_nothing(tmp_path):
         np.testing.assert_array_equal(getattr(found, key), getattr(written, key), strict=True)
 
 
+@pytest.mark.parametrize("name", ["layout", "task", "policies", "note"])
+@pytest.mark.parametrize("value", [h5py.Empty("f4"), np.bytes_(b"\xff\xfe"), "a text", np.zeros((0, 3)), 2.5])
+def test_attributes_of_any_kind_do_not_keep_a_file_from_being_read(tmp_path, good, name, value):
+    path = Path(shutil.copy(good["plain"], tmp_path / "file.hdf5"))
+    with h5py.File(path, "r+") as file:
+        del file.attrs[hdf5.MARK]
+        file.attrs[name] = value
+    np.testing.assert_array_equal(load(HOPPER, path).costs, recording().costs)
+
+
 def test_the_embedded_file_of_before_the_mark_is_still_this_projects():
     path = EMBEDDED / "HopperVel.hdf5"
     with h5py.File(path) as file:

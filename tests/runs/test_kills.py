@@ -21,6 +21,9 @@ ALGORITHMS = {
     --hidden 16 --critics.hidden 16 --candidates 3""".split(),
     "bc_all": ["--dynamics.steps", "0", "--steps", "120", "--hidden", "16"],
 }
+SWEEP = """--workers 1 --grid.instances bandit:1:2 dirichlet:2:2 --grid.large-instances --grid.gammas 0.3
+--grid.tightness 0.4 --grid.steps 20 60 --grid.metrics advantage --grid.data 100 --grid.data-steps 10 --grid.critics
+model --grid.penalties 1 --grid.biases 0 --grid.seeds 1""".split()
 LONG = """--dynamics.steps 120 --behaviour.steps 120 --critics.steps 120 --cloning-steps 60 --adaptation-steps 120
 --update-behaviour --gate.record""".split()
 """Options under which each phase of DRCORL has several blocks."""
@@ -39,7 +42,8 @@ class Job:
     def again(self, folder: Path, fate: Fate | None = None) -> victims.Death:
         """The command with its output in this folder, as a user would give it again."""
         collects = self.work is victims.collect
-        resume = ["--resume"] if collects or (folder / ".lock").exists() else []
+        begun = (folder / ".lock").exists() or (folder / "config.json").exists()
+        resume = ["--resume"] if collects or begun else []
         out = folder.with_suffix(".hdf5") if collects else folder
         return victims.run(self.work, ([*self.words, "--out", str(out), *resume],), folder, fate)
 
@@ -55,8 +59,9 @@ class Job:
 
 def leavings(folder: Path) -> dict[str, Any]:
     """The content of all files that a command has left, except for what may differ: time, words, state of the code."""
-    files = [*folder.glob("*"), *folder.parent.glob(f"{folder.name}.*")]
+    files = [path for path in (*folder.rglob("*"), *folder.parent.glob(f"{folder.name}.*")) if path.is_file()]
     found: dict[str, Any] = {path.name.replace(folder.name, "out"): path.read_bytes() for path in files}
+    assert len(found) == len(files), "no two files have the same name"
     if "summary.json" in found:
         found["summary.json"] = json.loads(found["summary.json"]) | {"seconds": 0, "commit": ""}
     if "sessions.json" in found:
@@ -93,6 +98,11 @@ def training(dataset_file, tmp_path_factory) -> Callable[..., Job]:
 def collecting(tmp_path_factory) -> Job:
     words = [str(word) for pair in TINY_COLLECTION.items() for word in pair] + ["--workers", "1"]
     return undisturbed(victims.collect, words, tmp_path_factory.mktemp("whole") / "data")
+
+
+@pytest.fixture(scope="module")
+def sweeping(tmp_path_factory) -> Job:
+    return undisturbed(victims.sweep, SWEEP, tmp_path_factory.mktemp("whole") / "sweep")
 
 
 def test_a_kill_before_every_single_operation_on_a_file(tmp_path):
@@ -177,6 +187,27 @@ def test_a_collection_on_a_full_disk(collecting, tmp_path):
     collecting.survives(tmp_path / "data")
 
 
+def test_a_sweep_killed_at_random_operations(sweeping, tmp_path):
+    first, second = np.random.default_rng(0).integers(3, sweeping.operations // 2, 2)
+    sweeping.survives(tmp_path / "sweep", Fate(kill_at=int(first)), Fate(kill_at=int(second)))
+
+
+@pytest.mark.parametrize("before_last", [1, 8])
+def test_a_sweep_killed_as_it_draws_and_as_it_writes_its_table(before_last, sweeping, tmp_path):
+    sweeping.survives(tmp_path / "sweep", Fate(kill_at=sweeping.operations - before_last))
+
+
+def test_a_sweep_on_a_full_disk(sweeping, tmp_path):
+    """Room for nothing, then for the jobs' files and not for the table, at last for the table and not for figures."""
+    for bytes_left in (10, len(sweeping.result["runs.csv"]) - 1, len(sweeping.result["runs.csv"])):
+        death = sweeping.again(tmp_path / "sweep", Fate(largest_file=bytes_left))
+        assert death.code == 2, death.printed
+        assert death.printed.splitlines()[-1].startswith("error: ")
+        assert "cannot be written (File too large)" in death.printed
+        assert "Traceback" not in death.printed
+    sweeping.survives(tmp_path / "sweep")
+
+
 def test_a_living_process_has_its_folder_for_itself_and_a_killed_one_gives_it_back(training, tmp_path):
     job, run = training("bc_all"), tmp_path / "run"
     assert job.again(run, Fate(kill_at=12)).code == -signal.SIGKILL
@@ -207,3 +238,11 @@ def test_a_collection_killed_at_random_moments(collecting, tmp_path):
     for number in range(10):
         moments = rng.uniform(0.05, 1.1, 2) * collecting.seconds
         collecting.survives(tmp_path / f"data{number}", *(Fate(kill_after=float(moment)) for moment in moments))
+
+
+@pytest.mark.exhaustive
+def test_a_sweep_killed_at_random_moments(sweeping, tmp_path):
+    rng = np.random.default_rng(3)
+    for number in range(10):
+        moments = rng.uniform(0.05, 1.1, 2) * sweeping.seconds
+        sweeping.survives(tmp_path / f"sweep{number}", *(Fate(kill_after=float(moment)) for moment in moments))

@@ -17,7 +17,7 @@ from theory.evaluation import Evaluation, evaluate
 from theory.npg import reference
 from theory.npg.algorithms import Algorithm, Config, Info, configure, init, step
 from theory.npg.npg import Metric
-from theory.npg.outputs import iteration_weights, outputs, run
+from theory.npg.outputs import accumulate, empty, iteration_weights, outputs, run
 from theory.optimum import solve
 
 GAMMAS = (0.0, 0.3, 0.5, 0.9)
@@ -194,6 +194,22 @@ def test_fisher_weights_are_a_common_ascent_direction_and_other_metrics_are_not_
         assert 0.001 < failures[metric] < 0.6, failures
     _, info = step(cmdp, manipulate_everywhere(Metric.Q_VECTOR), init(cmdp, manipulate_everywhere(Metric.FISHER)))
     assert not bool((info.weights.region == Region.ALIGN).any()), "Q-vectors with r, c >= 0 are always in conflict"
+
+
+def test_the_gates_error_counts_by_y_and_where_directions_are_mixed() -> None:
+    """y |J_c_hat - J_c| of the aligned and the conflicting CMDPs, summed over the iterations; else nothing."""
+    cmdp = make("dirichlet", 2, 2, 0.5, 0.5, range(4))
+    truth = evaluate(cmdp, cmdp.uniform_policy())
+    wrong = replace(truth, J_c=truth.J_c + torch.tensor([1.0, -2.0, 3.0, -4.0]))
+    x, y = torch.tensor([[1.0, 0.0, 0.5, 0.75], [0.0, 1.0, 0.25, 0.5]], dtype=torch.float64)
+    regions = torch.tensor([int(region) for region in (Region.SAFE, Region.UNSAFE, Region.ALIGN, Region.CONFLICT)])
+    one = torch.ones(4, dtype=torch.float64)
+    info = Info(wrong, (one, -one, one), Weights(x, y, regions), truth.Q_r)
+    sums = empty(cmdp)
+    for _ in range(2):
+        sums = accumulate(sums, info, truth, cmdp.uniform_policy(), truth.d, cmdp.gamma)
+    torch.testing.assert_close(sums.gate, 2 * torch.tensor([0.0, 0.0, 0.25 * 3, 0.5 * 4], dtype=torch.float64))
+    torch.testing.assert_close(sums.visits[:, 0], 2 * x[:, None, None] * truth.d[..., None] * cmdp.uniform_policy())
 
 
 def test_the_first_derivative_of_the_pid_multiplier_is_zero() -> None:

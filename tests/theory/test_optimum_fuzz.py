@@ -6,6 +6,7 @@ import torch
 
 from tests.theory.exact_optimum import deterministic_values, exact_optimum, exact_values, rational
 from theory import FiniteCMDP
+from theory.evaluation import evaluate
 from theory.optimum import certify, solve
 
 GAMMAS = (0.0, 0.5, 0.9, 0.99, 0.999, 1 - 1e-6)
@@ -105,6 +106,37 @@ def test_a_forbidden_action_of_any_cost_leaves_the_optimum_as_it_is(method: str,
         other = solve(cmdp.with_budget(budget), method)
         assert other.feasible.tolist() == [budget >= 0]
         assert abs(other.cost.item()) <= 1e-8
+
+
+@pytest.mark.parametrize("method", ["lagrangian", "highs", "clarabel"])
+@pytest.mark.parametrize("M", [1.0, 1e3, 1e6, 1e9, 1e12, 1e15])
+def test_an_action_that_its_reward_forbids_leaves_the_optimum_as_it_is(method: str, M: float) -> None:
+    """The same by a loss of M, in two states, the second of which has no action without one.
+
+    Clarabel's accuracy of 1e-9 is relative to the largest loss it sees, up to 1e4 times the reward.
+    """
+    accuracy = 1e-4 if method == "clarabel" else 1e-8
+    bandit = FiniteCMDP([[[1.0], [1.0], [1.0]]], [[0.0, 1.0, -M]], [[0.0, 0.001, 0.0]], [1.0], 0.99, 0.01)
+    trap = [[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0]] * 3]
+    r, c = [[0.0, 1.0, 2.0], [-M, -M, -2 * M]], [[0.0, 0.001, 0.0], [0.0, 0.0, 0.0]]
+    for cmdp in (bandit, FiniteCMDP(trap, r, c, [1.0, 0.0], 0.99, 0.01)):
+        answer = solve(cmdp, method)
+        assert answer.value.item() == pytest.approx(10, rel=accuracy)
+        assert evaluate(cmdp, answer.policy).J_r.item() == pytest.approx(10, rel=accuracy)
+        assert bool(answer.certificate.holds(accuracy).all())
+    forced = solve(FiniteCMDP(trap, r, c, [0.0, 1.0], 0.99, 0.01), method)
+    assert forced.value.item() == pytest.approx(-100 * M, rel=1e-6), "a loss that no policy avoids is not capped away"
+
+
+@pytest.mark.parametrize("M", [1e3, 1e12])
+def test_doing_nothing_is_not_certified_where_a_loss_is_large(M: float) -> None:
+    """Negative control: the missed value, 10, is a rounding error in units of M."""
+    cmdp = FiniteCMDP([[[1.0], [1.0], [1.0]]], [[0.0, 1.0, -M]], [[0.0, 0.001, 0.0]], [1.0], 0.99, 0.01)
+    idle = torch.tensor([[[1.0, 0.0, 0.0]]], dtype=torch.float64)
+    v, multiplier = torch.zeros(1, 1, dtype=torch.float64), torch.tensor([1000.0], dtype=torch.float64)
+    certificate = certify(cmdp, idle, v, multiplier, torch.tensor([True]))
+    assert certificate.gap.item() == pytest.approx(0.1)
+    assert not bool(certificate.holds().any())
 
 
 @pytest.mark.parametrize("M", [1e3, 1e12])

@@ -118,6 +118,22 @@ def test_the_forward_minimiser_satisfies_its_condition_of_optimality_at_any_scal
     assert float(spread.max()) < 1e-9
 
 
+@pytest.mark.parametrize("rarest", [1e-3, 1e-8, 1e-15])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_the_forward_minimiser_is_found_where_the_cheapest_action_is_rare(rarest: float, scale: float) -> None:
+    """Newton's method starts at mu of the cheapest action, and doubles nu at each step while prices hardly differ."""
+    mu = torch.tensor([[[rarest, 0.3 - rarest, 0.7], [0.5, 0.5 - rarest, rarest]]], dtype=torch.float64)
+    zero = torch.zeros(1, 1, 2, 3, dtype=torch.float64)
+    Q_r = torch.tensor([[[3.0, 2.0, 1.0], [0.0, 0.5, 2.0]]], dtype=torch.float64)
+    D, kappa = torch.tensor([[0.5, 0.5]], dtype=torch.float64), torch.tensor([1.0], dtype=torch.float64)
+    problem = Problem(Q_r, zero, mu, D, kappa, scale, 1.0, "forward")
+    policy = minimise(problem)
+    torch.testing.assert_close(policy.sum(-1), torch.ones(1, 2, dtype=torch.float64))
+    nu = mu / policy - problem.price
+    spread = (nu.amax(-1) - nu.amin(-1)) / problem.price.abs().amax(-1).maximum(nu.abs().amax(-1))
+    assert float(spread.max()) < 1e-9
+
+
 def test_states_without_data_cost_no_cloning() -> None:
     """Even where a policy drops an action there, whose KL is infinite."""
     problem = problem_for(make("dirichlet", 3, 3, 0.6, 0.5, [0]), "forward")

@@ -3,7 +3,9 @@
 With c' = min(c, cap) no policy costs more than with c. So the optimum for c' is an upper bound, and a budget that is
 infeasible for c' is infeasible for c. If the solution for c' gives no mass to the pairs with c > cap, its cost is the
 same for c, and v and lambda stay dual feasible (r - lambda c <= r - lambda c'): it is the optimum for c as well.
-Otherwise the cap is raised. The solver receives numbers of similar size, and the certificate is that of c itself.
+Otherwise the cap is raised. Rewards far below 0 are replaced in the same way: with r' = max(r, -cap) no policy earns
+less than with r, and v stays dual feasible. The solver receives numbers of similar size, and the certificate is that of
+r and c themselves.
 """
 
 from collections.abc import Callable
@@ -17,39 +19,45 @@ from theory.cmdp.dense import FiniteCMDP
 from theory.cmdp.shapes import PerCMDP
 from theory.cmdp.sparse import AnyCMDP, SparseCMDP
 from theory.optimum.certificate import Solution, certify
-from theory.optimum.policies import budget_unit
+from theory.optimum.policies import budget_unit, reward_unit
 
 Pairs = Bool[Tensor, "batch state action"]
 FIRST_CAP = 1e4
-"""The first cap, in units of the budget. Costs of ordinary CMDPs lie below it, and nothing is replaced."""
+"""The first cap, in units of the budget, or of the rewards. Costs and rewards of ordinary CMDPs lie below it."""
 
 
 def solve_capped(cmdp: AnyCMDP, route: Callable[[AnyCMDP, Pairs], Solution]) -> Solution:
-    """The answer of `route` for the costs as they are; it is called with CMDPs whose costs are capped.
+    """The answer of `route` for the costs and rewards as they are; it is called with CMDPs in which they are capped.
 
-    `route` takes the CMDP and the mask (batch, state, action) of the pairs whose cost is capped.
+    `route` takes the CMDP and the mask (batch, state, action) of the pairs whose cost or reward is capped.
     """
-    largest = cmdp.c.amax((1, 2))
-    cap = (FIRST_CAP * budget_unit(cmdp)).minimum(largest)
+    dearest, worst = cmdp.c.amax((1, 2)), (-cmdp.r).amax((1, 2))
+    cost_cap = (FIRST_CAP * budget_unit(cmdp)).minimum(dearest)
+    loss_cap = (FIRST_CAP * reward_unit(cmdp)).minimum(worst)
     while True:
-        over = cmdp.c > cap[:, None, None]
-        if not bool(over.any()):
-            return route(cmdp, over)
-        answer = route(with_cap(cmdp, cap), over)
-        uses = ((answer.occupancy != 0) & over).any(-1).any(-1)
-        if not bool(uses.any()):
+        dear, bad = cmdp.c > cost_cap[:, None, None], -cmdp.r > loss_cap[:, None, None]
+        if not bool((dear | bad).any()):
+            return route(cmdp, dear)
+        answer = route(with_caps(cmdp, cost_cap, loss_cap), dear | bad)
+        used = answer.occupancy != 0
+        uses_dear, uses_bad = ((used & over).any(-1).any(-1) for over in (dear, bad))
+        if not bool((uses_dear | uses_bad).any()):
             return restated(cmdp, answer)
-        cap = torch.where(uses, FIRST_CAP * cap, cap).minimum(largest)
+        cost_cap = torch.where(uses_dear, FIRST_CAP * cost_cap, cost_cap).minimum(dearest)
+        loss_cap = torch.where(uses_bad, FIRST_CAP * loss_cap, loss_cap).minimum(worst)
 
 
-def with_cap(cmdp: AnyCMDP, cap: PerCMDP) -> AnyCMDP:
-    """The same CMDP with min(c, cap) for its cost."""
+def with_caps(cmdp: AnyCMDP, cost_cap: PerCMDP, loss_cap: PerCMDP) -> AnyCMDP:
+    """The same CMDP with min(c, cost cap) for its cost and max(r, -loss cap) for its reward."""
     kind = FiniteCMDP if isinstance(cmdp, FiniteCMDP) else SparseCMDP
-    return kind(cmdp.P, cmdp.r, cmdp.c.minimum(cap[:, None, None]), cmdp.rho, cmdp.gamma, cmdp.budget)
+    r, c = cmdp.r.maximum(-loss_cap[:, None, None]), cmdp.c.minimum(cost_cap[:, None, None])
+    return kind(cmdp.P, r, c, cmdp.rho, cmdp.gamma, cmdp.budget)
 
 
 def restated(cmdp: AnyCMDP, answer: Solution) -> Solution:
-    """The same solution with cost and certificate computed from the costs of `cmdp`."""
+    """The same solution with value, cost and certificate computed from the rewards and costs of `cmdp`."""
+    reward = (answer.occupancy * cmdp.r).sum((1, 2)) / (1 - cmdp.gamma)
     cost = (answer.occupancy * cmdp.c).sum((1, 2)) / (1 - cmdp.gamma)
     parts = (answer.occupancy, answer.dual_value, answer.multiplier, answer.feasible, answer.policy)
-    return replace(answer, cost=cost, certificate=certify(cmdp, *parts))
+    value = torch.where(answer.feasible, reward, torch.nan)
+    return replace(answer, value=value, cost=cost, certificate=certify(cmdp, *parts))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from theory.cmdp.shapes import Mask, PerCMDP, PerState, PerStateAction
 from theory.cmdp.sparse import AnyCMDP
-from theory.optimum.policies import budget_unit, corner, greedy_policy, policy_of, positive
+from theory.optimum.policies import budget_unit, corner, greedy_policy, policy_of, positive, reward_unit
 
 ROUNDING = 4 * torch.finfo(torch.float64).eps
 
@@ -22,13 +22,16 @@ ROUNDING = 4 * torch.finfo(torch.float64).eps
 class Certificate:
     """How far the residuals of the optimality conditions can move the value (all (batch,)), and the evidence.
 
-    The unit of the value is R/(1-gamma), R the largest |r|. The unit of the cost is u = min(|l|, c_max/(1-gamma)), with
-    the least positive cost for |l| where l = 0: in units of c_max alone, ten times the budget can be a rounding error.
+    The unit of the value is R/(1-gamma). R is the largest |r|, unless that is a loss; then it is the larger of
+    |value| (1-gamma) and the largest reward, or the least loss where no reward is above 0. The unit of the cost is
+    u = min(|l|, c_max/(1-gamma)), with the least positive cost for |l| where l = 0: in units of c_max alone, ten times
+    the budget can be a rounding error, and in units of a loss that forbids an action the whole value can.
 
     flow: |sum_a x - (1-gamma) rho - gamma P^T x|_1 / (1-gamma);   negativity: |min(x, 0)|_1 / (1-gamma);
     budget: max(0, cost - l) in units of u, cost the larger of <x, c>/(1-gamma) and V_c^pi of the returned policy;
     dual: delta/(1-gamma), delta the largest violation of v >= r - lambda c + gamma P v, in units of R/(1-gamma);
-    gap: <rho, v> + lambda l - value, and complementarity: lambda (l - cost), in units of R/(1-gamma).
+    gap: <rho, v> + lambda l - value, value the smaller of <x, r>/(1-gamma) and V_r^pi of the returned policy, and
+    complementarity: lambda (l - cost), in units of R/(1-gamma).
     An occupancy x' sums to 1, so weak duality gives, for every policy within the budget,
 
         V_r = <x', r>/(1-gamma) <= <x', v - gamma P v + delta>/(1-gamma) + lambda l = <rho, v> + lambda l
@@ -37,7 +40,7 @@ class Certificate:
     (I - gamma P_pi^T)^{-1} is at most 1/(1-gamma) in the 1-norm, so x lies within flow + 3 negativity of the occupancy
     of its own policy pi (proportional to max(x, 0)). Hence
 
-        |V_r^pi - value| <= (flow + 3 negativity) R/(1-gamma),   V_c^pi - l <= budget u.
+        |V_r^pi - value| <= (flow + 3 negativity) max |r|/(1-gamma),   V_c^pi - l <= budget u.
 
     flow and delta contain what rounding can hide in them, about 4 eps of what they subtract, so that near gamma = 1,
     where float64 cannot decide, no certificate holds.
@@ -111,22 +114,22 @@ def certify(
         policy = policy_of(occupancy, greedy_policy(cmdp, v, weight, feasible))
     reward = (occupancy * cmdp.r).sum((1, 2)) / (1 - gamma)
     cost = (occupancy * cmdp.c).sum((1, 2)) / (1 - gamma)
-    policy_cost = corner(cmdp, policy).cost
-    reward_unit = positive(cmdp.r.abs().amax((1, 2)) / (1 - gamma))
+    policy, policy_reward, policy_cost = corner(cmdp, policy)
+    earned = reward_unit(cmdp).maximum(reward.abs() * (1 - gamma)).minimum(positive(cmdp.r.abs().amax((1, 2))))
     smallest = positive(cost.maximum(cmdp.budget.abs()).minimum(positive(cmdp.c.amax((1, 2)) / (1 - gamma))))
-    unit = torch.where(feasible, reward_unit, smallest)
+    unit = torch.where(feasible, earned / (1 - gamma), smallest)
     beyond = torch.where(feasible, cost.maximum(policy_cost) - cmdp.budget, policy_cost - cost).clamp(min=0)
     inflow = (1 - gamma)[:, None] * cmdp.rho + gamma[:, None] * cmdp.arrival(occupancy)
     flow = (occupancy.sum(-1) - inflow).abs().sum(-1) + ROUNDING * occupancy.abs().sum((1, 2))
     defect = dual_defect(cmdp, v, weight, feasible)
     dual_objective = (cmdp.rho * v).sum(-1)
-    slack = cmdp.budget - cost
+    bound, slack = dual_objective + weight * cmdp.budget, cmdp.budget - cost
     return Certificate(
         flow=flow / (1 - gamma),
         negativity=(-occupancy).clamp(min=0).sum((1, 2)) / (1 - gamma),
         budget=beyond / torch.where(feasible, budget_unit(cmdp), smallest),
         dual=defect / (1 - gamma) / unit,
-        gap=torch.where(feasible, dual_objective + weight * cmdp.budget - reward, cost - dual_objective) / unit,
+        gap=torch.where(feasible, bound - reward.minimum(policy_reward), cost - dual_objective) / unit,
         complementarity=weight * slack / unit,
         margin=torch.where(feasible, torch.nan, dual_objective - cmdp.budget - defect / (1 - gamma)),
     )

@@ -70,3 +70,13 @@ def budget_unit(cmdp: AnyCMDP) -> PerCMDP:
     largest = positive(cmdp.c.amax((1, 2)) / (1 - cmdp.gamma))
     least = torch.where(cmdp.c > 0, cmdp.c, torch.inf).amin((1, 2))
     return torch.where(cmdp.budget != 0, cmdp.budget.abs(), least).minimum(largest)
+
+
+def reward_unit(cmdp: AnyCMDP) -> PerCMDP:
+    """The unit of a reward: the largest one. Where none is above 0, the least loss |r| > 0; 1 where all are 0.
+
+    A loss of 1e12 that forbids an action says nothing about the size of what can be earned.
+    """
+    best = cmdp.r.amax((1, 2))
+    least = torch.where(cmdp.r != 0, cmdp.r.abs(), torch.inf).amin((1, 2))
+    return torch.where(best > 0, best, torch.where(torch.isinf(least), 1.0, least))

@@ -28,6 +28,11 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f"{path.name[:_KEPT_LETTERS]}.{os.getpid()}.tmp")
 
 
+def stem(path: Path) -> str:
+    """The name without its ending, as text that can be printed and written: a name need not be UTF-8."""
+    return path.stem.encode("utf-8", "backslashreplace").decode()
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file whole or not at all; raises `InputError` where it cannot be written."""
     temporary = temporary_name(path)

@@ -18,6 +18,7 @@ from theory.npg.algorithms import Algorithm, configure, init, step
 from theory.npg.npg import Metric
 from theory.npg.outputs import run
 from theory.optimum import solve
+from theory.support.figures import write_figure
 from theory.sweep.summary import Row, column, label, select
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -45,7 +46,7 @@ def draw_all(rows: Sequence[Row], folder: Path) -> list[Path]:
         paths = []
         for name, figure in figures.items():
             if figure is not None:
-                figure.savefig(folder / name, dpi=130, bbox_inches="tight")
+                write_figure(figure, folder / name, dpi=130, bbox_inches="tight")
                 paths.append(folder / name)
     return paths
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flint import fmpq
 
 from verification import check as checker
 from verification.check import Rejected, check, digest
-from verification.checker.certify import CERTIFICATES, Statement, certificate, read
+from verification.checker.certify import CERTIFICATES, Statement, certificate, read, stated
 from verification.checker.statements import STATEMENTS, statements
 from verification.tests.support import at, leaves
 
@@ -100,6 +101,29 @@ def test_no_abbreviation_takes_a_name_that_binds(name: str, text: str, given: di
     certificate("none", "none", other, given, "fails")
 
 
+def test_an_index_is_a_number() -> None:
+    given = {"g": ["1", "2"]}
+    assert checker.measure(given, {}, [], "g[1] <= 2")[2]
+    with pytest.raises(Rejected, match="not in the checker's language"):
+        checker.measure(given, {}, [], "g[True] <= 2")
+
+
+def test_a_decimal_is_the_nearest_one() -> None:
+    """The neighbour on the side of the true value is off by less than a unit of the last digit, and is rejected."""
+    for number in range(2, 60):
+        value = checker.measure({"x": str(number)}, {"k": "log(x)"}, [], "x >= 0")[0]["let"]["k"]
+        text = stated(value)
+        assert checker.agrees(text, value)
+        digits, exponent = text.split("e")
+        last = len(digits.split(".")[1])
+        unit = fmpq(10) ** (int(exponent) - last)
+        rounded = int(digits.replace(".", "")) * unit
+        step = 1 if value > rounded else -1
+        whole = str(int(digits.replace(".", "")) + step)
+        assert abs(value - (rounded + step * unit)) < unit
+        assert not checker.agrees(f"{whole[0]}.{whole[1:]}e{exponent}", value)
+
+
 @pytest.mark.parametrize("name", ["", "k m", "1", "k-1", "_gamma", "\uff4b", "value"])
 def test_abbreviations_have_plain_names(name: str) -> None:
     with pytest.raises(Rejected, match=r"no name for an abbreviation|defined twice"):
@@ -108,7 +132,16 @@ def test_abbreviations_have_plain_names(name: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["x <= 0 # only for x below 0", "\uff58 <= 0", "x <= 0\n", "x <= True", "x <= 'a'", "(x := 0) <= 0", "x\t<= 0"],
+    [
+        "x <= 0 # only for x below 0",
+        "\uff58 <= 0",
+        "x <= 0\n",
+        "x <= True",
+        "x <= 'a'",
+        "(x := 0) <= 0",
+        "x\t<= 0",
+        "x**True <= 0",
+    ],
 )
 def test_a_formula_reads_alike_for_a_person_and_for_python(text: str) -> None:
     with pytest.raises(Rejected, match="not in the checker's language"):

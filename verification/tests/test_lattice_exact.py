@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import quad
-from scipy.stats import norm
+from scipy.stats import norm, sem
 
+from theory.bounds import cost_upper_bound_printed, cost_upper_bound_tight
 from theory.cmdp.sparse import to_sparse
 from theory.evaluation import evaluate
 from theory.optimum import solve
+from theory.optimum.policies import one_hot_argmax
 from verification.lattice.data import Behaviour
 from verification.lattice.exact import (
     critic_error,
@@ -21,6 +23,7 @@ from verification.lattice.exact import (
     read_critic,
     sampled,
     score,
+    spread,
 )
 from verification.lattice.grid import Axis, Grid
 from verification.lattice.tasks import LATTICES, Lattice
@@ -123,6 +126,39 @@ def test_a_sampled_policy_is_the_gaussian_it_samples_from():
     assert ((values.mean(0) - truth).abs() < 4 * error).all()
     of_the_mean = exact_values(lattice, deterministic(lattice, mean)).J_r
     assert ((of_the_mean - truth).abs() > 6 * error).any()
+
+
+def test_the_spread_is_a_standard_error_of_the_lots_own_values():
+    lattice = LATTICES["LatticeHeat"]
+    rng = torch.Generator().manual_seed(0)
+    shape = (5, 2, *lattice.cmdp.r.shape[1:])
+    lots = torch.softmax(torch.randn(shape, generator=rng, dtype=torch.float64), -1)
+    found = spread(lattice, list(lots))
+    values = [exact_values(lattice, lot) for lot in lots]
+    for name, field in (("value", "J_r"), ("cost", "J_c")):
+        expected = sem(np.stack([getattr(value, field).numpy() for value in values]), axis=0)
+        np.testing.assert_allclose(found[name].numpy(), expected, rtol=1e-10)
+        assert expected[0] != pytest.approx(expected[1], rel=1e-3), "a negative control: the replicas differ"
+
+
+def test_the_bounds_take_the_largest_advantage_over_states_that_are_reached():
+    """A policy that is costlier than the data's everywhere: the largest E_{pi_b} A_c is below 0, and not 0."""
+    behaviour = Behaviour(LATTICES["LatticeHeat"])
+    cmdp, pi_b = behaviour.lattice.cmdp, behaviour.policy
+    policy = pi_b
+    for _ in range(20):
+        policy = 0.5 * pi_b + 0.5 * one_hot_argmax(evaluate(cmdp, policy).Q_c)
+    reached = behaviour.occupancy > 1e-12
+    policy = torch.where(reached[..., None], policy, pi_b)
+    values, limits = evaluate(cmdp, policy), torch.tensor([2.0], dtype=torch.float64)
+    advantage = (pi_b * values.A_c).sum(-1)
+    largest = advantage[reached].max()
+    assert not bool(reached.all())
+    assert largest < -1e-6
+    found = score(behaviour, policy, limits)
+    terms = (evaluate(cmdp, pi_b).J_c, cmdp.c.amax((1, 2)), largest, found.kl_max, cmdp.gamma)
+    torch.testing.assert_close(found.bound_printed, cost_upper_bound_printed(*terms))
+    torch.testing.assert_close(found.bound_tight, cost_upper_bound_tight(*terms))
 
 
 def test_critics_are_read_at_the_right_pairs():

@@ -98,6 +98,15 @@ def test_a_policy_far_from_the_minimum_needs_the_suboptimality_term(learner):
     assert (links(without)["hinge"] < -0.1).all()
 
 
+def test_a_policy_better_than_the_reference_has_no_suboptimality(learner):
+    behaviour, experiment, method, policy = learner
+    method.multiplier.fill_(1e6)
+    method.behaviour.ema[:, -1:].add_(-20.0)  # the reference goes to full thrust
+    terms = theorem_9(behaviour, experiment, method, policy)
+    assert (terms.loss < terms.reference_loss).all()
+    assert (terms.suboptimality == 0).all()
+
+
 def test_critics_that_know_nothing_are_charged_in_full(learner):
     """With Q_c = 0 everywhere: eps_c is the largest true value, and what Lemma 8 needs is the whole expected cost."""
     behaviour, experiment, method, policy = learner

@@ -17,7 +17,7 @@ from deep.benchmark.ablations.variants import VARIANTS, folder_of
 from deep.runs.existing import check_run
 from theory.support.command import command, read
 from theory.support.errors import InputError
-from theory.support.files import write_whole
+from theory.support.files import write_whole, writing
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def run(options: Options) -> None:
     limits = base.experiment.settings.cost_limits
     if not set(options.cost_limits) <= set(limits):
         raise InputError(f"--cost-limits {list(options.cost_limits)}: accepted are those of the run, {list(limits)}")
-    options.out.mkdir(parents=True, exist_ok=True)
+    with writing(options.out):
+        options.out.mkdir(parents=True, exist_ok=True)
     limits = options.cost_limits or limits
     folders = {name: RunFolder(folder_of(options.out, name)) for name in VARIANTS}
     for name, folder in folders.items():  # all that the tables will hold

@@ -18,6 +18,7 @@ import tyro
 from deep.runs.existing import check_run
 from theory.support.command import command, read
 from theory.support.errors import InputError
+from theory.support.files import writing
 from theory.support.tables import write_table
 
 
@@ -66,7 +67,8 @@ def run(options: Options) -> dict[str, Any]:
         finished
     ):
         raise InputError(f"{', '.join(map(str, options.runs))}: accepted are runs of one task with different names")
-    options.out.mkdir(parents=True, exist_ok=True)
+    with writing(options.out):
+        options.out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     for run in finished:
         file = RowFile(options.out / f"{run.path.name}.jsonl", run.digest, options.episodes, options.estimators)

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from deep.benchmark.ope_study.summary import DYNAMICS, Table, by_kind, column, exploitation, having
+from theory.support.figures import write_figure
 
 SHOWN = {
     "held_out": "learned dynamics, held-out half: whole episodes",
@@ -37,7 +38,7 @@ def draw(rows: Table, path: Path) -> None:
         axes.set_visible(False)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False)
-    figure.savefig(path, dpi=90)
+    write_figure(figure, path, dpi=90)
     plt.close(figure)
 
 

@@ -98,7 +98,7 @@ def quality(rows: Table, name: str) -> dict[str, Any]:
     )
     for rule, said in (("estimate", cost), ("upper", high)):
         found[f"verdicts by {rule}"] = {
-            f"{limit:g}": verdicts(said <= limit, within_limit(true, limit)) for limit in LIMITS
+            f"{limit:g}": verdicts(within_limit(said, limit), within_limit(true, limit)) for limit in LIMITS
         }
     return found
 
@@ -123,7 +123,10 @@ def gate_verdicts(rows: Table, min_length: float) -> dict[str, dict[str, str]]:
     cost = of("cost") + config.k * of("cost_std")
     in_distribution = (of("length") >= min_length) & (of("ood_score") <= config.max_disagreement)
     true = column(rows, "true cost")
-    return {f"{limit:g}": verdicts(in_distribution & (cost <= limit), within_limit(true, limit)) for limit in LIMITS}
+    return {
+        f"{limit:g}": verdicts(in_distribution & within_limit(cost, limit), within_limit(true, limit))
+        for limit in LIMITS
+    }
 
 
 def by_ood_score(rows: Table) -> list[dict[str, float]]:

@@ -77,7 +77,7 @@ def attributes(file: h5py.File, keys: Collection[str] | None = None) -> dict[str
 
 def _is_readable(file: h5py.File, key: str) -> bool:
     attribute = file.attrs.get_id(key)
-    if attribute.dtype.kind not in "biufS":
+    if attribute.shape is None or attribute.dtype.kind not in "biufS":
         return False
     return math.prod(attribute.shape) * attribute.dtype.itemsize <= os.path.getsize(file.filename)
 
