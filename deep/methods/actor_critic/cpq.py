@@ -27,6 +27,7 @@ of an update's products), the hinge, the warm start.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import log
 
 import torch
 from jaxtyping import Float
@@ -49,6 +50,9 @@ from deep.nn.inference import mean_action
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient
 from deep.nn.policies import SquashedGaussian
+
+LARGEST_STD = 0.2
+"""Of the Gaussian before tanh: the critics evaluate samples, and the mean acts. In public code it is e^2."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ class CPQ(Method):
         self.vae = self.start.vae
         self.critics = TwinCritics(config.critics, problem, "critics", problem.replica_seeds)
         self.targets = Targets(self.critics, self.public)
-        self.policy = SquashedGaussian(problem.observation_size, problem.action_size, config.hidden)
+        spread = {} if self.public else {"log_std_range": (-5.0, log(LARGEST_STD))}
+        self.policy = SquashedGaussian(problem.observation_size, problem.action_size, config.hidden, **spread)
         initial = initial_parameters(self.policy, problem.replica_seeds, "policy").to(problem.device)
         self.actor = Parameters(initial, Adam(config.learning_rate), ema=True)
         self.kappa: Float[Tensor, " replicas"] = cost_threshold(problem, config.kappa)
