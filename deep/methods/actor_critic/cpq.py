@@ -22,7 +22,9 @@ over cost critics is a minimum, and the actor has no hinge: where every action i
 see `parts.targets`. The VAE is trained beside the policy there, with --vae.kl-weight 0.5.
 
 Our own: the quantile of the data, the mean over one unseen action of each state (the gradient of all M would take half
-of an update's products), the hinge, the warm start.
+of an update's products), the hinge, the warm start, and a standard deviation of at most .2 before tanh. The critics
+evaluate samples of the policy and its mean acts: a wide one satisfies the limit by chance alone, and on the bandit of
+the tests its mean then cost 17.0 at the limit 12, against 12.8 with the bound.
 """
 
 from collections.abc import Mapping
