@@ -42,6 +42,7 @@ from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 
 if TYPE_CHECKING:  # imported after the command line has been checked, because torch takes seconds
+    from deep.data.dataset import OfflineDataset
     from deep.collect.subsets import Save
     from deep.core.files import Lock
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from deep.data.dataset import KEYS
-from deep.data.formats import FORMATS, dsrl
+from deep.data.formats import FORMATS, dsrl, hdf5
 from deep.data.formats.hdf5 import MARK, is_own
 from deep.data.load import EMBEDDED, load, task_of
 from tests.support.damaged_files import BAD, each_array, gigabytes

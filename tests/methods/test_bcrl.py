@@ -17,7 +17,7 @@ DRAWS = {"next_budget": torch.tensor([[0.0, 0.5, 1.0]]), "budget": torch.tensor(
 
 def estimates(method, q, v) -> Estimates:
     """Estimates of Q_c and V_c in costs."""
-    unit = method.units[1]
+    unit = method.units.cost
     return Estimates(torch.tensor([[q]]) / unit, torch.tensor([[v]]) / unit, torch.zeros(1))
 
 
@@ -34,7 +34,7 @@ def test_slack_is_the_budget_above_the_least_cost():
 def test_absolute_budgets_are_the_cost_and_the_discounted_next_budget():
     method = learner(build("bcrl", bandit(), (4.0,), largest_budget=10.0, form="absolute"), BCRL)
     batch = method.problem.replay.batch(torch.tensor([[0, 1, 2]]))
-    method.cost.values = lambda states: torch.full((1, 1, 3), 2.0) / method.units[1]
+    method.cost.values = lambda states: torch.full((1, 1, 3), 2.0) / method.units.cost
     q = [3.0, 8.2, 1.0]
     found = method.budgets(batch, estimates(method, q, [1.0] * 3), DRAWS)
     torch.testing.assert_close(found.pair, batch.costs + 0.9 * found.next_state)
@@ -59,12 +59,12 @@ def test_the_reward_s_value_jumps_where_the_budget_affords_the_better_action(for
     train(experiment)
     method, states = learner(experiment, BCRL), torch.eye(11)[None, :1]
     poor, rich = (
-        method.reward.values(method.with_budget(states, torch.full((1, 1), b))).item() * method.units[0]
+        method.reward.values(method.with_budget(states, torch.full((1, 1), b))).item() * method.units.reward
         for b in (0.2, 2.5)
     )
     assert poor == pytest.approx(0.2, abs=0.2)
     assert rich == pytest.approx(0.76, abs=0.15)
-    assert method.cost.values(states).item() * method.units[1] == pytest.approx(0.02, abs=0.1), "the least cost"
+    assert method.cost.values(states).item() * method.units.cost == pytest.approx(0.02, abs=0.1), "the least cost"
     saving, spending = (method.act(states, torch.full((1, 1), b)).mean().item() for b in (0.15, 2.5))
     assert saving < 0 < spending
 
@@ -85,7 +85,7 @@ def test_a_bandit_is_played_within_every_limit():
 
 def test_the_safe_policy_acts_below_the_least_slack():
     method = learner(build("bcrl", bandit(), (4.0,), least_slack=0.5), BCRL)
-    method.cost.values = lambda states: torch.full((1, 1, 4), 2.0) / method.units[1]
+    method.cost.values = lambda states: torch.full((1, 1, 4), 2.0) / method.units.cost
     states = torch.eye(11)[None, :4]
     found = method.act(states, torch.tensor([[0.0, 2.4, 2.6, 99.0]]))
     safe = method.safe_policy.distribution(method.safe_actor.ema, states)[0]

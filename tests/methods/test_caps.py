@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from deep.methods.actor_critic.caps import CAPS, best_head
+from deep.methods.parts.cloning import Temperatures, Units
 from deep.methods.parts.iql import Estimates
 from tests.support.lighter import unchecked
 from tests.support.small_cmdps import STEPS, bandit, build, learner, play_bandit, train
@@ -32,7 +33,7 @@ def test_weights_lean_from_the_reward_to_the_cost():
     method = learner(
         build("caps", bandit(), (4.0,), reward_temperature=2.0, cost_temperature=1.0, weight_cap=50.0), CAPS
     )
-    method.units, method.temperatures = (1.0, torch.tensor(1.0)), (2.0, 1.0)
+    method.units, method.temperatures = Units(1.0, torch.tensor(1.0)), Temperatures(2.0, 1.0)
     advantage = torch.tensor([[[1.0, 0.0, 9.0], [0.0, 0.5, -9.0]]])  # Q - V of reward and cost
     found = method.weights(Estimates(advantage, torch.zeros_like(advantage), torch.zeros(1)))[0]
     exp = torch.exp
@@ -51,8 +52,8 @@ def test_targets_are_rewards_and_costs_with_the_signs_of_the_task():
     batch = method.problem.replay.batch(torch.arange(6).unsqueeze(0))
     targets = method.backup(batch, torch.full((1, 2, 6), 2.0)) * torch.tensor(method.units).view(1, 2, 1)
     gamma = 0.9
-    torch.testing.assert_close(targets[:, 0], batch.rewards + gamma * 2 * method.units[0])
-    torch.testing.assert_close(targets[:, 1], batch.costs + gamma * 2 * method.units[1])
+    torch.testing.assert_close(targets[:, 0], batch.rewards + gamma * 2 * method.units.reward)
+    torch.testing.assert_close(targets[:, 1], batch.costs + gamma * 2 * method.units.cost)
     assert not method.backup(batch, torch.full((1, 2, 6), -9.0))[:, 1].any(), "no cost is below 0"
 
 

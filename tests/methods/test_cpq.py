@@ -1,5 +1,6 @@
 """deep.methods.actor_critic.cpq: the masked backup, the push of unseen actions, the policy's loss, a known optimum."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -154,6 +155,26 @@ def test_the_quantile_has_this_share_of_the_row_below_it():
     rows = torch.stack([torch.arange(100.0).flip(0), torch.zeros(100)])
     assert quantile(rows, 0.99).tolist() == [[99.0], [0.0]]
     assert quantile(rows, 0.3).tolist() == [[30.0], [0.0]]
+
+
+def test_samples_stay_near_the_mean_that_acts_and_in_public_code_need_not(build):
+    for variant, largest in (("corrected", 0.2), ("public", np.exp(2))):
+        method = build(*TINY, "--variant", variant).method
+        with torch.no_grad():
+            method.actor.theta.mul_(100)
+        _, log_std = method.policy.distribution(method.actor.theta, method.problem.replay.observations[None, :256])
+        assert log_std.exp().max().item() == pytest.approx(largest, rel=1e-4)
+
+
+def test_the_policys_average_acts_and_in_public_code_the_policy(build):
+    for variant, follows in (("corrected", False), ("public", True)):
+        method = build(*TINY, "--variant", variant).method
+        method.kappa.fill_(1e6)  # every action is safe: public code has no gradient elsewhere
+        before, observations = method.actor.theta.detach().clone(), method.problem.replay.observations[None, :4]
+        update(method)
+        now = method.policy.mean_action(method.actor.theta, observations)
+        assert not torch.equal(before, method.actor.theta)
+        assert torch.equal(method.act(observations), now) == follows
 
 
 def test_wrong_options_are_one_sentence(build):

@@ -66,6 +66,18 @@ def test_targets_are_the_datas_first_and_the_backup_after(problem):
     assert q[199] == pytest.approx(-1, abs=0.3)
 
 
+def test_a_head_without_sums_of_the_data_bootstraps_from_the_first_step(problem):
+    """FISOR's danger: the data's own would be that of the behaviour, and TD lowers it by 1 - gamma a sweep at most."""
+    critics = iql(problem, regression_steps=60)
+    batch = problem.replay.batch(torch.arange(16)[None].expand(2, -1))
+    own, bootstrapped = torch.full((2, 1, 16), 3.0), torch.full((2, 2, 16), -1.0)
+    for step in range(60):
+        critics.fit(torch.tensor(float(step)), Inputs.of(batch), lambda v: bootstrapped, own)
+    q = critics.worse_q(critics.q.theta, Inputs.of(batch).pairs).mean(2)
+    assert (q[:, 0] > 2).all()
+    assert (q[:, 1] < -0.8).all()
+
+
 def test_further_inputs_are_columns(problem):
     critics = iql(problem, (Head("min", 0.5),), extra=2)
     assert critics.values(torch.zeros(2, 3, 13)).shape == (2, 1, 3)

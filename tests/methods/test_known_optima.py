@@ -25,7 +25,7 @@ CLONING = SIZES | {"critics": IMPLICIT, "steps": 1200, "reward_unit": "episode",
 SETTINGS: dict[str, dict[str, Any]] = {
     "bcq_lag": LAGRANGIAN | {"phi": 0.2, "ema_rate": 0.02},
     "bear_lag": LAGRANGIAN | {"ema_rate": 0.02},
-    "cpq": LAGRANGIAN,
+    "cpq": LAGRANGIAN | {"learning_rate": 6e-4},
     "coptidice": SIZES | {"steps": 1200, "alpha": 0.1, "ema_rate": 0.02},
     "caps": CLONING,
     "bcrl": CLONING,
@@ -42,7 +42,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "carl": TD3,
     "o3srl": TD3,
-    "ccac": SIZES | {"vae_steps": 200, "steps": 3000, "vae_hidden": (32,), "latent_size": 4, "actor_rate": 2e-3},
+    "ccac": SIZES | {"vae_steps": 200, "steps": 2000, "vae_hidden": (32,), "latent_size": 4, "actor_rate": 2e-3},
 }
 
 

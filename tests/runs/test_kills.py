@@ -96,7 +96,7 @@ def training(dataset_file, tmp_path_factory) -> Callable[..., Job]:
 
 @pytest.fixture(scope="module")
 def collecting(tmp_path_factory) -> Job:
-    words = [str(word) for pair in TINY_COLLECTION.items() for word in pair] + ["--workers", "1"]
+    words: list[str] = [str(word) for pair in TINY_COLLECTION.items() for word in pair] + ["--workers", "1"]
     return undisturbed(victims.collect, words, tmp_path_factory.mktemp("whole") / "data")
 
 

@@ -22,11 +22,14 @@ over cost critics is a minimum, and the actor has no hinge: where every action i
 see `parts.targets`. The VAE is trained beside the policy there, with --vae.kl-weight 0.5.
 
 Our own: the quantile of the data, the mean over one unseen action of each state (the gradient of all M would take half
-of an update's products), the hinge, the warm start.
+of an update's products), the hinge, the warm start, and a standard deviation of at most .2 before tanh. The critics
+evaluate samples of the policy and its mean acts: a wide one satisfies the limit by chance alone, and on the bandit of
+the tests its mean then cost 17.0 at the limit 12, against 12.8 with the bound.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import log
 
 import torch
 from jaxtyping import Float
@@ -49,6 +52,9 @@ from deep.nn.inference import mean_action
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient
 from deep.nn.policies import SquashedGaussian
+
+LARGEST_STD = 0.2
+"""Of the Gaussian before tanh: the critics evaluate samples, and the mean acts. In public code it is e^2."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,8 @@ class CPQ(Method):
         self.vae = self.start.vae
         self.critics = TwinCritics(config.critics, problem, "critics", problem.replica_seeds)
         self.targets = Targets(self.critics, self.public)
-        self.policy = SquashedGaussian(problem.observation_size, problem.action_size, config.hidden)
+        spread = {} if self.public else {"log_std_range": (-5.0, log(LARGEST_STD))}
+        self.policy = SquashedGaussian(problem.observation_size, problem.action_size, config.hidden, **spread)
         initial = initial_parameters(self.policy, problem.replica_seeds, "policy").to(problem.device)
         self.actor = Parameters(initial, Adam(config.learning_rate), ema=True)
         self.kappa: Float[Tensor, " replicas"] = cost_threshold(problem, config.kappa)
