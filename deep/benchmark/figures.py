@@ -129,8 +129,8 @@ def against_time(rows: Sequence[Row], latencies: Sequence[dict[str, Any]], path:
         axes.grid(axis="x", which="both", color="0.92")
     return finish(
         figure,
-        "Large: one episode; small: 1000 episodes that step together; one CPU thread. Hollow: some replica is unsafe. "
-        "Bars: 95 %, bootstrap over seeds.\nThe comparison of Fig. 2 of the DRCORL preprint, which does not "
-        "say how its score combines reward and safety; here it is R alone.",
+        "Large: one episode; small: 1000 episodes that step together; processor time of one thread. Bars: 95 %, "
+        "bootstrap over seeds. Hollow: some replica is unsafe.\nThe comparison of Fig. 2 of the DRCORL preprint, which "
+        "does not say how its score combines reward and safety; here it is R alone.",
         path,
     )

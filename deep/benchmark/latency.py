@@ -21,9 +21,10 @@ REPEATS = 3
 def measure(run: Path) -> list[dict[str, Any]]:
     """For each way to act: seconds for 1000 actions, as 1000 steps of one episode, and as a step of 1000 episodes.
 
-    One replica, one thread, in this process, from raw observations of the data to actions, after a warm-up; the median
-    and the range of three repetitions. Policies with a memory carry it from step to step, and a plan is drawn as often
-    as in an evaluation. Time does not depend on the weights, which are those before training.
+    Processor time of one thread, which other work on the machine disturbs little, for one replica, from raw
+    observations of the data to actions, after a warm-up; the median and the range of three repetitions. Policies with a
+    memory carry it from step to step, and a plan is drawn as often as in an evaluation. Time does not depend on the
+    weights, which are those before training.
     """
     return times_of(Experiment(dataclasses.replace(first_replica(configuration(run)[0]), device="cpu")))
 
@@ -63,8 +64,8 @@ def _act(player: PolicyPlayer, states: np.ndarray, size: int) -> float:
     steps = [states[:, i : i + size] for i in range(0, states.shape[1], size)]
     state = player.start(0, steps[0].shape[1])
     quiet = np.zeros(steps[0].shape[:2], dtype=np.float32)
-    began = time.perf_counter()
+    began = time.process_time()
     for observations in steps:
         _, state = player.act(state, observations)
         state = player.observe(state, quiet, quiet, quiet > 0)
-    return time.perf_counter() - began
+    return time.process_time() - began

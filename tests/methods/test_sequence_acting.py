@@ -77,8 +77,8 @@ def test_the_budget_falls_by_what_the_simulator_charges(algorithm, monkeypatch):
 @unchecked()
 def test_a_run_killed_in_its_evaluation_ends_with_the_same_scores(algorithm, dataset_file, tmp_path, monkeypatch):
     """The second command evaluates anew, from the episodes' first steps."""
-    given = ["--algorithm", algorithm, *small(algorithm), "--steps", "50", "--dataset", str(dataset_file)]
-    given += ["--inverse-steps", "50"] if algorithm == "tcdp" else []
+    given = ["--algorithm", algorithm, *small(algorithm), "--dataset", str(dataset_file)]
+    given += {"cdt": [], "tcdp": ["--steps", "50", "--inverse-steps", "50"], "trebi": ["--steps", "50"]}[algorithm]
     given += ["--cost-limits", "4", "60", "--episodes", "3", "--dynamics.steps", "0", "--device", "cpu"]
     with monkeypatch.context() as patch:
         whole = interrupt(patch, None)

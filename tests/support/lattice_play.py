@@ -1,27 +1,36 @@
-"""Planners on a lattice task: trained in little, played in the physics, and how far their plans are from them."""
+"""Planners on a lattice task with episodes of one length: trained in little, played, and how far plans are off.
 
+Random timeouts would hide what a budget is: how much a trajectory costs would depend on its length most of all.
+"""
+
+from dataclasses import replace
 from typing import NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import torch
 
 from deep.core.randomness import draw_block
-from deep.envs.rollout import Episodes, Player
 from deep.methods.sequence.planner import DiffusionPlanner, PlannerState
 from deep.runs.experiment import Experiment
 from deep.train import parse, settings_of
-from verification.lattice.data import Behaviour, collect
-from verification.lattice.tasks import CUT, GAMMA, LATTICES, Lattice
+from verification.lattice import data
+from verification.lattice.tasks import LATTICES, Lattice
 
+LENGTH = 30
 SMALL = """--gamma 0.95 --dynamics.steps 0 --device cpu --horizon 4 --width 32 --heads 2 --blocks 1 --hidden 64
---levels 5 --batch-size 64 --replan-every 1 --learning-rate 3e-3 --ema-rate 0.02""".split()
+--levels 5 --batch-size 64 --replan-every 2 --learning-rate 3e-3 --ema-rate 0.02""".split()
 
 
 def trained_planner(task: str, algorithm: str, limits: list[float], *options: str) -> tuple[Lattice, Experiment]:
-    """One seed at these limits, trained on 2000 trajectories."""
+    """One seed at these limits, trained on 2000 trajectories of `LENGTH` steps."""
     lattice = LATTICES[task]
     words = ["--algorithm", algorithm, *SMALL, "--cost-limits", *map(str, limits), *options]
-    run = Experiment(settings_of(parse(words)), lattice.task, collect(Behaviour(lattice), 2000, 0))
+    with patch.multiple(data, GAMMA=1 - 1e-9, CUT=LENGTH):  # no timeout before the last step
+        trajectories = data.collect(data.Behaviour(lattice), 2000, 0)
+    assert (trajectories.lengths == LENGTH).all()
+    described = replace(lattice.task, episode_length=LENGTH, timeout_rate=0.0, cost_limits=(max(limits),))
+    run = Experiment(settings_of(parse(words)), described, trajectories)
     for phase in run.method.phases():
         phase.on_start()
         for block in range(phase.steps // 50):
@@ -31,30 +40,26 @@ def trained_planner(task: str, algorithm: str, limits: list[float], *options: st
     return lattice, run
 
 
-def play(lattice: Lattice, player: Player, count: int, replicas: int, seed: int) -> Episodes:
-    """Episodes of all replicas, stepped at once as `verification.lattice.environment` steps one."""
-    rng, shape = np.random.default_rng(seed), (replicas, count)
+def play(lattice: Lattice, run: Experiment, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns and costs (replicas, count) of episodes, stepped at once as `verification.lattice.environment` does."""
+    rng, replicas, player = np.random.default_rng(0), len(run.problem.replicas), run.player()
     nodes, grid, size = lattice.states.nodes, lattice.actions.nodes, replicas * count
     every = lattice.physics(np.repeat(nodes, len(grid), axis=0), np.tile(grid, (len(nodes), 1)))
     pairs = (len(nodes), len(grid))
     here = rng.choice(len(nodes), size, p=lattice.rho)
-    returns, costs, lengths, running = np.zeros(size), np.zeros(size), np.zeros(size, int), np.ones(size, dtype=bool)
-    state = player.start(0, count)
-    for _ in range(CUT):
-        actions, state = player.act(state, lattice.observe(nodes[here]).reshape(*shape, -1))
+    sums, state = np.zeros((2, size)), player.start(0, count)
+    for step in range(LENGTH):
+        actions, state = player.act(state, lattice.observe(nodes[here]).reshape(replicas, count, -1))
         weights = lattice.actions.weights(np.clip(actions, -1, 1).reshape(size, -1).astype(np.float64))
         reward, chance = ((weights * x.reshape(pairs)[here]).sum(1) for x in (every.rewards, every.costs))
-        cost = (rng.random(size) < chance).astype(float)
+        outcome = np.stack([reward, rng.random(size) < chance])
+        sums += outcome
         moved = every.next_points.reshape(*pairs, -1)[here, _draw(weights, rng)]
-        following = _draw(lattice.states.weights(moved), rng)
-        returns += running * reward
-        costs += running * cost
-        lengths += running
-        outcome = [(running * x).reshape(shape).astype(np.float32) for x in (reward, cost)]
-        running = running & (rng.random(size) < GAMMA)
-        state = player.observe(state, *outcome, ~running.reshape(shape))
-        here = np.where(running, following, here)
-    return Episodes(returns.reshape(shape), costs.reshape(shape), lengths.reshape(shape))
+        here = _draw(lattice.states.weights(moved), rng)
+        done = np.full((replicas, count), step == LENGTH - 1)
+        state = player.observe(state, *outcome.astype(np.float32).reshape(2, replicas, count), done)
+    returns, costs = sums.reshape(2, replicas, count)
+    return returns, costs
 
 
 class PlanErrors(NamedTuple):

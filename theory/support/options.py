@@ -82,8 +82,11 @@ def _resolve(module: str, name: str) -> tuple[str, ast.AST] | None:
 
 
 def options_of(module: str, name: str, prefix: str = "") -> list[Option]:
-    """The options of a dataclass, those of nested dataclasses included, in the order of the source."""
-    return list(_options(module, name, prefix))
+    """The options of a dataclass, those of nested dataclasses included, in the order of the source.
+
+    An option that a subclass states again has the subclass's default and its place in the base.
+    """
+    return list({option.name: option for option in _options(module, name, prefix)}.values())
 
 
 def title_of(module: str, name: str) -> str:

@@ -24,7 +24,7 @@ Ours: log std squashed to [-5, 2]; states normalised; times embedded from zero; 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 import torch
@@ -91,8 +91,8 @@ class CDTConfig(SequenceConfig):
     variant: Literal["corrected", "public"] = "corrected"
     """public: the weights of trajectories and the units of the public code, see the module's docstring."""
 
-    PER_LIMIT: ClassVar[tuple[str, ...]] = ("return_targets",)
-    """Options with a number for each cost limit."""
+    PER_LIMIT = ("return_targets",)
+    """Not an option: the options that have a number for each cost limit."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -58,7 +58,7 @@ class TREBIConfig(PlannerConfig):
     """Whether plans have actions, which are played; otherwise an inverse model turns states into actions."""
     start_noise: float = 1.0
     """Standard deviation of the noise that a plan starts from."""
-    candidates: int = 8
+    candidates: int = 4
     """Plans that are drawn for a state."""
     value_discount: float = 0.997
     """Discount of the values, and of the budget that they are compared with."""
