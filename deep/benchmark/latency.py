@@ -18,8 +18,8 @@ REPEATS = 3
 def measure(run: Path) -> list[dict[str, Any]]:
     """For each way to act: seconds for 1000 actions, at one state after the other and at 1000 states together.
 
-    One replica, one thread, in this process, from raw observations of the data to actions, after a warm-up; the median
-    and the range of three repetitions. Time does not depend on the weights, which are those before training.
+    Processor seconds of one replica, one thread, in this process, from raw observations of the data to actions, after
+    a warm-up; the median and the range of three repetitions. Time does not depend on the weights, which are those before training.
     """
     settings, _ = configuration(run)
     first = {"seeds": settings.seeds[:1], "cost_limits": settings.cost_limits[:1]}
@@ -49,12 +49,12 @@ def _times(experiment: Experiment, choice: str, states: np.ndarray) -> dict[str,
 
 
 def _act(player: PolicyPlayer, states: np.ndarray, size: int) -> float:
-    """Seconds to act once at each of the states, `size` of them at a time, as steps of `size` episodes."""
+    """Processor seconds to act once at each of the states, `size` of them at a time, as steps of `size` episodes."""
     lots = [states[:, i : i + size] for i in range(0, states.shape[1], size)]
     state = player.start(0, lots[0].shape[1])
     quiet = np.zeros(lots[0].shape[:2], dtype=np.float32)
-    began = time.perf_counter()
+    began = time.process_time()
     for lot in lots:
         _, state = player.act(state, lot)
         state = player.observe(state, quiet, quiet, quiet > 0)
-    return time.perf_counter() - began
+    return time.process_time() - began
