@@ -19,7 +19,8 @@ def measure(run: Path) -> list[dict[str, Any]]:
     """For each way to act: seconds for 1000 actions, at one state after the other and at 1000 states together.
 
     Processor seconds of one replica, one thread, in this process, from raw observations of the data to actions, after
-    a warm-up; the median and the range of three repetitions. Time does not depend on the weights, which are those before training.
+    a warm-up; the median and the range of three repetitions. Time does not depend on the weights, which are those
+    before training.
     """
     settings, _ = configuration(run)
     first = {"seeds": settings.seeds[:1], "cost_limits": settings.cost_limits[:1]}
