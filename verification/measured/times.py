@@ -13,7 +13,6 @@ from deep.runs.experiment import Experiment, Settings
 from deep.tasks import find_task
 from theory.support.files import write_whole
 
-
 METHODS = ("drcorl", "bc_best", "cdt", "b2r", "safe_dql", "fisor", "tcdp", "cdd", "sdgd")
 """DRCORL, a clone, and all that act by a transformer or a diffusion model."""
 
