@@ -1,4 +1,4 @@
-"""`python -m deep.benchmark.costs`: the processor seconds of every method's quick preset, for the plans of budgets.
+"""`python -m deep.benchmark.costs [METHOD ...]`: the processor seconds of methods' quick presets, for plans of budgets.
 
 A few updates of every phase and a few steps of acting are timed in this process, on the embedded data, one seed at
 three limits, one thread; the numbers of steps of the preset then give the seconds. Left out are what phases do between
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from deep.benchmark.budget import COSTS
+from deep.core.files import read_json
 from deep.core.memory import keep_freed_memory
 from deep.core.phase import Phase
 from deep.core.provenance import commit, machine
@@ -39,10 +40,11 @@ def seconds_of(work: Callable[[], Any], least: float) -> float:
     """Processor seconds of one call, over as many calls as take `least` seconds, after one to warm up."""
     work()
     calls, began = 0, time.process_time()
-    while (taken := time.process_time() - began) < least:
+    while True:
         work()
         calls += 1
-    return taken / calls
+        if (taken := time.process_time() - began) >= least:
+            return taken / calls
 
 
 def updates(phase: Phase, device: torch.device) -> Callable[[], None]:
@@ -83,8 +85,8 @@ def acting(experiment: Experiment, least: float) -> float:
     return total
 
 
-def measure(algorithm: str, data: OfflineDataset, least: float) -> dict[str, float]:
-    """Seconds per replica: training and acting of the method; and those of the dynamics models, per seed."""
+def measure(algorithm: str, data: OfflineDataset, least: float) -> dict[str, Any]:
+    """Seconds per replica: the method's training and its acting, and both together."""
     task = find_task(data.task)
     settings = Settings(METHODS[algorithm].spec.presets["quick"], algorithm=algorithm, cost_limits=LIMITS, device="cpu")
     experiment = Experiment(replace(settings, task=task.name), task, data)
@@ -109,17 +111,22 @@ def dynamics(data: OfflineDataset, least: float) -> tuple[float, int]:
 
 
 def main(arguments: list[str] | None = None, path: Path = COSTS, least: float = 0.5) -> None:
-    """Measure every method and write the file; a method that fails to run ends the command."""
-    argparse.ArgumentParser(prog="python -m deep.benchmark.costs", description=__doc__).parse_args(arguments)
+    """Measure the named methods, or all, and write the file; a method that fails to run ends the command."""
+    parser = argparse.ArgumentParser(prog="python -m deep.benchmark.costs", description=__doc__)
+    parser.add_argument("methods", nargs="*", choices=[[], *METHODS], help="what to measure anew; none: all")
+    chosen = parser.parse_args(arguments).methods or list(METHODS)
     torch.set_num_threads(1)
     keep_freed_memory()
     data = load(find_task("HopperVel"), "embedded")
-    seconds, steps = dynamics(data, least)
-    about = {"command": "python -m deep.benchmark.costs", "commit": commit(), "machine": machine()}
-    found: dict[str, Any] = {**about, "dynamics": {"seconds": seconds, "steps": steps}, "methods": {}}
-    for algorithm in METHODS:
-        found["methods"][algorithm] = measure(algorithm, data, least)
+    found: dict[str, Any] = {"dynamics": {}, "methods": {}} if set(chosen) == set(METHODS) else read_json(path)
+    about = {"commit": commit(), "machine": machine()}
+    if not found["dynamics"]:
+        seconds, steps = dynamics(data, least)
+        found["dynamics"] = {"seconds": seconds, "steps": steps, **about}
+    for algorithm in chosen:
+        found["methods"][algorithm] = measure(algorithm, data, least) | about
         print(f"{algorithm:<10} {found['methods'][algorithm]}", flush=True)
+    found["methods"] = {name: found["methods"][name] for name in METHODS if name in found["methods"]}
     write_whole(path, (json.dumps(found, indent=1) + "\n").encode())
 
 

@@ -60,7 +60,7 @@ def _times(experiment: Experiment, choice: str, states: np.ndarray) -> dict[str,
 
 
 def _act(player: PolicyPlayer, states: np.ndarray, size: int) -> float:
-    """Seconds to act once at each of the states, `size` of them at a time, as steps of `size` episodes."""
+    """Processor seconds to act once at each of the states, `size` of them at a time, as steps of `size` episodes."""
     steps = [states[:, i : i + size] for i in range(0, states.shape[1], size)]
     state = player.start(0, steps[0].shape[1])
     quiet = np.zeros(steps[0].shape[:2], dtype=np.float32)

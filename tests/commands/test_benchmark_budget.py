@@ -8,6 +8,7 @@ import pytest
 
 from deep.benchmark import __main__ as benchmark
 from deep.benchmark import budget
+from deep.benchmark import costs as measured
 from deep.benchmark.budget import Budget, Estimate, estimate, missing_text, plan_text
 from deep.benchmark.jobs import Grid, Job, expand
 from deep.benchmark.rows import rows_in
@@ -109,10 +110,23 @@ def test_jobs_that_take_longer_than_estimated_stop_the_later_ones():
 
 def test_every_method_has_a_measured_cost():
     found = json.loads(budget.COSTS.read_text())
-    assert set(found["methods"]) == set(METHODS), "run python -m deep.benchmark.costs"
-    assert all(entry["seconds"] > 0 for entry in found["methods"].values())
-    assert found["dynamics"]["seconds"] > 0
-    assert all(found[key] for key in ("command", "commit", "machine"))
+    assert set(found["methods"]) == set(METHODS), "run python -m deep.benchmark.costs METHOD"
+    for entry in (*found["methods"].values(), found["dynamics"]):
+        assert entry["seconds"] > 0
+        assert entry["commit"]
+        assert entry["machine"]
+
+
+def test_a_named_method_is_measured_anew_and_the_others_stay(tmp_path: Path, monkeypatch, dataset):
+    monkeypatch.setattr(measured, "load", lambda task, which: dataset)
+    path = tmp_path / "costs.json"
+    path.write_text(budget.COSTS.read_text())
+    measured.main(["bc_all"], path, 0.0)
+    before, after = (json.loads(file.read_text()) for file in (budget.COSTS, path))
+    assert after["methods"].pop("bc_all") != before["methods"].pop("bc_all")
+    assert after == before
+    with pytest.raises(SystemExit):
+        measured.main(["nothing"], path, 0.0)
 
 
 def test_a_file_names_its_task(dataset_file):

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,17 +43,19 @@ def rows() -> list[Row]:
     return some_rows()
 
 
+def dump(text: str, folder: Path, fragment: str = "") -> str:
+    """The document that a page has become in the browser."""
+    path = folder / "page.html"
+    path.write_text(text)
+    command = [str(BROWSER), *FLAGS, "--dump-dom", f"file://{path}{fragment}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
 @pytest.fixture(scope="module")
 def shown(rows, tmp_path_factory) -> Callable[[str], str]:
     """The page's document in the browser, after `#...`."""
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    path.write_text(page("Test", [Tab("first", rows), Tab("second", rows[:6])]))
-
-    def dump(fragment: str) -> str:
-        command = [str(BROWSER), *FLAGS, "--dump-dom", f"file://{path}{fragment}"]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-
-    return dump
+    text, folder = page("Test", [Tab("first", rows), Tab("second", rows[:6])]), tmp_path_factory.mktemp("page")
+    return lambda fragment: dump(text, folder, fragment)
 
 
 def cells(document: str, part: str) -> dict[str, dict[str, tuple[float, str, str]]]:
@@ -125,14 +128,31 @@ def test_a_tab_shows_its_own_rows(rows, shown):
 @needs_browser
 def test_where_a_data_set_has_one_seed_there_is_no_interval(rows, tmp_path):
     one = [row for row in rows if row["seed"] == 0 and row["algorithm"] != "cdt"]
-    path = tmp_path / "page.html"
-    path.write_text(page("Test", [Tab("x", [*one, *(row for row in rows if row["data"] == "t")])]))
-    command = [str(BROWSER), *FLAGS, "--dump-dom", f"file://{path}"]
-    document = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    document = dump(page("Test", [Tab("x", [*one, *(row for row in rows if row["data"] == "t")])]), tmp_path)
     found = cells(document, "by-method")
     assert found["BC-All"]["iqm"][1:] == ("", "")
     assert found["CDT"]["iqm"][1] != ""
     assert document.count('<td class="missing">none</td>') == 2, "CDT on two of the data sets"
+
+
+@needs_browser
+def test_what_a_reader_chooses_is_shown_and_kept_in_the_address(rows, tmp_path):
+    click = """<script>
+        form.elements.limit.value = "20";
+        document.querySelector('input[value=BC-Safe]').click();
+        document.body.append(location.hash);
+    </script>"""
+    document = dump(page("Test", [Tab("first", rows)]).replace("</body>", click + "</body>"), tmp_path)
+    own = [row for row in rows if row["cost_limit"] == 20 and row["algorithm"] != "bc_safe"]
+    check_methods(document, own)
+    assert "#limit=20&amp;hidden=BC-Safe" in document
+
+
+@needs_browser
+def test_common_cells_leave_out_what_a_shown_method_lacks(rows, tmp_path):
+    part = [row for row in rows if row["algorithm"] != "cdt" or (row["data"] == "t" and row["seed"] < 2)]
+    document = dump(page("Test", [Tab("first", part)]), tmp_path, "#common=1")
+    check_methods(document, [row for row in rows if row["data"] == "t" and row["seed"] < 2])
 
 
 def test_nothing_on_the_page_comes_from_elsewhere(rows):

@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
     if parser.parse_args(arguments).time:
         from verification.measured.times import measure
 
-        write_whole(TABLE / "latency.json", (json.dumps(measure(), indent=1) + "\n").encode())
+        measure(TABLE / "latency.json")
     records, readme = judged(), (TABLE / "README.md").read_text(encoding="utf-8")
     texts = {
         "claims.json": json.dumps(records, indent=1, ensure_ascii=False) + "\n",
