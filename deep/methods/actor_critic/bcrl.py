@@ -23,19 +23,19 @@ here, and so is its second evaluator, which follows a budget of its own instead 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, NoReturn
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deep.core.method import Method, Policy
+from deep.core.method import Inference, Method, Policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_1, RATE, check_ranges
 from deep.data.replay import Batch
-from deep.methods.parts.budget import Budget, BudgetPolicy, discounted_budget, reject_export
+from deep.methods.parts.budget import Budget, BudgetPolicy, discounted_budget
 from deep.methods.parts.critics import bellman_target
 from deep.methods.parts.iql import (
     IQL,
@@ -245,8 +245,8 @@ class BCRL(Method):
     def policies(self) -> dict[str, Policy]:
         return {"": BudgetPolicy(self.problem, self.choose)}
 
-    def exportable(self, replica: int) -> NoReturn:
-        reject_export(self)
+    def exportable(self, replica: int) -> Inference:
+        return Inference(None, (), "the mean, given the budget left")
 
     def report(self) -> dict[str, object]:
         return {"form": self.config.form, "largest_budget": self.largest, "variant": self.config.variant}

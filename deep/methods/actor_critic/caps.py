@@ -21,19 +21,19 @@ which beta_r = 3 belongs (`reward_unit`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NoReturn
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from deep.core.method import Method, Policy
+from deep.core.method import Inference, Method, Policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BETWEEN_0_AND_1, RATE, Range, check_ranges
 from deep.data.replay import Batch
-from deep.methods.parts.budget import Budget, BudgetPolicy, discounted_budget, reject_export
+from deep.methods.parts.budget import Budget, BudgetPolicy, discounted_budget
 from deep.methods.parts.critics import bellman_target
 from deep.methods.parts.iql import (
     IQL,
@@ -182,8 +182,8 @@ class CAPS(Method):
     def policies(self) -> dict[str, Policy]:
         return {"": BudgetPolicy(self.problem, self.choose)}
 
-    def exportable(self, replica: int) -> NoReturn:
-        reject_export(self)
+    def exportable(self, replica: int) -> Inference:
+        return Inference(None, (), "the head of the largest reward that the budget left affords")
 
     def report(self) -> dict[str, object]:
         zero = self.problem.limits.new_zeros(len(self.problem.replicas))

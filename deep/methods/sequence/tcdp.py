@@ -37,7 +37,7 @@ from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, Range, check_ranges
 from deep.data.sequences import Sequences
 from deep.methods.parts.acting import ActingState, acting_noise
-from deep.methods.parts.budget import by_replica, by_seed, reject_export
+from deep.methods.parts.budget import by_replica, by_seed
 from deep.methods.parts.diffusion_policy import Chain
 from deep.methods.sequence.budgets import Labels
 from deep.methods.sequence.planner import (
@@ -214,7 +214,9 @@ class TCDP(Method):
         return {"": Planner(self)}
 
     def exportable(self, replica: int) -> NoReturn:
-        reject_export(self)
+        raise InputError(
+            f"a policy of {type(self).__name__} cannot be exported: it plans with random numbers drawn on the host"
+        )
 
     def report(self) -> dict[str, object]:
         return {"median_budget_range": float(np.median(self.labels.budgets - self.problem.data.trajectory_costs))}
