@@ -26,6 +26,7 @@ pytestmark = pytest.mark.usefixtures("no_figures", "unchecked")
 WITH_STATE = ("caps", "bcrl", "ccac", "cdt", "b2r")
 BOUNDS = ["--action-low", "-2", "--action-high", "2"]
 TOLERANCE = 1e-5
+"""Of actions in [-1, 1]: twice as much in the units of the file, [-2, 2]."""
 
 
 @pytest.fixture(scope="module")
