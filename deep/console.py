@@ -9,6 +9,7 @@ from importlib import import_module
 
 COMMANDS = {
     "train": ("deep.train", "train a method on a data set and evaluate it"),
+    "tune": ("deep.tune.__main__", "search hyper-parameters by estimates from the data alone"),
     "evaluate": ("deep.evaluate.__main__", "score the policies of a finished run again, or film them"),
     "describe": ("deep.describe.__main__", "print what is in a data set, and draw it"),
     "convert": ("deep.convert.__main__", "write a data set in DSRL's layout or as Minari's"),
