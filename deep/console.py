@@ -9,10 +9,14 @@ from importlib import import_module
 
 COMMANDS = {
     "train": ("deep.train", "train a method on a data set and evaluate it"),
+    "tune": ("deep.tune.__main__", "search hyper-parameters by estimates from the data alone"),
     "evaluate": ("deep.evaluate.__main__", "score the policies of a finished run again, or film them"),
     "describe": ("deep.describe.__main__", "print what is in a data set, and draw it"),
     "convert": ("deep.convert.__main__", "write a data set in DSRL's layout or as Minari's"),
     "collect": ("deep.collect.__main__", "make a data set by online safe reinforcement learning"),
+    "page": ("deep.page.__main__", "write the HTML page of a run, with a film"),
+    "compare": ("deep.compare.__main__", "put runs beside each other: table, figure, page"),
+    "deploy": ("deep.deploy.__main__", "say what is known of a policy before it is deployed"),
     "export": ("deep.export.__main__", "write a policy as an ONNX or TorchScript file"),
     "tasks": ("deep.tasks", "list the tasks, and what this machine lacks to simulate them"),
     "benchmark": ("deep.benchmark.__main__", "train and score methods on tasks, with tables and figures"),

@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,16 @@ from deep.evaluate.scores import evaluate, remarks, table
 from deep.evaluate.summary import SCHEMA, of_earlier_version, summary_of
 from deep.evaluate.verdict import contradictions, verdict
 from deep.methods.registry import METHODS
+from deep.page.run_page import page
 from deep.runs.cuda_graphs import eager, graphed
 from deep.runs.existing import check_folder
 from deep.runs.experiment import Config, Experiment, Settings, about_data, identity, take_dynamics
 from deep.runs.folder import RunFolder, changed_since
+from deep.runs.log import Kind, Log
 from deep.runs.trainer import train
 from theory.support.command import parsed
 from theory.support.errors import InputError
+from theory.support.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,9 @@ class Options(Settings[Config]):
     dynamics_from: Path | None = None
     """Copy the learned dynamics from this run instead of training them. Data, seeds and dynamics settings must be the
     same; the result then has the same bits."""
+    log: tuple[Kind, ...] = ()
+    """Also write the metrics, while training, as metrics.csv (csv) or for TensorBoard (tensorboard, which needs the
+    package of this name and reads the folder `tensorboard` of the run)."""
     graphs: bool = False
     """On a GPU, replay each block of updates as one CUDA graph. Never run on a device so far."""
     threads: int = 1
@@ -84,13 +91,15 @@ def run(options: Options[Any], opened: Callable[[Path], None] = lambda folder: N
     phases = experiment.phases() if options.dynamics_from is None else take_dynamics(experiment, options.dynamics_from)
     folder = RunFolder(options.out or Path("runs") / f"{experiment.task.name}-{options.algorithm}")
     check_folder(folder.path, options.resume)
+    log = Log(options.log, folder, experiment.problem.replicas)
     software = software_versions()
     about = {"schema": SCHEMA, "identity": identity(experiment), "data": about_data(experiment), **software}
     about |= {"command": sys.argv, "machine": machine()}
     with of_earlier_version(folder.path):
         config = folder.open(about, options.resume, began)
     opened(folder.path)
-    with folder:
+    with folder, closing(log):
+        folder.listeners.append(log)
         print(opening(experiment), *changed_since(config, software), sep="\n", flush=True)
         train(phases, experiment.tensors(), folder, experiment.device, graphed if options.graphs else eager)
         return report(experiment, folder, config, options.episodes)
@@ -108,10 +117,11 @@ def report(experiment: Experiment, folder: RunFolder, config: Mapping[str, Any],
     text = conclusion(experiment, scores)
     summary = summary_of(experiment, config, scores, folder.record_elapsed()) | {"screen": text.splitlines()}
     folder.write_json("summary.json", summary)
-    print(text, f"summary, metrics, checkpoint and plots: {folder.path}", sep="\n", flush=True)
+    print(text, f"summary, metrics, checkpoint, plots and page.html: {folder.path}", sep="\n", flush=True)
     figures = {
         "results.png": lambda path: plots.results(experiment, played, results, path),
         "training.png": lambda path: plots.training(folder.read_metrics(), experiment.problem.replicas, path),
+        "page.html": lambda path: write_whole(path, page(folder.path).encode()),
     }
     plots.draw_all(folder.path, figures)
     return summary

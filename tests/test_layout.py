@@ -26,9 +26,10 @@ FLOORS = (
     ("deep.methods",),
     ("deep.runs",),
     ("deep.evaluate", "deep.export"),
-    ("deep.training",),
+    ("deep.page",),
+    ("deep.training", "deep.compare", "deep.deploy"),
     ("deep.train",),
-    ("deep.benchmark", "deep.speed", "deep.api"),
+    ("deep.benchmark", "deep.speed", "deep.api", "deep.tune"),
     ("deep", "deep.console"),
     ("verification",),
 )
@@ -39,7 +40,7 @@ The room "deep" is `deep/__init__.py`, the interface for scripts, and what lies 
 
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
-MAY_IMPORT_TRAIN = ("deep", "deep.api", "deep.benchmark", "deep.speed")
+MAY_IMPORT_TRAIN = ("deep", "deep.api", "deep.benchmark", "deep.speed", "deep.tune")
 """Rooms that run the training command: the interface, the benchmark and the speed measurement."""
 
 WITH_CODE = {"deep", "deep.data.formats", "deep.speed", "theory", "theory.optimum"}

@@ -127,9 +127,10 @@ def _like(state: tuple[Any, ...], parts: list[Any]) -> State:
 class Inference(NamedTuple):
     """One replica's policy in operations that file formats have, for `deep.export`."""
 
-    act: Callable[..., Any]
-    """Normalised observations (batch, obs) and noise (batch, *noise), if any, to actions (batch, act) in [-1, 1]. It is
-    written with the operators and methods of tensors alone, so that it also runs on the values of a graph."""
+    act: Callable[..., Any] | None
+    """Normalised observations (batch, obs) and noise (batch, *noise), if any, to actions (batch, act) in [-1, 1]. None:
+    the first of the method's policies has a memory, and its `act` and `observe` are functions of tensors alone, so that
+    they can be traced with the state as an input and an output."""
     noise: tuple[int, ...]
     """The shape of the standard normals that each observation needs; () for a deterministic policy."""
     how: str

@@ -3,23 +3,15 @@
 Where the run's task has no simulator, the policies are estimated again from the data.
 """
 
-import io
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import numpy as np
 import tyro
 
 from deep.runs.existing import check_run
-from deep.tasks import make
 from theory.support.command import command, read
 from theory.support.errors import InputError
-from theory.support.files import write_whole
-
-if TYPE_CHECKING:  # imported after the command line has been checked, because torch takes seconds
-    from deep.runs.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -50,6 +42,7 @@ def run(options: Options) -> None:
     check_run(options.directory)
     from deep.core.memory import keep_freed_memory
     from deep.core.validation import use_threads
+    from deep.evaluate.film import film
     from deep.evaluate.scores import evaluate, remarks, table
     from deep.evaluate.summary import SCHEMA, of_earlier_version
     from deep.evaluate.verdict import contradictions, verdict
@@ -77,43 +70,6 @@ def run(options: Options) -> None:
     lines += ["", *verdict(experiment, scores[first]), *remarks(experiment)]
     folder.write_json("evaluation.json", {**about, **content, "screen": "\n".join(lines).splitlines()})
     print(*lines, sep="\n")
-
-
-def film(experiment: "Experiment", path: Path, every: int = 4, most: int = 100) -> None:
-    """A GIF of every replica's first evaluation episode, side by side: every 4th step, at most `most` frames."""
-    from PIL import Image
-
-    from deep.evaluate.scores import FIRST_EVALUATION_SEED
-
-    player = experiment.player()
-    strips = []
-    for i in range(len(experiment.problem.replicas)):
-        env = make(experiment.task, render_mode="rgb_array")
-        observation, _ = env.reset(seed=FIRST_EVALUATION_SEED)
-        state = player.start(0, 1)
-        frames: list[np.ndarray] = []
-        for step in range(every * most):
-            if step % every == 0:
-                frames.append(np.asarray(env.render())[::2, ::2])
-            observations = np.zeros((len(experiment.problem.replicas), 1, len(observation)), dtype=np.float32)
-            observations[i, 0] = observation
-            actions, state = player.act(state, observations)
-            observation, reward, terminated, truncated, info = env.step(actions[i, 0])
-            outcome = np.zeros((2, len(actions), 1), dtype=np.float32)
-            outcome[:, i] = [[float(reward)], [float(info["cost"])]]
-            done = np.full(outcome.shape[1:], terminated or truncated)
-            state = player.observe(state, outcome[0], outcome[1], done)
-            if terminated or truncated:
-                break
-        env.close()
-        strips.append(frames)
-    longest = max(map(len, strips))
-    rows = [np.concatenate([s[min(k, len(s) - 1)] for s in strips], axis=1) for k in range(longest)]
-    images = [Image.fromarray(row) for row in rows]
-    content = io.BytesIO()
-    images[0].save(content, "GIF", save_all=True, append_images=images[1:], duration=32, loop=0)
-    write_whole(path, content.getvalue())
-    print(f"film of {longest} frames: {path}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,29 @@
 
 The file takes raw observations and returns actions in the simulator's units: normalisation is part of it. It computes
 what the run's own policy does. Safe-DQL's actions are random; the file is not, and takes standard normals as a second
-input, `noise`, drawn anew for each step. What the file is, is written into it. To act with it, without this project:
+input, `noise`, drawn anew for each step. A policy with a memory takes the reward and the cost of the step before, and
+its state, whose first value is in the metadata. What the file is, is written into it. To act with any but Safe-DQL's,
+without this project:
 
+    import json
     import gymnasium
+    import numpy as np
     import onnxruntime
 
     policy = onnxruntime.InferenceSession("policy.onnx")
+    about = policy.get_modelmeta().custom_metadata_map
+    state = {name: np.array([value], dtype="float32") for name, value in json.loads(about["state"]).items()}
+    wanted = [entry.name for entry in policy.get_inputs()]
     env = gymnasium.make("Pendulum-v1")
     observation, _ = env.reset(seed=0)
-    done = False
+    reward, cost, done = 0.0, 0.0, False
     while not done:
-        (action,) = policy.run(None, {"observation": observation[None].astype("float32")})
-        observation, reward, terminated, truncated, _ = env.step(action[0])
-        done = terminated or truncated
+        inputs = {"observation": observation[None], "reward": [reward], "cost": [cost], **state}
+        inputs = {name: np.asarray(inputs[name], dtype="float32") for name in wanted}
+        action, *after = policy.run(None, inputs)
+        state = dict(zip(state, after))
+        observation, reward, terminated, truncated, info = env.step(action[0])
+        cost, done = info.get("cost", 0.0), terminated or truncated
 """
 
 from dataclasses import dataclass
@@ -59,7 +69,7 @@ def run(options: Options) -> Path:
         raise InputError(f"--out {options.out}: a name that ends in {suffix} is accepted for {options.format}")
     check_run(options.directory)
     from deep.export.inference_graph import inference_graph
-    from deep.export.policy_file import choose, inputs_of, metadata, to_onnx, to_torchscript
+    from deep.export.policy_file import choose, metadata, to_onnx, to_torchscript
     from deep.runs.experiment import finished
 
     experiment, _ = finished(options.directory, with_data=False)
@@ -69,9 +79,10 @@ def run(options: Options) -> Path:
     content = (to_onnx if options.format == "onnx" else to_torchscript)(policy, about)
     path = options.out or options.directory / f"policy-{replica.seed}-{replica.cost_limit:g}{suffix}"
     write_whole(path, content)
-    inputs = ", ".join(f"{name} (batch, {', '.join(map(str, shape))})" for name, shape in inputs_of(policy).items())
+    inputs = ", ".join(f"{name} ({', '.join(map(str, ('batch', *shape)))})" for name, shape in policy.inputs.items())
     print(f"{path}: {len(content):,} bytes, seed {replica.seed}, cost limit {replica.cost_limit:g}, {policy.how}")
-    print(f"inputs: {inputs}, float32; output: action (batch, {about['action_size']})")
+    more = f", {', '.join(policy.outputs[1:])}" if policy.start else ""
+    print(f"inputs: {inputs}, float32; outputs: action (batch, {about['action_size']}){more}")
     return path
 
 

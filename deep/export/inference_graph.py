@@ -1,17 +1,18 @@
 """The inference graph of one replica: from a raw observation to an action in the simulator's units."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from deep.nn.inference import Array
+from deep.core.method import Inference
+from deep.export.with_state import WithState
 from deep.runs.experiment import Experiment
 
 
-@dataclass(frozen=True)
-class InferenceGraph:
+class InferenceGraph(torch.nn.Module):
     """A policy: raw observations (batch, o) and noise (batch, *noise), if any, to actions (batch, a) in raw units.
 
     Attributes:
@@ -22,29 +23,43 @@ class InferenceGraph:
         std: what the difference is divided by, (o,).
         centre: the action 0 in the units of the data's file and of the simulator, (a,).
         half: half the distance between the bounds there, (a,).
+        start: empty, because the policy has no memory; see `deep.export.with_state.WithState`.
     """
 
-    act: Callable[..., Array]
-    noise: tuple[int, ...]
-    how: str
-    mean: Tensor
-    std: Tensor
-    centre: Tensor
-    half: Tensor
+    def __init__(self, found: Inference, mean: Tensor, std: Tensor, bounds: tuple[Tensor, Tensor]) -> None:
+        super().__init__()
+        assert found.act is not None
+        self.act: Callable[..., Tensor] = found.act
+        self.noise, self.how = found.noise, found.how
+        self.mean, self.std, (self.centre, self.half) = mean, std, bounds
+        self.start: dict[str, Tensor] = {}
 
-    def __call__(self, observation: Array, *noise: Array) -> Array:
+    @property
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each input, without the batch."""
+        return {"observation": tuple(self.mean.shape)} | ({"noise": self.noise} if self.noise else {})
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of the outputs."""
+        return ["action"]
+
+    def forward(self, observation: Tensor, *noise: Tensor) -> Tensor:
         return self.act((observation - self.mean) / self.std, *noise) * self.half + self.centre
 
 
-def inference_graph(experiment: Experiment, replica: int) -> InferenceGraph:
+def inference_graph(experiment: Experiment, replica: int) -> InferenceGraph | WithState:
     """The policy of this replica of a trained experiment, with the normalisation of observations and actions.
 
-    Raises `InputError` where the method has no inference graph.
+    Raises `InputError` where the method's policy cannot be exported.
     """
-    method, replay, task = experiment.method, experiment.replay, experiment.task
-    act, noise, how = method.exportable(replica)
+    replay, task = experiment.replay, experiment.task
+    found = experiment.method.exportable(replica)
     low, high = (
         torch.tensor(bound or (default,) * task.action_size, dtype=torch.get_default_dtype())
         for bound, default in ((task.action_low, -1.0), (task.action_high, 1.0))
     )
-    return InferenceGraph(act, noise, how, replay.mean.cpu(), replay.std.cpu(), (low + high) / 2, (high - low) / 2)
+    bounds = (low + high) / 2, (high - low) / 2
+    if found.act is None:
+        return WithState(experiment, replica, bounds, found.how)
+    return InferenceGraph(found, replay.mean.cpu(), replay.std.cpu(), bounds)

@@ -12,11 +12,15 @@ import torch
 
 from deep.core.files import read_json, wrong_form
 from deep.export.inference_graph import InferenceGraph
+from deep.export.with_state import WithState
 from deep.runs.experiment import Experiment
 from theory.support.errors import InputError
 
+Graph = InferenceGraph | WithState
 METADATA = "metadata.json"
 """Where a TorchScript file holds its metadata; an ONNX file has them as its properties."""
+OPSET = 17
+"""Of the year 2022, so that runtimes which are not of today read it too."""
 
 
 def choose(experiment: Experiment, seed: int | None, cost_limit: float | None) -> int:
@@ -32,13 +36,7 @@ def choose(experiment: Experiment, seed: int | None, cost_limit: float | None) -
     raise InputError(f"{given or 'no choice'}: {found}; accepted are --seed {seeds} and --cost-limit {limits}")
 
 
-def inputs_of(policy: InferenceGraph) -> dict[str, tuple[int, ...]]:
-    """Name and shape of each input, without the batch."""
-    observation = {"observation": tuple(policy.mean.shape)}
-    return observation | ({"noise": policy.noise} if policy.noise else {})
-
-
-def metadata(experiment: Experiment, policy: InferenceGraph, index: int, run: Path) -> dict[str, Any]:
+def metadata(experiment: Experiment, policy: Graph, index: int, run: Path) -> dict[str, Any]:
     """What the file says of itself."""
     task, settings, replica = experiment.task, experiment.settings, experiment.problem.replicas[index]
     if not (run / "summary.json").exists():
@@ -54,7 +52,8 @@ def metadata(experiment: Experiment, policy: InferenceGraph, index: int, run: Pa
         "action_size": task.action_size,
         "action_low": (policy.centre - policy.half).tolist(),
         "action_high": (policy.centre + policy.half).tolist(),
-        "noise_shape": list(policy.noise),
+        "noise_shape": list(policy.inputs.get("noise", ())),
+        "state": {name: value.tolist() for name, value in policy.start.items()},
         "acts_by": policy.how,
         "algorithm": settings.algorithm,
         "preset": settings.preset,
@@ -68,16 +67,22 @@ def metadata(experiment: Experiment, policy: InferenceGraph, index: int, run: Pa
     }
 
 
-def to_torchscript(policy: InferenceGraph, about: dict[str, Any]) -> bytes:
+def to_torchscript(policy: Graph, about: dict[str, Any]) -> bytes:
     """The policy as TorchScript; raw float32 tensors in and out."""
-    examples = tuple(torch.zeros(2, *shape) for shape in inputs_of(policy).values())
     buffer = io.BytesIO()
     with torch.no_grad(), warnings.catch_warnings():
-        # torch advises its newer format, which libtorch cannot load without compiling it for a machine.
+        # torch advises its newer format, which libtorch cannot load without compiling it for a machine. What depends on
+        # the batch alone in Python is compared with other batches in the tests.
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        traced = torch.jit.trace(_Module(policy), examples)
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+        traced = torch.jit.trace(policy, examples(policy), check_trace=False)
         torch.jit.save(traced, buffer, _extra_files={METADATA: json.dumps(about)})
     return without_source_paths(buffer.getvalue())
+
+
+def examples(policy: Graph) -> tuple[torch.Tensor, ...]:
+    """Inputs to trace with, for a batch of two."""
+    return tuple(torch.zeros(2, *shape) for shape in policy.inputs.values())
 
 
 def without_source_paths(archive: bytes) -> bytes:
@@ -90,27 +95,33 @@ def without_source_paths(archive: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def to_onnx(policy: InferenceGraph, about: dict[str, Any]) -> bytes:
+def to_onnx(policy: Graph, about: dict[str, Any]) -> bytes:
     """The policy as an ONNX model; raises `InputError` where the package onnx is missing."""
     try:
-        from onnx import helper
-
-        from deep.export.onnx_graph import model
+        import onnx
     except ImportError as error:
         raise InputError(
             f"--format onnx needs a package that is not installed ({error}): `pip install onnx onnxruntime` installs "
             "it and what runs the file, and --format torchscript needs neither"
         ) from error
-    made = model(policy, inputs_of(policy), "action", about["action_size"])
+    buffer, names = io.BytesIO(), [*policy.inputs, *policy.outputs]
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the tracer, and in favour of an exporter that needs two more packages
+        torch.onnx.export(
+            policy,
+            examples(policy),
+            buffer,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[*policy.inputs],
+            output_names=policy.outputs,
+            dynamic_axes={name: {0: "batch"} for name in names},
+        )
+    made = onnx.load_from_string(buffer.getvalue())
+    for node in made.graph.node:
+        node.doc_string = ""  # it names the exporting machine's folders
+    made.producer_name = "safe-offline-rl"
     properties = {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
-    helper.set_model_props(made, properties)
+    onnx.helper.set_model_props(made, properties)
+    onnx.checker.check_model(made, full_check=True)
     return made.SerializeToString()
-
-
-class _Module(torch.nn.Module):
-    def __init__(self, policy: InferenceGraph) -> None:
-        super().__init__()
-        self.policy = policy
-
-    def forward(self, observation: torch.Tensor, *noise: torch.Tensor) -> torch.Tensor:
-        return self.policy(observation, *noise)

@@ -1,8 +1,6 @@
-"""Networks of one replica in operations that file formats have: the pieces of a `deep.core.method.Inference`.
+"""Networks of one replica, without the axis of replicas: the pieces of a `deep.core.method.Inference`.
 
-The functions here are written with the operators and methods of tensors alone. They run on tensors, and on the values
-of a graph that has the same methods (`deep.export.onnx_graph`), so that every format is written from the same lines.
-There is no axis of replicas. `Array` stands for either kind of value.
+They are functions of tensors alone, so that torch's tracer and exporters can follow them (`deep.export`).
 """
 
 from collections.abc import Callable

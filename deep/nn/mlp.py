@@ -157,7 +157,7 @@ class Ensemble:
         """Every member's output on the replica's batch."""
         replicas = len(theta)
         members = theta.reshape(replicas * self.size, -1)
-        inputs = x.unsqueeze(1).expand(-1, self.size, -1, -1).reshape(replicas * self.size, *x.shape[1:])
+        inputs = x.unsqueeze(1).expand(-1, self.size, -1, -1).flatten(0, 1)
         return self.member.apply(members, inputs).unflatten(0, (replicas, self.size))
 
 

@@ -137,9 +137,9 @@ class Transformer:
 
     def _attended(self, x: Tensor, valid: Tensor | None) -> Bool[Tensor, "..."] | None:
         """Which tokens (last axis) each token (the axis before) attends to, broadcast over the heads."""
-        length = x.shape[2]
-        own = torch.eye(length, dtype=torch.bool, device=x.device)
-        seen = own.new_ones(length, length).tril() if self.causal else None
+        place = torch.arange(x.shape[2], device=x.device)
+        own = place.unsqueeze(1) == place  # torch.eye and tril of booleans are not among ONNX's usual operators
+        seen = place.unsqueeze(1) >= place if self.causal else None
         if valid is None:
             return seen
         others = valid.flatten(0, 1)[:, None, None, :] | own
@@ -149,8 +149,8 @@ class Transformer:
         self, qkv: Float[Tensor, "n batch T three_width"], attended: Tensor | None, drop: "Dropout"
     ) -> Float[Tensor, "n batch T width"]:
         """softmax(Q K' / sqrt(d / heads)) V for every head, side by side."""
-        n, batch, length, _ = qkv.shape
-        split = qkv.view(n * batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        n, batch = qkv.shape[:2]
+        split = qkv.flatten(0, 1).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         query, key, value = split.unbind(0)
         if self.rotary:
             query, key = turned(query), turned(key)
@@ -161,7 +161,7 @@ class Transformer:
             mixed = weights @ value
         else:
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=attended)
-        return mixed.transpose(1, 2).reshape(n, batch, length, self.width)
+        return mixed.transpose(1, 2).flatten(2).unflatten(0, (n, -1))
 
 
 class _Modulation(NamedTuple):
@@ -197,7 +197,7 @@ class Dropout:
 
 
 def affine(x: Float[Tensor, "n batch T i"], weight: Tensor, bias: Tensor) -> Float[Tensor, "n batch T o"]:
-    return linear(x.flatten(1, 2), weight, bias).unflatten(1, x.shape[1:3])
+    return linear(x.flatten(1, 2), weight, bias).unflatten(1, (-1, x.shape[2]))  # the batch may vary in an export
 
 
 def turned(x: Float[Tensor, "rows heads T d"]) -> Tensor:

@@ -6,7 +6,7 @@ sessions.json holds, for every command that has worked on the run, how many seco
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -34,6 +34,8 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.listeners: list[Callable[[Mapping[str, Any]], None]] = []
+        """Called with every line that is appended to metrics.jsonl."""
         self._lock: Lock | None = None
         self._earlier: list[dict[str, Any]] = []
         self._session: dict[str, Any] = {}
@@ -141,6 +143,8 @@ class RunFolder:
         """One line of metrics.jsonl."""
         with writing(self.metrics), self.metrics.open("a") as file:
             file.write(json.dumps(record) + "\n")
+        for listener in self.listeners:
+            listener(record)
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """All lines of metrics.jsonl; raises `InputError` for a file that is missing, or a line of another form."""

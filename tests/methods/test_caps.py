@@ -77,8 +77,3 @@ def test_a_bandit_is_played_within_every_limit():
 def test_numbers_of_heads_that_are_rejected():
     with pytest.raises(InputError, match="--heads 1: accepted is a number from 2 to 8"):
         build("caps", bandit(), (4.0,), heads=1)
-
-
-def test_its_policy_is_not_exported():
-    with pytest.raises(InputError, match="a policy of CAPS cannot be exported: it carries a budget"):
-        learner(build("caps", bandit(), (4.0,)), CAPS).exportable(0)

@@ -12,7 +12,6 @@ from deep.methods.actor_critic.ccac import CCAC, remaining
 from deep.tasks import find_task
 from tests.support.lighter import unchecked
 from tests.support.risky_bandit import GAMMA, LENGTH, bandit, bandit_data, play, trained
-from theory.support.errors import InputError
 
 SMALL: dict[str, Any] = {
     "vae_steps": 200,
@@ -134,11 +133,6 @@ def test_the_public_form_has_four_nets_and_takes_the_least_cost():
     assert method._combined_costs(costs).item() == 4
     assert public._combined_costs(costs).item() == 1
     assert (method.critic.size, public.critic.size) == (4, 8)
-
-
-def test_an_export_is_rejected_for_the_budget_that_the_policy_carries():
-    with pytest.raises(InputError, match="a policy of CCAC cannot be exported: it carries a budget"):
-        learner().exportable(0)
 
 
 def actor_gradient(log_lambda: float, variant: str = "corrected") -> torch.Tensor:

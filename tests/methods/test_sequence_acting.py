@@ -14,7 +14,7 @@ from deep.core.method import Policy
 from deep.envs.rollout import rollout
 from deep.envs.vector import Step
 from deep.envs.velocity_vector import VelocityVectorEnv
-from deep.evaluate import __main__ as evaluate
+from deep.evaluate import film
 from deep.methods.sequence.planner import PlanningPolicy
 from deep.ope.baselines import baseline_estimators
 from deep.runs.player import PolicyPlayer
@@ -152,8 +152,8 @@ def test_a_film_carries_the_state(algorithm, tmp_path, monkeypatch):
     run = experiment(algorithm=algorithm)
     player = Recorded(run.policy(), run.replay)
     monkeypatch.setattr(run, "player", lambda: player)
-    monkeypatch.setattr(evaluate, "make", lambda task, render_mode: Camera())
-    evaluate.film(run, tmp_path / "film.gif")
+    monkeypatch.setattr(film, "make", lambda task, render_mode: Camera())
+    film.film(run, tmp_path / "film.gif")
     limits = run.problem.limits.tolist()
     charged = [limits[i] - (7 * COST if i == 3 else 0) for i in range(4)]  # the last replica's film
     assert budget_left(player.last)[:, 0].tolist() == pytest.approx(charged)
@@ -200,5 +200,3 @@ def test_estimators_that_query_isolated_states_reject_such_a_policy(algorithm):
             estimator.estimate(run.policy())
     with pytest.raises(InputError, match="not defined for a policy with a memory"):
         run.act(run.data.observations[None, :2].repeat(4, 0))
-    with pytest.raises(InputError, match="cannot be exported: it carries a budget from step to step"):
-        run.method.exportable(0)

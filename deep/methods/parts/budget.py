@@ -14,16 +14,15 @@ kappa_0 is `episodic_to_discounted(limit, ..., "start")`, and kappa_{L-1} = b. S
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
-from deep.core.method import Method, Policy
+from deep.core.method import Inference, Method, Policy
 from deep.core.problem import Problem
 from deep.tasks import Task
-from theory.support.errors import InputError
 
 
 class EpisodeSums(NamedTuple):
@@ -104,8 +103,8 @@ class BudgetMethod(Method):
     def policies(self) -> dict[str, Policy]:
         return {"": BudgetPolicy(self.problem, self.choose)}
 
-    def exportable(self, replica: int) -> NoReturn:
-        reject_export(self)
+    def exportable(self, replica: int) -> Inference:
+        return Inference(None, (), "the mean action, given the budget left")
 
 
 def budget_of(problem: Problem, sums: EpisodeSums) -> Budget:
@@ -137,11 +136,3 @@ def by_seed(problem: Problem, x: Shaped[Tensor, "replicas batch *rest"]) -> Shap
 def by_replica(problem: Problem, x: Float[Tensor, "seeds rows *rest"]) -> Float[Tensor, "replicas batch *rest"]:
     """The inverse of `by_seed`."""
     return x.unflatten(1, (len(problem.cost_limits), -1)).flatten(0, 1)
-
-
-def reject_export(method: object) -> NoReturn:
-    """What `exportable` of a method with such a policy does: raises `InputError`."""
-    raise InputError(
-        f"a policy of {type(method).__name__} cannot be exported: it carries a budget from step to step, and the file "
-        "formats hold functions of the observation"
-    )

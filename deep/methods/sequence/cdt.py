@@ -24,7 +24,7 @@ Ours: log std squashed to [-5, 2]; states normalised; times embedded from zero; 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NoReturn
+from typing import Literal
 
 import numpy as np
 import torch
@@ -32,13 +32,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from deep.core.method import Method, Policy
+from deep.core.method import Inference, Method, Policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BELOW_1, check_ranges
 from deep.data.sequences import Frontier, Sequences
-from deep.methods.parts.budget import reject_export
 from deep.methods.sequence.config import SequenceConfig
 from deep.methods.sequence.memory import CDTPolicy
 from deep.methods.sequence.relabelling import augmented, entries, safe_region
@@ -187,8 +186,8 @@ class CDT(Method):
 
         return {"": CDTPolicy(self.problem, mean, self.units, self.targets, self.config.history)}
 
-    def exportable(self, replica: int) -> NoReturn:
-        reject_export(self)
+    def exportable(self, replica: int) -> Inference:
+        return Inference(None, (), "the mean, given the last steps and the return and cost to go")
 
     def report(self) -> dict[str, object]:
         return {"return_targets": self.targets[: len(self.problem.cost_limits)].tolist()}

@@ -28,7 +28,7 @@ from deep.core.randomness import RandomInput
 from deep.core.validation import AT_LEAST_0, AT_LEAST_1, RATE, Range, check_ranges
 from deep.data.sequences import Sequences, Window
 from deep.methods.parts.acting import ActingState, acting_noise
-from deep.methods.parts.budget import by_replica, by_seed, reject_export
+from deep.methods.parts.budget import by_replica, by_seed
 from deep.methods.parts.diffusion_policy import Chain
 from deep.methods.sequence.config import SequenceConfig
 from deep.methods.sequence.denoiser import Denoiser, InverseDynamics, Value
@@ -198,7 +198,9 @@ class DiffusionPlanner(Method):
         return {"": PlanningPolicy(self)}
 
     def exportable(self, replica: int) -> NoReturn:
-        reject_export(self)
+        raise InputError(
+            f"a policy of {type(self).__name__} cannot be exported: it plans with random numbers drawn on the host"
+        )
 
 
 class PlannerState(NamedTuple):

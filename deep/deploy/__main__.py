@@ -1,0 +1,71 @@
+"""`python -m deep.deploy DIR`: what is known of the policies of a run before one of them acts, DIR/deployment.html.
+
+The page is for a custom data set without a simulator. It says "unknown" in the largest print wherever the data do not
+settle the question (`deep.deploy.decision`). A simulator's results are never used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from deep.runs.existing import check_run
+from theory.support.command import command, read
+from theory.support.files import write_whole
+
+
+@dataclass(frozen=True)
+class Options:
+    """Say what is known of the cost of a run's policies before one is deployed."""
+
+    directory: Annotated[Path, tyro.conf.Positional]
+    """Folder of a finished run of deep.train."""
+    out: Path | None = None
+    """The page; default DIR/deployment.html."""
+
+
+def main(arguments: list[str] | None = None, prog: str = "python -m deep.deploy") -> None:
+    with command(lambda: "nothing was written"):
+        run(read(Options, __name__, arguments, prog))
+
+
+def run(options: Options) -> Path:
+    """Decide, print a line for each policy, and write the page; its path."""
+    check_run(options.directory)
+    from deep.core.files import read_json, wrong_form
+
+    summary = read_json(options.directory / "summary.json")
+    with wrong_form(options.directory / "summary.json", "the summary of a run"):
+        content = _page(summary, options.directory)
+    path = options.out or options.directory / "deployment.html"
+    write_whole(path, content.encode())
+    print(f"page: {path}")
+    return path
+
+
+def _page(summary: dict[str, Any], run: Path) -> str:
+    from deep.deploy.decision import VERDICTS, decide, record
+    from deep.page.render import embedded, render
+
+    studies, policies = record(), []
+    classes = dict(zip(VERDICTS.values(), ("safe", "unsafe", "unknown"), strict=True))
+    for result in summary["results"]:
+        found = decide(result, studies)
+        named = {"seed": result["seed"], "limit": f"{result['cost_limit']:g}", "class": classes[found.verdict]}
+        policies.append(named | {"verdict": found.verdict, "reasons": found.reasons, "known": found.known})
+        print(f"{found.verdict}: seed {named['seed']}, cost limit {named['limit']}", *found.reasons, sep="\n  ")
+    return render(
+        "deployment.html",
+        title=f"{summary['task']}, {summary['algorithm']}: before deployment",
+        simulated=summary["simulated"],
+        policies=policies,
+        studies=studies,
+        plane=None if summary["simulated"] else embedded(run / "results.png"),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""What the data say of a policy's cost before it has acted: within the limit, above it, or unknown.
+
+"Within the limit" is said where all of this holds, and "above the limit" where its mirror image does:
+
+- there is an estimate, and its whole 95 % interval is within the limit;
+- nothing contradicts it: the learned dynamics agree with the data, and predicted episodes are as long as theirs;
+- every baseline estimator that is defined for the policy agrees;
+- the policy stays near the data: an OOD score of at most `LARGEST_OOD`;
+- estimates that said so were right in the studies (`deep.deploy.record`) often enough: the lower end of the one-sided
+  95 % interval of Clopper and Pearson is at least `LEAST_RIGHT`.
+
+Otherwise it is unknown, and every reason is named. The two constants are ours.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scipy.stats import beta
+
+from deep.deploy.record import RECORD, said
+from deep.tasks import within_limit
+
+LARGEST_OOD = 2.0
+"""Twice the data's own: the unit of an OOD score is the estimator's, in which the data have about 1."""
+LEAST_RIGHT = 0.9
+VERDICTS = {"satisfied": "WITHIN THE LIMIT", "violated": "ABOVE THE LIMIT", "nothing": "UNKNOWN"}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is known of one replica's policy.
+
+    Attributes:
+        verdict: one of `VERDICTS`' values.
+        reasons: a sentence each: why it is unknown; empty where it is not.
+        known: names and numbers of the evidence.
+    """
+
+    verdict: str
+    reasons: tuple[str, ...]
+    known: tuple[tuple[str, str], ...]
+
+
+def record() -> dict[str, Any]:
+    """The studies' record."""
+    return json.loads(RECORD.read_text(encoding="utf-8"))
+
+
+def least_right(count: int, right: int) -> float:
+    """The lower end of the one-sided 95 % interval of the share that is right (Clopper and Pearson 1934)."""
+    return float(beta.ppf(0.05, right, count - right + 1)) if right else 0.0
+
+
+def decide(result: Mapping[str, Any], studies: Mapping[str, Any]) -> Decision:
+    """The decision on one result of summary.json. What a simulator has measured is not looked at."""
+    limit, estimate = result["cost_limit"], result.get("offline_cost_estimate")
+    baselines = {name: cost for name, cost in result.get("offline_baselines", {}).items() if cost is not None}
+    undefined = sorted(set(result.get("offline_baselines", {})) - set(baselines))
+    known = [("cost limit", f"{limit:g}")]
+    if estimate is None:
+        reasons = ("There is no estimate with an interval: the run has no learned dynamics.",)
+        return Decision(VERDICTS["nothing"], reasons, (*known, *_baselines(baselines, undefined)))
+    low, high = result["offline_cost_interval"]
+    ood, words = result["offline_ood_score"], said(low, high, limit)
+    known += [("estimated cost of an episode", f"{estimate:.3g}"), ("its 95 % interval", f"{low:.3g} to {high:.3g}")]
+    known += _baselines(baselines, undefined)
+    known += [("disagreement of the estimators", _spread([estimate, *baselines.values()]))]
+    known += [("distance from the data (OOD score)", f"{ood:.2g}; the data have about 1")]
+    known += [("estimated return", f"{result['offline_return_estimate']:.4g}")]
+    known += [("predicted steps of an episode", f"{result['offline_length_estimate']:.0f}")]
+    reasons = list(_doubts(result, words, low, high, limit, ood))
+    agreeing = {name for name, cost in baselines.items() if bool(within_limit(cost, limit)) is (words == "satisfied")}
+    if words != "nothing":
+        other = sorted(set(baselines) - agreeing)
+        if other:
+            shown = ", ".join(f"{name} ({baselines[name]:.3g})" for name in other)
+            reasons.append(f"Other estimators contradict it: {shown}.")
+        entry = studies[words]
+        share = least_right(entry["count"], entry["right"])
+        if share < LEAST_RIGHT:
+            cases = f"{entry['right']} of {entry['count']} cases of the studies"
+            reasons.append(f"Estimates that said so were right in {cases}: too few.")
+    return Decision(VERDICTS["nothing" if reasons else words], tuple(reasons), tuple(known))
+
+
+def _doubts(result: Mapping[str, Any], words: str, low: float, high: float, limit: float, ood: float) -> Iterator[str]:
+    """The reasons that lie in the estimate itself."""
+    if words == "nothing":
+        yield f"The interval from {low:.3g} to {high:.3g} holds the limit {limit:g}."
+    if result.get("offline_doubt") == "contradicted":
+        yield "The data contradict the learned dynamics."
+    elif result.get("offline_doubt") == "short":
+        yield "Predicted episodes are shorter than those of the data, and a short episode costs little."
+    if ood > LARGEST_OOD:
+        yield f"The policy leaves the data: its OOD score is {ood:.2g}, at most {LARGEST_OOD:g} is near them."
+
+
+def _baselines(costs: Mapping[str, float], undefined: list[str]) -> list[tuple[str, str]]:
+    rows = [(f"estimate by {name}", f"{cost:.3g}") for name, cost in costs.items()]
+    return rows + [(f"estimate by {name}", "not defined for a policy with a memory") for name in undefined]
+
+
+def _spread(costs: list[float]) -> str:
+    return f"{min(costs):.3g} to {max(costs):.3g}" if len(costs) > 1 else "there is only one"

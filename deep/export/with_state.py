@@ -1,0 +1,125 @@
+"""The inference graph of a policy with a memory: its state is an input and an output of the file.
+
+    (observation, reward, cost, state) -> (action, next state)
+
+`reward` and `cost` are those of the step before, in the task's units, and are ignored at the first step of an episode,
+which begins with the state `start`. What is computed is the policy's own `observe` and `act`, for one replica.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deep.core.method import Policy, State
+from deep.nn.parameters import Parameters
+from deep.runs.experiment import Experiment
+
+PREFIX = "state_"
+"""Of the names of the state's entries in the file."""
+STARTED = "state_started"
+"""The entry of the state that is 0 before the first step of an episode, and 1 after it."""
+
+
+def alone(experiment: Experiment, replica: int) -> Experiment:
+    """The experiment with this replica alone; its tensors are the rows that belong to the replica."""
+    problem = experiment.problem
+    seed, limit = problem.replicas[replica]
+    settings = dataclasses.replace(experiment.settings, seeds=(seed,), cost_limits=(limit,))
+    normaliser = (problem.replay.mean.cpu().numpy(), problem.replay.std.cpu().numpy())
+    single = Experiment(settings, experiment.task, experiment.data, normaliser)
+    everyone = experiment.method.tensors()
+    of_seed, seeds = problem.seeds.index(seed), len(problem.seeds)
+    with torch.no_grad():
+        for name, tensor in single.method.tensors().items():
+            whole = everyone[name]
+            if whole.shape != tensor.shape:  # as many rows more as there are seeds, or replicas
+                rows = len(tensor)
+                first = rows * (of_seed if len(whole) == rows * seeds else replica)
+                whole = whole[first : first + rows]
+            tensor.copy_(whole)
+    for parameters in learned(single.method):
+        parameters.theta.requires_grad_(False)  # the tracer holds constants alone
+    return single
+
+
+def learned(part: object) -> Iterator[Parameters]:
+    """The parameters that a method or a part of it has among its attributes."""
+    for value in vars(part).values():
+        if isinstance(value, Parameters):
+            yield value
+        elif hasattr(value, "__dict__") and type(value).__module__.startswith("deep.methods."):
+            yield from learned(value)
+
+
+def flat(state: State) -> dict[str, Tensor]:
+    """The tensors of a state by name, those of a nested one as outer_inner."""
+    found: dict[str, Tensor] = {}
+    for name, part in zip(state._fields, state, strict=True):
+        if isinstance(part, Tensor):
+            found[name] = part
+        else:
+            found |= {f"{name}_{inner}": tensor for inner, tensor in flat(part).items()}
+    return found
+
+
+def filled(like: State, tensors: dict[str, Tensor], prefix: str = "") -> State:
+    """The inverse of `flat`: a state of the form and the types of `like`."""
+    parts = []
+    for name, part in zip(like._fields, like, strict=True):
+        if isinstance(part, Tensor):
+            parts.append(tensors[prefix + name].to(part.dtype))
+        else:
+            parts.append(filled(part, tensors, f"{prefix}{name}_"))
+    return type(like)(*parts)
+
+
+class WithState(torch.nn.Module):
+    """One replica's policy with a memory, from raw observations to actions in the simulator's units.
+
+    Attributes:
+        start: the state before the first step, by name, float32 and without the batch.
+        how: what its actions are, in a few words.
+    """
+
+    def __init__(self, experiment: Experiment, replica: int, bounds: tuple[Tensor, Tensor], how: str) -> None:
+        super().__init__()
+        self.experiment = alone(experiment, replica)
+        self.policy: Policy = self.experiment.policy()
+        self.how, (self.centre, self.half) = how, bounds
+        self.like: Any = self.policy.start(1)
+        self.start = {f"{PREFIX}{name}": tensor[0, 0].float() for name, tensor in flat(self.like).items()} | {
+            STARTED: torch.zeros(())
+        }
+        replay = self.experiment.replay
+        self.mean, self.std = replay.mean.cpu(), replay.std.cpu()
+
+    @property
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each input, without the batch."""
+        state = {name: tuple(value.shape) for name, value in self.start.items()}
+        return {"observation": tuple(self.mean.shape), "reward": (), "cost": (), **state}
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of the outputs; next_X is the state's entry X after the step."""
+        return ["action", *(f"next_{name}" for name in self.start)]
+
+    def forward(self, observation: Tensor, reward: Tensor, cost: Tensor, *entries: Tensor) -> tuple[Tensor, ...]:
+        given = dict(zip(self.start, entries, strict=True))
+        started = given.pop(STARTED) > 0
+        before = {name.removeprefix(PREFIX): tensor.unsqueeze(0) for name, tensor in given.items()}
+        state = filled(self.like, before)
+        never = torch.zeros_like(reward, dtype=torch.bool).unsqueeze(0)
+        seen = flat(self.policy.observe(state, reward.unsqueeze(0), cost.unsqueeze(0), never))
+        chosen = {
+            name: torch.where(started.view(1, -1, *[1] * (old.dim() - 2)), seen[name].to(old.dtype), old)
+            for name, old in before.items()
+        }
+        action, after = self.policy.act(filled(self.like, chosen), ((observation - self.mean) / self.std).unsqueeze(0))
+        entries = tuple(tensor.squeeze(0).float() for tensor in flat(after).values())
+        return (action.squeeze(0) * self.half + self.centre, *entries, torch.ones_like(reward))

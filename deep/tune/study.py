@@ -1,0 +1,167 @@
+"""The search: a training for each trial, judged by the estimate from the data alone.
+
+The value of a trial is the mean over its replicas (seeds and cost limits) of
+
+    R_e                                  where the whole 95 % interval of the estimated cost is within the limit l, and
+                                         nothing casts doubt on the estimate
+    -10 - min(90, (u - l)+ / max(l, 1) + 1[doubt])      otherwise, for the upper end u of the interval
+
+with the estimated return R_e on the scale of the scores, cut to [-10, 10]. The second is below the first, whatever the
+return. No simulator is used: a trial that has used one ends the search. The learned dynamics follow from the data and
+the seeds alone; the first trial trains them and the others take them over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from deep.core.provenance import software_versions
+from deep.core.validation import use_threads
+from deep.evaluate.scores import evaluate, offline_costs
+from deep.evaluate.summary import SCHEMA
+from deep.runs.existing import check_folder
+from deep.runs.experiment import Experiment, about_data, finished, identity, take_dynamics
+from deep.runs.folder import RunFolder
+from deep.runs.trainer import train
+from deep.tasks import Task, within_limit
+from deep.training import Options, parse, settings_of
+from deep.tune.search import Dimension, as_words
+from theory.support.errors import InputError
+
+LARGEST = 10.0
+"""Estimated scores beyond it count as this."""
+WORST = 90.0
+
+
+def criterion(results: Sequence[Mapping[str, Any]], task: Task) -> float:
+    """The value of a trial from its offline estimates, one entry for each replica, see above."""
+    values = []
+    for result in results:
+        limit, high = result["cost_limit"], result["offline_cost_interval"][1]
+        doubt = result["offline_doubt"] is not None
+        if within_limit(high, limit) and not doubt:
+            score = float(task.normalised_reward(result["offline_return_estimate"]))
+            values.append(min(max(score, -LARGEST), LARGEST))
+        else:
+            values.append(-LARGEST - min(WORST, max(high - limit, 0.0) / max(limit, 1.0) + doubt))
+    return sum(values) / len(values)
+
+
+class Search:
+    """A resumable study in a folder: study.log is Optuna's journal, and each trial has a run's folder of its own."""
+
+    def __init__(self, folder: Path, words: Sequence[str], space: Sequence[Dimension], seed: int, resume: bool) -> None:
+        """`words` are the options of deep.train that all trials share. Raises `InputError` where the package optuna is
+        missing, or the folder holds another search."""
+        try:
+            import optuna
+            from optuna.storages import JournalStorage
+            from optuna.storages.journal import JournalFileBackend
+        except ImportError as error:
+            raise InputError(f"deep.tune needs a package ({error}): `pip install optuna` installs it") from error
+        self.optuna, self.folder, self.words, self.space, self.seed = optuna, folder, list(words), list(space), seed
+        journal, about = folder / "study.log", {"words": list(words), "space": [repr(each) for each in space]}
+        if journal.exists() and not resume:
+            raise InputError(
+                f"--out {folder} already holds a search: give another folder, or --resume to go on with it"
+            )
+        if resume and not journal.exists():
+            raise InputError(f"--resume: there is no search in {folder}")
+        folder.mkdir(parents=True, exist_ok=True)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        storage = JournalStorage(JournalFileBackend(str(journal)))
+        self.study = optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
+        if (before := self.study.user_attrs.get("about")) not in (None, about):
+            raise InputError(f"--resume: the search in {folder} has other options or ranges: {json.dumps(before)}")
+        self.study.set_user_attr("about", about)
+
+    def run(self, count: int) -> None:
+        """Go on until so many trials are complete; one that was killed is made again from its last checkpoint."""
+        state = self.optuna.trial.TrialState
+        for trial in self.study.get_trials(states=(state.RUNNING,)):
+            self.study.tell(trial.number, state=state.FAIL)
+            self.study.enqueue_trial(trial.params)
+        while (done := len(self.study.get_trials(states=(state.COMPLETE,)))) < count:
+            # A fresh sampler for each trial: a resumed search draws what an uninterrupted one does.
+            self.study.sampler = self.optuna.samplers.TPESampler(seed=self.seed + done)
+            self.study.optimize(self._objective, n_trials=1)
+            last = self.study.get_trials(states=(state.COMPLETE,))[-1]
+            print(f"trial {done + 1} of {count}: {last.value:.4f}  {describe(last.params)}", flush=True)
+
+    def _objective(self, trial: Any) -> float:
+        chosen = {each.name: each.suggest(trial) for each in self.space}
+        trial.set_user_attr("folder", folder_of(chosen))
+        experiment = self.trained(chosen)
+        results = estimates(experiment)
+        trial.set_user_attr("estimates", results)
+        return criterion(results, experiment.task)
+
+    def trained(self, chosen: Mapping[str, str]) -> Experiment:
+        """Train with these values, or go on with a training that was stopped."""
+        options = self.options(chosen)
+        use_threads(options.threads)
+        experiment = Experiment(settings_of(options))
+        if experiment.settings.dynamics.steps == 0:
+            raise InputError("--dynamics.steps 0: the criterion is an estimate by learned dynamics, so they are needed")
+        folder = RunFolder(self.folder / folder_of(chosen))
+        resume = folder.config.exists()
+        check_folder(folder.path, resume)
+        phases = experiment.phases()
+        shared = self.folder / "dynamics.json"
+        if shared.exists():
+            first = json.loads(shared.read_text())["folder"]
+            if first != folder.path.name:
+                phases = take_dynamics(experiment, self.folder / first)
+        about = {"schema": SCHEMA, "identity": identity(experiment), "data": about_data(experiment)}
+        folder.open({**about, **software_versions()}, resume)
+        with folder:
+            train(phases, experiment.tensors(), folder, experiment.device)
+        simulator = experiment.problem.simulator
+        if simulator is not None and int(simulator.episodes.sum()):
+            raise InputError(
+                "this training uses the simulator: a search by estimates from the data alone cannot use it"
+            )
+        if not shared.exists():
+            shared.write_text(json.dumps({"folder": folder.path.name}))
+        return experiment
+
+    def options(self, chosen: Mapping[str, str]) -> Options[Any]:
+        """The options of deep.train of a trial."""
+        words = [word for name, value in chosen.items() for word in as_words(None, name, value)]
+        return parse([*self.words, *words])
+
+    def report(self) -> dict[str, Any]:
+        """What the search has found, best first; nothing in it comes from a simulator."""
+        complete = self.study.get_trials(states=(self.optuna.trial.TrialState.COMPLETE,))
+        ranked = sorted(complete, key=lambda trial: -float(trial.value or 0.0))
+        return {
+            "criterion": "the estimate from the data alone: deep.tune.study",
+            "words": self.words,
+            "trials": [{"value": trial.value, "settings": trial.params, **trial.user_attrs} for trial in ranked],
+        }
+
+    def verdict(self, entry: Mapping[str, Any], episodes: int) -> list[dict[str, Any]]:
+        """What the simulator says of a trial, after the search: one result for each replica."""
+        return evaluate(finished(self.folder / entry["folder"])[0], episodes)[1]
+
+
+def estimates(experiment: Experiment) -> list[dict[str, Any]]:
+    """The offline estimates of every replica, with its seed and limit."""
+    found = offline_costs(experiment, experiment.policy())
+    replicas = experiment.problem.replicas
+    return [replica._asdict() | entry for replica, entry in zip(replicas, found, strict=True)]
+
+
+def folder_of(chosen: Mapping[str, str]) -> str:
+    """The name of a trial's folder: it follows from its values, so that a stopped trial is found again."""
+    return f"trial-{sha256(json.dumps(dict(chosen), sort_keys=True).encode()).hexdigest()[:10]}"
+
+
+def describe(params: Mapping[str, Any]) -> str:
+    """The values of a trial on one line."""
+    shown = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in params.items()}
+    return ", ".join(f"{name} {value}" for name, value in shown.items())

@@ -1,0 +1,209 @@
+"""Policies with a memory as files: state in, state out, the same actions as the run's own over whole episodes."""
+
+import inspect
+import io
+import json
+import warnings
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+import deep.export.__main__ as export
+from deep import load_policy, train
+from deep.export.with_state import STARTED, filled, flat
+from deep.methods.registry import METHODS
+from deep.methods.spec import words
+from deep.runs.experiment import finished
+from tests.support import custom_lab as custom_lab
+from tests.support.custom_runs import SETTINGS
+from theory.support.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("no_figures", "unchecked")
+
+WITH_STATE = ("caps", "bcrl", "ccac", "cdt", "b2r")
+BOUNDS = ["--action-low", "-2", "--action-high", "2"]
+TOLERANCE = 1e-5
+"""Of actions in [-1, 1]: twice as much in the units of the file, [-2, 2]."""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    return custom_lab.record(tmp_path_factory.mktemp("data") / "cart.hdf5")
+
+
+@pytest.fixture(scope="module", params=WITH_STATE)
+def run(request, tmp_path_factory, file) -> Path:
+    out = tmp_path_factory.mktemp(request.param) / "run"
+    smoke = {**METHODS[request.param].spec.smoke, "steps": 20}
+    settings = [*words(smoke), "--dynamics.steps", "0", "--seeds", "0", "3", "--cost-limits", "3", "9"]
+    train.main(["--dataset", str(file), "--algorithm", request.param, *BOUNDS, *settings, "--out", str(out)])
+    return out
+
+
+class File:
+    """The policy of a file, with the file's own metadata alone."""
+
+    def __init__(self, path: Path) -> None:
+        if path.suffix == ".onnx":
+            self.session = pytest.importorskip("onnxruntime").InferenceSession(path)
+            self.about = self.session.get_modelmeta().custom_metadata_map
+            self.names = [entry.name for entry in self.session.get_inputs()]
+            start = json.loads(self.about["state"])
+        else:
+            extra = {"metadata.json": ""}
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+                self.module = torch.jit.load(io.BytesIO(path.read_bytes()), _extra_files=extra)
+            start = json.loads(extra["metadata.json"])["state"]
+            self.names = ["observation", "reward", "cost", *start]
+        self.onnx = path.suffix == ".onnx"
+        self.start = {name: np.array(value, dtype=np.float32) for name, value in start.items()}
+
+    def __call__(self, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        inputs = {name: np.asarray(inputs[name], dtype=np.float32) for name in self.names if name in inputs}
+        if self.onnx:
+            action, *after = self.session.run(None, inputs)
+        else:
+            action, *after = (x.numpy() for x in self.module(*(torch.from_numpy(inputs[name]) for name in self.names)))
+        return action, dict(zip(self.start, after, strict=True))
+
+
+@pytest.mark.parametrize("format", ["torchscript", "onnx"])
+@pytest.mark.parametrize(("seed", "limit"), [(3, 3.0), (0, 9.0)])
+def test_the_file_acts_as_the_run_does_over_an_episode(run, format, seed, limit, tmp_path):
+    out = tmp_path / f"policy{export.SUFFIXES[format]}"
+    export.main([str(run), "--format", format, "--seed", str(seed), "--cost-limit", str(limit), "--out", str(out)])
+    experiment, _ = finished(run)
+    index = [tuple(replica) for replica in experiment.problem.replicas].index((seed, limit))
+    policy, player, rng = File(out), experiment.player(), np.random.default_rng(0)
+    for batch in (1, 5):
+        own = player.start(0, batch)
+        state = {name: np.repeat(value[None], batch, 0) for name, value in policy.start.items()}
+        reward, cost, actions = np.zeros(batch), np.zeros(batch), []
+        for _ in range(8):
+            observation = rng.normal(0.2, 0.5, (batch, 2)).astype(np.float32)
+            found, state = policy({"observation": observation, "reward": reward, "cost": cost, **state})
+            expected, own = player.act(own, np.stack([observation] * 4))
+            np.testing.assert_allclose(
+                found, experiment.task.in_own_units(expected[index]), atol=2 * TOLERANCE
+            )  # of a range of 4, not 2
+            reward, cost = rng.normal(size=batch), rng.integers(0, 2, batch).astype(float)
+            outcome = (np.stack([values.astype(np.float32)] * 4) for values in (reward, cost))
+            own = player.observe(own, *outcome, np.zeros((4, batch), dtype=bool))
+            actions.append(found)
+        assert np.ptp(np.concatenate(actions)) > 0
+
+
+@pytest.mark.parametrize("run", ["caps", "cdt"], indirect=True)
+def test_what_the_episode_costs_changes_the_actions_that_follow(run, tmp_path):
+    """A negative control: a file that ignored its state would act alike."""
+    export.main([str(run), "--format", "onnx", "--seed", "0", "--cost-limit", "9", "--out", str(tmp_path / "p.onnx")])
+    policy = File(tmp_path / "p.onnx")
+    observation = np.random.default_rng(1).normal(0, 1, (64, 2))
+    acted = []
+    for price in (0.0, 9.0):
+        state = {name: np.repeat(value[None], 64, 0) for name, value in policy.start.items()}
+        cost = np.zeros(64)
+        for _ in range(3):
+            action, state = policy({"observation": observation, "reward": np.zeros(64), "cost": cost, **state})
+            cost = np.full(64, price)
+        acted.append(action)
+    assert np.abs(acted[0] - acted[1]).max() > 1e-4
+
+
+@pytest.mark.parametrize("run", ["caps"], indirect=True)
+def test_the_first_step_takes_no_outcome(run, tmp_path):
+    export.main([str(run), "--format", "onnx", "--seed", "0", "--cost-limit", "9", "--out", str(tmp_path / "p.onnx")])
+    policy = File(tmp_path / "p.onnx")
+    state = {name: value[None] for name, value in policy.start.items()}
+    assert state[STARTED] == 0
+    _, after = policy({"observation": np.zeros((1, 2)), "reward": np.ones(1), "cost": np.ones(1), **state})
+    assert after["state_cost"] == after["state_step"] == 0
+    _, after = policy({"observation": np.zeros((1, 2)), "reward": np.ones(1), "cost": np.ones(1), **after})
+    assert after["state_cost"] == after["state_step"] == 1
+
+
+@pytest.mark.parametrize("run", ["caps", "cdt"], indirect=True)
+def test_the_example_of_the_module_acts_with_a_state(run, tmp_path, monkeypatch):
+    """The 20 lines in the module's docstring, on the user's own environment, against the run's own episode."""
+    pytest.importorskip("onnxruntime")
+    words = ["--format", "onnx", "--seed", "0", "--cost-limit", "9", "--out", str(tmp_path / "policy.onnx")]
+    export.main([str(run), *words])
+    lines = [line[4:] for line in (inspect.getdoc(export) or "").splitlines() if line.startswith("    ") or not line]
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec("\n".join(lines).strip().replace("Pendulum-v1", "Cart-v0"), names)
+    experiment, _ = finished(run)
+    env, done, player = gymnasium.make("Cart-v0"), False, experiment.player()
+    observation, _ = env.reset(seed=0)
+    state = player.start(0, 1)
+    while not done:
+        actions, state = player.act(state, np.stack([observation[None]] * 4))
+        action = experiment.task.in_own_units(actions[1, 0])
+        observation, reward, terminated, truncated, info = env.step(action.astype(np.float32))
+        outcome = (np.full((4, 1), value, dtype=np.float32) for value in (reward, info["cost"]))
+        state = player.observe(state, *outcome, np.zeros((4, 1), dtype=bool))
+        done = terminated or truncated
+    np.testing.assert_allclose(names["observation"], observation, atol=1e-3)
+
+
+def test_a_nested_state_is_flattened_and_filled():
+    from deep.methods.parts.acting import ActingState
+    from deep.methods.sequence.tcdp import PlannerState
+
+    number = ActingState(torch.arange(3).view(1, 3), torch.ones(1, 3, dtype=torch.int64))
+    state = PlannerState(torch.zeros(1, 3, 2, 2), torch.ones(1, 3), number)
+    tensors = {name: tensor.float() + 1 for name, tensor in flat(state).items()}
+    assert list(tensors) == ["plan", "budget", "number_episode", "number_step"]
+    back = filled(state, tensors)
+    assert back.number.episode.tolist() == [[1, 2, 3]]
+    assert back.number.episode.dtype == torch.int64
+    assert back.budget.tolist() == [[2, 2, 2]]
+
+
+@pytest.mark.parametrize("algorithm", ["tcdp", "cdd"])
+def test_planners_that_draw_are_refused(algorithm, build):
+    smoke = words(METHODS[algorithm].spec.smoke)
+    experiment = build("--algorithm", algorithm, *smoke)
+    with pytest.raises(InputError, match=r"a policy of .* cannot be exported: it plans with random numbers"):
+        experiment.method.exportable(0)
+
+
+# predict, in the form of stable-baselines3
+
+
+@pytest.mark.parametrize("run", ["caps", "cdt"], indirect=True)
+def test_predict_carries_the_state_through_an_episode(run):
+    policy = load_policy(run, seed=3, cost_limit=9)
+    player, rng = policy.experiment.player(), np.random.default_rng(0)
+    own, state = player.start(0, 2), None
+    for _ in range(5):
+        observation = rng.normal(0, 1, (2, 2)).astype(np.float32)
+        found, state = policy.predict(observation, state)
+        expected, own = player.act(own, np.stack([observation] * 4))
+        np.testing.assert_array_equal(found, policy.task.in_own_units(expected[3]))
+        reward, cost = rng.normal(size=2).astype(np.float32), np.ones(2, dtype=np.float32)
+        state = policy.observe(state, reward, cost)
+        own = player.observe(own, np.stack([reward] * 4), np.stack([cost] * 4), np.zeros((4, 2), dtype=bool))
+    with pytest.raises(InputError, match="a state of 2 episodes with 3 observations"):
+        policy.predict(np.zeros((3, 2)), state)
+    single, state = policy.predict(np.zeros(2))
+    assert single.shape == (1,)
+    policy.predict(np.zeros(2), policy.observe(state, 1.0, 1.0))
+
+
+@pytest.mark.parametrize(("algorithm", "random"), [("bc_all", False), ("safe_dql", True)])
+def test_predict_is_deterministic_unless_a_drawing_policy_is_asked_otherwise(algorithm, random, file, tmp_path):
+    settings = [*SETTINGS[algorithm], "--cost-limits", "9"]
+    train.main(["--dataset", str(file), "--algorithm", algorithm, *BOUNDS, *settings, "--out", str(tmp_path / "run")])
+    policy, where = load_policy(tmp_path / "run"), np.ones((3, 2))
+    first, state = policy.predict(where)
+    again, _ = policy.predict(where)
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, policy.act(where))
+    policy.predict(where, policy.observe(state, 0.0, 0.0))
+    fresh, _ = policy.predict(where, deterministic=False)
+    assert np.array_equal(fresh, first) is not random

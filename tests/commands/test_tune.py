@@ -1,0 +1,163 @@
+"""`deep.tune`: the criterion, no simulator in it, a killed search goes on to the same end, what is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import deep.tune.__main__ as tune
+from deep.evaluate import scores
+from deep.methods.registry import METHODS
+from deep.tasks import find_task
+from deep.tune.search import Dimension, dimensions
+from tests.support import custom_lab as custom_lab
+from theory.support.errors import InputError
+from theory.support.options import config_class, options_of
+
+optuna = pytest.importorskip("optuna")
+pytestmark = pytest.mark.usefixtures("unchecked", "no_figures")
+
+HOPPER = find_task("HopperVel")
+MODULE = METHODS["bc_all"].module
+OPTIONS = options_of(MODULE, config_class(MODULE))
+SEARCH = ["--search", "learning-rate=1e-4..1e-1:log", "hidden=8,8+8", "steps=20..60"]
+TRAINING = """--algorithm bc_all --dynamics.steps 40 --dynamics.hidden 8 --dynamics.members 2 --dynamics.episodes 2
+--cost-limits 3 9 --action-low -2 --action-high 2 --env tests.support.custom_lab:Cart-v0""".split()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    return custom_lab.record(tmp_path_factory.mktemp("data") / "cart.hdf5")
+
+
+def search(file: Path, out: Path, *words: str) -> dict:
+    tune.main([*SEARCH, "--dataset", str(file), *TRAINING, "--out", str(out), *words])
+    return json.loads((out / "tuning.json").read_text())
+
+
+def no_simulator(monkeypatch) -> None:
+    def played(*rest, **more):
+        pytest.fail("the simulator was used")
+
+    monkeypatch.setattr(scores, "rollout", played)
+    monkeypatch.setattr("deep.envs.counted.CountedSimulator.rollout", played, raising=False)
+    monkeypatch.setattr("deep.tasks.make", played)
+
+
+def test_a_search_uses_no_simulator_and_goes_on_to_the_same_end(file, tmp_path, monkeypatch):
+    """Stopped in the second trial and gone on with: the trials of a search in one go, to the last bit."""
+    from deep.tune import study
+
+    no_simulator(monkeypatch)
+    whole = search(file, tmp_path / "whole", "--trials", "4", "--verdict-episodes", "0")
+    train, calls = study.train, []
+
+    def stopped(*rest):
+        calls.append(rest)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        train(*rest)
+
+    monkeypatch.setattr(study, "train", stopped)
+    with pytest.raises(SystemExit) as caught:
+        search(file, tmp_path / "parts", "--trials", "4", "--verdict-episodes", "0")
+    assert caught.value.code == 130
+    parts = search(file, tmp_path / "parts", "--trials", "4", "--verdict-episodes", "0", "--resume")
+    assert parts["trials"] == whole["trials"]
+    assert len(whole["trials"]) == 4
+    assert [trial["value"] for trial in whole["trials"]] == sorted((t["value"] for t in whole["trials"]), reverse=True)
+    folders = [path for path in (tmp_path / "parts").iterdir() if path.name.startswith("trial-")]
+    assert len(folders) == len({trial["folder"] for trial in whole["trials"]})
+
+
+def test_the_verdict_comes_afterwards_and_changes_nothing(file, tmp_path, monkeypatch, capsys):
+    without = search(file, tmp_path / "a", "--trials", "2", "--verdict-episodes", "0")
+    with_it = search(file, tmp_path / "b", "--trials", "2", "--verdict-episodes", "2")
+    verdict = with_it.pop("verdict_after_the_search")
+    assert with_it == without
+    assert [row["episodes"] for row in verdict] == [2, 2]
+    screen = capsys.readouterr().out
+    assert screen.rindex("after the search, which has not used it") > screen.rindex("trial 2 of 2")
+
+
+def result(**changes) -> dict:
+    return {"cost_limit": 10.0, "offline_cost_interval": (1.0, 8.0), "offline_return_estimate": 1000.0,
+            "offline_doubt": None} | changes  # fmt: skip
+
+
+def test_the_criterion():
+    from deep.tune.study import criterion
+
+    low, high = HOPPER.reward_range
+    assert criterion([result()], HOPPER) == pytest.approx((1000 - low) / (high - low))
+    assert criterion([result(offline_cost_interval=(1.0, 15.0))], HOPPER) == pytest.approx(-10.5)
+    assert criterion([result(offline_doubt="short")], HOPPER) == -11
+    assert criterion([result(offline_cost_interval=(1.0, 1e9))], HOPPER) == -100
+    assert criterion([result(), result(offline_doubt="short")], HOPPER) < criterion([result()], HOPPER)
+    worst = criterion([result(offline_return_estimate=-1e9)], HOPPER)
+    assert worst > criterion([result(offline_return_estimate=1e9, offline_cost_interval=(1.0, 10.1))], HOPPER)
+
+
+def test_ranges():
+    found = dimensions(["learning-rate=1e-4..1e-2:log", "steps=5..9", "hidden=8,8+8"], OPTIONS)
+    assert found == [
+        Dimension("learning-rate", 1e-4, 1e-2, True),
+        Dimension("steps", 5, 9, whole=True),
+        Dimension("hidden", values=("8", "8+8")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("learning_rat=1..2", "an option of the method is accepted, such as "),
+        ("steps=9..5", "the lower one first"),
+        ("steps=1.5..3", "two whole numbers"),
+        ("learning-rate=0..1:log", ":log with numbers above 0"),
+        ("learning-rate=0..1:lin", "after the range nothing"),
+        ("hidden=8..16", "hidden is not one number, so NAME=A,B,C is accepted"),
+        ("steps=5", "two different values or more"),
+        ("steps=5,5", "two different values or more"),
+    ],
+)
+def test_a_range_that_is_none_is_rejected(text, sentence):
+    with pytest.raises(InputError, match=sentence):
+        dimensions([text], OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--search", "steps=1..2", "--steps", "3"], "--steps is searched and given"),
+        (["--search", "seeds=1,2"], "--search seeds: all trials share it"),
+        (["--search", "steps=1..2", "--dynamics.steps", "0"], "--dynamics.steps 0: the criterion is an estimate"),
+        (["--search", "steps=1..2", "--trials", "0"], "--trials and --verdict-episodes"),
+        (["--search", "steps=1..2", "--resume"], "there is no search in"),
+        (["--nonsense", "3"], "unknown option --nonsense"),
+        ([], "--search names nothing"),
+    ],
+)
+def test_what_cannot_be_searched_is_rejected(words, sentence, file, tmp_path, capsys):
+    given = ["--algorithm", "bc_all", "--dataset", str(file), "--action-low", "-2", "--action-high", "2"]
+    with pytest.raises(SystemExit):
+        tune.main([*given, *words, "--out", str(tmp_path / "out")])
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+
+
+def test_another_search_is_not_gone_on_with(file, tmp_path, capsys):
+    search(file, tmp_path / "a", "--trials", "1", "--verdict-episodes", "0")
+    for words, sentence in (([], "already holds a search"), (["--resume", "--gamma", ".9"], "has other options")):
+        with pytest.raises(SystemExit):
+            search(file, tmp_path / "a", "--trials", "1", *words)
+        assert sentence in capsys.readouterr().err
+
+
+def test_a_missing_package_is_named(file, tmp_path, monkeypatch, capsys):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(SystemExit):
+        search(file, tmp_path / "a", "--trials", "1")
+    assert "`pip install optuna` installs it" in capsys.readouterr().err
