@@ -60,6 +60,9 @@ from theory.support.errors import InputError
 REWARD, FEASIBILITY = 0, 1
 """The heads of the critics."""
 
+CHUNK = 8192
+"""Transitions that are weighed at once."""
+
 
 @dataclass(frozen=True)
 class FISORConfig:
@@ -131,6 +134,7 @@ class FISOR(Method):
         initial = initial_parameters(self.policy, problem.seeds, "policy").to(problem.device)
         self.actor = Parameters(initial, Adam(config.learning_rate), ema=True)
         self.not_terminal = bootstraps(problem, config.variant == "public")
+        self._weights: Float[Tensor, "seeds transitions"] | None = None
         self.unit = 1 / (1 - problem.gamma)
         """Of Q_r: the networks predict it divided by this. Q_h has h's unit."""
         h = np.where(problem.data.costs > 0, config.violation, -1.0)
@@ -148,7 +152,7 @@ class FISOR(Method):
             policy["dropout"] = RandomInput("key")
         return [
             Phase("critics", config.critic_steps, seeds, row, self._update_critics),
-            Phase("policy", config.policy_steps, seeds, policy, self._update_policy),
+            Phase("policy", config.policy_steps, seeds, policy, self._update_policy, self._forget_weights),
         ]
 
     @property
@@ -175,8 +179,8 @@ class FISOR(Method):
         return torch.cat([reward, feasibility.unsqueeze(1)], 1)
 
     def _update_policy(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        batch, config = self.problem.replay.batch(self.problem.replay.rows(draws["row"])), self.config
-        weights = self.weights(batch.observations, batch.actions)
+        rows, config = self.problem.replay.rows(draws["row"]), self.config
+        batch, weights = self.problem.replay.batch(rows), self.data_weights().gather(1, rows)
         dropped = uniforms(draws["dropout"], 3, config.batch_size, config.width) if self._drops else None
         observations, actions = batch.observations, batch.actions
         loss = self.policy.denoising_loss(
@@ -185,6 +189,19 @@ class FISOR(Method):
         self.actor.adam_step(gradient(loss, self.actor), linear_decay(step, config.policy_steps))
         self.actor.update_ema(config.ema_rate)
         return {"policy_loss": loss.detach(), "weight": weights.mean(1)}
+
+    def _forget_weights(self) -> None:
+        self._weights = None
+
+    def data_weights(self) -> Float[Tensor, "seeds transitions"]:
+        """`weights` of all transitions of the data, computed once: the critics are fixed while the policy learns."""
+        if self._weights is None:
+            rows = torch.arange(len(self.problem.replay), device=self.problem.device).expand(
+                len(self.problem.seeds), -1
+            )
+            batches = (self.problem.replay.batch(part) for part in rows.split(CHUNK, dim=1))
+            self._weights = torch.cat([self.weights(batch.observations, batch.actions) for batch in batches], 1)
+        return self._weights
 
     @torch.no_grad()
     def weights(

@@ -85,6 +85,22 @@ def test_the_weights_multiply_the_squared_errors():
     torch.testing.assert_close(method.policy.denoising_loss(*given, zeros + 1), method.policy.denoising_loss(*given))
 
 
+def test_the_weights_of_the_data_are_computed_once_for_fixed_critics(monkeypatch):
+    monkeypatch.setattr("deep.methods.fisor.CHUNK", 64)
+    method = learner(build("fisor", bandit(), (4.0,)), FISOR)
+    replay, (_, phase) = method.problem.replay, method.phases()
+    phase.on_start()
+    found = method.data_weights()
+    assert found.shape == (1, len(replay))
+    batch = replay.batch(torch.arange(len(replay))[None])
+    torch.testing.assert_close(found, method.weights(batch.observations, batch.actions))
+    with torch.no_grad():
+        method.critics.q.ema.add_(1)
+    assert method.data_weights() is found
+    phase.on_start()
+    assert not torch.allclose(method.data_weights(), found), "another phase has other critics"
+
+
 @unchecked()
 def test_a_bandit_is_played_without_any_cost():
     options = {"critic_steps": 200, "policy_steps": 300, "critic_batch_size": 64, "batch_size": 64, "candidates": 8}
