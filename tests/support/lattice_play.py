@@ -74,14 +74,19 @@ class PlanErrors(NamedTuple):
 
 
 def plan_errors(lattice: Lattice, run: Experiment, count: int = 2000) -> PlanErrors:
-    """At states of the data, with the budgets of the first replica's limit."""
+    """At states of the data, for plans at the time and with the cost to go that these have there."""
     method, policy = run.method, run.policy()
     assert isinstance(method, DiffusionPlanner)
-    rows = np.random.default_rng(0).choice(len(run.data), count)
+    time = np.arange(len(run.data)) % LENGTH
+    planning = np.flatnonzero((time < LENGTH - 1) & (time % method.config.replan_every == 0))
+    rows = np.random.default_rng(0).choice(planning, count)
     seen, following = run.data.observations[rows], run.data.next_observations[rows]
-    normalised = run.replay.normalise(torch.from_numpy(seen)).expand(len(run.problem.replicas), -1, -1)
-    actions, state = policy.act(policy.start(count), normalised)
+    copies = len(run.problem.replicas)
+    state = policy.start(count)
     assert isinstance(state, PlannerState)
+    number = state.number._replace(step=torch.from_numpy(time[rows]).expand(copies, -1))
+    state = state._replace(budget=method.sequences.cost_to_go[rows].expand(copies, -1), number=number)
+    actions, state = policy.act(state, run.replay.normalise(torch.from_numpy(seen)).expand(copies, -1, -1))
     planned = state.plan[0, :, 1, : seen.shape[1]].numpy()
     expected = _expected(lattice, run, seen, actions[0].numpy())
     known = _expected(lattice, run, seen, run.data.actions[rows])

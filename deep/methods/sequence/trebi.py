@@ -62,7 +62,7 @@ class TREBIConfig(PlannerConfig):
     """Plans that are drawn for a state."""
     value_discount: float = 0.997
     """Discount of the values, and of the budget that they are compared with."""
-    beta: float = 3.0
+    beta: float = 1.0
     """Weight of the guidance, for returns in units of the episode's range."""
     cost_weight: float = 5.0
     """n_0, the cost's weight, in costs of the largest limit (public: in the task's own units)."""
