@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from deep.benchmark import __main__ as benchmark
-from deep.benchmark import budget
+from deep.benchmark import budget, running
 from deep.benchmark import costs as measured
 from deep.benchmark.budget import Budget, Estimate, estimate, missing_text, plan_text
 from deep.benchmark.jobs import Grid, Job, expand
 from deep.benchmark.rows import rows_in
-from deep.benchmark.running import Outcome
+from deep.benchmark.running import Outcome, Place, run_all
 from deep.methods.registry import METHODS
 from theory.support.errors import InputError
 
@@ -106,6 +106,35 @@ def test_jobs_that_take_longer_than_estimated_stop_the_later_ones():
     assert "1 jobs have not been run" in text
     assert "- HopperVel (a), seed 0: bc_safe" in text
     assert missing_text([]) == ""
+
+
+def cheap(job: Job, folder: Path, threads: int) -> Outcome:
+    """A job that takes a second."""
+    return Outcome(job, None, 1.0)
+
+
+def test_a_cluster_gets_what_fits_and_more_as_jobs_prove_cheaper(tmp_path: Path, monkeypatch, capsys):
+    distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+    monkeypatch.setattr(running, "run_job", cheap)
+    one = Budget(50 / 3600, [job("bc_all", data, seed) for seed in (0, 1) for data in "abc"] + [job("drcorl")])
+    ended: list[str] = []
+
+    def note(outcome: Outcome) -> None:
+        one.ended(outcome)
+        ended.extend(names([outcome.job]))
+
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, host="127.0.0.1", protocol="tcp", dashboard_address=None
+    ) as cluster:
+        place = Place(tmp_path, 1, cluster.scheduler_address, 1)
+        outcomes = run_all(one.take, place, note)
+    printed = capsys.readouterr().out
+    assert "2 jobs given to the cluster" in printed, "20 seconds each were estimated"
+    assert len(outcomes) == 6
+    assert set(ended[:2]) == {"bc_all a 0", "bc_all b 0"}
+    assert names(one.waiting) == ["drcorl a 0"], "200 seconds do not fit"
+    assert one.spent == 6.0
+    assert json.loads((tmp_path / "seconds.json").read_text()) == {job.name: 1.0 for job in one.finished}
 
 
 def test_every_method_has_a_measured_cost():

@@ -78,7 +78,8 @@ def check_methods(document: str, own: Sequence[Row]) -> None:
     assert list(found) == [about["method"] for about in expected]
     for about in expected:
         here = found[about["method"]]
-        assert here["safe"][0] == pytest.approx(about["safe"]["value"])
+        expected_safe = (about["safe"]["value"], *about["safe"]["interval"])
+        assert [float(x) for x in here["safe"]] == pytest.approx(expected_safe, abs=1e-12)
         values = {"iqm": about["R_safe"]["iqm"], "regret": about["regret"]["mean"], "C": about["C"]["mean"]}
         for name, value in values.items():
             if value["value"] is None:

@@ -118,10 +118,11 @@ const swatch = (tab, method) => element("span", { class: "swatch", style: `backg
 function methodTable(tab, rows) {
   const lines = [...groups(rows, (row) => row.method)].map(([method, own]) => {
     const count = safe(own).length, short = own.filter((row) => row.early).length;
+    const [low, high] = wilson(count, own.length);
     return [element("td", { "data-method": method }, swatch(tab, method), method),
       `${unique(own.map(place)).length}`, `${unique(own.map((row) => row.seed)).length}`,
-      element("td", { "data-name": "safe", "data-value": count / own.length },
-        `${count} of ${own.length} [${wilson(count, own.length).map((x) => `${Math.round(100 * x)}%`).join(", ")}]`),
+      element("td", { "data-name": "safe", "data-value": count / own.length, "data-low": low, "data-high": high },
+        `${count} of ${own.length} [${[low, high].map((x) => `${Math.round(100 * x)}%`).join(", ")}]`),
       number(iqmSafe(own), interval(own, iqmSafe), "iqm"), number(regret(own), interval(own, regret), "regret"),
       number(mean(own.map((row) => row.C)), interval(own, (x) => mean(x.map((row) => row.C))), "C"), short || ""];
   });
