@@ -75,6 +75,11 @@ class ExactParts:
         actions = self.method.act_current(self.nodes).numpy()
         self.values = exact_values(self.lattice, deterministic(self.lattice, actions))
 
+    def kept(self) -> dict[str, Tensor]:
+        """Value and cost of the policies that training returns."""
+        found = exact_values(self.lattice, deterministic(self.lattice, self.method.act(self.nodes).numpy()))
+        return {"kept_value": found.J_r, "kept_cost": found.J_c}
+
     def slope(
         self, table: PerStateAction, observations: Float[Tensor, "r n obs"], actions: Float[Tensor, "r n act"]
     ) -> Float[Tensor, "r n act"]:
@@ -151,8 +156,8 @@ def _shared_settings(lattice: Lattice, config: DRCORLConfig) -> str:
 
 
 def curve(lattice: Lattice, variant: Variant, shared: Shared) -> list[dict[str, Any]]:
-    """Train the variant; for every limit the exact value and cost along the ascent, the gate's cost and the errors of
-    the critics. Phases that `shared` has the outcome of are not run again."""
+    """Train the variant; for every limit the exact value and cost along the ascent and of the policy that is kept, the
+    gate's cost and the errors of the critics. Phases that `shared` has the outcome of are not run again."""
     experiment, method = build(lattice, variant.config, variant)
     exact = ExactParts(lattice, method)
     exact.install(variant.exact)
@@ -178,6 +183,7 @@ def curve(lattice: Lattice, variant: Variant, shared: Shared) -> list[dict[str, 
         run_folder.release()
         names = [name for name in tensors if name.startswith(("behaviour.", "clone."))]
         shared[key] = {name: tensors[name].detach().clone() for name in names}
+    kept = {name: column.tolist() for name, column in exact.kept().items()}
     optimum = solve(
         lattice.cmdp.select(torch.zeros(len(SEEDS) * len(lattice.limits), dtype=torch.long)).with_budget(
             method.problem.limits
@@ -190,6 +196,7 @@ def curve(lattice: Lattice, variant: Variant, shared: Shared) -> list[dict[str, 
             "optimal_value": float(optimum[i]),
             "steps": [int(point["step"][0]) for point in points],
             **{name: [round(point[name][i], 4) for point in points] for name in points[0] if name != "step"},
+            **{name: round(column[i], 4) for name, column in kept.items()},
         }
         for i, replica in enumerate(method.problem.replicas)
     ]

@@ -69,7 +69,6 @@ FOLLOWING = replace(
         regression_steps=0,
         hidden=HIDDEN,
         learning_rate=1e-3,
-        decay=True,
         layer_norm=True,
         target_rate=0.1,
         reward="td",
