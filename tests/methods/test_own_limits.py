@@ -8,7 +8,7 @@ import torch
 
 from deep.data.selection import Selection
 from deep.evaluate import scores
-from deep.methods.drcorl.gate import GateConfig, EstimatedCost
+from deep.methods.drcorl.gate import EstimatedCost, GateConfig
 from deep.methods.drcorl.policy_selection import PolicySelection
 from deep.methods.drcorl.safe_adaptation import SafeAdaptation, SafeAdaptationConfig
 from deep.methods.parts.critics import CriticConfig

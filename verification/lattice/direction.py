@@ -25,6 +25,7 @@ from torch import Tensor
 from deep.core.phase import Hook, Phase
 from deep.methods.drcorl.config import DRCORLConfig
 from deep.methods.drcorl.drcorl import DRCORL
+from deep.methods.drcorl.least_squares import LeastSquares
 from deep.methods.parts.critics import PolicyCritic
 from deep.runs.experiment import Experiment, Settings
 from deep.runs.folder import RunFolder
@@ -44,6 +45,8 @@ EVERY = 100
 """Steps between two measurements."""
 REFRESH = 5
 """Steps between two computations of exact parts."""
+TRANSITIONS = 10_000
+"""Transitions of the least-squares costs that are measured."""
 RESULTS = Path(__file__).parents[2] / "notebooks" / "results" / "direction" / "lattice.json"
 
 
@@ -67,6 +70,7 @@ class ExactParts:
         replay = method.problem.replay
         nodes = torch.from_numpy(on_nodes(lattice, len(method.problem.replicas)))
         self.nodes = replay.normalise(nodes.to(replay.mean))
+        self.least_squares = LeastSquares(method.problem, method.values.cost[-1], None, TRANSITIONS, "start")
         self.axes = [torch.from_numpy(axis.nodes).to(replay.mean) for axis in lattice.actions.axes]
         self.refresh()
 
@@ -97,14 +101,19 @@ class ExactParts:
 
     def critic_errors(self) -> dict[str, Tensor]:
         """What the critics miss of the policies' exact cost and reward from the start states, for every replica; the
-        reward's where its critic evaluates the policy."""
+        reward's where its critic evaluates the policy. The same of the least-squares cost, and its deviation."""
         method, rho = self.method, torch.from_numpy(self.lattice.rho)
         actions = method.act_current(self.nodes)
 
         def estimate(critic: PolicyCritic) -> Tensor:
             return (critic.upper_confidence(self.nodes, actions, 0.0).double() * rho).sum(1).detach()
 
-        errors = {"cost_error": estimate(method.values.cost[-1]) - self.values.J_c}
+        solution, std = self.least_squares.solution(method.act_current)
+        errors = {
+            "cost_error": estimate(method.values.cost[-1]) - self.values.J_c,
+            "solution_error": solution - self.values.J_c,
+            "solution_std": std,
+        }
         if isinstance(method.values.reward, PolicyCritic):
             reward = estimate(method.values.reward) / method.problem.reward_scale
             errors["reward_error"] = reward - self.values.J_r

@@ -22,7 +22,6 @@ from deep.methods.parts.twin_critics import TwinConfig
 from deep.methods.parts.vae import VAEConfig
 from deep.methods.safe_dql.safe_dql import SafeDQLConfig
 from deep.ope.dynamics import DynamicsConfig
-from verification.lattice.tasks import GAMMA
 
 HIDDEN = (64, 64)
 NO_DYNAMICS = DynamicsConfig(steps=0)
@@ -75,7 +74,7 @@ FOLLOWING = replace(
         ensemble=2,
         pessimism=0.0,
     ),
-    adaptation=SafeAdaptationConfig(temperature=Temperature(c0=3.0), margin=0.15),
+    adaptation=SafeAdaptationConfig(temperature=Temperature(c0=3.0)),
     adaptation_rate=3e-4,
     adaptation_steps=1500,
     ema_rate=0.05,
@@ -85,7 +84,6 @@ FOLLOWING = replace(
 # without delay, and the best of the policies that it accepts.
 REBUILT = replace(
     FOLLOWING,
-    adaptation=replace(FOLLOWING.adaptation, margin=0.0),
     adaptation_rate=2e-4,
     gate=GateConfig("least_squares", k=2.0, states="start", select="best", eval_every=50),
 )
