@@ -181,18 +181,6 @@ def test_a_td_reward_critic_follows_every_replicas_own_policy(build):
     assert torch.equal(row.q.theta, pretrained.theta)
 
 
-def test_the_critics_step_size_decays_where_it_is_asked_for(build):
-    """At the last step of adaptation it is a tenth of its first."""
-    for words, share in (((), 1.0), (("--critics.decay",), 0.1)):
-        experiment = build("--seeds", "1", "--cost-limits", "4", *words)
-        phase = experiment.method.phases()[-1]
-        phase.on_start()
-        draws = draw_block(phase.draws, phase.seeds, phase.name, 0, 1, experiment.device)
-        phase.update(torch.tensor(float(phase.steps)), {name: block[0] for name, block in draws.items()})
-        critic = experiment.method.values.cost[0].q
-        assert critic.rate.item() == pytest.approx(share * critic.config.learning_rate)
-
-
 def test_layer_normalisation_reaches_every_critic(build):
     words = ("--critics.layer-norm", "--critics.reward", "iql")
     found = []

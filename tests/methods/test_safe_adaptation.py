@@ -44,13 +44,6 @@ def test_manipulation_with_the_regulariser_inside_or_after(direction, cost, expe
     assert direction(cost * LIMIT, k=k, regulariser=regulariser) == pytest.approx(wanted[0].tolist(), rel=1e-5)
 
 
-@pytest.mark.parametrize(("cost", "value"), [(0.74, Q_R), (0.76, Q_C), (1.0, Q_C)])
-def test_a_margin_lowers_the_cost_that_a_rule_aims_at(direction, cost, value):
-    """A margin of .25 and no slack: the reward up to .75 of the limit, the cost beyond."""
-    settings = {"rule": "crpo", "slack": Slack(0.0), "margin": 0.25}
-    assert direction(cost * LIMIT, **settings) == pytest.approx((value - K)[0].tolist())
-
-
 @pytest.mark.parametrize(("cost", "value"), [(0.1, Q_R), (1.19, Q_R), (1.21, Q_C)])
 def test_crpo_follows_one_gradient_at_a_time(direction, cost, value):
     assert direction(cost * LIMIT, rule="crpo") == pytest.approx((value - K)[0].tolist())

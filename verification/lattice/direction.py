@@ -24,6 +24,7 @@ from torch import Tensor
 from deep.core.phase import Hook, Phase
 from deep.methods.drcorl.config import DRCORLConfig
 from deep.methods.drcorl.drcorl import DRCORL
+from deep.methods.drcorl.least_squares import LeastSquares
 from deep.methods.parts.critics import PolicyCritic
 from deep.runs.experiment import Experiment, Settings
 from deep.runs.folder import RunFolder
@@ -45,6 +46,8 @@ EVERY = 100
 """Steps between two measurements."""
 REFRESH = 5
 """Steps between two computations of exact parts."""
+TRANSITIONS = 10_000
+"""Transitions of the least-squares costs that are measured."""
 RESULTS = Path(__file__).parents[2] / "notebooks" / "results" / "direction" / "lattice.json"
 
 
@@ -68,6 +71,7 @@ class ExactParts:
         replay = method.problem.replay
         nodes = torch.from_numpy(on_nodes(lattice, len(method.problem.replicas)))
         self.nodes = replay.normalise(nodes.to(replay.mean))
+        self.least_squares = LeastSquares(method.problem, method.values.cost[-1], None, TRANSITIONS, "start")
         self.axes = [torch.from_numpy(axis.nodes).to(replay.mean) for axis in lattice.actions.axes]
         self.refresh()
 
@@ -75,6 +79,11 @@ class ExactParts:
         """Evaluate the present policies."""
         actions = self.method.act_current(self.nodes).numpy()
         self.values = exact_values(self.lattice, deterministic(self.lattice, actions))
+
+    def kept(self) -> dict[str, Tensor]:
+        """Value and cost of the policies that training returns."""
+        found = exact_values(self.lattice, deterministic(self.lattice, self.method.act(self.nodes).numpy()))
+        return {"kept_value": found.J_r, "kept_cost": found.J_c}
 
     def slope(
         self, table: PerStateAction, observations: Float[Tensor, "r n obs"], actions: Float[Tensor, "r n act"]
@@ -93,14 +102,19 @@ class ExactParts:
 
     def critic_errors(self) -> dict[str, Tensor]:
         """What the critics miss of the policies' exact cost and reward from the start states, for every replica; the
-        reward's where its critic evaluates the policy."""
+        reward's where its critic evaluates the policy. The same of the least-squares cost, and its deviation."""
         method, rho = self.method, torch.from_numpy(self.lattice.rho)
         actions = method.act_current(self.nodes)
 
         def estimate(critic: PolicyCritic) -> Tensor:
             return (critic.upper_confidence(self.nodes, actions, 0.0).double() * rho).sum(1).detach()
 
-        errors = {"cost_error": estimate(method.values.cost[-1]) - self.values.J_c}
+        solution, std = self.least_squares.solution(method.act_current)
+        errors = {
+            "cost_error": estimate(method.values.cost[-1]) - self.values.J_c,
+            "solution_error": solution - self.values.J_c,
+            "solution_std": std,
+        }
         if isinstance(method.values.reward, PolicyCritic):
             reward = estimate(method.values.reward) / method.problem.reward_scale
             errors["reward_error"] = reward - self.values.J_r
@@ -152,8 +166,8 @@ def _shared_settings(lattice: Lattice, config: DRCORLConfig) -> str:
 
 
 def curve(lattice: Lattice, variant: Variant, shared: Shared) -> list[dict[str, Any]]:
-    """Train the variant; for every limit the exact value and cost along the ascent, the gate's cost and the errors of
-    the critics. Phases that `shared` has the outcome of are not run again."""
+    """Train the variant; for every limit the exact value and cost along the ascent and of the policy that is kept, the
+    gate's cost and the errors of the critics. Phases that `shared` has the outcome of are not run again."""
     experiment, method = build(lattice, variant.config, variant)
     exact = ExactParts(lattice, method)
     exact.install(variant.exact)
@@ -179,6 +193,7 @@ def curve(lattice: Lattice, variant: Variant, shared: Shared) -> list[dict[str, 
         run_folder.release()
         names = [name for name in tensors if name.startswith(("behaviour.", "clone."))]
         shared[key] = {name: tensors[name].detach().clone() for name in names}
+    kept = {name: column.tolist() for name, column in exact.kept().items()}
     optimum = solve(
         lattice.cmdp.select(torch.zeros(len(SEEDS) * len(lattice.limits), dtype=torch.long)).with_budget(
             method.problem.limits
@@ -191,6 +206,7 @@ def curve(lattice: Lattice, variant: Variant, shared: Shared) -> list[dict[str, 
             "optimal_value": float(optimum[i]),
             "steps": [int(point["step"][0]) for point in points],
             **{name: [round(point[name][i], 4) for point in points] for name in points[0] if name != "step"},
+            **{name: round(column[i], 4) for name, column in kept.items()},
         }
         for i, replica in enumerate(method.problem.replicas)
     ]

@@ -49,18 +49,14 @@ VARIANTS = {
     "following": Variant(FOLLOWING),
     "following, exact gate": Variant(FOLLOWING, GATE),
     "following, exact slopes": Variant(FOLLOWING, SLOPES),
-    "following, no margin": Variant(_weight(margin=0.0)),
     "following, beta 1": Variant(_weight(temperature=PREPRINT.adaptation.temperature)),
     "following, implicit Q-learning": Variant(_critics(reward="iql")),
-    "following, no decay": Variant(_critics(decay=False)),
     "following, no layer norm": Variant(_critics(layer_norm=False)),
     "following, target rate .02": Variant(_critics(target_rate=0.02)),
-    "following, step size 5e-5": Variant(replace(FOLLOWING, adaptation_rate=5e-5)),
-    "following, step size 1e-3": Variant(replace(_critics(decay=False), adaptation_rate=1e-3, ema_rate=0.01)),
     "following, no anchor": Variant(replace(FOLLOWING, anchor="none")),
-    # The gate of fitted-Q evaluation.
+    # The gate of least squares.
     "rebuilt": Variant(REBUILT),
-    "rebuilt, step size 3e-5": Variant(replace(REBUILT, adaptation_rate=3e-5)),
+    "rebuilt, k = 1": Variant(replace(REBUILT, gate=replace(REBUILT.gate, k=1.0))),
     "rebuilt, exact gate": Variant(REBUILT, GATE),
 }
 """By the name that the results use."""

@@ -71,14 +71,13 @@ FOLLOWING = replace(
         regression_steps=0,
         hidden=HIDDEN,
         learning_rate=1e-3,
-        decay=True,
         layer_norm=True,
         target_rate=0.1,
         reward="td",
         ensemble=2,
         pessimism=0.0,
     ),
-    adaptation=SafeAdaptationConfig(temperature=Temperature(c0=3.0), margin=0.15),
+    adaptation=SafeAdaptationConfig(temperature=Temperature(c0=3.0)),
     adaptation_rate=3e-4,
     adaptation_steps=1500,
     ema_rate=0.05,
@@ -88,7 +87,6 @@ FOLLOWING = replace(
 # without delay, and the best of the policies that it accepts.
 REBUILT = replace(
     FOLLOWING,
-    adaptation=replace(FOLLOWING.adaptation, margin=0.0),
     adaptation_rate=2e-4,
     gate=GateConfig("least_squares", k=2.0, states="start", select="best", eval_every=50),
 )

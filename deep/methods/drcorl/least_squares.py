@@ -98,16 +98,22 @@ class LeastSquares:
         act, largest = at_states(act), self.problem.task.episode_length * self.problem.replay.costs.max().item()
         there, chosen = act(self.next_observations), act(self.states)
         values, stds = self._solve(self.cost_critic, there, chosen)
-        td = self._td(self.cost_critic, chosen)
-        cost, half = torch.maximum(values[:, 0], td).clamp(0, largest), NORMAL_95 * stds[:, 0]
-        reward = values[:, 1]
+        cost = torch.maximum(values[:, 0], self._td(self.cost_critic, chosen)).clamp(0, largest)
+        reward, half = values[:, 1], NORMAL_95 * stds[:, 0]
         if self.reward_critic is not None:
-            reward = self._solve(self.reward_critic, there, chosen)[0][:, 1]
-            reward = torch.minimum(reward, self._td(self.reward_critic, chosen) / self.problem.reward_scale)
+            solution = self._solve(self.reward_critic, there, chosen)[0][:, 1]
+            reward = torch.minimum(solution, self._td(self.reward_critic, chosen) / self.problem.reward_scale)
         length = values[:, 2].clamp(0, self.problem.task.episode_length)
         low, high = (cost - half).clamp(min=0), (cost + half).clamp(max=largest)
         numbers = (cost, stds[:, 0], low, high, reward, length, torch.zeros_like(cost))
         return Estimate(*(x.float() for x in numbers))
+
+    @torch.no_grad()
+    def solution(self, act: Policy | Act) -> tuple[Float64[Tensor, " replicas"], Float64[Tensor, " replicas"]]:
+        """The least-squares cost alone, and its standard deviation."""
+        act = at_states(act)
+        values, stds = self._solve(self.cost_critic, act(self.next_observations), act(self.states))
+        return values[:, 0], stds[:, 0]
 
     def _solve(
         self, critic: PolicyCritic, there: Tensor, chosen: Tensor

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deep.core.problem import Problem
-from deep.core.validation import AT_LEAST_0, AT_LEAST_1, BELOW_1, check_ranges
+from deep.core.validation import AT_LEAST_0, AT_LEAST_1, check_ranges
 from deep.methods.parts.critics import episodic_to_discounted
 from theory.adaptation import PIDLagrangian, PIDState, Region, Slack, Weights, crpo, gradient_manipulation
 
@@ -54,9 +54,6 @@ class SafeAdaptationConfig:
     """Algorithm 3, Algorithm 2, or the Lagrangian of Eq. (22) with a PID multiplier."""
     slack: Slack = field(default_factory=Slack)
     """manipulation: h+ and h-; crpo: h; as a fraction of the cost limit (appendix D.2: .2, shrinking to 0)."""
-    margin: float = 0.0
-    """Share of the cost limit that is left free: the rules aim at (1 - margin) times the limit. It covers what the
-    gate's cost falls short of the true one."""
     regulariser: Literal["inside", "after"] = "inside"
     """manipulation: inside adds the KL gradient to both directions before they are manipulated (Eq. (23): z = x + y);
     after manipulates the value gradients alone and adds it afterwards (z = 1). Inside, a small beta makes every angle
@@ -66,17 +63,12 @@ class SafeAdaptationConfig:
     temperature: Temperature = field(default_factory=Temperature)
     """beta."""
 
-    def __post_init__(self) -> None:
-        check_ranges(self, "adaptation.", margin=BELOW_1)
-
 
 class SafeAdaptation:
     """The rule for all replicas of a problem, with the state of the PID multiplier."""
 
     def __init__(self, config: SafeAdaptationConfig, problem: Problem, steps: int) -> None:
         self.config, self.problem, self.steps = config, problem, steps
-        self.goals = (1 - config.margin) * problem.limits
-        """The cost of an episode that the rules aim at, for every replica."""
         self._pid = PIDState(torch.zeros_like(problem.limits), torch.zeros_like(problem.limits))
         task = problem.task
         self._value_of_one_cost = episodic_to_discounted(
@@ -99,14 +91,14 @@ class SafeAdaptation:
         q_r, q_c = beta * q_r, beta * q_c
         g_r, g_c = (q_r - k, q_c - k) if inside else (q_r, q_c)
         rr, rc, cc = ((a * b).sum(1).double() for a, b in ((g_r, g_r), (g_r, g_c), (g_c, g_c)))
-        goals = self.goals
-        slack = self.config.slack.at(step.double(), self.steps) * goals
+        limits = self.problem.limits
+        slack = self.config.slack.at(step.double(), self.steps) * limits
         metrics: dict[str, Tensor] = {}
         if self.config.rule == "manipulation":
-            weights = gradient_manipulation(cost, goals, slack, slack, rr, rc, cc)
+            weights = gradient_manipulation(cost, limits, slack, slack, rr, rc, cc)
             z = weights.x + weights.y if inside else torch.ones_like(weights.x)
         elif self.config.rule == "crpo":
-            weights = crpo(cost, goals, slack)
+            weights = crpo(cost, limits, slack)
             z = torch.ones_like(weights.x)
         else:
             weights, metrics["multiplier"] = self._multiply(step, cost)
@@ -114,10 +106,10 @@ class SafeAdaptation:
         x, y, z = (weight.to(q_r).unsqueeze(1) for weight in (weights.x, weights.y, z))
         metrics |= {f"share_{region.name.lower()}": (weights.region == int(region)).float() for region in Region}
         metrics["cosine_of_gradients"] = (rc / (rr * cc).sqrt().clamp(min=1e-30)).float()
-        return x * q_r + y * q_c - z * k, metrics | {"beta": beta.expand(len(goals)).float()}
+        return x * q_r + y * q_c - z * k, metrics | {"beta": beta.expand(len(limits)).float()}
 
     def _multiply(self, step: Tensor, cost: Tensor) -> tuple[Weights, Tensor]:
-        value, limit = cost * self._value_of_one_cost, self.goals * self._value_of_one_cost
+        value, limit = cost * self._value_of_one_cost, self.problem.limits * self._value_of_one_cost
         before = self._pid._replace(previous_cost=torch.where(step == 0, value, self._pid.previous_cost))
         after, multiplier, weights = self.config.pid.step(before, value, limit)
         for kept, new in zip(self._pid, after, strict=True):

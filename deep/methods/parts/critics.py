@@ -100,9 +100,6 @@ class CriticConfig:
     """The first of these regress on the data's own discounted sums instead of bootstrapping: TD starts unbiased."""
     learning_rate: float = 6e-4
     """Adam's step size."""
-    decay: bool = False
-    """Let the step size of the policies' critics decay linearly to a tenth in adaptation, as the policy's does. A
-    constant one leaves noise in the cost that the ucb gate reads."""
     hidden: tuple[int, ...] = (256, 256)
     """Hidden layers."""
     layer_norm: bool = False
@@ -160,9 +157,7 @@ class PolicyCritic:
         """The reward."""
         return Signal(batch.rewards, batch.reward_to_go)
 
-    def learn(
-        self, step: Tensor, batch: Batch, chosen: Mapping[str, Tensor], rate_factor: float | Tensor = 1.0
-    ) -> dict[str, Tensor]:
+    def learn(self, step: Tensor, batch: Batch, chosen: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """One step; `chosen` has the policy's actions at the batch's states ("here") and at the next ones ("there")."""
         immediate, to_go = self.signal(batch)
         with torch.no_grad():
@@ -173,7 +168,7 @@ class PolicyCritic:
             target = torch.where(step < self.config.regression_steps, to_go.unsqueeze(1) / self.unit, target)
         q_data = self._q(self.q.theta, batch.observations, batch.actions)
         loss = td_loss(q_data, target) + self.regulariser(q_data, batch.observations, chosen["here"])
-        self.q.adam_step(gradient(loss, self.q), rate_factor)
+        self.q.adam_step(gradient(loss, self.q))
         self.q.update_ema(self.config.target_rate)
         return {f"{self.name}_value": q_data.detach().mean((1, 2)) * self.unit}
 
