@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deep.cli.run_folder import check_folder
 from deep.methods.registry import METHODS
-from deep.runs.existing import check_folder
 from deep.tasks import TASKS, find_task
 from theory.support.command import command, going_on
 from theory.support.errors import InputError

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = (
     ("theory",),
+    ("deep.cli",),
     ("deep.tasks",),
     ("deep.envs",),
     ("deep.data",),
