@@ -12,7 +12,7 @@ value of its policy, so that they can be compared with the exact optimum of the 
 
 all as scores R = (return - r_min) / (r_max - r_min), with the least and the largest value of any policy. A policy is
 supported where it takes grid actions that the set's policies chose in the state at least `COUNT` times. Everywhere else
-the task is made worse: no reward, and a cost of 1 at every further step. So `supported` is at most what the same policy
+the task is made worse: no reward, and a cost of 1 at every later step. So `supported` is at most what the same policy
 earns in the task itself. The best trajectory owes part of its return to luck, and more so where costs are random
 (LatticeHeat); the mean does not.
 """
@@ -109,7 +109,7 @@ def supported(lattice: Lattice, states: np.ndarray, grid_actions: np.ndarray) ->
 
 
 def restricted(lattice: Lattice, known: Bool[np.ndarray, "state action"]) -> FiniteCMDP:
-    """The task where what is not known earns nothing and costs 1 at this and every further step."""
+    """The task where what is not known earns nothing and costs 1 at this and every later step."""
     cmdp, states = lattice.cmdp, len(known)
     shape = (states + 1, known.shape[1])
     P, r, c = np.zeros((*shape, states + 1)), np.zeros(shape), np.ones(shape)

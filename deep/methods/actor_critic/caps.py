@@ -12,7 +12,7 @@ Q_c(s, a_k) < kappa_t the one of the largest Q_r, or else the one of the least Q
 left (`deep.methods.parts.budget`). One model per seed serves all cost limits.
 
 Q_c is the cost of the *cheaper* behaviour from the next step on, and not that of the switching policy: the test is
-optimistic about the future, and acts within the limit because the budget left is looked at again at every step.
+optimistic about the future, and acts within the limit because the budget left is compared again at every step.
 
 Public code: `--variant public` ends the values at timeouts as it does. Its heads' standard deviations are never
 trained, so that its weighted likelihood is the weighted square of this file. Its reward is a tenth of the task's, to

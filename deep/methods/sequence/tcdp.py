@@ -78,7 +78,7 @@ class TCDPConfig:
     levels: int = 10
     """T, noise levels, in training and in sampling."""
     learning_rate: float = 1e-3
-    """Adam's step size, falling linearly to a tenth."""
+    """Adam's step size, with linear decay to a tenth."""
     ema_rate: float = 0.005
     """Rate of the moving average of the parameters, which plans are made with."""
     condition_dropout: float = 0.25
