@@ -140,6 +140,7 @@ def test_an_export_is_rejected_for_the_budget_that_the_policy_carries():
         learner().exportable(0)
 
 
+@pytest.mark.slow
 @unchecked()
 def test_it_ends_within_the_limits_on_a_bandit_with_a_known_optimum(tmp_path):
     """Open: with this training it takes no risk at all, whatever the budget; the best policy earns 3.6 and 8.4."""

@@ -96,6 +96,7 @@ def test_the_weights_multiply_the_squared_errors():
     torch.testing.assert_close(method.policy.denoising_loss(*given, zeros + 1), method.policy.denoising_loss(*given))
 
 
+@pytest.mark.slow
 @unchecked()
 def test_a_bandit_is_played_without_any_cost():
     options = {"critic_steps": 200, "policy_steps": 300, "critic_batch_size": 64, "batch_size": 64, "candidates": 8}

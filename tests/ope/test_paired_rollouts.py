@@ -85,6 +85,7 @@ def test_terminals_that_short_rollouts_hardly_reach_shorten_the_return(lab):
     assert paired.estimate(always(0.3)).length.tolist() == [1000, 1000]
 
 
+@pytest.mark.slow
 @unchecked()
 def test_the_estimate_for_the_clone_is_the_datas(lab):
     _, paired = lab
@@ -121,6 +122,7 @@ def test_members_that_differ_about_the_difference_widen_the_interval(lab, monkey
     )
 
 
+@pytest.mark.slow
 @unchecked()
 def test_a_checkpoint_holds_the_predictions_for_the_clone(build):
     """Without it a resumed run, or an evaluation, would compare with nothing."""

@@ -127,6 +127,7 @@ def test_fixed_slack_below_the_limit_stalls() -> None:
             assert (value - last.J_r).item() < 0.05, "negative control: without h- it moves"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", list(Metric))
 @unchecked()
 def test_corrected_theorem_on_generated_instances(metric: Metric) -> None:

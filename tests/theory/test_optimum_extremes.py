@@ -95,6 +95,7 @@ def test_equal_costs_that_differ_by_rounding_count_as_within_the_budget_in_any_u
         assert bool(solve(cmdp).feasible.all())
 
 
+@pytest.mark.slow
 @unchecked()
 def test_a_chain_that_is_longer_than_any_fixed_number_of_improvements() -> None:
     states, n = 520, torch.arange(520)

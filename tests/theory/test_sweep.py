@@ -108,6 +108,7 @@ def test_rows_are_certified_and_keep_the_corrected_bounds(serial: Path) -> None:
             assert float(row["gap_mixture_corrected"]) <= float(row["bound_gap_posterior"]) + 1e-12
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_and_writes_its_folder(tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.setattr(npg_sweep, "QUICK", TINY)
     out = tmp_path / "sweep"
