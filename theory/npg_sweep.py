@@ -1,6 +1,6 @@
 """`python -m theory.npg_sweep`: every safe-adaptation algorithm on a grid of CMDPs, against optimum and bounds.
 
-Options and folder are checked before torch is imported, so that a mistake is rejected at once. `theory.sweep.execute` does
+Options and folder are checked before torch is imported: a mistake is rejected at once. `theory.sweep.execute` does
 the work.
 """
 

@@ -23,6 +23,8 @@ from tests.support.custom_runs import BOUNDS, CART, SETTINGS, arrays, trained, w
 from tests.support.lighter import no_figures
 from theory.support.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", SETTINGS)
