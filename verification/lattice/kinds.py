@@ -17,6 +17,12 @@ earns in the task itself. The best trajectory owes part of its return to luck, a
 (LatticeHeat); the mean does not.
 """
 
+from verification.command import Parser, ends_cleanly
+
+if __name__ == "__main__":  # before the imports that take seconds
+    with ends_cleanly():
+        Parser("verification.lattice.kinds", __doc__ or "").parse_args()
+
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -32,7 +38,6 @@ from deep.data.dataset import OfflineDataset
 from deep.data.kinds import Kind, Plane, Subset, choose, good_safe_parts
 from theory.cmdp.dense import FiniteCMDP
 from theory.optimum import solve
-from verification.command import Parser, ends_cleanly
 from verification.lattice.data import JITTER, Behaviour
 from verification.lattice.tasks import CUT, GAMMA, LATTICES, Lattice
 
@@ -163,10 +168,7 @@ def table(found: list[dict[str, Any]]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure all kinds on all tasks, write `RESULTS`, print the table."""
-    description = (
-        "Draw every kind of data on the lattice tasks, compare with the exact optimum, write lattice/kinds.json."
-    )
-    Parser("verification.lattice.kinds", description).parse_args(arguments)
+    Parser("verification.lattice.kinds", __doc__ or "").parse_args(arguments)
     found = [row for lattice in LATTICES.values() for row in rows(lattice)]
     about = {"command": "python -m verification.lattice.kinds", "seed": 0, "trajectories": TRAJECTORIES}
     about |= {"multipliers": MULTIPLIERS, "subset": asdict(SUBSET), "count": COUNT, "gamma": GAMMA}
