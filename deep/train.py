@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deep.cli.run_folder import check_folder
 from deep.data.data_path import NAMED, data_path
 from deep.methods.registry import METHODS
-from deep.runs.existing import check_folder
 from deep.tasks import TASKS, find_task
 from theory.support.command import command, going_on
 from theory.support.errors import InputError

@@ -14,18 +14,19 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from deep.cli.run_folder import check_folder
 from deep.core.provenance import device_name, machine, software_versions
 from deep.core.validation import use_threads
 from deep.data.custom import assumptions
 from deep.envs.custom import check as check_simulator
 from deep.evaluate import plots
 from deep.evaluate.scores import evaluate, remarks, table
-from deep.evaluate.summary import SCHEMA, of_earlier_version, summary_of
+from deep.evaluate.summary import SCHEMA, summary_of
 from deep.evaluate.verdict import contradictions, verdict
 from deep.methods.registry import METHODS
 from deep.page.run_page import page
 from deep.runs.cuda_graphs import eager, graphed
-from deep.runs.existing import check_folder
+from deep.runs.earlier import of_earlier_version
 from deep.runs.experiment import Config, Experiment, Settings, about_data, identity, take_dynamics
 from deep.runs.folder import RunFolder, changed_since
 from deep.runs.log import Kind, Log

@@ -1,6 +1,6 @@
 """`python -m theory.npg_sweep`: every safe-adaptation algorithm on a grid of CMDPs, against optimum and bounds.
 
-Options and folder are checked before torch is imported, so that a mistake is rejected at once. `theory.sweep.run` does
+Options and folder are checked before torch is imported: a mistake is rejected at once. `theory.sweep.execute` does
 the work.
 """
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m theory.n
             connect(sweep.dask).close()  # an address that does not answer leaves no folder behind
         prepare(sweep.out, grid, sweep.resume)
         begun.append((sweep, todo))
-        from theory.sweep.run import run
+        from theory.sweep.execute import run
 
         run(sweep, todo)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from theory.support.command import checked_words
 from theory.support.errors import InputError, exit_on_input_error, exit_on_interrupt
 
 
@@ -19,6 +20,12 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see {self.prog} --help.")
+
+
+def check_early(module: str, kind: str = "Options") -> None:
+    """Reject a wrong command line by the source of the module's dataclass `kind`, before imports that take seconds."""
+    with ends_cleanly():
+        checked_words(module, kind, None, f"python -m {module}")
 
 
 @contextmanager

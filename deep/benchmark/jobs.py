@@ -37,7 +37,7 @@ class Grid:
     """ALGORITHM or ALGORITHM:VARIANT, a variant being an algorithm with options of your own (--options). None: those
     of the study."""
     options: tuple[str, ...] = ()
-    """NAME=WORDS: further options of deep.train, such as drcorl="--gate.kind ucb"; NAME is an algorithm, an
+    """NAME=WORDS: more options of deep.train, such as drcorl="--gate.kind ucb"; NAME is an algorithm, an
     ALGORITHM:VARIANT, or all."""
     cost_limits: tuple[float, ...] = ()
     """Limits on the cost of an episode. None: those of the study."""
@@ -64,7 +64,7 @@ class Job:
     cost_limits: tuple[float, ...]
     episodes: int
     options: tuple[str, ...]
-    """Further words of deep.train's command line, the preset among them."""
+    """More words of deep.train's command line, the preset among them."""
     part: str = ""
     """Which part of the seeds this is, where they are split."""
 

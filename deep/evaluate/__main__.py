@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from deep.runs.existing import check_run
+from deep.cli.run_folder import check_run
 from theory.support.command import command, read
 from theory.support.errors import InputError
 
@@ -44,12 +44,11 @@ def run(options: Options) -> None:
     from deep.core.validation import use_threads
     from deep.evaluate.film import film
     from deep.evaluate.scores import evaluate, remarks, table
-    from deep.evaluate.summary import SCHEMA, of_earlier_version
+    from deep.evaluate.summary import SCHEMA
     from deep.evaluate.verdict import contradictions, verdict
     from deep.runs.experiment import finished
 
-    with of_earlier_version(options.directory):
-        experiment, folder = finished(options.directory, options.dataset)
+    experiment, folder = finished(options.directory, options.dataset)
     if options.video is not None and not experiment.task.simulated:
         raise InputError(f"--video {options.video}: the run in {options.directory} has no simulator to film")
     folder.acquire()

@@ -19,7 +19,7 @@ FIRST_EVALUATION_SEED = 100_000
 UNDEFINED = "not defined for a policy with a memory"
 """In the place of an estimate that would need actions at isolated states."""
 
-RESTS_ON_CLONE = (
+DEPENDS_ON_CLONE = (
     "The estimate is the cost of the cloned trajectories plus the predicted difference of policy and clone. No data",
     "show whether the clone costs what these trajectories cost: measure it before it acts where cost matters.",
 )
@@ -178,7 +178,7 @@ def explanation(experiment: Experiment) -> list[str]:
     task = experiment.task
     estimated = experiment.settings.dynamics.steps > 0
     paired = estimated and isinstance(experiment.method.estimator, PairedRollouts)
-    dependencies = RESTS_ON_CLONE if paired else ()
+    dependencies = DEPENDS_ON_CLONE if paired else ()
     if not task.simulated and experiment.settings.dynamics.steps == 0:
         return ["Nothing was simulated and no dynamics were learned (--dynamics.steps 0): the other estimates are all."]
     if not task.simulated:

@@ -1,14 +1,10 @@
 """What a finished run writes down: summary.json, which the benchmark, the notebooks and people read."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from deep.core.files import read_json
 from deep.core.provenance import device_name
 from deep.runs.experiment import Experiment
-from theory.support.errors import InputError
 
 LAST = "last"
 """The way to act of the policy with which adaptation ended, whichever policy was selected."""
@@ -18,22 +14,6 @@ SCHEMA = 2
 1 (not written): the keys and options before their renaming. 2: the field's terms; `ends_early` and
 `episodes_over_limit` per result; `screen`, the lines that the command has printed.
 """
-
-
-@contextmanager
-def of_earlier_version(run: Path) -> Iterator[None]:
-    """Say in one sentence where a run cannot be used because it was trained before the options had their names."""
-    try:
-        yield
-    except (InputError, KeyError, TypeError, AttributeError) as error:
-        config = run / "config.json"
-        if not config.exists() or "schema" in read_json(config):
-            raise
-        reason = str(error) if isinstance(error, InputError) else repr(error)
-        raise InputError(
-            f"the run in {run} was trained by an earlier version of this project, whose options had other names, and "
-            f"cannot be used here: train it again in another folder ({reason})"
-        ) from None
 
 
 def summary_of(

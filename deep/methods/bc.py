@@ -2,8 +2,8 @@ r"""Behaviour cloning: a tanh policy fitted to actions of the data by least squa
 
     minimise E_{(s, a) in D'} |pi(s) - a|^2
 
-bc_all takes all trajectories for D', bc_safe those whose cost keeps the limit, bc_best the best one that keeps the
-limit and those that act most like it (`deep.data.selection`).
+bc_all takes all trajectories for D', bc_safe those that satisfy the cost limit, bc_best the best of these and
+those that act most like it (`deep.data.selection`).
 """
 
 from collections.abc import Mapping

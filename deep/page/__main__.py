@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from deep.runs.existing import check_run
+from deep.cli.run_folder import check_run
 from theory.support.command import command, read
 from theory.support.files import write_whole
 

@@ -24,6 +24,7 @@ from deep.envs.counted import CountedSimulator
 from deep.methods.registry import spec_of
 from deep.ope.interface import Estimator
 from deep.ope.model_rollouts import DynamicsEnsemble
+from deep.runs.earlier import of_earlier_version
 from deep.runs.folder import RunFolder
 from deep.runs.player import PolicyPlayer
 from deep.runs.settings import Config, Settings, settings_from
@@ -171,7 +172,7 @@ def configuration(run: Path) -> tuple[Settings[Any], dict[str, Any]]:
     config = read_json(path)
     if not isinstance(config.get("identity"), dict):
         raise InputError(f"{path} is no run's: it has no identity")
-    with wrong_form(path, "a run's settings"):
+    with of_earlier_version(run), wrong_form(path, "a run's settings"):
         settings = settings_from(config["identity"])
         settings.check()
     return settings, config
@@ -233,9 +234,10 @@ def finished(run: Path, dataset: Path | None = None, with_data: bool = True) -> 
 
     `dataset` is as in `restore`; without data the policies act and nothing can be estimated.
     """
-    experiment = restore(run, dataset) if with_data else restore_without_data(run)
-    folder = RunFolder(run)
-    position = folder.load(experiment.tensors())
+    with of_earlier_version(run):
+        experiment = restore(run, dataset) if with_data else restore_without_data(run)
+        folder = RunFolder(run)
+        position = folder.load(experiment.tensors())
     last = experiment.phases()[-1]
     if position is None or (position.phase, position.step) != (last.name, last.steps):
         raise InputError(f"the run in {run} is not finished: go on with deep.train --resume")

@@ -19,11 +19,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from deep.cli.run_folder import check_folder
 from deep.core.provenance import software_versions
 from deep.core.validation import use_threads
 from deep.evaluate.scores import evaluate, offline_costs
 from deep.evaluate.summary import SCHEMA
-from deep.runs.existing import check_folder
 from deep.runs.experiment import Experiment, about_data, finished, identity, take_dynamics
 from deep.runs.folder import RunFolder
 from deep.runs.trainer import train

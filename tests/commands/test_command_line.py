@@ -10,8 +10,8 @@ import time
 import pytest
 
 from deep import console, train
+from deep.cli.run_folder import check_folder
 from deep.methods.registry import METHODS
-from deep.runs.existing import check_folder
 from tests.support.command_ends import check_ends
 from tests.support.signals import heed_interrupts
 from theory.support.errors import InputError

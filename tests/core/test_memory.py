@@ -29,6 +29,7 @@ def run(word: str, **environment: str) -> tuple[str, int]:
     return done[0], int(done[1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this system's allocator is not glibc's")
 def test_a_large_tensor_takes_the_memory_of_the_one_before():
     agreed, faults = run("keep")

@@ -37,6 +37,7 @@ def global_state() -> list[int]:
     return [*state[1].tolist(), state[2]]
 
 
+@pytest.mark.slow
 @each_task
 def test_an_episode_follows_from_its_seed_and_not_from_those_before(task: Task):
     length = 6

@@ -27,6 +27,7 @@ ACCELEROMETER = slice(3)
 """Where a navigation task's observation holds it. It feels every contact."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", OLD.values(), ids=OLD)
 def test_episodes_start_as_with_the_old_packages(task: Task):
     with np.load(FILE) as file:

@@ -45,6 +45,7 @@ def test_every_variant_draws_from_its_own_trajectories(build, dataset):
     assert seen["bc_best"][0].max() <= 4
 
 
+@pytest.mark.slow
 @unchecked()
 def test_cloning_reproduces_the_data(build):
     experiment = build("--algorithm", "bc_all", "--cost-limits", "60", "--learning-rate", "3e-3")

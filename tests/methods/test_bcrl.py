@@ -49,6 +49,7 @@ def one_choice():
     return transitions([0, 0], [1, 1], [1, -1], [1.0, 0.2], [1.0, 0.0], [1, 1], [0, 0])
 
 
+@pytest.mark.slow
 @unchecked()
 @pytest.mark.parametrize("form", ["slack", "absolute"])
 def test_the_reward_s_value_jumps_where_the_budget_affords_the_better_action(form):
@@ -69,6 +70,7 @@ def test_the_reward_s_value_jumps_where_the_budget_affords_the_better_action(for
     assert saving < 0 < spending
 
 
+@pytest.mark.slow
 @unchecked()
 def test_a_bandit_is_played_within_every_limit():
     limits = (0.0, 4.0, 100.0)

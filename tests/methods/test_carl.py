@@ -120,6 +120,7 @@ def test_next_actions_are_smoothed_within_their_bounds(build):
     assert torch.equal(learner._next_actions(batch, 0 * z), mean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delayed", [False, True])
 @unchecked()
 def test_it_ends_within_the_limit_on_a_bandit_and_on_a_chain(delayed, tmp_path):
@@ -130,6 +131,7 @@ def test_it_ends_within_the_limit_on_a_bandit_and_on_a_chain(delayed, tmp_path):
     assert outcome.reward[1] > 0.4 * outcome.best[1] or not delayed
 
 
+@pytest.mark.slow
 @unchecked()
 def test_with_a_threshold_that_nothing_exceeds_the_same_training_violates_the_limit(tmp_path):
     experiment: Any = bandit("carl", (4.0,), **SMALL)

@@ -79,6 +79,7 @@ def actions_at_two_limits(*options: str, algorithm: str, cost: float, limits: st
     return action[0::2], action[1::2]
 
 
+@pytest.mark.slow
 @unchecked()
 def test_the_budget_decides_where_the_data_say_so():
     """One model: -1/2 at the limit 0, +1/2 at the limit 10, for every seed."""
@@ -87,6 +88,7 @@ def test_the_budget_decides_where_the_data_say_so():
     assert (at_10 - 0.5).abs().max() < 0.2
 
 
+@pytest.mark.slow
 @unchecked()
 def test_a_budget_also_stands_for_trajectories_that_do_not_use_it():
     """B2R: at the limit 150 a third of the examples cost nothing, and the mean action is not that of the others."""

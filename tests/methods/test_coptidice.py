@@ -153,6 +153,7 @@ def test_start_states_are_drawn_and_in_the_public_form_found():
     torch.testing.assert_close(batch.rewards, 0.1 * replay.rewards[: 2 * LENGTH].unsqueeze(0))  # the scale is 1 here
 
 
+@pytest.mark.slow
 @unchecked()
 def test_it_ends_within_the_limit_on_a_bandit_with_a_known_optimum(tmp_path):
     limits = (4.0, 12.0)
@@ -161,6 +162,7 @@ def test_it_ends_within_the_limit_on_a_bandit_with_a_known_optimum(tmp_path):
     assert outcome.reward[1] > 0.7 * outcome.best[1]
 
 
+@pytest.mark.slow
 @unchecked()
 def test_with_the_public_threshold_the_same_training_violates_the_limits(tmp_path):
     """The negative control of the threshold: nothing else is changed."""

@@ -91,6 +91,7 @@ class Chain:
         self.batch = Batch(s, a, r, r, n, not_terminal, torch.full_like(r, 7.0), torch.full_like(r, 7.0))
 
 
+@pytest.mark.slow
 @unchecked()
 def test_implicit_q_learning_finds_the_known_values(build):
     chain = Chain(build)
@@ -109,6 +110,7 @@ def test_implicit_q_learning_finds_the_known_values(build):
     assert not critic.action_gradient(chain.start.view(1, 1, -1), torch.full((1, 1, 3), 1.5)).any()
 
 
+@pytest.mark.slow
 @unchecked()
 def test_the_warm_start_regresses_on_the_datas_own_sums(build):
     chain = Chain(build)
@@ -119,6 +121,7 @@ def test_the_warm_start_regresses_on_the_datas_own_sums(build):
     assert critic.twin.apply(critic.q.theta, pairs).mean().item() * critic.unit == pytest.approx(7, abs=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("action", "value"), [("good", 1 + 0.9 * 3), ("bad", 0.9 * 2)])
 @unchecked()
 def test_a_policy_critic_evaluates_the_policys_reward(build, action, value):
@@ -136,6 +139,7 @@ def test_a_policy_critic_evaluates_the_policys_reward(build, action, value):
     assert found == pytest.approx(value, abs=0.15)
 
 
+@pytest.mark.slow
 @unchecked()
 def test_cost_critics_evaluate_the_policy_and_pessimism_lifts_only_unseen_actions(build):
     chain = Chain(build)

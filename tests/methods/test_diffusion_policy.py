@@ -158,6 +158,7 @@ def test_mish_and_its_slope_are_torchs_own():
     torch.testing.assert_close(*slopes, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @unchecked()
 def test_training_reaches_the_smallest_denoising_loss_and_the_laws_moments():
     """For N(MEAN, STD^2) the least L_d is the mean over t of Var(eps | a_t) = abar STD^2 / (abar STD^2 + 1 - abar)."""

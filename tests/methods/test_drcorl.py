@@ -47,6 +47,7 @@ def test_each_region_follows_its_own_critics(build, gate, follows):
         assert changed == (critic in follows), critic
 
 
+@pytest.mark.slow
 @short_episodes()
 @unchecked()
 def test_the_step_ascends_reward_and_descends_cost(build):
@@ -328,6 +329,7 @@ def test_the_policy_after_the_last_step_is_evaluated_and_selected_where_it_is_be
         assert method.report()["chosen_step"] == [phase.steps if chosen == last else 50]
 
 
+@pytest.mark.slow
 @unchecked()
 def test_the_last_evaluation_plays_no_simulator_episode(build):
     experiment = build("--cost-limits", str(LIMIT), "--gate.kind", "simulator", "--online.episodes", "1")
@@ -335,6 +337,7 @@ def test_the_last_evaluation_plays_no_simulator_episode(build):
     assert experiment.problem.simulator.episodes.tolist() == [0]
 
 
+@pytest.mark.slow
 @unchecked()
 def test_the_clone_is_rolled_out_once_for_the_model_error_and_step_0(build, monkeypatch):
     """The estimates of step 0 are those of a second rollout."""

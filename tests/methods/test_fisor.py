@@ -101,6 +101,7 @@ def test_the_weights_of_the_data_are_computed_once_for_fixed_critics(monkeypatch
     assert not torch.allclose(method.data_weights(), found), "another phase has other critics"
 
 
+@pytest.mark.slow
 @unchecked()
 def test_a_bandit_is_played_without_any_cost():
     options = {"critic_steps": 200, "policy_steps": 300, "critic_batch_size": 64, "batch_size": 64, "candidates": 8}

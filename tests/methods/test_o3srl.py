@@ -99,6 +99,7 @@ def test_one_arm_is_no_adversary():
         O3SRLConfig(arms=1)
 
 
+@pytest.mark.slow
 @unchecked()
 def test_it_ends_within_the_limit_on_a_bandit_with_a_known_optimum(tmp_path):
     outcome = play(trained(bandit("o3srl", (4.0,), **SMALL), tmp_path / "o3srl"))

@@ -73,6 +73,7 @@ def stop_after(experiment: Experiment, updates: int, monkeypatch) -> None:
     monkeypatch.setattr(trainer, "draw_block", counted)
 
 
+@pytest.mark.slow
 @unchecked()
 @pytest.mark.parametrize("algorithm", METHODS)
 def test_a_stopped_run_resumes_to_the_same_bits(algorithm, tmp_path, monkeypatch):
@@ -141,6 +142,7 @@ def compare(algorithm: str, steps: int, tolerance: float, replicas: tuple[int, .
     assert differ >= 4, "negative control: the other seed's replica is another run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", METHODS)
 def test_every_replica_equals_a_run_of_it_alone_after_one_update(algorithm):
     compare(algorithm, 1, 1e-5)

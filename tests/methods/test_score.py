@@ -83,6 +83,7 @@ def test_the_kl_limit_tends_to_the_closed_form_gradient(gaussian):
     assert errors[1] < errors[0] / 20
 
 
+@pytest.mark.slow
 @unchecked()
 def test_the_trained_score_of_a_mixture_is_the_true_one():
     """Behaviour: half N(-.5, .1^2), half N(.6, .2^2). Compared with the exact E[eps | a_t] on a grid."""

@@ -15,8 +15,8 @@ from notebooks.build import FOLDER, METADATA, SOURCES, differences
 
 ROOT = FOLDER.parent
 NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
-LONG = ("01", "04", "05")
-"""Notebooks that compute for a minute or more: `make exhaustive` runs them."""
+LONG = ("01", "03", "04", "05")
+"""Notebooks that compute for half a minute or more: `make exhaustive` runs them."""
 each = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 
 

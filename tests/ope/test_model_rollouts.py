@@ -21,6 +21,7 @@ from deep.ope.nearest_trajectories import NearestBehaviour
 from deep.ope.paired_rollouts import PairedRollouts
 from deep.ope.short_rollouts import ShortConfig, ShortRollouts
 from deep.runs.experiment import Experiment
+from tests.support.lighter import unchecked
 
 
 def trained(experiment: Experiment, members: int = 4, **options) -> DynamicsEnsemble:
@@ -37,6 +38,8 @@ def constant(value: float):
     return lambda observations: torch.full((*observations.shape[:2], 3), value)
 
 
+@pytest.mark.slow
+@unchecked()
 def test_estimates_tell_costly_policies_from_free_ones_and_in_episode_units(build, dataset: OfflineDataset):
     """In the small data state' = .9 state + action . push, reward = state'_1, cost = 1[state'_0 > 0] on many rows.
 
@@ -166,6 +169,8 @@ def test_the_ood_score_is_the_disagreement_within_a_half_relative_to_the_datas(b
     torch.testing.assert_close(ood_score, torch.tensor([3.0, 3.0, 1.0, 1.0]).expand(4, 4))
 
 
+@pytest.mark.slow
+@unchecked()
 def test_a_policy_that_leaves_the_data_has_a_larger_ood_score(build):
     experiment = build("--seeds", "1", "--cost-limits", "4", "9")
     ensemble = trained(experiment, steps=300, batch_size=64, learning_rate=3e-3)
@@ -202,6 +207,8 @@ def test_a_shared_deviation_widens_the_interval_in_quadrature():
     assert 100 - wider[2].item() == pytest.approx(half**0.5)
 
 
+@pytest.mark.slow
+@unchecked()
 def test_replicas_are_rolled_out_in_their_own_seeds_models(build):
     batch = build("--seeds", "1", "2", "--cost-limits", "4", "9")
     alone = build("--seeds", "2", "--cost-limits", "9")
@@ -212,7 +219,9 @@ def test_replicas_are_rolled_out_in_their_own_seeds_models(build):
     assert not torch.allclose(together.reward[0], together.reward[3], rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ["paired", "episode"])
+@unchecked()
 def test_results_report_the_held_out_estimate_of_the_kept_policy_and_the_baselines(build, estimator):
     experiment = build("--seeds", "1", "--cost-limits", "4", "9", "--gate.estimator", estimator)
     method = experiment.method
@@ -264,6 +273,8 @@ def test_a_predicted_cost_has_the_size_of_the_datas(build, dataset: OfflineDatas
     torch.testing.assert_close(outcomes.cost / outcomes.length, torch.full_like(outcomes.cost, 5.0))
 
 
+@pytest.mark.slow
+@unchecked()
 def test_costs_of_different_size_are_predicted(build, dataset: OfflineDataset, tmp_path):
     """Every step costs .05 + (first entry of the action)^2, so policies differ in the size of their costs alone."""
     costs = np.float32(0.05) + dataset.actions[:, 0] ** 2

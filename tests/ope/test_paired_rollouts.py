@@ -9,6 +9,7 @@ from deep.ope.dynamics import Prediction
 from deep.ope.model_rollouts import Outcomes
 from deep.ope.paired_rollouts import PairedRollouts
 from deep.ope.short_rollouts import ShortConfig
+from tests.support.lighter import unchecked
 from theory.support.errors import InputError
 
 OFF = torch.tensor([0.2, 0.5]).unsqueeze(1)
@@ -63,6 +64,7 @@ def test_an_error_that_a_member_makes_of_both_policies_cancels(lab):
     assert not torch.allclose(estimate.cost[0], estimate.cost[1])
 
 
+@unchecked()
 def test_terminals_that_short_rollouts_hardly_reach_shorten_the_return(lab):
     """Whole episodes of 1000 steps last (1 - q^1000) / (1 - q) with q = .999, in the place of 1000."""
     experiment, paired = lab
@@ -83,6 +85,8 @@ def test_terminals_that_short_rollouts_hardly_reach_shorten_the_return(lab):
     assert paired.estimate(always(0.3)).length.tolist() == [1000, 1000]
 
 
+@pytest.mark.slow
+@unchecked()
 def test_the_estimate_for_the_clone_is_the_datas(lab):
     _, paired = lab
     paired.set_clone(always(0.1, 0.05))
@@ -118,6 +122,8 @@ def test_members_that_differ_about_the_difference_widen_the_interval(lab, monkey
     )
 
 
+@pytest.mark.slow
+@unchecked()
 def test_a_checkpoint_holds_the_predictions_for_the_clone(build):
     """Without it a resumed run, or an evaluation, would compare with nothing."""
     experiment = build("--seeds", "1", "--cost-limits", "4", *PAIRED)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 import deep.evaluate.__main__ as evaluate
+from deep import load_policy, train
 from deep.benchmark.curves import curves_of, schedule_of
+from deep.benchmark.ope_study import __main__ as ope_study
 from deep.benchmark.ope_study.measure import RowFile
 from deep.benchmark.rows import Run, collected, rows_of
 from deep.core.files import read_json
@@ -165,3 +167,35 @@ def test_rows_of_the_study_of_another_form(line, tmp_path):
     (tmp_path / "run.jsonl").write_text(line + "\n")
     with pytest.raises(InputError, match=r"run\.jsonl does not hold rows of the study"):
         RowFile(tmp_path / "run.jsonl", "r", 2).read()
+
+
+@pytest.fixture
+def earlier(copy) -> Path:
+    """The run as versions before `schema` wrote it: options under other names, nothing said of the data."""
+    config = read_json(copy / "config.json")
+    del config["schema"], config["data"]
+    config["identity"]["own"] = config["identity"].pop("custom")
+    (copy / "config.json").write_text(json.dumps(config))
+    return copy
+
+
+def test_a_run_of_an_earlier_version_is_rejected_by_every_command(earlier, whole, tmp_path, capsys):
+    """Each names the run and the way out in one line, and changes nothing in its folder."""
+    before = {path.name: path.read_bytes() for path in earlier.iterdir()}
+    trained = ["--algorithm", "bc_all", *SETTINGS["bc_all"], *BOUNDS, "--cost-limits", "9"]
+    trained += ["--dataset", str(whole.parent / "cart.hdf5")]
+    for command, words in (
+        (train.main, [*trained, "--out", str(earlier), "--resume"]),
+        (evaluate.main, [str(earlier)]),
+        (export, [str(earlier), "--format", "onnx"]),
+        (ope_study.main, [str(earlier), "--out", str(tmp_path / "study")]),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            command(words)
+        said = capsys.readouterr().err
+        assert caught.value.code == 2, command
+        assert said.count("\n") == 1, said
+        assert said.startswith(f"error: the run in {earlier} was trained by an earlier version of this project"), said
+    with pytest.raises(InputError, match="was trained by an earlier version"):
+        load_policy(earlier)
+    assert {path.name: path.read_bytes() for path in earlier.iterdir()} == before

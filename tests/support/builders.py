@@ -12,6 +12,10 @@ TINY = """--dynamics.steps 4 --dynamics.members 2 --dynamics.hidden 16 --dynamic
 --critics.ensemble 2 --cloning-steps 4 --adaptation-steps 4 --batch-size 16 --hidden 16""".split()
 """Options of deep.train that make DRCORL small enough for a test."""
 
+TINY_SAFE_DQL = """--algorithm safe_dql --behaviour-steps 4 --improvement-steps 4 --batch-size 16 --hidden 16 16
+--critics.hidden 16 --candidates 3 --dynamics.members 2 --dynamics.hidden 16""".split()
+"""The same for Safe-DQL."""
+
 TINY_COLLECTION = {
     "--trajectories": 6, "--episodes": 3, "--runs": 2, "--pilots": 2, "--snapshot-every": 2, "--steps": 160,
     "--ppo.environments": 4, "--ppo.horizon": 8, "--ppo.segment": 2, "--ppo.minibatch": 16, "--ppo.epochs": 2,

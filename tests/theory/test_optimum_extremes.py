@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.support.lighter import unchecked
 from theory import FiniteCMDP
 from theory.cmdp.families import make
 from theory.optimum import Solution, certify, lagrangian, solve
@@ -94,6 +95,8 @@ def test_equal_costs_that_differ_by_rounding_count_as_within_the_budget_in_any_u
         assert bool(solve(cmdp).feasible.all())
 
 
+@pytest.mark.slow
+@unchecked()
 def test_a_chain_that_is_longer_than_any_fixed_number_of_improvements() -> None:
     states, n = 520, torch.arange(520)
     P, r = torch.zeros(states, 2, states), torch.zeros(states, 2)

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.lighter import unchecked
 from theory import InputError, npg_sweep
 from theory.cmdp.families import FAMILIES
 from theory.npg.algorithms import Algorithm
 from theory.npg.npg import Metric
 from theory.support.cluster import connect
 from theory.support.tables import write_table
+from theory.sweep import folder as sweep_folder
 from theory.sweep import grid, schedule
 from theory.sweep.folder import prepare, saved_rows, write_rows
 from theory.sweep.grid import Grid, expand, jobs
@@ -108,6 +110,8 @@ def test_rows_are_certified_and_keep_the_corrected_bounds(serial: Path) -> None:
             assert float(row["gap_mixture_corrected"]) <= float(row["bound_gap_posterior"]) + 1e-12
 
 
+@pytest.mark.slow
+@unchecked()
 def test_the_command_prints_a_table_and_writes_its_folder(tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.setattr(npg_sweep, "QUICK", TINY)
     out = tmp_path / "sweep"
@@ -205,7 +209,7 @@ def test_a_folder_that_was_interrupted_early_is_a_sweep(tmp_path: Path, monkeypa
 def test_other_libraries_do_not_go_on_with_a_sweep(tmp_path: Path, monkeypatch) -> None:
     prepare(tmp_path / "sweep", TINY, resume=False)
     before = (tmp_path / "sweep" / "config.json").read_bytes()
-    monkeypatch.setattr(schedule, "versions", lambda: {"torch": "0.1"})
+    monkeypatch.setattr(sweep_folder, "versions", lambda: {"torch": "0.1"})
     with pytest.raises(InputError, match=r"a sweep with torch .*, and this is torch 0\.1"):
         prepare(tmp_path / "sweep", TINY, resume=True)
     assert (tmp_path / "sweep" / "config.json").read_bytes() == before

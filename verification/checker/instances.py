@@ -28,7 +28,7 @@ class Case(NamedTuple):
     seed: int
 
     def normal(self, *shape: int) -> torch.Tensor:
-        """Further standard normal draws, (batch, *shape)."""
+        """More standard normal draws, (batch, *shape)."""
         return torch.from_numpy(np.random.default_rng([SEED, 7, self.seed]).normal(size=(self.cmdp.batch, *shape)))
 
 

@@ -9,6 +9,11 @@ Development data: the study's three tasks with other data (seed 1) and another l
 `verification.lattice.study` reports.
 """
 
+from verification.command import check_early, ends_cleanly
+
+if __name__ == "__main__":
+    check_early("verification.lattice.direction")
+
 import json
 import tempfile
 import time
@@ -33,7 +38,6 @@ from theory.cmdp.shapes import PerStateAction
 from theory.optimum import solve
 from theory.support.command import read
 from theory.support.errors import InputError
-from verification.command import ends_cleanly
 from verification.lattice import direction_figure
 from verification.lattice.data import Behaviour, collect
 from verification.lattice.direction_variants import VARIANTS, Part, Variant

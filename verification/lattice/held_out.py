@@ -4,6 +4,11 @@ The learners and their settings are those of `verification.lattice.trials`. The 
 `verification.lattice.direction`.
 """
 
+from verification.command import check_early, ends_cleanly
+
+if __name__ == "__main__":
+    check_early("verification.lattice.held_out")
+
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +17,6 @@ import numpy as np
 
 from theory.support.command import read
 from theory.support.errors import InputError
-from verification.command import ends_cleanly
 from verification.lattice.direction import RESULTS
 from verification.lattice.grid import Axis, Grid
 from verification.lattice.methods import run

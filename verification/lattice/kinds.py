@@ -12,10 +12,16 @@ value of its policy, so that they can be compared with the exact optimum of the 
 
 all as scores R = (return - r_min) / (r_max - r_min), with the least and the largest value of any policy. A policy is
 supported where it takes grid actions that the set's policies chose in the state at least `COUNT` times. Everywhere else
-the task is made worse: no reward, and a cost of 1 at every further step. So `supported` is at most what the same policy
+the task is made worse: no reward, and a cost of 1 at every later step. So `supported` is at most what the same policy
 earns in the task itself. The best trajectory owes part of its return to luck, and more so where costs are random
 (LatticeHeat); the mean does not.
 """
+
+from verification.command import Parser, ends_cleanly
+
+if __name__ == "__main__":  # before the imports that take seconds
+    with ends_cleanly():
+        Parser("verification.lattice.kinds", __doc__ or "").parse_args()
 
 import json
 from collections.abc import Sequence
@@ -32,7 +38,6 @@ from deep.data.dataset import OfflineDataset
 from deep.data.kinds import Kind, Plane, Subset, choose, good_safe_parts
 from theory.cmdp.dense import FiniteCMDP
 from theory.optimum import solve
-from verification.command import Parser, ends_cleanly
 from verification.lattice.data import JITTER, Behaviour
 from verification.lattice.tasks import CUT, GAMMA, LATTICES, Lattice
 
@@ -109,7 +114,7 @@ def supported(lattice: Lattice, states: np.ndarray, grid_actions: np.ndarray) ->
 
 
 def restricted(lattice: Lattice, known: Bool[np.ndarray, "state action"]) -> FiniteCMDP:
-    """The task where what is not known earns nothing and costs 1 at this and every further step."""
+    """The task where what is not known earns nothing and costs 1 at this and every later step."""
     cmdp, states = lattice.cmdp, len(known)
     shape = (states + 1, known.shape[1])
     P, r, c = np.zeros((*shape, states + 1)), np.zeros(shape), np.ones(shape)
@@ -163,10 +168,7 @@ def table(found: list[dict[str, Any]]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure all kinds on all tasks, write `RESULTS`, print the table."""
-    description = (
-        "Draw every kind of data on the lattice tasks, compare with the exact optimum, write lattice/kinds.json."
-    )
-    Parser("verification.lattice.kinds", description).parse_args(arguments)
+    Parser("verification.lattice.kinds", __doc__ or "").parse_args(arguments)
     found = [row for lattice in LATTICES.values() for row in rows(lattice)]
     about = {"command": "python -m verification.lattice.kinds", "seed": 0, "trajectories": TRAJECTORIES}
     about |= {"multipliers": MULTIPLIERS, "subset": asdict(SUBSET), "count": COUNT, "gamma": GAMMA}

@@ -5,6 +5,12 @@ t. The score is -eps_psi / sigma_t, so an error of the predicted noise counts 1/
 gradient of the preprint's limit t -> 0 that factor is all that is left. Writes score_error.json and score_error.png.
 """
 
+from verification.command import Parser, ends_cleanly
+
+if __name__ == "__main__":  # before the imports that take seconds
+    with ends_cleanly():
+        Parser("verification.lattice.score_error", __doc__ or "").parse_args()
+
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +26,6 @@ from torch import Tensor
 from deep.methods.drcorl.score import ScoreNetwork, denoising_loss
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
-from verification.command import Parser, ends_cleanly
 from verification.lattice.mixtures import SCHEDULE, Mixture, at_level, kl_gradient
 
 MIXTURE = Mixture(
@@ -107,8 +112,7 @@ def _rms(x: Tensor) -> float:
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, measure, write the table and the figure."""
-    description = "Train a score network, measure its errors, write lattice/score_error.json and .png."
-    Parser("verification.lattice.score_error", description).parse_args(arguments)
+    Parser("verification.lattice.score_error", __doc__ or "").parse_args(arguments)
     torch.set_num_threads(1)
     steps, folder = 6000, Path(__file__).parent
     trained = TrainedScore(MIXTURE, steps)

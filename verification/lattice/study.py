@@ -4,6 +4,11 @@ A learner whose code and settings have not changed since its rows were written i
 Everything runs on one core, so that results do not depend on how work is split; half a minute for DRCORL or Safe-DQL.
 """
 
+from verification.command import check_early, ends_cleanly
+
+if __name__ == "__main__":
+    check_early("verification.lattice.study")
+
 import hashlib
 import json
 import os
@@ -22,7 +27,6 @@ from deep.methods.registry import METHODS
 from theory.support.command import read
 from theory.support.errors import InputError
 from verification.checker.hashing import dependencies, meanings
-from verification.command import ends_cleanly
 from verification.lattice.methods import DATA_SEED, TRAJECTORIES, run
 from verification.lattice.tasks import GAMMA, LATTICES
 from verification.lattice.trials import TRIALS, Trial, described

@@ -141,12 +141,12 @@ def _on_fine_actions(behaviour: Behaviour, Q: PerStateAction) -> Float[Tensor, "
 def _critics(
     behaviour: Behaviour, experiment: Experiment, method: SafeDQL, D: Float[Tensor, "1 state"]
 ) -> tuple[Float[Tensor, "replica twin state fine"], Float[Tensor, "replica twin state fine"]]:
-    """All twins, reward and cost, at every node and fine action; the critics of Eq. (1), not their moving averages."""
+    """The twin critics of reward and cost, at every node and fine action: those of Eq. (1), not their EMA."""
     lattice, actions = behaviour.lattice, torch.from_numpy(_fine(behaviour).nodes).to(experiment.replay.observations)
     observations = experiment.replay.normalise(torch.from_numpy(lattice.observe(lattice.states.nodes)))
     replicas, count = len(experiment.problem.replicas), len(actions)
     here = observations.repeat_interleave(count, dim=0).expand(replicas, -1, -1)
     repeated = actions.repeat(len(observations), 1).expand(replicas, -1, -1)
     values = method.critics.values(method.critics.q.theta, here, repeated)
-    reward, cost = (twins.double().unflatten(2, (-1, count)) for twins in values)
+    reward, cost = (both.double().unflatten(2, (-1, count)) for both in values)
     return torch.where(D[:, None, :, None] > 0, reward, 0.0), torch.where(D[:, None, :, None] > 0, cost, 0.0)

@@ -71,6 +71,18 @@ def test_help_and_wrong_options_end_every_command_at_once() -> None:
     check_ends([*light, "verification.search.__main__", *(f"{name}.__main__" for name in packages)])
 
 
+@pytest.mark.parametrize("name", ["study", "direction", "held_out", "kinds", "score_error"])
+def test_the_lattice_commands_reject_a_wrong_option_before_they_import_torch(name: str) -> None:
+    words = [sys.executable, "-X", "importtime", "-m", f"verification.lattice.{name}", "--no-such-option"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    *imported, last = done.stderr.splitlines()
+    assert last.startswith("error: ")
+    assert "--no-such-option" in last
+    assert all(line.startswith("import time:") for line in imported), "one sentence"
+    assert not [line for line in imported if line.endswith((" torch", " scipy", " matplotlib"))]
+
+
 def started(words: list[str]) -> "subprocess.Popen[str]":
     pipe = subprocess.PIPE
     return subprocess.Popen(words, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed_interrupts)

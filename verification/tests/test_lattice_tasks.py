@@ -70,7 +70,7 @@ def test_the_environment_steps_as_its_cmdp_says(lattice: Lattice):
 
 
 def shifted(lattice: Lattice) -> Lattice:
-    """Lands a third of a spacing further along the last axis."""
+    """Lands a third of a spacing farther along the last axis."""
     step = np.zeros(len(lattice.states.axes))
     step[-1] = lattice.states.axes[-1].spacing / 3
     return replace(

@@ -127,10 +127,10 @@ def test_eps_c_is_that_of_the_best_critic(learner, conservative: int, monkeypatc
     """Assumption 4 is about one critic. The largest error over critics would charge for the other one."""
     behaviour, experiment, method, policy = learner
     fine = _on_fine_actions(behaviour, exact_values(LATTICE, policy).Q_c)
-    twins = torch.zeros(len(fine), 2, *fine.shape[1:], dtype=torch.float64)
+    both = torch.zeros(len(fine), 2, *fine.shape[1:], dtype=torch.float64)
     shortfall = torch.tensor([0.25, 0.5], dtype=torch.float64)  # of each replica
-    twins[:, conservative] = fine - shortfall[:, None, None]
-    monkeypatch.setattr(theorem9, "_critics", lambda *_: (torch.zeros_like(twins), twins))
+    both[:, conservative] = fine - shortfall[:, None, None]
+    monkeypatch.setattr(theorem9, "_critics", lambda *_: (torch.zeros_like(both), both))
     torch.testing.assert_close(theorem_9(behaviour, experiment, method, policy).eps_c, shortfall)
 
 

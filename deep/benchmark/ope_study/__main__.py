@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from deep.runs.existing import check_run
+from deep.cli.run_folder import check_run
 from theory.support.command import command, read
 from theory.support.errors import InputError
 from theory.support.files import writing

@@ -33,7 +33,7 @@ class Candidates:
     """One policy for every replica of a run."""
 
     kind: str
-    """As above; "looked at" for those that the gate recorded."""
+    """As above; "evaluated" for those that the gate recorded."""
     degree: float
     """The stretch, the shake, or the step of adaptation."""
     theta: Float[Tensor, "replicas params"]

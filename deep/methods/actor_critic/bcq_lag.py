@@ -9,7 +9,7 @@ Each step of the phase "improvement", for M candidates a'_j at s' from the targe
     y_r = r + gamma max_j  soft_j(Q_r'),     soft = .75 min_i Q_i + .25 max_i Q_i
     y_c = c + gamma mean_j hard_j(Q_c'),     hard = .25 min_i Q_i + .75 max_i Q_i
     lambda = PID(mean_s max_i Q_i^c(s, a) - kappa)
-    xi descends mean_s [-min_i Q_i^r(s, a)] + lambda (mean_s max_i Q_i^c(s, a) - kappa),   a one candidate at s.
+    xi minimises mean_s [-min_i Q_i^r(s, a)] + lambda (mean_s max_i Q_i^c(s, a) - kappa),   a one candidate at s.
 
 Acting: of several candidates the largest Q_r among those with Q_c <= kappa, else the least Q_c (`best_of_n`).
 

@@ -6,7 +6,7 @@ The policy pi is a squashed Gaussian; a behaviour VAE gives actions b of the dat
     y_r = r + gamma max_j  (.75 min_i Q_i^r' + .25 max_i Q_i^r')(s', a'_j)
     y_c = c + gamma mean_j (.25 min_i Q_i^c' + .75 max_i Q_i^c')(s', a'_j)
     lambda = PID(mean_s max_i Q_i^c(s, a_1) - kappa)
-    pi descends  mean_s [-min_i Q_i^r(s, a_1)] + lambda (mean_s max_i Q_i^c(s, a_1) - kappa)
+    pi minimises  mean_s [-min_i Q_i^r(s, a_1)] + lambda (mean_s max_i Q_i^c(s, a_1) - kappa)
                  + alpha (mean_s MMD({b_j}, {a_j}) - threshold)
     log alpha += rate alpha (mean_s MMD - threshold), clipped to [-5, 5]   (`DualMultiplier`).
 

@@ -1,6 +1,6 @@
 r"""CCAC, constraint-conditioned actor-critic: one model with the budget as an input; costs are raised off the data.
 
-Networks take the discounted budget kappa as a further input. A transition's budget is what its own trajectory still
+Networks take the discounted budget kappa as an additional input. A transition's budget is what its own trajectory still
 costs, so that the data show every state with a budget that was enough. With a' ~ pi(s', kappa'), an update is
 
     Q_r     <- r + gamma min_j Q_j^r'(s', a', kappa')

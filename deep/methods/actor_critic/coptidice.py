@@ -20,7 +20,7 @@ f is the soft chi-square divergence: w log w - w + 1 below 1, (w - 1)^2 / 2 abov
 
 1.  the threshold. E_d[c] is a mean cost per step, and the code compares it with the discounted sum kappa, 1/(1 - gamma)
     times as much; costs of at most 1 per step then never bind at kappa >= 1. Corrected: (1 - gamma) kappa;
-2.  chi descends E_p[l] with the gradient through p as well;
+2.  chi minimises E_p[l] with the gradient through p as well;
 3.  the start states are those that the minibatch happens to hold, half a state in 512 where episodes have 1000 steps;
 4.  the policy maximises the density of the Gaussian *before* tanh at the data's action, and acts by tanh(mean): an
     action of 1 is played as .76;

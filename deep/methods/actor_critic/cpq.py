@@ -4,9 +4,9 @@ Each step of the phase "improvement", with a' ~ pi(s'), a ~ pi(s), and M actions
 
     y_r = r + gamma 1[max_i Q_i^c'(s', a') <= kappa] min_i Q_i^r'(s', a')
     y_c = c + gamma max_i Q_i^c'(s', a')
-    the cost critics descend  sum_i mean (Q_i^c - y_c)^2 - alpha share_ood (mean_ood Q_i^c(s, a_j) - 1.5 kappa)
+    the cost critics minimise  sum_i mean (Q_i^c - y_c)^2 - alpha share_ood (mean_ood Q_i^c(s, a_j) - 1.5 kappa)
     alpha rises while mean_ood Q^c < 1.5 kappa, and falls above   (`DualMultiplier`)
-    pi descends  mean_s [-1[max_i Q_i^c(s, a) <= kappa] min_i Q_i^r(s, a) + max(0, max_i Q_i^c(s, a) - kappa)].
+    pi minimises  mean_s [-1[max_i Q_i^c(s, a) <= kappa] min_i Q_i^r(s, a) + max(0, max_i Q_i^c(s, a) - kappa)].
 
 Out of distribution (ood) are those a_j whose KL in the behaviour VAE is above the .99 quantile of that of the batch's
 own actions. Of each state that has some, one counts, drawn at random. share_ood is the share of such states: without it

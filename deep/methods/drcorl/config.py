@@ -78,3 +78,24 @@ class DRCORLConfig:
     def uses_behaviour(self) -> bool:
         """Whether the anchor or cloning uses the behaviour model."""
         return self.anchor == "diffusion" or self.reverse_kl_steps > 0
+
+
+PAPER = DRCORLConfig(
+    behaviour=BehaviourConfig(
+        steps=2_000_000,
+        batch_size=2048,
+        width=256,
+        dropout=0.1,
+        learning_rate=3e-4,
+        kl_weight="vds",
+        t_range=(0.02, 0.98),
+    ),
+    critics=CriticConfig(steps=100_000),
+    clone=Selection("all"),
+    policy_states="all",
+    cloning_steps=20_000,
+    adaptation_steps=2050,
+    adaptation_rate=6e-4,
+    gate=GateConfig(kind="ucb", k=2.0, select="last"),
+)
+"""The sizes, steps and form of the preprint."""

@@ -18,14 +18,13 @@ from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
 from deep.data.replay import Batch, RowTable
 from deep.data.selection import Selection, trajectory_stats
-from deep.methods.drcorl.behaviour_model import BehaviourConfig, BehaviourModel
+from deep.methods.drcorl.behaviour_model import BehaviourModel
 from deep.methods.drcorl.cloning import Cloning
-from deep.methods.drcorl.config import DRCORLConfig
+from deep.methods.drcorl.config import PAPER, DRCORLConfig
 from deep.methods.drcorl.evaluation import PolicyEvaluation
 from deep.methods.drcorl.gate import (
     CostSignal,
     EstimatedCost,
-    GateConfig,
     SimulatorCost,
     StateSample,
     UpperConfidenceCost,
@@ -34,7 +33,6 @@ from deep.methods.drcorl.least_squares import LeastSquares
 from deep.methods.drcorl.policy_selection import PolicySelection
 from deep.methods.drcorl.safe_adaptation import SafeAdaptation
 from deep.methods.drcorl.values import Values
-from deep.methods.parts.critics import CriticConfig
 from deep.methods.parts.iql import RewardCritic
 from deep.methods.spec import MethodSpec
 from deep.nn.inference import mean_action
@@ -278,24 +276,7 @@ SPEC = MethodSpec(
     build=DRCORL,
     presets={
         "quick": DRCORLConfig(),
-        "paper": DRCORLConfig(
-            behaviour=BehaviourConfig(
-                steps=2_000_000,
-                batch_size=2048,
-                width=256,
-                dropout=0.1,
-                learning_rate=3e-4,
-                kl_weight="vds",
-                t_range=(0.02, 0.98),
-            ),
-            critics=CriticConfig(steps=100_000),
-            clone=Selection("all"),
-            policy_states="all",
-            cloning_steps=20_000,
-            adaptation_steps=2050,
-            adaptation_rate=6e-4,
-            gate=GateConfig(kind="ucb", k=2.0, select="last"),
-        ),
+        "paper": PAPER,
     },
     smoke={
         "behaviour.steps": 100,

@@ -68,7 +68,7 @@ class Head(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """Where the networks are evaluated in an update. Further inputs, such as a budget, are last columns."""
+    """Where the networks are evaluated in an update. Additional inputs, such as a budget, are last columns."""
 
     pairs: Float[Tensor, "seeds batch pair"]
     """(s, a), where Q meets its target."""
@@ -81,7 +81,7 @@ class Inputs(NamedTuple):
 
     @classmethod
     def of(cls, batch: Batch) -> "Inputs":
-        """Without further inputs."""
+        """Without additional inputs."""
         pairs = torch.cat([batch.observations, batch.actions], -1)
         return cls(pairs, batch.next_observations, pairs, batch.observations)
 

@@ -1,0 +1,30 @@
+"""Runs of versions before config.json had a schema."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deep.core.files import read_json
+from theory.support.errors import InputError
+
+
+class EarlierVersion(InputError):
+    """A run that an earlier version has trained."""
+
+
+@contextmanager
+def of_earlier_version(run: Path) -> Iterator[None]:
+    """Say in one sentence where a run cannot be used because it was trained before the options had their names."""
+    try:
+        yield
+    except EarlierVersion:
+        raise
+    except (InputError, KeyError, TypeError, AttributeError) as error:
+        config = run / "config.json"
+        if not config.exists() or "schema" in read_json(config):
+            raise
+        reason = str(error) if isinstance(error, InputError) else repr(error)
+        raise EarlierVersion(
+            f"the run in {run} was trained by an earlier version of this project, whose options had other names, and "
+            f"cannot be used here: train it again in another folder ({reason})"
+        ) from None
