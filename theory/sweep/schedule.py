@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from theory.support.cluster import connect
 from theory.support.errors import InputError
-from theory.support.files import write_whole, writing
+from theory.support.files import remove_leftovers, write_whole, writing
 from theory.sweep.grid import Cell, Grid, Job
 from theory.sweep.work import run_job
 
@@ -42,6 +42,8 @@ def prepare(folder: Path, grid: Grid, resume: bool) -> None:
         write_whole(config, json.dumps({"grid": asdict(grid), "versions": versions()}, indent=2).encode())
     with writing(folder):
         (folder / "jobs").mkdir(exist_ok=True)
+        for place in (folder, folder / "jobs"):
+            remove_leftovers(place)
 
 
 def compare(config: Path, grid: Grid) -> None:
