@@ -17,7 +17,7 @@ import tyro
 from deep.benchmark.jobs import Grid, Job, expand
 from theory.support.command import command, going_on, read
 from theory.support.errors import InputError
-from theory.support.files import write_whole, writing
+from theory.support.files import remove_leftovers, write_whole, writing
 from theory.support.tables import Row, write_table
 
 if TYPE_CHECKING:  # imported after the command line has been checked, because torch takes seconds
@@ -137,13 +137,15 @@ def prepare(out: Path, jobs: list[Job], options: Options) -> None:
             before = read_json(marker)["jobs"]
         if before != listed:
             raise InputError(f"--resume: the benchmark in {out} has other jobs; resume it with its own options")
+        remove_leftovers(out)
         return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or any(path.suffix != ".tmp" for path in out.iterdir())):
         raise InputError(f"--out {out} is neither empty nor a benchmark: choose another folder")
     if options.grid.scale == "smoke":
         print("smoke scale: short training and few seeds; this shows that all works and ranks nothing", flush=True)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(out)
     about = {"jobs": listed, "command": sys.argv, "commit": commit(), "versions": versions(), "machine": machine()}
     write_whole(marker, json.dumps(about, indent=1).encode())
 

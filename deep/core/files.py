@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from theory.support.errors import InputError
-from theory.support.files import write_whole, writing
+from theory.support.files import remove_leftovers, write_whole, writing
 
 try:
     import fcntl
@@ -114,5 +114,4 @@ class Lock:
         except OSError:
             self.release()
             raise InputError(f"another process is at work in {folder}: give another folder, or wait") from None
-        for leftover in folder.glob("*.tmp"):
-            leftover.unlink(missing_ok=True)
+        remove_leftovers(folder)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from deep.benchmark import __main__ as benchmark
@@ -136,6 +137,29 @@ def test_a_killed_benchmark_resumes_to_the_same_table(serial, dataset_file, tmp_
             benchmark.main(last_of_each([*words(out, dataset_file), *more]))
         assert caught.value.code == 2
         assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.exhaustive
+def test_a_benchmark_killed_at_random_moments(serial, dataset_file, tmp_path, capsys):
+    """Three benchmarks, each killed twice, at moments spread over its two jobs and its tables."""
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        out = tmp_path / str(number)
+        for moment in rng.uniform(1, 40, 2):
+            resume = ["--resume"] if (out / "benchmark.json").exists() else []
+            command = [sys.executable, "-m", "deep.benchmark", *words(out, dataset_file), *resume]
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ONE_THREAD)
+            try:
+                assert process.wait(float(moment)) == 0
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            for lock in out.glob("runs/*/.lock"):
+                wait_until_free(lock, time.monotonic() + 60)
+        benchmark.main([*words(out, dataset_file), *(["--resume"] if (out / "benchmark.json").exists() else [])])
+        assert table(out) == table(serial[0])
+        assert not list(out.rglob("*.tmp"))
+        assert "2 jobs" in capsys.readouterr().out
 
 
 def wait_until_free(lock: Path, deadline: float) -> None:
@@ -277,6 +301,16 @@ def test_a_name_of_a_data_file_that_is_too_long_for_its_jobs_is_refused(dataset_
     assert said.count("\n") == 1
     assert "bytes long: accepted are up to 200, which a shorter name of the data file gives" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_benchmark_killed_as_it_began_can_be_begun_again(dataset_file, tmp_path, monkeypatch):
+    """All that is there is a part of its list of jobs."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "benchmark.json.123.tmp").write_text("[{")
+    monkeypatch.setattr("deep.benchmark.running.run_all", lambda *rest: [])
+    benchmark.main(words(out, dataset_file))
+    assert [path.name for path in out.iterdir()] == ["benchmark.json"]
 
 
 def test_a_folder_that_is_something_else_is_left_alone(tmp_path, capsys):

@@ -1,9 +1,11 @@
 """The wheel: what it holds, and that it can be used from another folder."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Collection
 from email import message_from_string
 from email.message import Message
 from importlib.util import find_spec
@@ -14,6 +16,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = {"deep", "theory", "verification"}
 
 NEEDED = (
     "deep/__init__.pyi",
@@ -61,25 +64,54 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(installed: Path, folder: Path, *arguments: str) -> str:
-    """The screen of Python in `folder`, where the wheel's packages come before this project's own folder."""
+def started(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python in `folder`, where the wheel's packages come before this project's own folder."""
     environment = os.environ | {"PYTHONPATH": str(installed)}
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def run(installed: Path, folder: Path, *arguments: str) -> str:
+    """The screen of such a Python, which ends well."""
+    done = started(installed, folder, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+def missing(names: Collection[str]) -> set[str]:
+    """What the commands need and the wheel has not."""
+    return set(NEEDED) - set(names)
+
+
+def strange(names: Collection[str]) -> list[str]:
+    """What is in the wheel and belongs to no package: tests, results, other folders."""
+    return [
+        name
+        for name in names
+        if (name.partition("/")[0] not in PACKAGES and not name.partition("/")[0].endswith(".dist-info"))
+        or Path(name).name.startswith("test_")
+        or Path(name).name == "conftest.py"
+        or {"tests", "results"} & set(Path(name).parts)
+    ]
+
+
 def test_it_holds_what_the_commands_need(names: list[str]):
-    assert not set(NEEDED) - set(names)
+    assert {name.partition("/")[0] for name in names} >= PACKAGES
+    assert not missing(names)
+    for name in NEEDED:
+        assert missing([other for other in names if other != name]) == {name}, "a negative control"
 
 
 def test_it_holds_no_tests_results_or_notebooks(names: list[str]):
-    tops = {name.partition("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"deep", "theory", "verification"}
-    parts = [Path(name) for name in names]
-    assert not [str(path) for path in parts if path.name.startswith("test_") or path.name == "conftest.py"]
-    assert not [str(path) for path in parts if "tests" in path.parts or "results" in path.parts]
+    assert strange(names) == []
+    for name in ("tests/a.py", "notebooks/a.py", "deep/test_a.py", "verification/tests/a.py", "deep/results/a.json"):
+        assert strange([*names, name]) == [name], "a negative control"
+
+
+def test_it_has_the_console_command(wheel: Path, names: list[str], installed: Path, tmp_path: Path):
+    place = next(name for name in names if name.endswith(".dist-info/entry_points.txt"))
+    assert "safe-offline-rl = deep.console:main" in zipfile.ZipFile(wheel).read(place).decode()
+    assert "Commands (COMMAND --help shows" in run(installed, tmp_path, "-m", "deep.console", "--help")
 
 
 def test_its_metadata_carry_the_readme_and_what_runs(metadata: Message):
@@ -95,16 +127,36 @@ def test_the_installed_commands_run_in_another_folder(installed: Path, tmp_path:
     assert "velocity: 5 tasks, available" in screen
 
 
+SCRIPT = """
+import deep
+from deep import load_policy, train
+result = train('HopperVel', 'bc_best', cost_limits=[20], out='run', episodes=1, steps=1, batch_size=8,
+               **{'dynamics.steps': 0})
+print(deep.__file__)
+print(load_policy('run').act([0.0] * 11).shape, result.rows[0]['cost_limit'])
+"""
+
+
 def test_the_installed_api_acts_in_another_folder(installed: Path, tmp_path: Path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import deep\n"
-        "from deep import load_policy, train\n"
-        "result = train('HopperVel', 'bc_best', cost_limits=[20], out='run', episodes=1, steps=1, batch_size=8,\n"
-        "               **{'dynamics.steps': 0})\n"
-        "print(deep.__file__)\n"
-        "print(load_policy('run').act([0.0] * 11).shape, result.rows[0]['cost_limit'])\n"
-    )
-    *_, place, acted = run(installed, tmp_path, str(script)).splitlines()
+    *_, place, acted = run(installed, tmp_path, "-c", SCRIPT).splitlines()
     assert Path(place).is_relative_to(installed)
     assert acted == "(3,) 20.0"
+
+
+@pytest.mark.parametrize(
+    ("lost", "arguments", "said"),
+    [
+        ("deep/data/embedded/HopperVel.hdf5", ("-c", SCRIPT), "no data of HopperVel were found"),
+        ("deep/tasks.py", ("-m", "deep.tasks"), "No module named deep.tasks"),
+        ("theory/support/errors.py", ("-m", "deep.tasks"), "No module named 'theory.support.errors'"),
+    ],
+)
+def test_nothing_that_the_wheel_lacks_is_taken_from_elsewhere(lost, arguments, said, installed, tmp_path):
+    """A negative control: this project's own folder, which the environment knows too, does not fill the gap."""
+    copy = tmp_path / "installed"
+    shutil.copytree(installed, copy)
+    (copy / lost).unlink()
+    shutil.rmtree(copy / Path(lost).parent / "__pycache__", ignore_errors=True)
+    done = started(copy, tmp_path, *arguments)
+    assert done.returncode != 0
+    assert said in done.stderr

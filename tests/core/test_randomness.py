@@ -54,6 +54,22 @@ def test_what_is_kept_is_what_the_uniforms_say(share: float, dtype: torch.dtype,
     assert torch.equal(uniforms(KEYS, 7, 31), numbers.float()), "the size of the pieces changes nothing"
 
 
+@pytest.mark.parametrize("kind", ["normal", "uniform", "key"])
+def test_random_inputs_follow_from_seed_phase_block_and_name_and_from_nothing_else(kind) -> None:
+    def one(seeds=(3, 5), phase="cloning", block=2, name="z", others=()) -> torch.Tensor:
+        draws = {other: RandomInput("normal", (2,)) for other in others} | {name: RandomInput(kind, (4,))}
+        return draw_block(draws, seeds, phase, block, 6, torch.device("cpu"))[name]
+
+    first = one()
+    assert first.shape == (6, 2, 4)
+    changes = ({"seeds": (4, 5)}, {"phase": "critics"}, {"block": 3}, {"name": "noise"})
+    for change in changes:
+        assert not (one(**change)[:, 0] == first[:, 0]).any(), change
+    assert torch.equal(one(seeds=(4, 5))[:, 1], first[:, 1])
+    assert torch.equal(one(seeds=(5, 3)), first.flip(1)), "the place of a seed does not matter"
+    assert torch.equal(one(others=("a", "b")), first)
+
+
 def test_uniforms_are_uniform_and_unrelated_between_keys_and_halves() -> None:
     draws = {"key": RandomInput("key")}
     keys = draw_block(draws, (3, 4), "phase", 0, 2, torch.device("cpu"))["key"]

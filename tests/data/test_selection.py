@@ -10,6 +10,7 @@ from deep.core.randomness import draw_block
 from deep.data.custom import cost_limits
 from deep.data.selection import Selection
 from deep.tasks import within_limit
+from tests.support.builders import two_gaits
 from theory.support.errors import InputError
 
 
@@ -45,6 +46,19 @@ def test_each_limit_has_a_clone_of_its_own_where_the_trajectories_depend_on_it(b
     own = build(*words, "best").method
     assert (shared.cloning.index.tolist(), own.cloning.index.tolist()) == ([0, 0, 1, 1], [0, 1, 2, 3])
     assert (len(shared.clone.theta), len(own.clone.theta)) == (2, 4)
+
+
+def test_the_best_trajectories_do_not_depend_on_the_zero_of_the_returns():
+    """With the same reward added to every step of equally long trajectories the choice is the same."""
+    data = two_gaits()
+    chosen = Selection("best", neighbours=3).choose(data, 0.0).tolist()
+    assert chosen[0] == 2
+    assert len(chosen) == 3
+    for shift in (-30.0, -10.0, 10.0, 1000.0):
+        moved = replace(data, rewards=data.rewards + np.float32(shift / 30))
+        assert Selection("best", neighbours=3).choose(moved, 0.0).tolist() == chosen
+    few = Selection("best", neighbours=6, return_share=0.99)
+    assert few.choose(data, 0.0).tolist() != Selection("best", neighbours=6).choose(data, 0.0).tolist()
 
 
 def test_costs_of_a_tenth_that_add_up_to_the_limit_satisfy_it(dataset):

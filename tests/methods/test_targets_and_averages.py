@@ -79,6 +79,30 @@ def test_critics_learn_from_their_averaged_copies(problem, monkeypatch, kind):
     assert not torch.allclose(averaged[position], before[position])
 
 
+READERS = {
+    "slope of the cost": ("cost", lambda cost, reward, s, a: cost.action_gradient(s, a)),
+    "bound of the cost": ("cost", lambda cost, reward, s, a: cost.upper_confidence(s, a, 1.0)),
+    "slope of the reward": ("reward", lambda cost, reward, s, a: reward.action_gradient(s, a)),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_policies_and_gates_read_the_averaged_critics(problem, name):
+    config, batch = CriticConfig(hidden=(8,)), batch_of(problem)
+    reward, cost = RewardCritic(config, problem), CostCritic(config, problem, "c", problem.seeds)
+    which, read = READERS[name]
+    q = {"cost": cost.q, "reward": reward.q}[which]
+
+    def found() -> torch.Tensor:
+        return read(cost, reward, batch.observations, batch.actions).clone()
+
+    before = found()
+    shake(q.theta)
+    assert torch.equal(found(), before)
+    shake(q.ema)
+    assert not torch.allclose(found(), before)
+
+
 @pytest.mark.parametrize(("step", "regresses"), [(0, True), (6, True), (7, False), (8, False)])
 def test_the_first_regression_steps_and_no_others_regress_on_the_datas_sums(problem, monkeypatch, step, regresses):
     config, batch = CriticConfig(hidden=(8,), regression_steps=7), batch_of(problem)

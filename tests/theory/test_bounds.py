@@ -1,5 +1,7 @@
 """Every bound against the quantity it bounds, and the printed ones where they fail."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -43,6 +45,28 @@ def test_proposition_3_1_without_its_square_root_fails() -> None:
     eps_adv = (instance.other * learned.A_c).sum(-1).amax(-1)
     assert learned.J_c > bounds.cost_upper_bound_printed(V_b, 1.0, eps_adv, eps_dist**2 / 2, 0.5)
     assert learned.J_c < bounds.cost_upper_bound_printed(V_b, 1.0, eps_adv, eps_dist, 0.5)
+
+
+def test_the_terms_of_one_iteration_by_hand() -> None:
+    """Two CMDPs with unequal occupancies, so that neither states nor CMDPs can stand for each other."""
+    d = torch.tensor([[0.25, 0.75], [1.0, 0.0]], dtype=torch.float64)
+    best = torch.tensor([[[1.0, 0.0], [0.5, 0.5]], [[0.2, 0.8], [0.9, 0.1]]], dtype=torch.float64)
+    policy = torch.tensor([[[0.5, 0.5], [0.1, 0.9]], [[0.4, 0.6], [0.5, 0.5]]], dtype=torch.float64)
+    u = torch.tensor([[[1.0, -2.0], [3.0, 7.0]], [[0.5, 0.0], [-1.0, 4.0]]], dtype=torch.float64)
+    eta, gamma = torch.tensor([0.1, 0.3], dtype=torch.float64), torch.tensor([0.5, 0.9], dtype=torch.float64)
+    kl, moment, error = [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]
+    for i in range(2):
+        e, g = eta[i].item(), gamma[i].item()
+        for s in range(2):
+            weight, values = d[i, s].item(), u[i, s].tolist()
+            pairs = list(zip(best[i, s].tolist(), policy[i, s].tolist(), values, strict=True))
+            kl[i] += weight * sum(p * math.log(p / q) for p, q, _ in pairs if p)
+            moment[i] += weight * math.log(sum(q * math.exp(e * v / (1 - g)) for _, q, v in pairs)) / e
+            error[i] += weight * (max(values) - min(values)) / (1 - g)
+    assert bounds.comparator_kl(d, best, policy.log()).tolist() == pytest.approx(kl)
+    assert bounds.log_moment(d, policy.log(), u, eta, gamma).tolist() == pytest.approx(moment)
+    assert bounds.critic_error_tight(d, u, gamma).tolist() == pytest.approx(error)
+    assert bounds.hoeffding_remainder(0.1, 2.0, 3.0, 4.0, 0.5) == pytest.approx(0.1 * 5**2 * 4**2 / (8 * 0.5**4))
 
 
 def test_the_aligned_lemma_fails_with_its_printed_sign_and_holds_corrected() -> None:

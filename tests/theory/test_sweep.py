@@ -71,6 +71,7 @@ def test_an_interrupted_sweep_goes_on_and_ends_the_same(serial: Path, tmp_path: 
     started = []
     monkeypatch.setattr(schedule, "run_job", lambda job: (started.append(job.name), run_job(job))[1])
     assert table(tmp_path / "sweep") == (serial / "runs.csv").read_text()
+    assert not list((tmp_path / "sweep").rglob("*.tmp")), "what killed processes have left is removed"
     assert not set(started) & set(done), "finished jobs are not run again"
     assert len(started) + len(done) == len(jobs(expand(TINY)))
 

@@ -28,6 +28,12 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f"{path.name[:_KEPT_LETTERS]}.{os.getpid()}.tmp")
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote into the folder have left there."""
+    for leftover in folder.glob("*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
 def stem(path: Path) -> str:
     """The name without its ending, as text that can be printed and written: a name need not be UTF-8."""
     return path.stem.encode("utf-8", "backslashreplace").decode()

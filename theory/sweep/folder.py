@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from theory.support.errors import InputError
-from theory.support.files import write_whole, writing
+from theory.support.files import remove_leftovers, write_whole, writing
 from theory.sweep.grid import Grid, Job
 
 Table = list[dict[str, Any]]
@@ -36,6 +36,8 @@ def prepare(folder: Path, grid: Grid, resume: bool) -> None:
         write_whole(config, json.dumps({"grid": asdict(grid), "versions": versions()}, indent=2).encode())
     with writing(folder):
         (folder / "jobs").mkdir(exist_ok=True)
+        for place in (folder, folder / "jobs"):
+            remove_leftovers(place)
 
 
 def compare(config: Path, grid: Grid) -> None:
