@@ -50,6 +50,8 @@ Definition is_occupancy (pi : nat -> nat -> R) d := forall s', (s' < nS M)%nat -
 Definition direction r c (Vr Vc : nat -> R) (x y : R) s a := x * adv r Vr s a - y * adv c Vc s a.
 Definition npg (eta : R) (pi u : nat -> nat -> R) s := tilt (nA M) (pi s) (fun a => eta / (1 - gamma M) * u s a).
 Definition covers (pi pi' : nat -> nat -> R) := forall s, (s < nS M)%nat -> supports (nA M) (pi s) (pi' s).
+(* The same in the states that d visits. *)
+Definition covers_at (d : nat -> R) pi pi' := forall s, (s < nS M)%nat -> 0 < d s -> supports (nA M) (pi s) (pi' s).
 (* E_{s ~ d} KL(pi'(.|s) || pi(.|s))                                                          theory.bounds.comparator_kl *)
 Definition mean_KL (d : nat -> R) pi' pi := ∑ s < nS M, d s * KL (nA M) (pi' s) (pi s).
 (* <f, f'> over all pairs, unweighted, as for advantage and Q vectors                        theory.npg.npg.inner_products *)
@@ -75,15 +77,22 @@ Definition clipped l h w (rr rc cc : nat -> R) (t : nat) cost (_ _ : nat -> R) :
   adaptation cost l h (let (x, y) := manipulated (rr t) (rc t) (cc t) in (Rmin x w, Rmin y w)).
 (* Algorithm 2                                                                                      theory.adaptation.crpo *)
 Definition crpo l h (_ : nat) cost (_ _ : nat -> R) : R * R := if Rle_dec cost (l + h) then (1, 0) else (0, 1).
+(* The rules that the corrected Theorem 3.1 is about, each with the K of its remainder:     theory.bounds.remainder_constant *)
+Inductive corrected_rule r c m l h : (nat -> R -> (nat -> R) -> (nat -> R) -> R * R) -> R -> Prop :=
+| projection space : space = adv \/ space = Q ->
+    corrected_rule r c m l h (projecting r c l h space) (INR (nS M) * INR (nA M) * m ^ 2 / (4 * (1 - gamma M) ^ 4))
+| clipped_weights w rr rc cc : 1 / 2 <= w -> (forall t, 0 <= rr t) -> (forall t, 0 <= cc t) ->
+    corrected_rule r c m l h (clipped l h w rr rc cc) (w ^ 2 * m ^ 2 / (2 * (1 - gamma M) ^ 4))
+| crpo_weights : corrected_rule r c m l h (crpo l h) (m ^ 2 / (8 * (1 - gamma M) ^ 4)).
 (* T iterations: exact values, weights from the rule, natural gradient steps                    theory.npg.algorithms.step *)
 Definition is_run r c eta T (rule : nat -> R -> (nat -> R) -> (nat -> R) -> R * R) (pi : nat -> nat -> nat -> R) Vr Vc x y :=
   policy (pi 0%nat) /\ forall t, (t < T)%nat ->
     is_value r (pi t) (Vr t) /\ is_value c (pi t) (Vc t) /\ (x t, y t) = rule t (J (Vc t)) (Vr t) (Vc t) /\
     pi (S t) = npg eta (pi t) (direction r c (Vr t) (Vc t) (x t) (y t)).
-(* A policy within the budget l, its values and occupancy; the start covers it. It need not be optimal. *)
+(* A policy within the budget l, its values and occupancy; the start covers it where d_star > 0. It need not be optimal. *)
 Definition is_comparator r c l pi_0 pi_star Vr_star Vc_star d_star :=
   policy pi_star /\ is_value r pi_star Vr_star /\ is_value c pi_star Vc_star /\ is_occupancy pi_star d_star /\
-  J Vc_star <= l /\ covers pi_0 pi_star.
+  J Vc_star <= l /\ covers_at d_star pi_0 pi_star.
 (* V(rho) of the trajectory mixture: iterate t with probability w_t/sum w                theory.npg.outputs.outputs, "mixture" *)
 Definition mixture T (w : nat -> R) (V : nat -> nat -> R) := (∑ t < T, w t * J (V t)) / ∑ t < T, w t.
 End Words.
