@@ -18,7 +18,7 @@ Definition certificate_B1 := {|
     ("Q", Arr [Arr [Num (1 # 4); Num (5 # 4)]])]%string;
   ends := (Arr [Arr [Num (5 # 8); Num (13 # 8)]], Arr [Arr [Num (1 # 4); Num (5 # 4)]]) |}.
 Lemma B1_fails : confirms roots false certificate_B1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The critics of every iterate are within eps_offline of the truth, whatever the data cover. *)
 Definition certificate_B3 := {|
@@ -37,7 +37,7 @@ Definition certificate_B3 := {|
     ("Q_2", Arr [Arr [Num (1 # 2); Num (3 # 2)]])]%string;
   ends := (Num (3 # 2), Num (1 # 5)) |}.
 Lemma B3_fails : confirms roots false certificate_B3 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The minimiser of E L_2^tau(x - v) is the tau-quantile of x. *)
 Definition certificate_C1 := {|
@@ -52,7 +52,7 @@ Definition certificate_C1 := {|
   stated := [("at_q", Num (3 # 2))]%string;
   ends := (Num (1 # 1), Num (1 # 2)) |}.
 Lemma C1_fails : confirms roots false certificate_C1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The minimiser of Eq. (19) is a cost critic on whose value the gate of Algorithm 3 can decide. *)
 Definition certificate_C2 := {|
@@ -77,7 +77,7 @@ Definition certificate_C2 := {|
     ("limit", Num (1 # 1))]%string;
   ends := (Num (10 # 1), Num (1 # 1)) |}.
 Lemma C2_fails : confirms roots false certificate_C2 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The ascent direction of E_pi Q - KL(pi || mu)/beta in the mean is E[grad_a Q + h_psi/beta], with h_psi = +eps_psi/sqrt(beta_t). *)
 Definition certificate_C3 := {|
@@ -97,7 +97,7 @@ Definition certificate_C3 := {|
     ("kl_down", Num (0 # 1))]%string;
   ends := (Num (3 # 2), Num (1 # 2)) |}.
 Lemma C3_fails : confirms roots false certificate_C3 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The upper confidence bound mean + k Std covers the true cost. *)
 Definition certificate_C5 := {|
@@ -112,7 +112,7 @@ Definition certificate_C5 := {|
     ("variance", Num (1 # 200))]%string;
   ends := (Num (2 # 1), Enc (2282842712474619009760337 # 2000000000000000000000000) (2282842712474619009760339 # 2000000000000000000000000)) |}.
 Lemma C5_fails : confirms roots false certificate_C5 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* A policy whose normalised cost (C - C_min)/(l + eps) is below 1 is safe. *)
 Definition certificate_C6 := {|
@@ -126,7 +126,7 @@ Definition certificate_C6 := {|
   stated := []%string;
   ends := (Num (14 # 1), Num (10 # 1)) |}.
 Lemma C6_fails : confirms roots false certificate_C6 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* Where some policy satisfies J_c <= kappa, there is one with E_D ReLU(Q_max - kappa) = 0. *)
 Definition certificate_D12 := {|
@@ -145,7 +145,7 @@ Definition certificate_D12 := {|
     ("Q", Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (2 # 1); Num (2 # 1)]])]%string;
   ends := (Num (3 # 20), Num (0 # 1)) |}.
 Lemma D12_fails : confirms roots false certificate_D12 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The cost of an episode of L steps is (1-gamma) L V_c. *)
 Definition certificate_E1 := {|
@@ -168,7 +168,7 @@ Definition certificate_E1 := {|
     ("four", Arr [Num (1 # 1); Num (0 # 1)])]%string;
   ends := (Num (2 # 1), Num (1 # 1)) |}.
 Lemma E1_fails : confirms roots false certificate_E1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* With that step size Eq. (47)'s right side is at most Eq. (48)'s. *)
 Definition certificate_E48 := {|
@@ -187,7 +187,7 @@ Definition certificate_E48 := {|
     ("bound_47", Num (2000001 # 31250))]%string;
   ends := (Num (2000001 # 31250), Enc (4525483399593904156165403 # 200000000000000000000000000) (905096679918780831233081 # 40000000000000000000000000)) |}.
 Lemma E48_fails : confirms roots false certificate_E48 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The printed slack h+ is below the range M/(1-gamma) of V_c, so that a policy can be unsafe. *)
 Definition certificate_H1 := {|
@@ -203,7 +203,7 @@ Definition certificate_H1 := {|
   stated := [("h_plus", Enc (8799999999999999999999999 # 200000000000000000000000) (8800000000000000000000001 # 200000000000000000000000))]%string;
   ends := (Enc (8799999999999999999999999 # 200000000000000000000000) (8800000000000000000000001 # 200000000000000000000000), Num (10 # 1)) |}.
 Lemma H1_fails : confirms roots false certificate_H1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The two cases cover every pair of gradients, and g ascends both objectives strictly for every angle below 180 degrees. *)
 Definition certificate_M1 := {|
@@ -219,7 +219,7 @@ Definition certificate_M1 := {|
     ("cc", Num (20 # 1))]%string;
   ends := (Num (100 # 1), Num (100 # 1)) |}.
 Lemma M1_fails : confirms roots false certificate_M1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* g_r^+ is the projection of g_c on the null space of g_r. *)
 Definition certificate_M2 := {|
@@ -233,7 +233,7 @@ Definition certificate_M2 := {|
     ("g_r_plus", Arr [Num (1 # 2); Num (1 # 2)])]%string;
   ends := (Arr [Num (1 # 2); Num (1 # 2)], Arr [Num (0 # 1); Num (1 # 1)]) |}.
 Lemma M2_fails : confirms roots false certificate_M2 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* For concave objectives the manipulated step improves both, whatever the step size. *)
 Definition certificate_M3 := {|
@@ -255,7 +255,7 @@ Definition certificate_M3 := {|
     ("before", Num (-1 # 200))]%string;
   ends := (Num (-109 # 3200), Num (-1 # 200)) |}.
 Lemma M3_fails : confirms roots false certificate_M3 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The natural gradient step with the Fisher matrix of Eq. (14), which weighs states by rho, is the closed form of Eq. (36). *)
 Definition certificate_N1 := {|
@@ -285,7 +285,7 @@ Definition certificate_N1 := {|
     ("rest", Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (-1 # 4); Num (1 # 4)]])]%string;
   ends := (Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1)]], Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (1 # 1); Num (-1 # 1)]]) |}.
 Lemma N1_fails : confirms roots false certificate_N1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* V_c^b - V_c^pi >= E_{d^pi} E_b A_c^pi/(1-gamma) - 2 gamma eps_adv E_{d^pi} TV/(1-gamma)^2 with eps_adv = max_s E_b A_c^pi. *)
 Definition certificate_P2 := {|
@@ -313,7 +313,7 @@ Definition certificate_P2 := {|
     ("first", Num (-1 # 1))]%string;
   ends := (Num (-1 # 1), Num (0 # 1)) |}.
 Lemma P2_fails : confirms roots false certificate_P2 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* With fixed slacks h+ and h- the gap of the iterates closes. *)
 Definition certificate_S1 := {|
@@ -368,7 +368,7 @@ Definition certificate_S1 := {|
     ("u", Arr [Arr [Num (0 # 1); Num (0 # 1)]])]%string;
   ends := (Num (1 # 4), Num (0 # 1)) |}.
 Lemma S1_fails : confirms roots false certificate_S1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* In whichever metric the projection is taken, the natural gradient step along g ascends reward and minus cost to first order. *)
 Definition certificate_S2 := {|
@@ -428,7 +428,7 @@ Definition certificate_S2 := {|
     ("rise_vector", Num (-2801439 # 4986518750))]%string;
   ends := (Num (-82417437 # 745801673750), Num (0 # 1)) |}.
 Lemma S2_fails : confirms roots false certificate_S2 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The gap of the weighted policy is O(sqrt(S A/((1-gamma)^3 T))), with the weights printed below Eq. (46). *)
 Definition certificate_T15 := {|
@@ -449,7 +449,7 @@ Definition certificate_T15 := {|
   stated := []%string;
   ends := (Num (2 # 1), Num (11 # 10)) |}.
 Lemma T15_fails : confirms roots false certificate_T15 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The gap of the weighted policy is O(1/sqrt(T)), with weight 1 on the safe set. *)
 Definition certificate_T15b := {|
@@ -471,7 +471,7 @@ Definition certificate_T15b := {|
     ("V_mix", Arr [Num (3 # 4); Num (1 # 4)])]%string;
   ends := (Num (1 # 4), Num (0 # 1)) |}.
 Lemma T15b_fails : confirms roots false certificate_T15b = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* V_c - l of the weighted policy is at most the weighted mean of V_c^t - l, hence O(h+). *)
 Definition certificate_T16 := {|
@@ -492,7 +492,7 @@ Definition certificate_T16 := {|
     ("V_mix", Arr [Num (3 # 4); Num (1 # 4)])]%string;
   ends := (Num (1 # 4), Num (0 # 1)) |}.
 Lemma T16_fails : confirms roots false certificate_T16 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* With h- = 0 and the printed h+, |S_unsafe| + |S_align| + |S_conflict| >= T/2. *)
 Definition certificate_T2 := {|
@@ -523,7 +523,7 @@ Definition certificate_T2 := {|
     ("others", Num (100 # 1))]%string;
   ends := (Num (100 # 1), Num (500 # 1)) |}.
 Lemma T2_fails : confirms roots false certificate_T2 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The state-wise mixture of safe policies is safe, for its value is the weighted mean of theirs. *)
 Definition certificate_W1 := {|
@@ -545,7 +545,7 @@ Definition certificate_W1 := {|
     ("V_mix", Arr [Num (3 # 4); Num (1 # 4)])]%string;
   ends := (Num (1 # 4), Num (0 # 1)) |}.
 Lemma W1_fails : confirms roots false certificate_W1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The weights are the factors of V_r* - V_r^t in Eqs. (40) to (43). *)
 Definition certificate_W2 := {|
@@ -561,7 +561,7 @@ Definition certificate_W2 := {|
     ("cc", Num (10 # 1))]%string;
   ends := (Num (3 # 2), Num (1 # 1)) |}.
 Lemma W2_fails : confirms roots false certificate_W2 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* pi_star has the largest reward value of all policies whose cost value is at most the limit. *)
 Definition certificate_optimum_bandit := {|
@@ -590,7 +590,7 @@ Definition certificate_optimum_bandit := {|
     ("reduced", Arr [Arr [Num (-1304 # 2125); Num (0 # 1); Num (-5233 # 8500); Num (0 # 1)]; Arr [Num (-1647 # 4250); Num (0 # 1); Num (-917 # 850); Num (-8737 # 8500)]])]%string;
   ends := (Num (14341 # 8500), Num (14341 # 8500)) |}.
 Lemma optimum_bandit_holds : confirms roots true certificate_optimum_bandit = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* pi_star has the largest reward value of all policies whose cost value is at most the limit. *)
 Definition certificate_optimum_chain := {|
@@ -619,7 +619,7 @@ Definition certificate_optimum_chain := {|
     ("reduced", Arr [Arr [Num (0 # 1); Num (-78283131994893 # 470029802332750); Num (0 # 1)]; Arr [Num (-22968574441731 # 18801192093310); Num (-86347721767459 # 170919928121000); Num (0 # 1)]; Arr [Num (-309055228541 # 341839856242); Num (0 # 1); Num (-26800880382702 # 47002980233275)]; Arr [Num (-10423152327868 # 9400596046655); Num (-77394932287972 # 235014901166375); Num (0 # 1)]; Arr [Num (-5807832560448 # 9400596046655); Num (-2505101600132 # 9400596046655); Num (0 # 1)]])]%string;
   ends := (Num (2589345756044422 # 47002980233275), Num (2589345756044422 # 47002980233275)) |}.
 Lemma optimum_chain_holds : confirms roots true certificate_optimum_chain = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* pi_star has the largest reward value of all policies whose cost value is at most the limit. *)
 Definition certificate_optimum_deterministic := {|
@@ -648,7 +648,7 @@ Definition certificate_optimum_deterministic := {|
     ("reduced", Arr [Arr [Num (0 # 1); Num (0 # 1); Num (-1 # 4)]; Arr [Num (0 # 1); Num (-1 # 8); Num (0 # 1)]; Arr [Num (-1 # 1); Num (0 # 1); Num (-3 # 8)]; Arr [Num (-1 # 4); Num (-1 # 1); Num (0 # 1)]])]%string;
   ends := (Num (5 # 4), Num (5 # 4)) |}.
 Lemma optimum_deterministic_holds : confirms roots true certificate_optimum_deterministic = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* pi_star has the largest reward value of all policies whose cost value is at most the limit. *)
 Definition certificate_optimum_dirichlet := {|
@@ -677,7 +677,7 @@ Definition certificate_optimum_dirichlet := {|
     ("reduced", Arr [Arr [Num (-6287052031 # 6270209708); Num (0 # 1); Num (-101620516079 # 89574424400)]; Arr [Num (0 # 1); Num (0 # 1); Num (-103351123413 # 313510485400)]; Arr [Num (0 # 1); Num (-206752303411 # 627020970800); Num (-12088970431 # 89574424400)]; Arr [Num (-551897600229 # 627020970800); Num (-198452783297 # 313510485400); Num (0 # 1)]])]%string;
   ends := (Num (4928871268331 # 627020970800), Num (4928871268331 # 627020970800)) |}.
 Lemma optimum_dirichlet_holds : confirms roots true certificate_optimum_dirichlet = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* pi_star has the largest reward value of all policies whose cost value is at most the limit. *)
 Definition certificate_optimum_garnet := {|
@@ -706,7 +706,7 @@ Definition certificate_optimum_garnet := {|
     ("reduced", Arr [Arr [Num (-1185516218718631 # 8995205615359050); Num (0 # 1); Num (0 # 1)]; Arr [Num (-2373018059701181 # 4497602807679525); Num (-448475290757249 # 719616449228724); Num (0 # 1)]; Arr [Num (0 # 1); Num (-1548354769481125 # 4317698695372344); Num (-3729395301119069 # 4497602807679525)]; Arr [Num (0 # 1); Num (-953332344832594 # 4497602807679525); Num (-1745074340780503 # 13492808423038575)]; Arr [Num (0 # 1); Num (-175169833205001673 # 2398721497429080000); Num (-2723443590331747 # 2998401871786350)]; Arr [Num (-8568318889454143 # 53971233692154300); Num (0 # 1); Num (-394830254301190247 # 719616449228724000)]])]%string;
   ends := (Num (13431797537875470611 # 1079424673843086000), Num (13431797537875470611 # 1079424673843086000)) |}.
 Lemma optimum_garnet_holds : confirms roots true certificate_optimum_garnet = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* pi_star has the largest reward value of all policies whose cost value is at most the limit. *)
 Definition certificate_optimum_gridworld := {|
@@ -735,4 +735,4 @@ Definition certificate_optimum_gridworld := {|
     ("reduced", Arr [Arr [Num (-3088128678453 # 21615452640760); Num (0 # 1); Num (0 # 1); Num (-3088128678453 # 21615452640760)]; Arr [Num (-7033826703429 # 43230905281520); Num (-4692831795 # 2161545264076); Num (0 # 1); Num (-13277955020301 # 43230905281520)]; Arr [Num (-16029488597031 # 86461810563040); Num (-16029488597031 # 86461810563040); Num (0 # 1); Num (-11903423927031 # 34584724225216)]; Arr [Num (-13277955020301 # 43230905281520); Num (0 # 1); Num (-4692831795 # 2161545264076); Num (-7033826703429 # 43230905281520)]; Arr [Num (-3008557695843 # 8646181056304); Num (0 # 1); Num (0 # 1); Num (-3008557695843 # 8646181056304)]; Arr [Num (-4318090369443 # 10807726320380); Num (-4584771533043 # 21615452640760); Num (0 # 1); Num (-97605141147 # 245630143645)]; Arr [Num (-11903423927031 # 34584724225216); Num (0 # 1); Num (-16029488597031 # 86461810563040); Num (-16029488597031 # 86461810563040)]; Arr [Num (-97605141147 # 245630143645); Num (0 # 1); Num (-4584771533043 # 21615452640760); Num (-4318090369443 # 10807726320380)]; Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1)]])]%string;
   ends := (Num (3223870598385 # 2161545264076), Num (3223870598385 # 2161545264076)) |}.
 Lemma optimum_gridworld_holds : confirms roots true certificate_optimum_gridworld = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.

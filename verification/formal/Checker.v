@@ -18,8 +18,8 @@ Notation "'do' x <- e ; f" := (bind e (fun x => f)) (at level 60, x name, e at l
 Definition every {X Y} (f : X -> option Y) := fix go (l : list X) : option (list Y) :=
   match l with [] => Some [] | x :: l => do y <- f x; do r <- go l; Some (y :: r) end.
 
-(* ---- numbers: ends are rounded outwards to multiples of 2^-300 ---- *)
-Definition unit : positive := 2 ^ 300.
+(* ---- numbers: ends are rounded outwards to multiples of 2^-200 ---- *)
+Definition unit : positive := 2 ^ 200.
 Definition down (q : Q) : Q := Z.div (Qnum q * Zpos unit) (Zpos (Qden q)) # unit.
 Definition up (q : Q) : Q := - down (- q).
 Definition between lo hi := Between (down lo) (up hi).

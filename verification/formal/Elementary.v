@@ -4,7 +4,7 @@ Require Import Checker QArith String.
 Module F := SpecificFloat BigIntRadix2.
 Module I := FloatIntervalFull F.
 Open Scope Q_scope.
-Definition precision := F.PtoP 300.
+Definition precision := F.PtoP 180.
 
 Definition rational (x : F.type) : option Q :=
   match F.toF x with

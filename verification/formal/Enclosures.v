@@ -17,7 +17,7 @@ Definition certificate_A1 := {|
     ("ratio", Enc (13862943611198906188344641 # 20000000000000000000000000) (13862943611198906188344643 # 20000000000000000000000000))]%string;
   ends := (Enc (13862943611198906188344641 # 20000000000000000000000000) (13862943611198906188344643 # 20000000000000000000000000), Num (1 # 100)) |}.
 Lemma A1_fails : confirms elementary false certificate_A1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* N = C log(|F|/delta)/(eps (1-gamma)^4) samples give accuracy eps with probability 1 - delta. *)
 Definition certificate_B2 := {|
@@ -42,7 +42,7 @@ Definition certificate_B2 := {|
     ("N", Enc (1917268655074554235798543 # 4000000000000000) (9586343275372771178992717 # 20000000000000000))]%string;
   ends := (Enc (3143883747292115617732733 # 20000000000000000000000000) (628776749458423123546547 # 4000000000000000000000000), Num (1 # 10)) |}.
 Lemma B2_fails : confirms elementary false certificate_B2 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* mu exp(beta Q) maximises E_{(s, a) ~ D} Q - KL(pi || mu)/beta. *)
 Definition certificate_K1 := {|
@@ -61,7 +61,7 @@ Definition certificate_K1 := {|
     ("at_mu", Num (1 # 2))]%string;
   ends := (Enc (7781118566565452907612081 # 20000000000000000000000000) (7781118566565452907612083 # 20000000000000000000000000), Num (1 # 2)) |}.
 Lemma K1_fails : confirms elementary false certificate_K1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* Safe region: V_r* - V_r^t <= kl_drop/eta + 2 eta S A M^2/(1-gamma)^3. *)
 Definition certificate_L40 := {|
@@ -116,7 +116,7 @@ Definition certificate_L40 := {|
     ("remainder", Num (81 # 50))]%string;
   ends := (Num (1333000 # 2001), Enc (13289004783139828187554587 # 20000000000000000000000) (13289004783139828187554589 # 20000000000000000000000)) |}.
 Lemma L40_fails : confirms elementary false certificate_L40 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* Unsafe region: V_c* - V_c^t <= kl_drop/eta + 2 eta S A M^2/(1-gamma)^3. *)
 Definition certificate_L41 := {|
@@ -171,7 +171,7 @@ Definition certificate_L41 := {|
     ("remainder", Num (720 # 1))]%string;
   ends := (Num (-1000000 # 2001), Enc (-4226882575408123012857939 # 2000000000000000000000) (-4226882575408123012857937 # 2000000000000000000000)) |}.
 Lemma L41_fails : confirms elementary false certificate_L41 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* Aligned gradients: (V_r* - V_r^t)/2 + (V_c* - V_c^t)/2 <= kl_drop/eta + 2 eta S A M^2/(1-gamma)^3. *)
 Definition certificate_L42 := {|
@@ -240,7 +240,7 @@ Definition certificate_L42 := {|
     ("remainder", Num (6 # 125))]%string;
   ends := (Num (3 # 4), Enc (7954881373228413902278973 # 20000000000000000000000000) (318195254929136556091159 # 800000000000000000000000)) |}.
 Lemma L42_fails : confirms elementary false certificate_L42 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* Conflicting gradients: x (V_r* - V_r^t) + y (V_c* - V_c^t) <= kl_drop/eta + (x+y) 2 eta S A M^2/(1-gamma)^3. *)
 Definition certificate_L43 := {|
@@ -310,7 +310,7 @@ Definition certificate_L43 := {|
     ("remainder", Num (6 # 25))]%string;
   ends := (Num (6248124637573738099940009 # 874825029750149977500), Enc (2000876106981946274403863 # 400000000000000000000) (10004380534909731372019317 # 2000000000000000000000)) |}.
 Lemma L43_fails : confirms elementary false certificate_L43 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* Sum over t: the cost terms of the unsafe, aligned and conflict sets alone are at most KL_0/eta + 2 eta S A M^2 T/(1-gamma)^3, where h- > 0. *)
 Definition certificate_L44 := {|
@@ -377,7 +377,7 @@ Definition certificate_L44 := {|
     ("KL0", Enc (6316788480392649912845459 # 200000000000000000000000000) (6316788480392649912845461 # 200000000000000000000000000))]%string;
   ends := (Num (250 # 1), Enc (12716788480392649912845459 # 200000000000000000000000) (12716788480392649912845461 # 200000000000000000000000)) |}.
 Lemma L44_fails : confirms elementary false certificate_L44 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* Eqs. (11) and (21) are one cost objective: they order policies alike. *)
 Definition certificate_O1 := {|
@@ -401,4 +401,4 @@ Definition certificate_O1 := {|
     ("cost_2", Enc (-12616240718822739182584037 # 20000000000000000000000000) (-2523248143764547836516807 # 4000000000000000000000000))]%string;
   ends := (Enc (-2000000000000000000000001 # 2000000000000000000000000) (-1999999999999999999999999 # 2000000000000000000000000), Num (0 # 1)) |}.
 Lemma O1_fails : confirms elementary false certificate_O1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Proof. vm_cast_no_check (eq_refl true). Qed.

@@ -12,6 +12,11 @@ HATCHES = re.compile(
 )
 """What would let a file compile without a proof. A Variable or Hypothesis outside a section shows among the axioms."""
 THEOREM = re.compile(r"(?:Theorem|Corollary|Lemma) ([\w']+)\b(.*?)\. Proof\b")
+REFUTING = ("Refutations", "RefutationsRuns")
+"""The files with a broken version of every theorem, refuted; their other lemmas only help."""
+WITH_INTERVAL = ("Elementary", "Enclosures")
+"""The files that need the library Coq-Interval."""
+RECORDED = ("Statements", "Counterexamples", *REFUTING, "Certificates", "Enclosures")
 
 
 def plain(text: str) -> str:
@@ -82,12 +87,14 @@ def digest(*parts: str) -> str:
 
 @cache
 def fingerprints(folder: Path = FOLDER) -> dict[str, dict[str, str]]:
-    """Of every theorem in Statements, Counterexamples and Certificates: its file, and the hashes of its statement and
-    of all files that it depends on. Certificates' statements are their definitions."""
+    """Of every theorem that the record lists: its file, and the hashes of its statement and of all files that it
+    depends on. Certificates' statements are their definitions."""
     known, answer = texts(folder), {}
-    for file in ("Statements", "Counterexamples", "Certificates"):
+    for file in RECORDED:
         dependencies = digest(*(known[name] for name in closure(file, known)))
         for name, body in statements(known[file]).items():
+            if file in REFUTING and not name.endswith("_broken"):
+                continue
             answer[name] = {"file": file, "statement": digest(body), "dependencies": dependencies}
     return answer
 
