@@ -39,7 +39,10 @@ def tensor(entry: Any) -> str:
     if isinstance(entry, list):
         return f"Arr [{'; '.join(map(tensor, entry))}]"
     if "e" in entry:
-        value, half = Fraction(entry), Fraction(10) ** (int(entry.split("e")[1]) - len(entry.split(".")[1].split("e")[0])) / 2
+        value, half = (
+            Fraction(entry),
+            Fraction(10) ** (int(entry.split("e")[1]) - len(entry.split(".")[1].split("e")[0])) / 2,
+        )
         return f"Enc ({_ratio(value - half)}) ({_ratio(value + half)})"
     return f"Num ({_ratio(Fraction(entry))})"
 
@@ -87,6 +90,7 @@ def lemma(name: str, elementary: str) -> str:
     """A certificate and the lemma about it, with its formulas beside their terms."""
     content = read(name)
     fails = content["verdict"] == "fails"
+    verdict = "false" if fails else "true"
     let = [f'("{x}", {formula(ast.parse(text, mode="eval").body)}) (* {text} *)' for x, text in content["let"].items()]
     assume = [f"{comparison(text)} (* {text} *)" for text in content["assume"]]
     left, right = content["values"]["conclusion"]
@@ -99,7 +103,7 @@ Definition certificate_{name} := {{|
   concludes := {comparison(content["conclusion"])} (* {content["conclusion"]} *);
   stated := {pairs(content["values"]["let"])};
   ends := ({tensor(left)}, {tensor(right)}) |}}.
-Lemma {name}_{"fails" if fails else "holds"} : confirms {elementary} {"false" if fails else "true"} certificate_{name} = true.
+Lemma {name}_{"fails" if fails else "holds"} : confirms {elementary} {verdict} certificate_{name} = true.
 Proof. vm_cast_no_check (eq_refl true). Qed.
 """
 
