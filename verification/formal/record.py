@@ -60,8 +60,8 @@ def summary(installed_version: str | None) -> list[str]:
         lines.append(f"STALE: {len(changed)} of them have changed: {COMMAND} checks and records them again")
     if installed_version is None:
         lines.append(
-            "no coqc 8.16 or later, so this is the committed record: apt-get install -y coq libcoq-interval, then pytest "
-            "again"
+            "no coqc 8.16 or later, so this is the committed record: apt-get install -y coq libcoq-interval, then "
+            "pytest again"
         )
     elif installed_version != record.get("coq"):
         lines.append(f"Coq {installed_version} is installed here: {COMMAND} records its answer")

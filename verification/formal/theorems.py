@@ -47,6 +47,41 @@ THEOREMS: dict[str, tuple[str, ...]] = {
 }
 """Of a claim that holds the theorems prove the statement, of any other its correction."""
 
+SAYS: dict[str, str] = {
+    "S2": "the sign in the Fisher metric",
+    "S2_derivative": "the derivative along any step",
+    "P1t": "the bound, and that it is half of Eq. (13)'s or less",
+    "PDL": "the performance difference lemma",
+    "Pinsker": "Pinsker's inequality",
+    "P1s": "the bound",
+    "P1s_attained": "an instance with a third of it, at every discount",
+    "P1v": "the bound",
+    "P1v_attained": "an instance with all of it, at every discount and distance",
+    "N1": "the matrix with occupancy weights, its solution, the closed form",
+    "N1_gradient": "the gradient and the Fisher matrix are those of the softmax policy",
+    "N1_cost": "the cost step",
+    "I0": "the identity",
+    "values_exist": "values and occupancies exist",
+    "L40_L41_L42": "Eqs. (40) to (42) as corrected",
+    "TC": "both bounds, for the projection, clipped weights and CRPO",
+    "TC_best": "the best step size",
+    "TC_gap": "the bound there in the form above",
+    "TC_crpo": "CRPO's half of the gap",
+    "runs_exist": "runs exist",
+    "TC4": "the bounds, and their form at the best step size",
+    "SA_stuck": "the mixture is the start",
+    "SA_needed": "no K without S A will do",
+    "D9t": "the bound",
+    "D9t_attained": "all terms but the shift are attained at once",
+    "D9t_shift": "the shift is attained",
+    "D10t": "the bound",
+    "D10t_attained": "it is attained",
+    "statewise_mixture_is_unsafe": "over the reals",
+    "eq_31_is_false": "over the reals",
+    "A1_has_no_converse": "over the reals",
+}
+"""What a theorem says, where its claim has several or the name does not tell."""
+
 REFUTATIONS: dict[str, tuple[str, ...]] = {
     "W1": ("statewise_mixture_is_unsafe",),
     "P2": ("eq_31_is_false",),
