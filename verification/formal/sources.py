@@ -19,6 +19,7 @@ WITH_INTERVAL = ("Elementary", "Enclosures")
 RECORDED = ("Statements", "Counterexamples", *REFUTING, "Certificates", "Enclosures")
 
 
+@cache
 def plain(text: str) -> str:
     """The text without comments, which nest, and with single spaces. Marks of comments in a string are none."""
     depth, kept = 0, []
@@ -40,8 +41,12 @@ def texts(folder: Path = FOLDER) -> dict[str, str]:
 
 def required(text: str, known: dict[str, str]) -> list[str]:
     """The project's files that a plain text requires."""
-    lines = re.findall(r"Require (?:Export|Import) ([\w ]+)\.", text)
-    return [name for line in lines for name in line.split() if name in known]
+    return [name for name in _required(text) if name in known]
+
+
+@cache
+def _required(text: str) -> tuple[str, ...]:
+    return tuple(name for line in re.findall(r"Require (?:Export|Import) ([\w ]+)\.", text) for name in line.split())
 
 
 def _ordered(found: dict[str, str]) -> list[str]:
@@ -60,12 +65,15 @@ def _ordered(found: dict[str, str]) -> list[str]:
 
 def closure(name: str, known: dict[str, str]) -> list[str]:
     """A file and all that it requires."""
-    reached = {name}
-    for other in required(known[name], known):
-        reached |= set(closure(other, known))
+    reached, waiting = set(), [name]
+    while waiting:
+        if (name := waiting.pop()) not in reached:
+            reached.add(name)
+            waiting += required(known[name], known)
     return sorted(reached)
 
 
+@cache
 def statements(text: str) -> dict[str, str]:
     """The theorems of a plain text: binders, colon and statement by name."""
     return {name: body.strip() for name, body in THEOREM.findall(text)}
