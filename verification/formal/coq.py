@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def has_interval() -> bool:
     """Whether the library Coq-Interval is there, which the certificates with exp and log need."""
     if not installed():
         return False
-    command = ["coqtop", "-q", "-batch", "-require", "Interval.Tactic"]
+    command = ["coqtop", "-q", "-batch", "-require-import", "Interval.Float.Basic"]
     return subprocess.run(command, capture_output=True, text=True, check=False).returncode == 0
 
 
@@ -126,7 +126,7 @@ def quantified(statement: str) -> str:
     return f"forall {binders}, {claim}" if binders else claim
 
 
-def check_controls(folder: Path, controls: Iterable[Control] = CONTROLS) -> None:
+def check_controls(folder: Path, controls: Collection[Control] = CONTROLS) -> None:
     """Rejected unless every theorem proves what its text says, with no hypothesis of a section, and what the control
     makes of it is refuted."""
     known = texts()
@@ -138,6 +138,7 @@ def check_controls(folder: Path, controls: Iterable[Control] = CONTROLS) -> None
         goals.append((f"~ ({broken(control, proved[name])})", f"{name}_broken"))
     goals += [(quantified(text), name) for name, text in printed.items()]
     lines = [f"Goal {text}.\nProof. exact {qualified(name)}. Qed.\n" for text, name in goals]
-    header = f"Require Import Statements Counterexamples {' '.join(REFUTING)}.\n"
+    files = ["Counterexamples", *(["Statements", *REFUTING] if controls else [])]
+    header = f"Require Import {' '.join(files)}.\n"
     (folder / "Controls.v").write_text(header + "".join(lines), encoding="utf-8")
     compile_file(folder, "Controls")

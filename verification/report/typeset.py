@@ -34,6 +34,7 @@ def _formulas(text: str) -> str:
     for plain, sign in SIGNS:
         text = text.replace(plain, sign)
     text = WORD.sub(lambda match: GREEK[match[1]], text)
+    text = re.sub(r"√\((\w)\)", r"√\1", text)
     text = re.sub(rf"(?<![\w>])({NAME}|_\w+)\*(?=[\s,.;:)\]|/(]|$)", r"\1^*", text)
     text = re.sub(r"\bh([+-])(?=[\s,.;:)]|$)", r"h^\1", text)
     text = re.sub(r"\|_(\w+)", r"|<sub>\1</sub>", text)

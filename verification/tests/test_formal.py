@@ -65,19 +65,19 @@ def test_a_control_that_is_not_refuted_is_found(built: Path) -> None:
 
 
 @needs_coq
-def test_a_hypothesis_of_a_section_is_found(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hypothesis_of_a_section_is_found(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A theorem whose text leaves out what it assumes is not what its text says."""
-    text = sources.texts()
+    folder, known = shutil.copytree(built, tmp_path / "copy"), sources.texts()
     bad = "Section A. Hypothesis h : 0 = 1. Theorem bad : 1 = 2. Proof. lra. Qed. End A."
-    (built / "Counterexamples.v").write_text(f"Require Export Instances.\n{bad}\n", encoding="utf-8")
-    kept = (built / "Counterexamples.vo").read_bytes()
-    try:
-        coq.compile_file(built, "Counterexamples")
-        monkeypatch.setattr(coq, "texts", lambda: {**text, "Counterexamples": sources.plain(bad)})
-        with pytest.raises(coq.Rejected, match="0 = 1"):
-            coq.check_controls(built, [])
-    finally:
-        (built / "Counterexamples.vo").write_bytes(kept)
+    good = "Theorem bad : 0 = 1 -> 1 = 2. Proof. intros. lra. Qed."
+    for text in (good, bad):
+        (folder / "Counterexamples.v").write_text(f"Require Export Instances.\n{text}\n", encoding="utf-8")
+        coq.compile_file(folder, "Counterexamples")
+        monkeypatch.setattr(coq, "texts", lambda text=text: {**known, "Counterexamples": sources.plain(text)})
+        if text == good:
+            coq.check_controls(folder, [])
+    with pytest.raises(coq.Rejected, match="0 = 1"):
+        coq.check_controls(folder, [])
 
 
 @needs_coq
