@@ -151,8 +151,8 @@ def headline(entries: list[Entry]) -> str:
 def markdown(entries: list[Entry]) -> str:
     lines = ["# What is true in the papers", "", INTRODUCTION, "", headline(entries), ""]
     lines += [f"- {p.short}: {p.authors}. *{p.title}*, {p.year}. {p.where}. <{p.link}>" for p in PAPERS]
-    first, second, third = STORY
-    lines += ["", "## Theorem 3.1", "", first, "", second, "", *FORMULAS, "", third, "", "## Overview", ""]
+    first, second, third, fourth = STORY
+    lines += ["", "## Theorem 3.1", "", first, "", second, "", *FORMULAS, "", third, "", fourth, "", "## Overview", ""]
     lines += [f"- *{name}*: {meaning}" for name, meaning in WEIGHTS.items()]
     lines += ["", "| claim | what it says | weight | verdict | source | grade |", "|---|---|---|---|---|---|"]
     lines += [

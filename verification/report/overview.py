@@ -156,9 +156,10 @@ STORY = (
     "an artefact there. For the plain projection it is not (TCs): its weights are unbounded, and whatever T there is a "
     "CMDP on which its output is the start, so that no constant K without S A will do. That the gap stays there up to "
     "a T of the order of sqrt(S), where the theorem's bound asks for S A, leaves open which power is right; and so is "
-    "whether (1-gamma)^3 can be had. Two other bounds were pushed as far as they go. Proposition 3.1 holds, for "
+    "whether (1-gamma)^3 can be had.",
+    "Two other bounds were pushed as far as they go. Proposition 3.1 holds, for "
     "eps_adv >= 0, with (1-gamma)^{3/2} in the place of (1-gamma)^2, which is the right power (P1s), and with an exact "
     "constant in total variation (P1v). Theorem 9 of Safe-DQL holds with half of its last term, and then none of its "
     "constants can be lowered (D9t).",
 )
-"""Theorem 3.1 in three paragraphs; the formulas of FORMULAS come after the second."""
+"""Theorem 3.1, and how far the other bounds go; the formulas of FORMULAS come after the second paragraph."""

@@ -54,7 +54,7 @@ def _atoms(text: str) -> str:
     answer = []
     for token in re.findall(r"[A-Za-zα-ωΑ-Ω]|\d+|\S", text):
         tag = "mn" if token.isdigit() else "mi" if token.isalpha() else "mo"
-        still = ' stretchy="false"' if token in "()" else ""
+        still = ' stretchy="false"' if token in "()" else ' form="infix"' if token == "+" and len(text) > 1 else ""
         answer.append(f"<{tag}{still}>{escape(token)}</{tag}>")
     return row(*answer)
 
