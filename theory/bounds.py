@@ -31,7 +31,9 @@ def cost_upper_bound_tight(V_c_behaviour: Real, c_max: Real, eps_adv: Real, eps_
     """Ours, at most half of Eq. (13)'s excess: V_c^pi_b + (c_max - gamma delta) sqrt(eps_dist/2) / (1-gamma)^2.
 
     delta = max(0, -eps_adv). Proof: V_c^pi - V_c^pi_b = E_{d^pi_b} sum_a (pi - pi_b) Q_c^pi / (1-gamma), the span of
-    Q_c^pi is at most (c_max - gamma delta)/(1-gamma), and TV <= sqrt(eps_dist/2) by Pinsker.
+    Q_c^pi is at most (c_max - gamma delta)/(1-gamma), and TV <= sqrt(eps_dist/2) by Pinsker. Where delta = 0 two bounds
+    of the ledger are sharper: c_max sqrt(eps_dist/2)/(1-gamma)^{3/2}, of the right power in 1-gamma (claim P1s), and
+    c_max tau/((1-gamma) (1 - gamma (1-tau))) with tau = max_s TV(pi, pi_b), which is attained (P1v).
     """
     delta = torch.as_tensor(-eps_adv, dtype=torch.float64).clamp(min=0)
     return V_c_behaviour + (c_max - gamma * delta) * (eps_dist / 2) ** 0.5 / (1 - gamma) ** 2
@@ -137,6 +139,7 @@ def remainder_constant(M: Real, gamma: Real, pairs: Real | None = None, max_weig
     entries of u differ by at most sqrt(2) |u|_2: K = S A M^2 / (4 (1-gamma)^4);
     max_weight = X: weights clipped at X each, x + y <= 2 X: K = 4 X^2 M^2 / (8 (1-gamma)^4);
     neither: x + y = 1 (CRPO): K = M^2 / (8 (1-gamma)^4).
+    Unclipped projections need a K that grows with S A (claim TCs, machine-checked); the other two do not.
     """
     if pairs is not None:
         return pairs * M**2 / (4 * (1 - gamma) ** 4)
@@ -214,6 +217,8 @@ def safe_dql_bound(
     kappa: Real, eps_c: Real, bc_loss: Real, penalty: Real, eta: Real, B_r: Real, shift: Real, suboptimality: Real = 0.0
 ) -> Real:
     """Safe-DQL, Theorem 9: J_c <= kappa + eps_c + L_d(pi_0)/lambda + 2 eta B_r/lambda + Delta_occ.
+
+    With `occupancy_shift(..., factor=1)` for Delta_occ every term is attained (claim D9t).
 
     penalty = lambda; bc_loss = L_d(pi_0) of a policy with zero hinge; shift = Delta_occ; a minimiser that is only
     `suboptimality` close adds suboptimality/lambda.

@@ -17,9 +17,12 @@ from verification.checker.instances import SEED
 from verification.claims.claim import HOLDS, Check, Claim, verdict
 from verification.claims.topics import CLAIMS, TOPICS, topic_of
 from verification.formal.record import evidence, proves
+from verification.intervals.record import evidence as certified_runs
 
 LEDGER = Path(__file__).parent / "ledger.json"
 RATIOS = Path(__file__).parent / "best_ratios.json"
+RUNS = "TC"
+"""The claim that the certified runs are evidence for."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,8 @@ def positive_grade(claim: Claim, result: Outcome) -> str:
     rigorous = certified(claim.id)
     parts = proof_grade(claim.id, claim.proof)
     parts += [f"certified on {rigorous} instances"] if rigorous else []
+    runs = certified_runs()["runs"] if claim.id == RUNS else 0
+    parts += [f"certified on {runs} runs"] if runs else []
     return ", ".join([*parts, f"float-checked on {result.instances} instances"])
 
 
@@ -153,6 +158,7 @@ def judge(claim: Claim) -> dict[str, Any]:
             "proof": claim.proof,
         },
         "machine_check": evidence(claim.id, claim.counterexamples),
+        "certified_runs": certified_runs() if claim.id == RUNS else None,
         "notes": claim.notes,
         "hash": fingerprint(TOPICS[topic_of(claim.id)].__name__, claim.counterexamples),
     }
@@ -180,8 +186,11 @@ def load(path: Path = LEDGER) -> list[dict[str, Any]]:
 
 
 def stale(entry: dict[str, Any]) -> bool:
-    """Whether the code, a certificate or a formal proof that the entry depends on has changed since it was judged."""
+    """Whether code, a certificate, a formal proof or a certified run that the entry depends on has changed since it was
+    judged."""
     claim = CLAIMS[entry["id"]]
+    if claim.id == RUNS and entry["certified_runs"] != certified_runs():
+        return True
     return entry["hash"] != fingerprint(TOPICS[topic_of(claim.id)].__name__, claim.counterexamples) or entry[
         "machine_check"
     ] != evidence(claim.id, claim.counterexamples)

@@ -80,12 +80,13 @@ CLAIMS = [
         counterexamples=("C2",),
         repair=Repair(
             "replacement",
-            "Pessimism alpha (E_pi Q_c - E_data Q_c) with clamped targets; alpha = 0 for the gate and the estimates. "
-            "It adds nothing where pi is the data's policy.",
+            "With alpha (E_pi Q_c - E_data Q_c) in the place of alpha E_pi Q_c the minimiser is the regression's "
+            "target plus (alpha/2) (pi/pi_b - 1), which is the target where pi is the data's policy.",
             Check(pessimism, "the printed form, with alpha E_pi Q_c alone"),
-            proof="It moves the minimiser by (alpha/2) (pi/pi_b - 1), which vanishes at pi = pi_b.",
+            proof="Complete the square at every pair.",
         ),
-        notes="Eq. (19) also writes r for c, and minimises over pi where Q is meant. Its minimiser is biased by "
+        notes="The project's critic also clamps its targets, and takes alpha = 0 for the gate and every estimate. "
+        "Eq. (19) also writes r for c, and minimises over pi where Q is meant. Its minimiser is biased by "
         "(alpha/2) pi/pi_b per sweep. On the data's policy the bias is alpha/(2 (1-gamma)) = 10 at alpha = .2, gamma = "
         ".99. That is ten times the discounted limit kappa = 1 of 10 per 1000 steps. The instance has no cost, and its "
         "policy counts as unsafe for ever.",
@@ -184,9 +185,9 @@ CLAIMS = [
         counterexamples=("E1",),
         repair=Repair(
             "replacement",
-            "It is exact where the discounted and the undiscounted mean agree, as from the stationary law of P_pi.",
+            "It is exact from the stationary law of P_pi, from which every step costs the same.",
             Check(episodic, "a start in one state"),
-            proof="From the stationary law every step costs the same.",
+            proof="J_c = (1-gamma) V_c is the cost of a step there.",
         ),
         notes="Cost at step 0 only, gamma=1/2, L=4: 2 against 1.",
     ),

@@ -87,7 +87,8 @@ CLAIMS = [
         counterexamples=("N1",),
         repair=Repair(
             "replacement",
-            "The Fisher matrix weighs states by the discounted occupancy d_rho^pi; a cost step needs -Q_c.",
+            "With a Fisher matrix that weighs states by the discounted occupancy d_rho^pi it is, in every visited "
+            "state; a cost step needs -Q_c.",
             Check(closed_form, "the weights rho, as printed"),
             proof="Both grad V(s, .) = d(s) pi (A)/(1-gamma) and the block d(s) (diag pi - pi pi^T) carry d(s), which "
             "cancels; (diag pi - pi pi^T) A = pi A because E_pi A = 0.",

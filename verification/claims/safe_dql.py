@@ -6,6 +6,7 @@ from verification.claims.checks.safe_dql import (
     lemma_8,
     printed_shift,
     reference,
+    sharp_theorem,
     shift_factor,
     theorem,
     without_coverage,
@@ -35,6 +36,11 @@ THEOREM_9 = Statement(
     },
     ["penalty > 0", "sum(D*rows(pi_0*positive(Q_hat-kappa))) == 0"],
     "J_c <= kappa+eps+(sum(D*KL(pi_0,mu))+2*eta*B_r)/penalty+shift",
+)
+SHARP_9 = Statement(
+    {**THEOREM_9.let, "shift": "B_c*sum(abs(rho-D))/2"},
+    THEOREM_9.assume,
+    THEOREM_9.conclusion,
 )
 REFERENCE = Statement(
     {"V": "value(P,c,gamma,pi)", "Q": "c+gamma*expect(P,V)"},
@@ -76,6 +82,21 @@ CLAIMS = [
         "theorem says nothing; such instances are left out.",
     ),
     Claim(
+        id="D9t",
+        source="ours, sharpening Safe-DQL, Theorem 9",
+        statement="J_c(pi) <= kappa + eps_c + L_d(pi_0)/lambda + 2 eta B_r/lambda + B_c TV(mu_0, D_S) + gap/lambda, "
+        "and no constant in it can be lowered: each term is attained.",
+        assumptions="those of D9, but the minimiser may miss the minimum by gap",
+        printed=Check(sharp_theorem, "the same without eps_c, and half of the shift where it is attained"),
+        formal=SHARP_9,
+        proof="As D9, with D10t for the shift. The terms without the shift are attained at once, for all values: one "
+        "state, two actions, critics C - eps_c and kappa, Q_r = B_r and -B_r, cloning losses 0 and L_d(pi_0), where "
+        "C is the right side: the objective is indifferent, and J_c = C. The shift is attained alone, by two states "
+        "that are never left, one of which costs c_max and is not in the data.",
+        notes="With kappa > 0 the shift and the other terms are not attained together: V_c is 0 where the data have "
+        "more mass than the start, and kappa is below Q_max there.",
+    ),
+    Claim(
         id="D10",
         source="Safe-DQL, Theorem 9, Delta_occ",
         statement="Delta_occ = 2 B_c TV(mu_0, D_S) covers E_{mu_0} V_c - E_D V_c.",
@@ -91,7 +112,7 @@ CLAIMS = [
         printed=Check(shift_factor, "half of it"),
         formal=SHIFT,
         proof="E_{mu_0} V - E_D V = sum (mu_0 - D)(V - B_c/2) <= (B_c/2) |mu_0 - D|_1 = B_c TV, with equality where V "
-        "is B_c on mu_0 > D and 0 elsewhere.",
+        "is B_c on mu_0 > D and 0 elsewhere, as in a CMDP whose states are never left.",
     ),
     Claim(
         id="D11",

@@ -10,6 +10,7 @@ from verification.claims.checks.theorem import (
     mixture_value,
     stalled_gap,
     step_size,
+    stuck,
     total_weight,
     violation,
 )
@@ -65,7 +66,8 @@ CLAIMS = [
         counterexamples=("T2",),
         repair=Repair(
             "replacement",
-            "A dichotomy, with h+ = 2R/T: at most half of the iterations are unsafe, or sum x_t (V_r* - V_r^t) <= 0.",
+            "A dichotomy, with h+ = 2R/T and the rules of TC: at most half of the iterations are unsafe, or sum x_t "
+            "(V_r* - V_r^t) <= 0.",
             Check(dichotomy, "a slack of a thousandth of 2R/T"),
             proof="In the proof of TC.",
         ),
@@ -99,8 +101,8 @@ CLAIMS = [
         counterexamples=("W2",),
         repair=Repair(
             "replacement",
-            "w_t = x_t: 1 safe, 1/2 aligned, 1/2 - rc/(2 rr) in conflict, 0 unsafe; with h+ = 2R/T they sum to T/4 at "
-            "least, or the sum of x_t (V_r* - V_r^t) is not positive.",
+            "w_t = x_t: 1 safe, 1/2 aligned, 1/2 - rc/(2 rr) in conflict, 0 unsafe; with h+ = 2R/T and the rules of TC "
+            "they sum to T/4 at least, or the sum of x_t (V_r* - V_r^t) is not positive.",
             Check(total_weight, "the printed weights, without cost: their sum is 0"),
             proof="In the proof of TC.",
         ),
@@ -165,14 +167,32 @@ CLAIMS = [
         source="ours: Theorem 3.1 corrected",
         statement="For every slack h+ >= R/T: gap <= 2R/T and violation <= h+ of the trajectory mixture with weights "
         "x_t, R = KL_0/eta + eta T K; best eta: gap <= 2 M sqrt(KL_0 S A/T)/(1-gamma)^2.",
-        assumptions="exact critics; r, c in [0, M]; pi* within the budget, and covered by pi_0; h- = 0; K = S A M^2/(4 "
-        "(1-gamma)^4) with the projection in A- or Q-space, X^2 M^2/(2 (1-gamma)^4) with weights clipped at X >= 1/2 "
-        "each in any metric; CRPO: K = M^2/(8 (1-gamma)^4) and gap <= R/T",
+        assumptions="exact critics; r, c in [0, M]; pi* within the budget, and covered by pi_0 where d* > 0; h- = 0; "
+        "K = S A M^2/(4 (1-gamma)^4) with the projection in A- or Q-space, X^2 M^2/(2 (1-gamma)^4) with weights "
+        "clipped at X >= 1/2 each in any metric; CRPO: K = M^2/(8 (1-gamma)^4) and gap <= R/T; at the best eta KL_0 "
+        "> 0 and M > 0",
         printed=Check(both, "the printed weights, and an erring gate"),
         proof=PROOF_THEOREM,
         notes="The ratios are of both inequalities, at h+ = R/T. The violation comes close to its bound (see T16), the "
         "gap does not (T15b). Clipped weights and CRPO need no factor S A: the paper's sqrt(S A) is an artefact there. "
-        "Whether the plain projection needs it, whose weights are unbounded, is not decided here.",
+        "The plain projection, whose weights are unbounded, needs a factor that grows with S A (TCs).",
+    ),
+    Claim(
+        id="TCs",
+        source="ours: the factor S A of Theorem 3.1",
+        statement="The plain projection needs a factor that grows with S A: whatever T there is a CMDP on which the "
+        "gap of its mixture is 1/4 - h+, for every eta and every h+ up to 1/8; so no K without S A, however large, "
+        "will do in TC.",
+        assumptions="projection in A- or Q-space without a clip; M = 1, gamma = 0, A = 2, KL_0 <= log 2, S = (6 T + "
+        "2)^2 + 2",
+        printed=Check(stuck, "weights clipped at 1"),
+        proof="All but two states are never visited, and count in the inner products all the same. n^2 of them pay 1/n "
+        "and cost 1, so that rr = 3 k, rc = -(1 + n) k, and the first weight is x = (n + 4)/6. The start is in the "
+        "band; that one step takes the cost far above l + h+, by n - 2 over 6 steps of a cost step's size, and the "
+        "other T - 1 iterations, which have weight 0, do not bring it back. The mixture is the start.",
+        notes="Below T = sqrt(S)/6 the gap does not move; TC's bound sqrt(S A/T) says nothing before T = S A. Which "
+        "power of S A is right between the two is open. With clipped weights "
+        "there is no such factor.",
     ),
     Claim(
         id="TC4",

@@ -3,7 +3,6 @@
 Require Import Checker QArith String Ascii ZArith List.
 Import ListNotations.
 Open Scope Q_scope.
-(* Outside the language, and checked by verification/check.py alone: A1, B2, C5, E48, H1, K1, L40, L41, L42, L43, L44, O1, T2. *)
 
 (* T f = r + gamma E max_a' f(s', a') is the Bellman operator of policy evaluation: Q^pi = T Q^pi. *)
 Definition certificate_B1 := {|
@@ -18,8 +17,8 @@ Definition certificate_B1 := {|
   stated := [("V", Arr [Num (1 # 2)]);
     ("Q", Arr [Arr [Num (1 # 4); Num (5 # 4)]])]%string;
   ends := (Arr [Arr [Num (5 # 8); Num (13 # 8)]], Arr [Arr [Num (1 # 4); Num (5 # 4)]]) |}.
-Lemma B1_fails : confirms false certificate_B1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma B1_fails : confirms roots false certificate_B1 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The critics of every iterate are within eps_offline of the truth, whatever the data cover. *)
 Definition certificate_B3 := {|
@@ -37,8 +36,8 @@ Definition certificate_B3 := {|
   stated := [("Q_1", Arr [Arr [Num (0 # 1); Num (0 # 1)]]);
     ("Q_2", Arr [Arr [Num (1 # 2); Num (3 # 2)]])]%string;
   ends := (Num (3 # 2), Num (1 # 5)) |}.
-Lemma B3_fails : confirms false certificate_B3 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma B3_fails : confirms roots false certificate_B3 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The minimiser of E L_2^tau(x - v) is the tau-quantile of x. *)
 Definition certificate_C1 := {|
@@ -52,8 +51,8 @@ Definition certificate_C1 := {|
   concludes := (Eq, (Op "*" (Var "tau") (Call "sum" [(Call "positive" [(Op "-" (Var "samples") (Var "q"))])])), (Op "*" (Op "-" (Const 1) (Var "tau")) (Call "sum" [(Call "positive" [(Op "-" (Var "q") (Var "samples"))])]))) (* tau*sum(positive(samples-q)) == (1-tau)*sum(positive(q-samples)) *);
   stated := [("at_q", Num (3 # 2))]%string;
   ends := (Num (1 # 1), Num (1 # 2)) |}.
-Lemma C1_fails : confirms false certificate_C1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma C1_fails : confirms roots false certificate_C1 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The minimiser of Eq. (19) is a cost critic on whose value the gate of Algorithm 3 can decide. *)
 Definition certificate_C2 := {|
@@ -77,8 +76,8 @@ Definition certificate_C2 := {|
     ("Q", Arr [Arr [Num (0 # 1)]]);
     ("limit", Num (1 # 1))]%string;
   ends := (Num (10 # 1), Num (1 # 1)) |}.
-Lemma C2_fails : confirms false certificate_C2 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma C2_fails : confirms roots false certificate_C2 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The ascent direction of E_pi Q - KL(pi || mu)/beta in the mean is E[grad_a Q + h_psi/beta], with h_psi = +eps_psi/sqrt(beta_t). *)
 Definition certificate_C3 := {|
@@ -97,8 +96,23 @@ Definition certificate_C3 := {|
     ("kl_up", Num (2 # 1));
     ("kl_down", Num (0 # 1))]%string;
   ends := (Num (3 # 2), Num (1 # 2)) |}.
-Lemma C3_fails : confirms false certificate_C3 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma C3_fails : confirms roots false certificate_C3 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
+
+(* The upper confidence bound mean + k Std covers the true cost. *)
+Definition certificate_C5 := {|
+  given := [("samples", Arr [Num (1 # 1); Num (11 # 10); Num (9 # 10); Num (1 # 1)]);
+    ("true", Num (2 # 1));
+    ("k", Num (2 # 1))]%string;
+  lets := [("mean", (Op "/" (Call "sum" [(Var "samples")]) (Call "len" [(Var "samples")]))) (* sum(samples)/len(samples) *);
+    ("variance", (Op "/" (Call "sum" [(Pow (Op "-" (Var "samples") (Var "mean")) 2)]) (Call "len" [(Var "samples")]))) (* sum((samples-mean)**2)/len(samples) *)]%string;
+  assumes := []%string;
+  concludes := (Le, (Var "true"), (Op "+" (Var "mean") (Op "*" (Var "k") (Call "sqrt" [(Var "variance")])))) (* true <= mean+k*sqrt(variance) *);
+  stated := [("mean", Num (1 # 1));
+    ("variance", Num (1 # 200))]%string;
+  ends := (Num (2 # 1), Enc (2282842712474619009760337 # 2000000000000000000000000) (2282842712474619009760339 # 2000000000000000000000000)) |}.
+Lemma C5_fails : confirms roots false certificate_C5 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* A policy whose normalised cost (C - C_min)/(l + eps) is below 1 is safe. *)
 Definition certificate_C6 := {|
@@ -111,8 +125,8 @@ Definition certificate_C6 := {|
   concludes := (Le, (Var "cost"), (Var "limit")) (* cost <= limit *);
   stated := []%string;
   ends := (Num (14 # 1), Num (10 # 1)) |}.
-Lemma C6_fails : confirms false certificate_C6 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma C6_fails : confirms roots false certificate_C6 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* Where some policy satisfies J_c <= kappa, there is one with E_D ReLU(Q_max - kappa) = 0. *)
 Definition certificate_D12 := {|
@@ -130,8 +144,8 @@ Definition certificate_D12 := {|
   stated := [("V", Arr [Num (0 # 1); Num (2 # 1)]);
     ("Q", Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (2 # 1); Num (2 # 1)]])]%string;
   ends := (Num (3 # 20), Num (0 # 1)) |}.
-Lemma D12_fails : confirms false certificate_D12 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma D12_fails : confirms roots false certificate_D12 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The cost of an episode of L steps is (1-gamma) L V_c. *)
 Definition certificate_E1 := {|
@@ -153,8 +167,43 @@ Definition certificate_E1 := {|
     ("three", Arr [Num (1 # 1); Num (0 # 1)]);
     ("four", Arr [Num (1 # 1); Num (0 # 1)])]%string;
   ends := (Num (2 # 1), Num (1 # 1)) |}.
-Lemma E1_fails : confirms false certificate_E1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma E1_fails : confirms roots false certificate_E1 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
+
+(* With that step size Eq. (47)'s right side is at most Eq. (48)'s. *)
+Definition certificate_E48 := {|
+  given := [("S", Num (1 # 1));
+    ("A", Num (2 # 1));
+    ("M", Num (1 # 1));
+    ("gamma", Num (1 # 2));
+    ("eps", Num (4 # 1));
+    ("eta", Num (1 # 2));
+    ("T", Num (1000000 # 1))]%string;
+  lets := [("pairs", (Op "*" (Op "*" (Var "S") (Var "A")) (Pow (Var "M") 2))) (* S*A*M**2 *);
+    ("bound_47", (Op "*" (Op "/" (Const 4) (Var "T")) (Op "+" (Op "/" (Var "eps") (Var "eta")) (Op "/" (Op "*" (Op "*" (Op "*" (Const 2) (Var "eta")) (Var "pairs")) (Var "T")) (Pow (Op "-" (Const 1) (Var "gamma")) 3))))) (* 4/T*(eps/eta+2*eta*pairs*T/(1-gamma)**3) *)]%string;
+  assumes := [(Eq, (Op "*" (Op "*" (Op "*" (Pow (Var "eta") 2) (Const 2)) (Var "eta")) (Var "pairs")), (Op "*" (Var "eps") (Pow (Op "-" (Const 1) (Var "gamma")) 3))) (* eta**2*2*eta*pairs == eps*(1-gamma)**3 *)]%string;
+  concludes := (Le, (Var "bound_47"), (Call "sqrt" [(Op "/" (Op "*" (Op "*" (Const 64) (Var "eta")) (Var "pairs")) (Op "*" (Pow (Op "-" (Const 1) (Var "gamma")) 3) (Var "T")))])) (* bound_47 <= sqrt(64*eta*pairs/((1-gamma)**3*T)) *);
+  stated := [("pairs", Num (2 # 1));
+    ("bound_47", Num (2000001 # 31250))]%string;
+  ends := (Num (2000001 # 31250), Enc (4525483399593904156165403 # 200000000000000000000000000) (905096679918780831233081 # 40000000000000000000000000)) |}.
+Lemma E48_fails : confirms roots false certificate_E48 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
+
+(* The printed slack h+ is below the range M/(1-gamma) of V_c, so that a policy can be unsafe. *)
+Definition certificate_H1 := {|
+  given := [("S", Num (2 # 1));
+    ("A", Num (2 # 1));
+    ("M", Num (1 # 1));
+    ("gamma", Num (9 # 10));
+    ("eps", Num (1 # 1));
+    ("T", Num (1000 # 1))]%string;
+  lets := [("h_plus", (Op "*" (Op "*" (Const 2) (Call "sqrt" [(Op "/" (Op "*" (Var "S") (Var "A")) (Op "*" (Pow (Op "-" (Const 1) (Var "gamma")) 3) (Var "T")))])) (Op "+" (Op "+" (Var "eps") (Op "*" (Const 4) (Pow (Var "M") 2))) (Op "*" (Const 6) (Var "M"))))) (* 2*sqrt(S*A/((1-gamma)**3*T))*(eps+4*M**2+6*M) *)]%string;
+  assumes := []%string;
+  concludes := (Le, (Var "h_plus"), (Op "/" (Var "M") (Op "-" (Const 1) (Var "gamma")))) (* h_plus <= M/(1-gamma) *);
+  stated := [("h_plus", Enc (8799999999999999999999999 # 200000000000000000000000) (8800000000000000000000001 # 200000000000000000000000))]%string;
+  ends := (Enc (8799999999999999999999999 # 200000000000000000000000) (8800000000000000000000001 # 200000000000000000000000), Num (10 # 1)) |}.
+Lemma H1_fails : confirms roots false certificate_H1 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The two cases cover every pair of gradients, and g ascends both objectives strictly for every angle below 180 degrees. *)
 Definition certificate_M1 := {|
@@ -169,8 +218,8 @@ Definition certificate_M1 := {|
     ("rc", Num (10 # 1));
     ("cc", Num (20 # 1))]%string;
   ends := (Num (100 # 1), Num (100 # 1)) |}.
-Lemma M1_fails : confirms false certificate_M1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma M1_fails : confirms roots false certificate_M1 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* g_r^+ is the projection of g_c on the null space of g_r. *)
 Definition certificate_M2 := {|
@@ -183,8 +232,8 @@ Definition certificate_M2 := {|
   stated := [("rc", Num (-1 # 1));
     ("g_r_plus", Arr [Num (1 # 2); Num (1 # 2)])]%string;
   ends := (Arr [Num (1 # 2); Num (1 # 2)], Arr [Num (0 # 1); Num (1 # 1)]) |}.
-Lemma M2_fails : confirms false certificate_M2 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma M2_fails : confirms roots false certificate_M2 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* For concave objectives the manipulated step improves both, whatever the step size. *)
 Definition certificate_M3 := {|
@@ -205,8 +254,8 @@ Definition certificate_M3 := {|
     ("g", Arr [Num (1 # 20); Num (1 # 2)]);
     ("before", Num (-1 # 200))]%string;
   ends := (Num (-109 # 3200), Num (-1 # 200)) |}.
-Lemma M3_fails : confirms false certificate_M3 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma M3_fails : confirms roots false certificate_M3 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The natural gradient step with the Fisher matrix of Eq. (14), which weighs states by rho, is the closed form of Eq. (36). *)
 Definition certificate_N1 := {|
@@ -235,8 +284,8 @@ Definition certificate_N1 := {|
     ("F_w", Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1)]]);
     ("rest", Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (-1 # 4); Num (1 # 4)]])]%string;
   ends := (Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1)]], Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (1 # 1); Num (-1 # 1)]]) |}.
-Lemma N1_fails : confirms false certificate_N1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma N1_fails : confirms roots false certificate_N1 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* V_c^b - V_c^pi >= E_{d^pi} E_b A_c^pi/(1-gamma) - 2 gamma eps_adv E_{d^pi} TV/(1-gamma)^2 with eps_adv = max_s E_b A_c^pi. *)
 Definition certificate_P2 := {|
@@ -263,8 +312,8 @@ Definition certificate_P2 := {|
     ("tv", Arr [Num (1 # 2)]);
     ("first", Num (-1 # 1))]%string;
   ends := (Num (-1 # 1), Num (0 # 1)) |}.
-Lemma P2_fails : confirms false certificate_P2 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma P2_fails : confirms roots false certificate_P2 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* With fixed slacks h+ and h- the gap of the iterates closes. *)
 Definition certificate_S1 := {|
@@ -318,8 +367,8 @@ Definition certificate_S1 := {|
     ("y", Num (1 # 1));
     ("u", Arr [Arr [Num (0 # 1); Num (0 # 1)]])]%string;
   ends := (Num (1 # 4), Num (0 # 1)) |}.
-Lemma S1_fails : confirms false certificate_S1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma S1_fails : confirms roots false certificate_S1 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* In whichever metric the projection is taken, the natural gradient step along g ascends reward and minus cost to first order. *)
 Definition certificate_S2 := {|
@@ -378,8 +427,8 @@ Definition certificate_S2 := {|
     ("u_vector", Arr [Arr [Num (-16906191 # 159568600); Num (39707931 # 159568600); Num (55001 # 159568600)]]);
     ("rise_vector", Num (-2801439 # 4986518750))]%string;
   ends := (Num (-82417437 # 745801673750), Num (0 # 1)) |}.
-Lemma S2_fails : confirms false certificate_S2 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma S2_fails : confirms roots false certificate_S2 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The gap of the weighted policy is O(sqrt(S A/((1-gamma)^3 T))), with the weights printed below Eq. (46). *)
 Definition certificate_T15 := {|
@@ -399,8 +448,8 @@ Definition certificate_T15 := {|
   concludes := (Le, (Call "sum" [(Op "*" (Var "rho") (Call "value" [(Var "P"); (Var "r"); (Var "gamma"); (Var "pi_star")]))]), (Op "-" (Call "sum" [(Op "*" (Var "rho") (Var "v"))]) (Op "*" (Var "multiplier") (Var "limit")))) (* sum(rho*value(P,r,gamma,pi_star)) <= sum(rho*v)-multiplier*limit *);
   stated := []%string;
   ends := (Num (2 # 1), Num (11 # 10)) |}.
-Lemma T15_fails : confirms false certificate_T15 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma T15_fails : confirms roots false certificate_T15 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The gap of the weighted policy is O(1/sqrt(T)), with weight 1 on the safe set. *)
 Definition certificate_T15b := {|
@@ -421,8 +470,8 @@ Definition certificate_T15b := {|
     ("V_2", Arr [Num (0 # 1); Num (0 # 1)]);
     ("V_mix", Arr [Num (3 # 4); Num (1 # 4)])]%string;
   ends := (Num (1 # 4), Num (0 # 1)) |}.
-Lemma T15b_fails : confirms false certificate_T15b = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma T15b_fails : confirms roots false certificate_T15b = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* V_c - l of the weighted policy is at most the weighted mean of V_c^t - l, hence O(h+). *)
 Definition certificate_T16 := {|
@@ -442,8 +491,39 @@ Definition certificate_T16 := {|
     ("V_2", Arr [Num (0 # 1); Num (0 # 1)]);
     ("V_mix", Arr [Num (3 # 4); Num (1 # 4)])]%string;
   ends := (Num (1 # 4), Num (0 # 1)) |}.
-Lemma T16_fails : confirms false certificate_T16 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma T16_fails : confirms roots false certificate_T16 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
+
+(* With h- = 0 and the printed h+, |S_unsafe| + |S_align| + |S_conflict| >= T/2. *)
+Definition certificate_T2 := {|
+  given := [("P", Arr [Arr [Arr [Num (1 # 1)]; Arr [Num (1 # 1)]]]);
+    ("rho", Arr [Num (1 # 1)]);
+    ("gamma", Num (1 # 2));
+    ("c", Arr [Arr [Num (0 # 1); Num (0 # 1)]]);
+    ("M", Num (1 # 1));
+    ("v", Arr [Num (1 # 10)]);
+    ("limit", Num (1 # 1));
+    ("h_minus", Num (0 # 1));
+    ("eps", Num (1 # 1));
+    ("T", Num (1000 # 1))]%string;
+  lets := [("S", (Call "len" [(Var "rho")])) (* len(rho) *);
+    ("A", (Call "len" [(At (Var "c") 0)])) (* len(c[0]) *);
+    ("h_plus", (Op "*" (Op "*" (Const 2) (Call "sqrt" [(Op "/" (Op "*" (Var "S") (Var "A")) (Op "*" (Pow (Op "-" (Const 1) (Var "gamma")) 3) (Var "T")))])) (Op "+" (Op "+" (Var "eps") (Op "*" (Const 4) (Pow (Var "M") 2))) (Op "*" (Const 6) (Var "M"))))) (* 2*sqrt(S*A/((1-gamma)**3*T))*(eps+4*M**2+6*M) *);
+    ("others", (Op "/" (Op "*" (Var "T") (Call "sum" [(Op "*" (Var "rho") (Var "v"))])) (Op "-" (Var "limit") (Var "h_minus")))) (* T*sum(rho*v)/(limit-h_minus) *)]%string;
+  assumes := [(Gt, (Var "T"), (Const 0)) (* T > 0 *);
+    (Le, (Call "max" [(Var "c")]), (Var "M")) (* max(c) <= M *);
+    (Eq, (Var "h_minus"), (Const 0)) (* h_minus == 0 *);
+    (Gt, (Var "h_plus"), (Const 0)) (* h_plus > 0 *);
+    (Gt, (Var "limit"), (Var "h_minus")) (* limit > h_minus *);
+    (Le, (Op "-" (Op "+" (Var "c") (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Var "v")]))) (Var "v")), (Const 0)) (* c+gamma*expect(P,v)-v <= 0 *)]%string;
+  concludes := (Ge, (Var "others"), (Op "/" (Var "T") (Const 2))) (* others >= T/2 *);
+  stated := [("S", Num (1 # 1));
+    ("A", Num (2 # 1));
+    ("h_plus", Enc (5565608681896347624318051 # 2000000000000000000000000) (5565608681896347624318053 # 2000000000000000000000000));
+    ("others", Num (100 # 1))]%string;
+  ends := (Num (100 # 1), Num (500 # 1)) |}.
+Lemma T2_fails : confirms roots false certificate_T2 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The state-wise mixture of safe policies is safe, for its value is the weighted mean of theirs. *)
 Definition certificate_W1 := {|
@@ -464,8 +544,8 @@ Definition certificate_W1 := {|
     ("V_2", Arr [Num (0 # 1); Num (0 # 1)]);
     ("V_mix", Arr [Num (3 # 4); Num (1 # 4)])]%string;
   ends := (Num (1 # 4), Num (0 # 1)) |}.
-Lemma W1_fails : confirms false certificate_W1 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma W1_fails : confirms roots false certificate_W1 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The weights are the factors of V_r* - V_r^t in Eqs. (40) to (43). *)
 Definition certificate_W2 := {|
@@ -480,8 +560,8 @@ Definition certificate_W2 := {|
     ("rc", Num (-5 # 1));
     ("cc", Num (10 # 1))]%string;
   ends := (Num (3 # 2), Num (1 # 1)) |}.
-Lemma W2_fails : confirms false certificate_W2 = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma W2_fails : confirms roots false certificate_W2 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* pi_star has the largest reward value of all policies whose cost value is at most the limit. *)
 Definition certificate_optimum_bandit := {|
@@ -509,8 +589,8 @@ Definition certificate_optimum_bandit := {|
     ("x", Arr [Arr [Num (0 # 1); Num (43 # 170); Num (0 # 1); Num (21 # 85)]; Arr [Num (0 # 1); Num (1 # 2); Num (0 # 1); Num (0 # 1)]]);
     ("reduced", Arr [Arr [Num (-1304 # 2125); Num (0 # 1); Num (-5233 # 8500); Num (0 # 1)]; Arr [Num (-1647 # 4250); Num (0 # 1); Num (-917 # 850); Num (-8737 # 8500)]])]%string;
   ends := (Num (14341 # 8500), Num (14341 # 8500)) |}.
-Lemma optimum_bandit_holds : confirms true certificate_optimum_bandit = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma optimum_bandit_holds : confirms roots true certificate_optimum_bandit = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* pi_star has the largest reward value of all policies whose cost value is at most the limit. *)
 Definition certificate_optimum_chain := {|
@@ -538,8 +618,8 @@ Definition certificate_optimum_chain := {|
     ("x", Arr [Arr [Num (109808438759531 # 235014901166375); Num (0 # 1); Num (1663873254576 # 235014901166375)]; Arr [Num (0 # 1); Num (0 # 1); Num (37189220094 # 4272998203025)]; Arr [Num (0 # 1); Num (6112450674 # 854599640605); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (24178439736 # 4272998203025)]; Arr [Num (0 # 1); Num (0 # 1); Num (10771494902388 # 21364991015125)]]);
     ("reduced", Arr [Arr [Num (0 # 1); Num (-78283131994893 # 470029802332750); Num (0 # 1)]; Arr [Num (-22968574441731 # 18801192093310); Num (-86347721767459 # 170919928121000); Num (0 # 1)]; Arr [Num (-309055228541 # 341839856242); Num (0 # 1); Num (-26800880382702 # 47002980233275)]; Arr [Num (-10423152327868 # 9400596046655); Num (-77394932287972 # 235014901166375); Num (0 # 1)]; Arr [Num (-5807832560448 # 9400596046655); Num (-2505101600132 # 9400596046655); Num (0 # 1)]])]%string;
   ends := (Num (2589345756044422 # 47002980233275), Num (2589345756044422 # 47002980233275)) |}.
-Lemma optimum_chain_holds : confirms true certificate_optimum_chain = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma optimum_chain_holds : confirms roots true certificate_optimum_chain = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* pi_star has the largest reward value of all policies whose cost value is at most the limit. *)
 Definition certificate_optimum_deterministic := {|
@@ -567,8 +647,8 @@ Definition certificate_optimum_deterministic := {|
     ("x", Arr [Arr [Num (1 # 2); Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (1 # 2)]; Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1)]]);
     ("reduced", Arr [Arr [Num (0 # 1); Num (0 # 1); Num (-1 # 4)]; Arr [Num (0 # 1); Num (-1 # 8); Num (0 # 1)]; Arr [Num (-1 # 1); Num (0 # 1); Num (-3 # 8)]; Arr [Num (-1 # 4); Num (-1 # 1); Num (0 # 1)]])]%string;
   ends := (Num (5 # 4), Num (5 # 4)) |}.
-Lemma optimum_deterministic_holds : confirms true certificate_optimum_deterministic = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma optimum_deterministic_holds : confirms roots true certificate_optimum_deterministic = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* pi_star has the largest reward value of all policies whose cost value is at most the limit. *)
 Definition certificate_optimum_dirichlet := {|
@@ -596,8 +676,8 @@ Definition certificate_optimum_dirichlet := {|
     ("x", Arr [Arr [Num (0 # 1); Num (3358436554 # 7837762135); Num (0 # 1)]; Arr [Num (1331044425 # 50161677664); Num (609621919 # 4478721220); Num (0 # 1)]; Arr [Num (43112480423 # 250808388320); Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (2971594429 # 12540419416)]]);
     ("reduced", Arr [Arr [Num (-6287052031 # 6270209708); Num (0 # 1); Num (-101620516079 # 89574424400)]; Arr [Num (0 # 1); Num (0 # 1); Num (-103351123413 # 313510485400)]; Arr [Num (0 # 1); Num (-206752303411 # 627020970800); Num (-12088970431 # 89574424400)]; Arr [Num (-551897600229 # 627020970800); Num (-198452783297 # 313510485400); Num (0 # 1)]])]%string;
   ends := (Num (4928871268331 # 627020970800), Num (4928871268331 # 627020970800)) |}.
-Lemma optimum_dirichlet_holds : confirms true certificate_optimum_dirichlet = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma optimum_dirichlet_holds : confirms roots true certificate_optimum_dirichlet = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* pi_star has the largest reward value of all policies whose cost value is at most the limit. *)
 Definition certificate_optimum_garnet := {|
@@ -625,8 +705,8 @@ Definition certificate_optimum_garnet := {|
     ("x", Arr [Arr [Num (0 # 1); Num (73298512317729403 # 359808224614362000); Num (307160936680357 # 10794246738430860)]; Arr [Num (0 # 1); Num (0 # 1); Num (156350504536420903 # 1079424673843086000)]; Arr [Num (135787203565174 # 539712336921543); Num (0 # 1); Num (0 # 1)]; Arr [Num (125671728077950589 # 539712336921543000); Num (0 # 1); Num (0 # 1)]; Arr [Num (17 # 2000); Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (140369565671525779 # 1079424673843086000); Num (0 # 1)]]);
     ("reduced", Arr [Arr [Num (-1185516218718631 # 8995205615359050); Num (0 # 1); Num (0 # 1)]; Arr [Num (-2373018059701181 # 4497602807679525); Num (-448475290757249 # 719616449228724); Num (0 # 1)]; Arr [Num (0 # 1); Num (-1548354769481125 # 4317698695372344); Num (-3729395301119069 # 4497602807679525)]; Arr [Num (0 # 1); Num (-953332344832594 # 4497602807679525); Num (-1745074340780503 # 13492808423038575)]; Arr [Num (0 # 1); Num (-175169833205001673 # 2398721497429080000); Num (-2723443590331747 # 2998401871786350)]; Arr [Num (-8568318889454143 # 53971233692154300); Num (0 # 1); Num (-394830254301190247 # 719616449228724000)]])]%string;
   ends := (Num (13431797537875470611 # 1079424673843086000), Num (13431797537875470611 # 1079424673843086000)) |}.
-Lemma optimum_garnet_holds : confirms true certificate_optimum_garnet = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma optimum_garnet_holds : confirms roots true certificate_optimum_garnet = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* pi_star has the largest reward value of all policies whose cost value is at most the limit. *)
 Definition certificate_optimum_gridworld := {|
@@ -654,5 +734,5 @@ Definition certificate_optimum_gridworld := {|
     ("x", Arr [Arr [Num (0 # 1); Num (269652180575 # 1080772632038); Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (1245794269283921295 # 5758715400012300616); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (42985328995215 # 5864272301438188); Num (0 # 1)]; Arr [Num (0 # 1); Num (46738392524610705 # 5758715400012300616); Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (834600354075 # 4323090528152); Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (124220656513138860 # 719839425001537577); Num (0 # 1)]; Arr [Num (0 # 1); Num (1309250375685 # 5864272301438188); Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (5368569852474405 # 1439678850003075154); Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (644774119677 # 4323090528152); Num (0 # 1); Num (0 # 1)]]);
     ("reduced", Arr [Arr [Num (-3088128678453 # 21615452640760); Num (0 # 1); Num (0 # 1); Num (-3088128678453 # 21615452640760)]; Arr [Num (-7033826703429 # 43230905281520); Num (-4692831795 # 2161545264076); Num (0 # 1); Num (-13277955020301 # 43230905281520)]; Arr [Num (-16029488597031 # 86461810563040); Num (-16029488597031 # 86461810563040); Num (0 # 1); Num (-11903423927031 # 34584724225216)]; Arr [Num (-13277955020301 # 43230905281520); Num (0 # 1); Num (-4692831795 # 2161545264076); Num (-7033826703429 # 43230905281520)]; Arr [Num (-3008557695843 # 8646181056304); Num (0 # 1); Num (0 # 1); Num (-3008557695843 # 8646181056304)]; Arr [Num (-4318090369443 # 10807726320380); Num (-4584771533043 # 21615452640760); Num (0 # 1); Num (-97605141147 # 245630143645)]; Arr [Num (-11903423927031 # 34584724225216); Num (0 # 1); Num (-16029488597031 # 86461810563040); Num (-16029488597031 # 86461810563040)]; Arr [Num (-97605141147 # 245630143645); Num (0 # 1); Num (-4584771533043 # 21615452640760); Num (-4318090369443 # 10807726320380)]; Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1)]])]%string;
   ends := (Num (3223870598385 # 2161545264076), Num (3223870598385 # 2161545264076)) |}.
-Lemma optimum_gridworld_holds : confirms true certificate_optimum_gridworld = true.
-Proof. vm_compute. reflexivity. Qed.
+Lemma optimum_gridworld_holds : confirms roots true certificate_optimum_gridworld = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.

@@ -2,10 +2,20 @@
 Require Export Entropy.
 Require Import Psatz.
 
-(* A1: a bound on the log ratio bounds the divergence. *)
-Theorem A1_implication n p q e : dist n p -> (forall i, (i < n)%nat -> Rabs (ln (p i / q i)) <= e) -> KL n p q <= e.
+(* A1: a bound on the log ratio, where there is mass, bounds both divergences. *)
+Lemma KL_le n p q e : dist n p -> (forall i, (i < n)%nat -> 0 < p i -> Rabs (ln (p i / q i)) <= e) -> KL n p q <= e.
 Proof.
-  intros D H. apply mean_le; [easy|]. intros i Hi. eapply Rle_trans; [apply Rle_abs|auto].
+  intros D H. rewrite <- (mean_const n p e D). apply sum_le. intros i Hi.
+  destruct (proj1 D i Hi) as [P0| <-]; [|lra]. apply Rmult_le_compat_l; [lra|].
+  eapply Rle_trans; [apply Rle_abs|auto].
+Qed.
+
+Theorem A1_implication n p q e : dist n p -> dist n q -> supports n q p -> supports n p q ->
+  (forall i, (i < n)%nat -> 0 < p i -> Rabs (ln (p i / q i)) <= e) -> KL n p q <= e /\ KL n q p <= e.
+Proof.
+  intros Dp Dq S S' H. split; [now apply KL_le|]. apply KL_le; [easy|]. intros i Hi Q0.
+  pose proof (S' i Hi Q0) as P0. replace (q i / p i) with (/ (p i / q i)) by (field; lra).
+  rewrite ln_Rinv by (now apply Rdiv_lt_0_compat). rewrite Rabs_Ropp. auto.
 Qed.
 
 (* The best step size: R = 2 sqrt(KL_0 K T). *)
@@ -52,6 +62,20 @@ Proof.
   unfold Rdiv. assert (0 < / beta) by now apply Rinv_0_lt_compat. nra.
 Qed.
 
+(* The same in the mean over states, for policies that mu covers in the states of D. *)
+Theorem K1_mean M D (mu q pi : nat -> nat -> R) beta : dist (nS M) D -> policy M pi -> policy M mu ->
+  covers_at M D mu pi -> 0 < beta ->
+  let best s := tilt (nA M) (mu s) (fun a => beta * q s a) in
+  let objective p := mean M D p q - mean_KL M D p mu / beta in
+  objective pi <= objective best.
+Proof.
+  intros HD Hpi Hmu C Hb best objective.
+  assert (E : forall p, objective p = ∑ s < nS M, D s * (∑ a < nA M, p s a * q s a - KL (nA M) (p s) (mu s) / beta)).
+  { intros p. unfold objective, mean, mean_KL, Rdiv. rewrite <- sum_scal_r, <- sum_minus. apply sum_ext. intros; ring. }
+  rewrite !E. apply sum_le. intros s Hs. destruct (proj1 HD s Hs) as [L| <-]; [|lra].
+  apply Rmult_le_compat_l; [lra|]. apply (K1_energy (nA M) (pi s) (mu s) (q s) beta); auto.
+Qed.
+
 (* E48: at the best step size 2R/T is this constant times 1/sqrt(T). *)
 Theorem gap_at_best_eta kl S A m g T : 0 < kl -> 0 < S -> 0 < A -> 0 < m -> g < 1 -> 0 < T ->
   let K := S * A * m ^ 2 / (4 * (1 - g) ^ 4) in
@@ -74,6 +98,25 @@ Proof.
     rewrite (sqrt_mult (q * q * (kl * S * A)) T), (sqrt_mult (q * q)), sqrt_square by lra.
     unfold q. field. lra. }
   rewrite X. pose proof (sqrt_sqrt T (Rlt_le _ _ HT)) as TT. rewrite <- TT at 2. field. split; lra.
+Qed.
+
+Theorem best_step kl S A m g T : 0 < kl -> 0 < S -> 0 < A -> 0 < m -> g < 1 -> 0 < T ->
+  let K := S * A * m ^ 2 / (4 * (1 - g) ^ 4) in
+  let R eta := kl / eta + eta * T * K in
+  let best T := sqrt (kl / (T * K)) in
+  (forall eta, 0 < eta -> R (best T) <= R eta) /\
+  2 * R (best T) / T = 2 * m * sqrt (kl * S * A) / (1 - g) ^ 2 / sqrt T /\
+  forall T', T < T' -> best T' < best T.
+Proof.
+  intros Hk HS HA Hm Hg HT K R best.
+  assert (HK : 0 < K).
+  { unfold K. apply Rdiv_lt_0_compat; [|apply Rmult_lt_0_compat; [lra|apply pow_lt; lra]].
+    repeat apply Rmult_lt_0_compat; lra. }
+  split; [|split; [now apply gap_at_best_eta|]].
+  - destruct (best_eta T K kl Hk HK HT) as [E L]. intros eta He. unfold R, best. rewrite E. now apply L.
+  - intros T' H. apply sqrt_lt_1_alt. split; [apply Rle_mult_inv_pos; [lra|nra]|].
+    apply Rmult_lt_compat_l; [easy|]. apply Rinv_lt_contravar; [|now apply Rmult_lt_compat_r].
+    apply Rmult_lt_0_compat; apply Rmult_lt_0_compat; lra.
 Qed.
 
 (* H1: from this T on the printed slack is below the range of V_c. *)

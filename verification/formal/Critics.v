@@ -10,7 +10,7 @@ Notation g := (gamma M).
 Variables (r pi pi_star Q_hat : nat -> nat -> R) (V V_star d_star : nat -> R) (eta m : R).
 Hypothesis Hpi : policy M pi.
 Hypothesis Hstar : policy M pi_star.
-Hypothesis Hcov : covers M pi pi_star.
+Hypothesis Hcov : covers_at M d_star pi pi_star.
 Hypothesis HV : is_value M r pi V.
 Hypothesis HVs : is_value M r pi_star V_star.
 Hypothesis Hd : is_occupancy M pi_star d_star.
@@ -44,6 +44,7 @@ Proof.
       rewrite E1, E2, <- (mean_const A (pi_star s) (V s - ∑ b < A, pi s b * Q_hat s b) (Hstar s Hs)).
       rewrite <- sum_minus, <- sum_plus. apply sum_ext. intros a Ha. unfold adv, A_hat, err. ring.
   - intros s Hs. rewrite <- Rmult_minus_distr_l. unfold npg.
+    destruct (occupancy_ge0 M pi_star d_star Hstar Hd s Hs) as [D| <-]; [|ring].
     rewrite KL_tilt by auto. fold (log_Z s).
     rewrite (sum_ext A _ (fun a => eta / (1 - g) * (pi_star s a * A_hat s a))) by (intros; ring).
     rewrite sum_scal. ring.
@@ -95,6 +96,16 @@ Qed.
 Lemma minimum_glb k f b : (forall i, (i <= k)%nat -> b <= f i) -> b <= minimum k f.
 Proof.
   induction k as [|k IH]; simpl; intros H; [auto|]. apply Rmin_glb; [apply IH; intros; apply H; lia|auto].
+Qed.
+
+(* Over any outcomes, for any expectation E that keeps the order of integrable functions. *)
+Theorem jensen_expectation (Omega : Type) (integrable : (Omega -> R) -> Prop) (E : (Omega -> R) -> R) k
+    (q : nat -> Omega -> R) :
+  (forall f f', integrable f -> integrable f' -> (forall w, f w <= f' w) -> E f <= E f') ->
+  (forall i, (i <= k)%nat -> integrable (q i)) -> integrable (fun w => minimum k (fun i => q i w)) ->
+  E (fun w => minimum k (fun i => q i w)) <= minimum k (fun i => E (q i)).
+Proof.
+  intros mono Hq Hm. apply minimum_glb. intros i Hi. apply mono; auto. intros w. now apply (minimum_le k (fun i => q i w)).
 Qed.
 
 Theorem jensen_minimum n p k (q : nat -> nat -> R) : dist n p ->
@@ -152,13 +163,22 @@ Proof.
 Qed.
 
 (* C2: with pessimism alpha (E_pi Q - E_mu Q) the squared error's minimiser is moved by (alpha/2) (pi/mu - 1). *)
-Theorem pessimism mu pi alpha target q : 0 < mu ->
-  let loss x := mu * (x - target) ^ 2 + alpha * (pi - mu) * x in
-  let best := target - alpha / 2 * (pi / mu - 1) in
-  loss best <= loss q /\ (pi = mu -> best = target).
+Theorem pessimism M D (mu pi target : nat -> nat -> R) alpha Q : (forall s, (s < nS M)%nat -> 0 <= D s) ->
+  (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> 0 < mu s a) ->
+  let loss q := mean M D mu (fun s a => (q s a - target s a) ^ 2) - alpha * (mean M D pi q - mean M D mu q) in
+  let best s a := target s a + alpha / 2 * (pi s a / mu s a - 1) in
+  loss best <= loss Q.
 Proof.
-  intros H loss best. split.
-  - assert (E : loss q - loss best = mu * (q - best) ^ 2) by (unfold loss, best; field; lra).
-    pose proof (pow2_ge_0 (q - best)). assert (0 <= mu * (q - best) ^ 2) by (apply Rmult_le_pos; lra). lra.
-  - intros ->. unfold best. field. lra.
+  intros HD Hmu loss best.
+  assert (E : forall q, loss q = ∑ s < nS M, D s * ∑ a < nA M,
+    (mu s a * (q s a - target s a) ^ 2 - alpha * (pi s a - mu s a) * q s a)).
+  { intros q. unfold loss, mean. rewrite Rmult_minus_distr_l, <- !sum_scal, <- !sum_minus. apply sum_ext. intros s Hs.
+    transitivity (D s * ((∑ a < nA M, mu s a * (q s a - target s a) ^ 2)
+      - (alpha * (∑ a < nA M, pi s a * q s a) - alpha * (∑ a < nA M, mu s a * q s a)))); [ring|].
+    f_equal. rewrite <- !sum_scal, <- !sum_minus. apply sum_ext. intros; ring. }
+  rewrite !E. apply sum_le. intros s Hs. apply Rmult_le_compat_l; [auto|]. apply sum_le. intros a Ha. specialize (Hmu s a Hs Ha).
+  assert (X : mu s a * (Q s a - target s a) ^ 2 - alpha * (pi s a - mu s a) * Q s a
+    - (mu s a * (best s a - target s a) ^ 2 - alpha * (pi s a - mu s a) * best s a) = mu s a * (Q s a - best s a) ^ 2)
+    by (unfold best; field; lra).
+  pose proof (pow2_ge_0 (Q s a - best s a)). assert (0 <= mu s a * (Q s a - best s a) ^ 2) by (apply Rmult_le_pos; lra). lra.
 Qed.

@@ -246,3 +246,44 @@ Proof.
   rewrite E1, E2. split; apply Rle_mult_inv_pos; lra.
 Qed.
 End Fisher_metric.
+
+(* S2: the step along the direction that is manipulated in the Fisher metric. *)
+Theorem fisher_step M r c pi Vr Vc d (Wr Wc : R -> nat -> R) b : policy M pi -> signal M r b -> signal M c b ->
+  is_value M r pi Vr -> is_value M c pi Vc -> is_occupancy M pi d ->
+  let product := fisher_inner M d pi in let A_r := adv M r Vr in let minus_A_c s a := - adv M c Vc s a in
+  let w := manipulated (product A_r A_r) (product A_r minus_A_c) (product minus_A_c minus_A_c) in
+  let u := direction M r c Vr Vc (fst w) (snd w) in
+  (forall e, is_value M r (npg M e pi u) (Wr e)) -> (forall e, is_value M c (npg M e pi u) (Wc e)) ->
+  exists rise fall, derivable_pt_lim (fun e => J M (Wr e)) 0 rise /\ derivable_pt_lim (fun e => J M (Wc e)) 0 fall /\
+    0 <= rise /\ fall <= 0.
+Proof.
+  intros Hpi Hr Hc HVr HVc Hd product A_r minus_A_c w u HWr HWc.
+  assert (C : forall s, (s < nS M)%nat -> ∑ a < nA M, pi s a * u s a = 0).
+  { intros s Hs. unfold u, direction.
+    rewrite (sum_ext (nA M) _ (fun a => fst w * (pi s a * adv M r Vr s a) - snd w * (pi s a * adv M c Vc s a))) by (intros; ring).
+    rewrite sum_minus, !sum_scal, (mean_adv M r pi Vr s Hpi HVr Hs), (mean_adv M c pi Vc s Hpi HVc Hs). ring. }
+  exists (fst w * product A_r A_r + snd w * product A_r minus_A_c).
+  exists (- (fst w * product A_r minus_A_c + snd w * product minus_A_c minus_A_c)).
+  pose proof (fisher_ascent M d pi (occupancy_ge0 M pi d Hpi Hd) Hpi A_r minus_A_c) as F. cbv zeta in F.
+  fold product in F. fold w in F. rewrite (surjective_pairing w) in F.
+  assert (E : forall k V, / (1 - gamma M) ^ 2 * ∑ s < nS M, d s * ∑ a < nA M, pi s a * u s a * adv M k V s a
+     = fst w * product A_r (adv M k V) + snd w * product minus_A_c (adv M k V)).
+  { intros k V. unfold product, fisher_inner, mean.
+    rewrite <- !sum_scal, <- !sum_plus. apply sum_ext. intros s Hs. rewrite <- !sum_scal, <- !sum_plus.
+    apply sum_ext. intros a Ha. unfold u, direction, minus_A_c, A_r. ring. }
+  assert (P : forall f f', product f f' = product f' f).
+  { intros f f'. unfold product, fisher_inner, mean. f_equal. apply sum_ext. intros s Hs. f_equal. apply sum_ext. intros; ring. }
+  assert (N : forall f, product f (adv M c Vc) = - product f minus_A_c).
+  { intros f. unfold product, fisher_inner, mean, minus_A_c.
+    replace (- (/ (1 - gamma M) ^ 2 * ∑ s < nS M, d s * ∑ a < nA M, pi s a * (f s a * - adv M c Vc s a)))
+      with (/ (1 - gamma M) ^ 2 * (-1 * ∑ s < nS M, d s * ∑ a < nA M, pi s a * (f s a * - adv M c Vc s a))) by ring.
+    f_equal. rewrite <- sum_scal. apply sum_ext. intros s Hs.
+    transitivity (d s * (-1 * ∑ a < nA M, pi s a * (f s a * - adv M c Vc s a))); [|ring]. f_equal.
+    rewrite <- sum_scal. apply sum_ext. intros; ring. }
+  split; [|split; [|lra]].
+  - rewrite (P A_r minus_A_c). pose proof (E r Vr) as E1.
+    change (adv M r Vr) with A_r in E1 at 2 3. rewrite <- E1. eapply value_derivative; eauto.
+  - replace (- (fst w * product A_r minus_A_c + snd w * product minus_A_c minus_A_c))
+      with (fst w * product A_r (adv M c Vc) + snd w * product minus_A_c (adv M c Vc)) by (rewrite !N; ring).
+    rewrite <- (E c Vc). eapply value_derivative; eauto.
+Qed.

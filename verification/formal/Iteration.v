@@ -28,13 +28,20 @@ Notation g := (gamma M).
 Lemma npg_policy eta pi u : policy M pi -> policy M (npg M eta pi u).
 Proof. intros H s Hs. now apply tilt_dist, H. Qed.
 
-Lemma npg_covers eta pi u pi' : policy M pi -> covers M pi pi' -> covers M (npg M eta pi u) pi'.
-Proof. intros H C s Hs. apply tilt_supports; auto. Qed.
+Lemma npg_covers eta pi u pi' d : policy M pi -> covers_at M d pi pi' -> covers_at M d (npg M eta pi u) pi'.
+Proof. intros H C s Hs D. apply tilt_supports; auto. Qed.
+
+Lemma mean_KL_ge0 d pi pi' : policy M pi -> policy M pi' -> is_occupancy M pi' d -> covers_at M d pi pi' ->
+  0 <= mean_KL M d pi' pi.
+Proof.
+  intros H H' D C. apply sum_ge0. intros s Hs. destruct (occupancy_ge0 M pi' d H' D s Hs) as [P0| <-]; [|lra].
+  apply Rmult_le_pos; [lra|]. apply KL_ge0; auto.
+Qed.
 
 Variables (r c pi pi_star : nat -> nat -> R) (Vr Vc Vr_star Vc_star d_star : nat -> R) (eta x y : R).
 Hypothesis Hpi : policy M pi.
 Hypothesis Hstar : policy M pi_star.
-Hypothesis Hcov : covers M pi pi_star.
+Hypothesis Hcov : covers_at M d_star pi pi_star.
 Hypothesis HVr : is_value M r pi Vr.
 Hypothesis HVc : is_value M c pi Vc.
 Hypothesis HVrs : is_value M r pi_star Vr_star.
@@ -65,6 +72,7 @@ Proof.
         by (intros; unfold u, direction; ring).
       rewrite sum_minus, !sum_scal. ring.
   - intros s Hs. rewrite <- Rmult_minus_distr_l. unfold npg.
+    destruct (occupancy_ge0 M pi_star d_star Hstar Hd s Hs) as [D| <-]; [|ring].
     rewrite KL_tilt by auto. fold (log_Z s).
     rewrite (sum_ext A _ (fun a => eta / (1 - g) * (pi_star s a * u s a))) by (intros; ring).
     rewrite sum_scal. ring.

@@ -85,17 +85,55 @@ Proof.
 Qed.
 End Norms.
 
-(* M1: Eq. (12) ascends both objectives unless the gradients are antiparallel (rc^2 = rr cc). *)
-Theorem M1_common_ascent rr rc cc : 0 < rr -> 0 < cc -> rc * rc <= rr * cc -> ~ (rc < 0 /\ rc * rc = rr * cc) ->
-  let (x, y) := manipulated rr rc cc in
-  0 < x * rr + y * rc /\                                (* <g, g_r> *)
-  0 < x * rc + y * cc.                                  (* <g, g_c> *)
+Lemma sum_squares_0 n f : ∑ i < n, f i * f i = 0 -> forall i, (i < n)%nat -> f i = 0.
 Proof.
-  intros Hr Hc CS N. unfold manipulated. destruct (Rlt_dec rc 0) as [L|L]; [|lra].
-  assert (CS' : rc * rc < rr * cc) by (destruct CS as [CS|CS]; [easy|exfalso; auto]).
-  assert (E1 : (1 - rc / rr) / 2 * rr + (1 - rc / cc) / 2 * rc = (rr * cc - rc * rc) / (2 * cc)) by (field; lra).
-  assert (E2 : (1 - rc / rr) / 2 * rc + (1 - rc / cc) / 2 * cc = (rr * cc - rc * rc) / (2 * rr)) by (field; lra).
-  rewrite E1, E2. split; apply Rdiv_lt_0_compat; lra.
+  intros E i Hi. pose proof (sum_term n (fun i => f i * f i) i (fun j _ => Rle_0_sqr (f j)) Hi) as L. simpl in L.
+  rewrite E in L. destruct (Req_dec (f i) 0) as [Z|Z]; [exact Z|]. pose proof (Rsqr_pos_lt (f i) Z) as S. unfold Rsqr in S. lra.
+Qed.
+
+Lemma sum_lin n f f' k k' : ∑ i < n, (k * f i + k' * f' i) * (k * f i + k' * f' i)
+  = k * k * (∑ i < n, f i * f i) + 2 * (k * k') * (∑ i < n, f i * f' i) + k' * k' * (∑ i < n, f' i * f' i).
+Proof. rewrite <- !sum_scal, <- !sum_plus. apply sum_ext. intros; ring. Qed.
+
+(* M1: Eq. (12) takes a vanishing gradient as aligned, is 0 at 180 degrees, and else ascends both objectives strictly. *)
+Theorem M1_common_ascent n (f f' : nat -> R) : let rr := ∑ i < n, f i * f i in let rc := ∑ i < n, f i * f' i in
+  let cc := ∑ i < n, f' i * f' i in
+  let x := fst (manipulated rr rc cc) in let y := snd (manipulated rr rc cc) in let g i := x * f i + y * f' i in
+  (rr = 0 \/ cc = 0 -> x = 1 / 2 /\ y = 1 / 2) /\
+  (rc < 0 -> rc * rc = rr * cc -> forall i, (i < n)%nat -> g i = 0) /\
+  (0 < rr -> 0 < cc -> ~ (rc < 0 /\ rc * rc = rr * cc) -> 0 < ∑ i < n, g i * f i /\ 0 < ∑ i < n, g i * f' i).
+Proof.
+  intros rr rc cc x y g.
+  assert (R0 : 0 <= rr) by (apply sum_ge0; intros; apply Rle_0_sqr).
+  assert (C0 : 0 <= cc) by (apply sum_ge0; intros; apply Rle_0_sqr).
+  assert (CS : rc * rc <= rr * cc).
+  { destruct C0 as [C0|C0].
+    - assert (N : 0 <= ∑ i < n, (cc * f i + - rc * f' i) * (cc * f i + - rc * f' i))
+        by (apply sum_ge0; intros; apply Rle_0_sqr).
+      rewrite sum_lin in N. fold rr rc cc in N. apply Rmult_le_reg_l with cc; [easy|]. lra.
+    - assert (Z : rc = 0).
+      { unfold rc. rewrite (sum_ext n _ (fun _ => 0)); [apply sum_0|]. intros i Hi.
+        rewrite (sum_squares_0 n f' (eq_sym C0) i Hi). ring. }
+      rewrite Z, <- C0. lra. }
+  split; [|split].
+  - intros Z. assert (rc * rc <= 0) by (destruct Z as [Z|Z]; rewrite Z in CS; lra).
+    assert (~ rc < 0) by nra. unfold x, y, manipulated. destruct (Rlt_dec rc 0); [contradiction|]. split; reflexivity.
+  - intros L E. apply sum_squares_0. unfold g. rewrite sum_lin. fold rr rc cc.
+    assert (P : 0 < rr * cc) by (rewrite <- E; nra).
+    assert (RP : 0 < rr) by nra. assert (CP : 0 < cc) by nra.
+    unfold x, y, manipulated. destruct (Rlt_dec rc 0) as [_|]; [simpl|contradiction].
+    transitivity ((rr * cc - rc * rc) * (rr + cc - 2 * rc) / (4 * (rr * cc))); [field; lra|].
+    rewrite E. unfold Rdiv. ring.
+  - intros RP CP N.
+    assert (G1 : ∑ i < n, g i * f i = x * rr + y * rc).
+    { unfold g, rr, rc. rewrite <- !sum_scal, <- sum_plus. apply sum_ext. intros; ring. }
+    assert (G2 : ∑ i < n, g i * f' i = x * rc + y * cc).
+    { unfold g, cc, rc. rewrite <- !sum_scal, <- sum_plus. apply sum_ext. intros; ring. }
+    rewrite G1, G2. unfold x, y, manipulated. destruct (Rlt_dec rc 0) as [L|L]; simpl; [|lra].
+    assert (CS' : rc * rc < rr * cc) by (destruct CS as [CS|CS]; [easy|exfalso; auto]).
+    assert (E1 : (1 - rc / rr) / 2 * rr + (1 - rc / cc) / 2 * rc = (rr * cc - rc * rc) / (2 * cc)) by (field; lra).
+    assert (E2 : (1 - rc / rr) / 2 * rc + (1 - rc / cc) / 2 * cc = (rr * cc - rc * rc) / (2 * rr)) by (field; lra).
+    rewrite E1, E2. split; apply Rdiv_lt_0_compat; lra.
 Qed.
 
 (* M2: g_r^+ = g_r - <g_r, g_c>/<g_c, g_c> g_c is orthogonal to g_c, and twice the manipulated gradient is g_r^+ + g_c^+. *)

@@ -73,18 +73,27 @@ Proof.
   lra.
 Qed.
 
-(* Eq. (13). *)
-Theorem proposition_3_1 :
-  J M V <= J M V_b + (c_max + g * eps_adv) * sqrt (2 * eps_dist) / (1 - g) ^ 2.
+(* The excess is at most half of Eq. (13)'s. *)
+Lemma half_of_printed : (c_max - g * delta) * sqrt (eps_dist / 2) <= (c_max + g * eps_adv) * sqrt (2 * eps_dist) / 2.
 Proof.
-  pose proof (gamma_pos M) as G. pose proof (gamma_range M) as G'. fold g in G, G'.
-  pose proof proposition_3_1_tight as T.
+  pose proof (gamma_range M) as G'. fold g in G'.
   assert (E0 : 0 <= eps_dist).
   { pose proof (states_pos M) as HS. pose proof (Hkl 0%nat HS).
     pose proof (KL_ge0 (nA M) (pi 0%nat) (pi_b 0%nat) (Hpi _ HS) (Hb _ HS) (Hcov _ HS)). lra. }
   assert (S2 : sqrt (2 * eps_dist) = 2 * sqrt (eps_dist / 2)).
   { replace (2 * eps_dist) with (2 * 2 * (eps_dist / 2)) by field.
     rewrite sqrt_mult, sqrt_square by lra. reflexivity. }
+  rewrite S2. pose proof (sqrt_pos (eps_dist / 2)) as Sp. pose proof (Rmax_r 0 (- eps_adv)) as L. fold delta in L.
+  assert (c_max - g * delta <= c_max + g * eps_adv) by nra. nra.
+Qed.
+
+(* Eq. (13). *)
+Theorem proposition_3_1 :
+  J M V <= J M V_b + (c_max + g * eps_adv) * sqrt (2 * eps_dist) / (1 - g) ^ 2.
+Proof.
+  pose proof (gamma_pos M) as G. pose proof (gamma_range M) as G'. fold g in G, G'.
+  pose proof proposition_3_1_tight as T.
+  pose proof half_of_printed as L. pose proof (sqrt_pos (eps_dist / 2)) as Sp.
   assert (c0 : 0 <= c_max - g * delta).
   { pose proof (states_pos M) as HS. pose proof (value_floor 0%nat HS) as F.
     assert (V 0%nat <= c_max / (1 - g)) by (apply (value_le M c pi V c_max Hpi HV); [intros; apply Hc; auto|easy]).
@@ -92,10 +101,7 @@ Proof.
     { apply Rmult_le_reg_r with (/ (1 - g)); [now apply Rinv_0_lt_compat|]. unfold Rdiv in *. lra. }
     assert (0 <= delta) by apply Rmax_l. nra. }
   assert (Le : (c_max - g * delta) * sqrt (eps_dist / 2) <= (c_max + g * eps_adv) * sqrt (2 * eps_dist)).
-  { rewrite S2. pose proof (sqrt_pos (eps_dist / 2)) as Sp.
-    assert (c_max - g * delta <= 2 * (c_max + g * eps_adv)).
-    { revert c0. unfold delta. apply Rmax_case_strong; intros; nra. }
-    nra. }
+  { assert (0 <= (c_max - g * delta) * sqrt (eps_dist / 2)) by (now apply Rmult_le_pos). lra. }
   assert (0 < / (1 - g) ^ 2) by (apply Rinv_0_lt_compat, pow_lt; easy).
   unfold Rdiv in T |- *. nra.
 Qed.

@@ -16,7 +16,7 @@ Variables (pi_star : nat -> nat -> R) (Vr_star Vc_star d_star : nat -> R).
 Let u t := direction M r c (Vr t) (Vc t) (x t) (y t).
 
 Hypothesis start : policy M (pi 0%nat).
-Hypothesis start_covers : covers M (pi 0%nat) pi_star.
+Hypothesis start_covers : covers_at M d_star (pi 0%nat) pi_star.
 Hypothesis step : forall t, (t < T)%nat -> pi (S t) = npg M eta (pi t) (u t).
 Hypothesis values_r : forall t, (t < T)%nat -> is_value M r (pi t) (Vr t).
 Hypothesis values_c : forall t, (t < T)%nat -> is_value M c (pi t) (Vc t).
@@ -28,20 +28,13 @@ Hypothesis feasible : J M Vc_star <= l.
 Hypothesis Heta : 0 < eta.
 Hypothesis HT : (0 < T)%nat.
 
-Lemma iterates t : (t <= T)%nat -> policy M (pi t) /\ covers M (pi t) pi_star.
+Lemma iterates t : (t <= T)%nat -> policy M (pi t) /\ covers_at M d_star (pi t) pi_star.
 Proof.
   induction t as [|t IH]; intros Ht; [easy|].
   destruct IH as [H1 H2]; [lia|]. rewrite step by lia. split; [now apply npg_policy|now apply npg_covers].
 Qed.
 
 Let KL_0 := mean_KL M d_star pi_star (pi 0%nat).
-
-Lemma mean_KL_ge0 t : (t <= T)%nat -> 0 <= mean_KL M d_star pi_star (pi t).
-Proof.
-  intros Ht. destruct (iterates t Ht) as [H1 H2]. apply sum_ge0. intros s Hs. apply Rmult_le_pos.
-  - now apply (occupancy_ge0 M pi_star d_star star star_d).
-  - apply KL_ge0; auto.
-Qed.
 
 (* Whatever the regions: a bound b2 on the squared range of u gives the regret. *)
 Lemma regret b2 : (forall t s, (t < T)%nat -> (s < nS M)%nat -> oscillates (nA M) (u t s) b2) ->
@@ -54,7 +47,8 @@ Proof.
   - apply sum_le. intros t Ht. destruct (iterates t) as [H1 H2]; [lia|]. rewrite (step t Ht).
     apply per_iteration_osc; auto. intros s Hs. now apply H.
   - rewrite sum_plus, sum_scal, sum_const, (telescope T (fun t => mean_KL M d_star pi_star (pi t))).
-    pose proof (mean_KL_ge0 T (le_n T)) as K. fold KL_0.
+    assert (K : 0 <= mean_KL M d_star pi_star (pi T)) by (destruct (iterates T (le_n T)); now apply mean_KL_ge0).
+    fold KL_0.
     assert (/ eta * (KL_0 - mean_KL M d_star pi_star (pi T)) <= KL_0 / eta).
     { unfold Rdiv. rewrite (Rmult_comm KL_0). apply Rmult_le_compat_l; [left; now apply Rinv_0_lt_compat|lra]. }
     lra.

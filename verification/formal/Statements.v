@@ -1,6 +1,6 @@
 (* Every theorem that the ledger counts as machine-checked, in full and in the words of Definitions.v alone. The proofs
    are in the other files. A theorem is named after its claim. *)
-Require Export Runs Mixture Derivative Proposition31 SafeDql Critics Constants.
+Require Export Runs Mixture NaturalGradient Sharper31 Attained Critics BestStep PairsNeeded.
 Require Import Psatz.
 
 (* ---- Safe-DQL ---- *)
@@ -41,6 +41,48 @@ Theorem D10t n p q V b : dist n p -> dist n q -> (forall i, (i < n)%nat -> 0 <= 
   (∑ i < n, p i * V i) - (∑ i < n, q i * V i) <= b * TV n p q.
 Proof. apply mean_shift. Qed.
 
+(* It is attained, for all laws p, q of the start and all discounts. *)
+Theorem D10t_attained n p q C g : dist n p -> dist n q -> 0 <= C -> 0 <= g < 1 -> exists M c pi V,
+  nS M = n /\ rho M = p /\ gamma M = g /\ policy M pi /\ signal M c C /\ is_value M c pi V /\
+  J M V - (∑ s < n, q s * V s) = C / (1 - g) * TV n p q.
+Proof. apply shift_attained. Qed.
+
+(* Theorem 9 with half of Delta_occ, for minimisers up to a gap. *)
+Theorem D9t M D Qr q1 q2 (Ld : (nat -> nat -> R) -> R) eta lambda kappa pi pi_0 c V Br Cmax eps gap :
+  let hinge p := mean M D p (fun s a => relu (qmax q1 q2 s a - kappa)) in
+  let objective p := Ld p - eta * mean M D p Qr + lambda * hinge p in
+  dist (nS M) D -> policy M pi -> policy M pi_0 ->
+  objective pi <= objective pi_0 + gap -> 0 <= Ld pi -> 0 <= eta -> 0 < lambda ->
+  (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> Rabs (Qr s a) <= Br) ->
+  signal M c Cmax -> is_value M c pi V -> conservative M (Q M c V) q1 q2 eps -> hinge pi_0 = 0 ->
+  J M V <= kappa + eps + Ld pi_0 / lambda + 2 * eta * Br / lambda + Cmax / (1 - gamma M) * TV (nS M) (rho M) D
+    + gap / lambda.
+Proof. apply theorem_9_approx. Qed.
+
+(* All its terms but the shift are attained at once, for all values of the parameters ... *)
+Theorem D9t_attained kappa eps B eta lambda Br : 0 <= kappa -> 0 <= eps -> 0 <= B -> 0 <= eta -> 0 < lambda -> 0 <= Br ->
+  exists M D Qr q1 q2 (Ld : (nat -> nat -> R) -> R) (class : (nat -> nat -> R) -> Prop) pi pi_0 c V Cmax,
+    let hinge p := mean M D p (fun s a => relu (qmax q1 q2 s a - kappa)) in
+    let objective p := Ld p - eta * mean M D p Qr + lambda * hinge p in
+    (forall p, class p -> policy M p) /\ class pi /\ (forall p, class p -> objective pi <= objective p) /\
+    class pi_0 /\ hinge pi_0 = 0 /\ dist (nS M) D /\ 0 <= Ld pi /\
+    (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> Rabs (Qr s a) <= Br) /\
+    signal M c Cmax /\ is_value M c pi V /\ conservative M (Q M c V) q1 q2 eps /\
+    TV (nS M) (rho M) D = 0 /\ Ld pi_0 = B /\
+    J M V = kappa + eps + Ld pi_0 / lambda + 2 * eta * Br / lambda.
+Proof. apply terms_attained. Qed.
+
+(* ... and so is the shift t, where all others are 0. *)
+Theorem D9t_shift t C g lambda : 0 <= t <= 1 -> 0 <= C -> 0 <= g < 1 -> 0 < lambda ->
+  exists M D q (class : (nat -> nat -> R) -> Prop) pi c V,
+    let hinge p := mean M D p (fun s a => relu (qmax q q s a - 0)) in
+    let objective p := 0 - 0 * mean M D p (fun _ _ => 0) + lambda * hinge p in
+    (forall p, class p -> policy M p) /\ class pi /\ (forall p, class p -> objective pi <= objective p) /\ hinge pi = 0 /\
+    dist (nS M) D /\ signal M c C /\ is_value M c pi V /\ conservative M (Q M c V) q q 0 /\
+    gamma M = g /\ TV (nS M) (rho M) D = t /\
+    J M V = C / (1 - gamma M) * TV (nS M) (rho M) D.
+Proof. apply shift_term_attained. Qed.
+
 (* ---- Proposition 3.1 ---- *)
 Theorem PDL M c pi V' V d : policy M pi -> is_value M c pi V' -> is_occupancy M pi d ->
   J M V' - J M V = / (1 - gamma M) * ∑ s < nS M, d s * ∑ a < nA M, pi s a * adv M c V s a.
@@ -63,16 +105,54 @@ Theorem P1t M c pi pi_b V V_b d_b c_max eps_dist eps_adv :
   (forall s, (s < nS M)%nat -> KL (nA M) (pi s) (pi_b s) <= eps_dist) ->
   (forall s, (s < nS M)%nat -> ∑ a < nA M, pi_b s a * adv M c V s a <= eps_adv) ->
   let delta := Rmax 0 (- eps_adv) in
-  J M V <= J M V_b + (c_max - gamma M * delta) * sqrt (eps_dist / 2) / (1 - gamma M) ^ 2.
-Proof. intros. now apply (proposition_3_1_tight M c pi pi_b V V_b d_b). Qed.
+  J M V <= J M V_b + (c_max - gamma M * delta) * sqrt (eps_dist / 2) / (1 - gamma M) ^ 2 /\
+  (c_max - gamma M * delta) * sqrt (eps_dist / 2) <= (c_max + gamma M * eps_adv) * sqrt (2 * eps_dist) / 2.
+Proof.
+  intros. split; [now apply (proposition_3_1_tight M c pi pi_b V V_b d_b)|].
+  now apply (half_of_printed M pi pi_b c_max eps_dist eps_adv).
+Qed.
 
-Theorem A1 n p q e : dist n p -> (forall i, (i < n)%nat -> Rabs (ln (p i / q i)) <= e) -> KL n p q <= e.
+(* With (1-gamma)^(3/2) in the place of (1-gamma)^2. *)
+Theorem P1s M c pi pi_b V V_b c_max eps_dist :
+  policy M pi -> policy M pi_b -> is_value M c pi V -> is_value M c pi_b V_b -> signal M c c_max -> covers M pi_b pi ->
+  (forall s, (s < nS M)%nat -> KL (nA M) (pi s) (pi_b s) <= eps_dist) ->
+  J M V <= J M V_b + c_max / (1 - gamma M) * sqrt (eps_dist / (1 - gamma M) / 2).
+Proof. intros. now apply (proposition_3_1_sharp M c pi pi_b). Qed.
+
+(* At every discount an instance has a third of that excess, so that the power cannot be lowered. *)
+Theorem P1s_attained g C : 0 <= g < 1 -> 0 < C -> exists M c pi pi_b V V_b,
+  let eps_dist := 3 * (1 - g) / 2 in
+  gamma M = g /\ policy M pi /\ policy M pi_b /\ is_value M c pi V /\ is_value M c pi_b V_b /\ signal M c C /\
+  covers M pi_b pi /\ (forall s, (s < nS M)%nat -> KL (nA M) (pi s) (pi_b s) <= eps_dist) /\
+  J M V_b + C / (1 - gamma M) * sqrt (eps_dist / (1 - gamma M) / 2) / 3 <= J M V.
+Proof. intros H. exact (sharp_attained (exist _ g H) C). Qed.
+
+(* In total variation; sqrt(eps_dist/2) bounds it (Pinsker). *)
+Theorem P1v M c pi pi_b V V_b c_max tau :
+  policy M pi -> policy M pi_b -> is_value M c pi V -> is_value M c pi_b V_b -> signal M c c_max ->
+  (forall s, (s < nS M)%nat -> TV (nA M) (pi s) (pi_b s) <= tau) ->
+  J M V <= J M V_b + c_max * tau / ((1 - gamma M) * (1 - gamma M * (1 - tau))).
+Proof. intros. now apply (proposition_3_1_coupling M c pi pi_b). Qed.
+
+(* It is attained at every discount and every distance. *)
+Theorem P1v_attained g tau C : 0 <= g < 1 -> 0 <= tau <= 1 -> 0 <= C -> exists M c pi pi_b V V_b,
+  gamma M = g /\ policy M pi /\ policy M pi_b /\ is_value M c pi V /\ is_value M c pi_b V_b /\ signal M c C /\
+  (forall s, (s < nS M)%nat -> TV (nA M) (pi s) (pi_b s) = tau) /\
+  J M V = J M V_b + C * tau / ((1 - gamma M) * (1 - gamma M * (1 - tau))).
+Proof. intros H. exact (coupling_attained (exist _ g H) tau C). Qed.
+
+Theorem A1 n p q e : dist n p -> dist n q -> supports n q p -> supports n p q ->
+  (forall i, (i < n)%nat -> 0 < p i -> Rabs (ln (p i / q i)) <= e) -> KL n p q <= e /\ KL n q p <= e.
 Proof. apply A1_implication. Qed.
 
 (* ---- Gradient manipulation, Eq. (12) ---- *)
-(* Both inner products with g = x g_r + y g_c are positive, unless the gradients are antiparallel (rc^2 = rr cc). *)
-Theorem M1 rr rc cc : 0 < rr -> 0 < cc -> rc * rc <= rr * cc -> ~ (rc < 0 /\ rc * rc = rr * cc) ->
-  let (x, y) := manipulated rr rc cc in 0 < x * rr + y * rc /\ 0 < x * rc + y * cc.
+(* A vanishing gradient counts as aligned; at 180 degrees g = 0; else g ascends both objectives strictly. *)
+Theorem M1 n (f f' : nat -> R) : let rr := ∑ i < n, f i * f i in let rc := ∑ i < n, f i * f' i in
+  let cc := ∑ i < n, f' i * f' i in
+  let x := fst (manipulated rr rc cc) in let y := snd (manipulated rr rc cc) in let g i := x * f i + y * f' i in
+  (rr = 0 \/ cc = 0 -> x = 1 / 2 /\ y = 1 / 2) /\
+  (rc < 0 -> rc * rc = rr * cc -> forall i, (i < n)%nat -> g i = 0) /\
+  (0 < rr -> 0 < cc -> ~ (rc < 0 /\ rc * rc = rr * cc) -> 0 < ∑ i < n, g i * f i /\ 0 < ∑ i < n, g i * f' i).
 Proof. apply M1_common_ascent. Qed.
 
 Theorem M2 n (f f' : nat -> R) : let rr := ∑ i < n, f i * f i in let rc := ∑ i < n, f i * f' i in
@@ -106,37 +186,7 @@ Theorem S2 M r c pi Vr Vc d (Wr Wc : R -> nat -> R) b : policy M pi -> signal M 
   (forall e, is_value M r (npg M e pi u) (Wr e)) -> (forall e, is_value M c (npg M e pi u) (Wc e)) ->
   exists rise fall, derivable_pt_lim (fun e => J M (Wr e)) 0 rise /\ derivable_pt_lim (fun e => J M (Wc e)) 0 fall /\
     0 <= rise /\ fall <= 0.
-Proof.
-  intros Hpi Hr Hc HVr HVc Hd product A_r minus_A_c w u HWr HWc.
-  assert (C : forall s, (s < nS M)%nat -> ∑ a < nA M, pi s a * u s a = 0).
-  { intros s Hs. unfold u, direction.
-    rewrite (sum_ext (nA M) _ (fun a => fst w * (pi s a * adv M r Vr s a) - snd w * (pi s a * adv M c Vc s a))) by (intros; ring).
-    rewrite sum_minus, !sum_scal, (mean_adv M r pi Vr s Hpi HVr Hs), (mean_adv M c pi Vc s Hpi HVc Hs). ring. }
-  exists (fst w * product A_r A_r + snd w * product A_r minus_A_c).
-  exists (- (fst w * product A_r minus_A_c + snd w * product minus_A_c minus_A_c)).
-  pose proof (fisher_ascent M d pi (occupancy_ge0 M pi d Hpi Hd) Hpi A_r minus_A_c) as F. cbv zeta in F.
-  fold product in F. fold w in F. rewrite (surjective_pairing w) in F.
-  assert (E : forall k V, / (1 - gamma M) ^ 2 * ∑ s < nS M, d s * ∑ a < nA M, pi s a * u s a * adv M k V s a
-     = fst w * product A_r (adv M k V) + snd w * product minus_A_c (adv M k V)).
-  { intros k V. unfold product, fisher_inner, mean.
-    rewrite <- !sum_scal, <- !sum_plus. apply sum_ext. intros s Hs. rewrite <- !sum_scal, <- !sum_plus.
-    apply sum_ext. intros a Ha. unfold u, direction, minus_A_c, A_r. ring. }
-  assert (P : forall f f', product f f' = product f' f).
-  { intros f f'. unfold product, fisher_inner, mean. f_equal. apply sum_ext. intros s Hs. f_equal. apply sum_ext. intros; ring. }
-  assert (N : forall f, product f (adv M c Vc) = - product f minus_A_c).
-  { intros f. unfold product, fisher_inner, mean, minus_A_c.
-    replace (- (/ (1 - gamma M) ^ 2 * ∑ s < nS M, d s * ∑ a < nA M, pi s a * (f s a * - adv M c Vc s a)))
-      with (/ (1 - gamma M) ^ 2 * (-1 * ∑ s < nS M, d s * ∑ a < nA M, pi s a * (f s a * - adv M c Vc s a))) by ring.
-    f_equal. rewrite <- sum_scal. apply sum_ext. intros s Hs.
-    transitivity (d s * (-1 * ∑ a < nA M, pi s a * (f s a * - adv M c Vc s a))); [|ring]. f_equal.
-    rewrite <- sum_scal. apply sum_ext. intros; ring. }
-  split; [|split; [|lra]].
-  - rewrite (P A_r minus_A_c). pose proof (E r Vr) as E1.
-    change (adv M r Vr) with A_r in E1 at 2 3. rewrite <- E1. eapply value_derivative; eauto.
-  - replace (- (fst w * product A_r minus_A_c + snd w * product minus_A_c minus_A_c))
-      with (fst w * product A_r (adv M c Vc) + snd w * product minus_A_c (adv M c Vc)) by (rewrite !N; ring).
-    rewrite <- (E c Vc). eapply value_derivative; eauto.
-Qed.
+Proof. apply fisher_step. Qed.
 
 (* ---- One iteration ---- *)
 (* F has the blocks d(s) (diag pi - pi pi^T), and grad V = d pi A/(1-gamma). w solves F w = grad V exactly where it is
@@ -156,8 +206,35 @@ Proof.
   - intros H s a Hs Ha Hd. exact (natural_gradient M pi A w d eta Hpi H s Hs Hd a Ha).
 Qed.
 
+(* The rest of N1: that grad V is the gradient in the softmax parameters (moved by e along w), and F the mean of score times
+   score, where the score of an action along w is the derivative of its log probability. *)
+Theorem N1_gradient M c pi w V d (W : R -> nat -> R) b : policy M pi -> signal M c b -> is_value M c pi V ->
+  is_occupancy M pi d ->
+  let theta e s := tilt (nA M) (pi s) (fun a => e * w s a) in
+  let score w s a := w s a - ∑ b < nA M, pi s b * w s b in
+  (forall e, is_value M c (theta e) (W e)) ->
+  derivable_pt_lim (fun e => J M (W e)) 0 (∑ s < nS M, ∑ a < nA M, w s a * (d s * pi s a * adv M c V s a / (1 - gamma M))) /\
+  (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> 0 < pi s a ->
+     derivable_pt_lim (fun e => ln (theta e s a)) 0 (score w s a)) /\
+  (forall w', ∑ s < nS M, ∑ a < nA M, w' s a * (d s * pi s a * score w s a)
+     = mean M d pi (fun s a => score w s a * score w' s a)).
+Proof.
+  intros Hpi Hc HV Hd theta score' HW. split; [|split].
+  - now apply (policy_gradient M c pi w V d b).
+  - intros s a Hs Ha. now apply score.
+  - intros w'. now apply fisher_blocks.
+Qed.
+
+(* A cost step along -Q_c is one along -A_c, and its cost falls at the rate <A_c, A_c>. *)
+Theorem N1_cost M c pi V d (W : R -> nat -> R) b : policy M pi -> signal M c b -> is_value M c pi V ->
+  is_occupancy M pi d -> (forall e, is_value M c (npg M e pi (fun s a => - Q M c V s a)) (W e)) ->
+  (forall e s a, (s < nS M)%nat -> (a < nA M)%nat ->
+    npg M e pi (fun s a => - Q M c V s a) s a = npg M e pi (fun s a => - adv M c V s a) s a) /\
+  derivable_pt_lim (fun e => J M (W e)) 0 (- fisher_inner M d pi (adv M c V) (adv M c V)).
+Proof. apply cost_step. Qed.
+
 Theorem I0 M r c pi pi_star Vr Vc Vr_star Vc_star d_star eta x y :
-  policy M pi -> policy M pi_star -> covers M pi pi_star -> is_value M r pi_star Vr_star ->
+  policy M pi -> policy M pi_star -> covers_at M d_star pi pi_star -> is_value M r pi_star Vr_star ->
   is_value M c pi_star Vc_star -> is_occupancy M pi_star d_star -> 0 < eta ->
   let u := direction M r c Vr Vc x y in
   let log_Z s := ln (∑ a < nA M, pi s a * exp (eta / (1 - gamma M) * u s a)) in
@@ -176,7 +253,7 @@ Proof. intros. eapply hoeffding_I1; eauto. Qed.
 
 (* Eqs. (40) to (43) as corrected: x, y = (1, 0), (0, 1), (1/2, 1/2), and the weights of Eq. (12). *)
 Theorem L43 M r c pi pi_star Vr Vc Vr_star Vc_star d_star eta x y m :
-  policy M pi -> policy M pi_star -> covers M pi pi_star -> is_value M r pi Vr -> is_value M c pi Vc ->
+  policy M pi -> policy M pi_star -> covers_at M d_star pi pi_star -> is_value M r pi Vr -> is_value M c pi Vc ->
   is_value M r pi_star Vr_star -> is_value M c pi_star Vc_star -> is_occupancy M pi_star d_star -> 0 < eta ->
   signal M r m -> signal M c m -> 0 <= x -> 0 <= y ->
   let u := direction M r c Vr Vc x y in
@@ -186,7 +263,7 @@ Theorem L43 M r c pi pi_star Vr Vc Vr_star Vc_star d_star eta x y m :
 Proof. intros. now apply per_iteration. Qed.
 
 Theorem L40_L41_L42 M r c pi pi_star Vr Vc Vr_star Vc_star d_star eta x y m :
-  policy M pi -> policy M pi_star -> covers M pi pi_star -> is_value M r pi Vr -> is_value M c pi Vc ->
+  policy M pi -> policy M pi_star -> covers_at M d_star pi pi_star -> is_value M r pi Vr -> is_value M c pi Vc ->
   is_value M r pi_star Vr_star -> is_value M c pi_star Vc_star -> is_occupancy M pi_star d_star -> 0 < eta ->
   signal M r m -> signal M c m -> 0 <= x -> 0 <= y -> x + y = 1 ->
   1 / (1 - gamma M) <= 16 * (INR (nS M) * INR (nA M)) ->
@@ -202,7 +279,7 @@ Qed.
 
 (* The error of a critic Q_hat adds the last sum to I0, and that sum is at most this. *)
 Theorem L40c M r pi pi_star Q_hat V V_star d_star eta m :
-  policy M pi -> policy M pi_star -> covers M pi pi_star -> is_value M r pi V -> is_value M r pi_star V_star ->
+  policy M pi -> policy M pi_star -> covers_at M d_star pi pi_star -> is_value M r pi V -> is_value M r pi_star V_star ->
   is_occupancy M pi_star d_star -> 0 < eta -> 0 <= m ->
   let err s a := Q M r V s a - Q_hat s a in
   let A_hat s a := Q_hat s a - ∑ b < nA M, pi s b * Q_hat s b in
@@ -221,24 +298,28 @@ Theorem L44 M r c m l eta T rule pi Vr Vc x y pi_star Vr_star Vc_star d_star :
   <= mean_KL M d_star pi_star (pi 0%nat) / eta + ∑ t < T, eta * (x t + y t) ^ 2 * m ^ 2 / (8 * (1 - gamma M) ^ 4).
 Proof. intros Hr Hc He C H W. eapply L44_sum; eauto. Qed.
 
-(* T2 and W2 are about any weights whose sum with the values is at most R, as L44 gives it. *)
-Theorem T2 M l h T (Vr Vc : nat -> nat -> R) x y Vr_star Vc_star R : (0 < T)%nat -> h = 2 * R / INR T -> 0 <= R ->
-  J M Vc_star <= l -> (forall t, (t < T)%nat -> 0 <= x t /\ 0 <= y t) ->
-  ∑ t < T, (x t * (J M Vr_star - J M (Vr t)) + y t * (J M (Vc t) - J M Vc_star)) <= R ->
-  (forall t, (t < T)%nat -> J M (Vc t) <= l -> y t = 0) ->
-  (forall t, (t < T)%nat -> l + h < J M (Vc t) -> y t = 1) ->
+(* With the slack 2R/T: at most half of the iterations are unsafe, or the weighted gaps sum to 0 at most. *)
+Theorem T2 M r c m l h eta T rule K pi Vr Vc x y pi_star Vr_star Vc_star d_star :
+  corrected_rule M r c m l h rule K ->
+  signal M r m -> signal M c m -> 0 < eta -> (0 < T)%nat ->
+  is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star ->
+  is_run M r c eta T rule pi Vr Vc x y ->
+  let R := mean_KL M d_star pi_star (pi 0%nat) / eta + eta * INR T * K in
   let unsafe t := if Rlt_dec (l + h) (J M (Vc t)) then 1 else 0 in
+  h = 2 * R / INR T ->
   ∑ t < T, unsafe t <= INR T / 2 \/ ∑ t < T, x t * (J M Vr_star - J M (Vr t)) <= 0.
-Proof. intros. eapply T2_dichotomy; eauto. Qed.
+Proof. intros. eapply T2_run; eauto. Qed.
 
-Theorem W2 M l h T (Vr Vc : nat -> nat -> R) x y Vr_star Vc_star R : (0 < T)%nat -> h = 2 * R / INR T -> 0 <= R ->
-  J M Vc_star <= l -> (forall t, (t < T)%nat -> 0 <= x t /\ 0 <= y t) ->
-  ∑ t < T, (x t * (J M Vr_star - J M (Vr t)) + y t * (J M (Vc t) - J M Vc_star)) <= R ->
-  (forall t, (t < T)%nat -> J M (Vc t) <= l -> x t = 1 /\ y t = 0) ->
-  (forall t, (t < T)%nat -> l < J M (Vc t) <= l + h -> 1 / 2 <= x t) ->
-  (forall t, (t < T)%nat -> l + h < J M (Vc t) -> y t = 1) ->
+(* With the slack 2R/T: the weights sum to T/4 at least, or the weighted gaps sum to 0 at most. *)
+Theorem W2 M r c m l h eta T rule K pi Vr Vc x y pi_star Vr_star Vc_star d_star :
+  corrected_rule M r c m l h rule K ->
+  signal M r m -> signal M c m -> 0 < eta -> (0 < T)%nat ->
+  is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star ->
+  is_run M r c eta T rule pi Vr Vc x y ->
+  let R := mean_KL M d_star pi_star (pi 0%nat) / eta + eta * INR T * K in
+  h = 2 * R / INR T ->
   INR T / 4 <= ∑ t < T, x t \/ ∑ t < T, x t * (J M Vr_star - J M (Vr t)) <= 0.
-Proof. intros. eapply W2_weights; eauto. Qed.
+Proof. intros. eapply W2_run; eauto. Qed.
 
 (* The state-wise mixture weighted by occupancy too has the mean value, whatever the payoff. *)
 Theorem W1 M T (w : nat -> R) (pi : nat -> nat -> nat -> R) (d : nat -> nat -> R) : dist T w ->
@@ -250,37 +331,43 @@ Theorem W1 M T (w : nat -> R) (pi : nat -> nat -> nat -> R) (d : nat -> nat -> R
       J M V = ∑ t < T, w t * J M (Vt t).
 Proof. apply W1_mixture. Qed.
 
-(* Theorem 3.1 corrected: any slack h+ from R/T on. *)
-Theorem TC M r c m l h eta T pi Vr Vc x y pi_star Vr_star Vc_star d_star space :
-  space = adv M \/ space = Q M ->
-  signal M r m -> signal M c m -> 0 < eta -> (0 < T)%nat ->
-  is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star ->
-  is_run M r c eta T (projecting M r c l h space) pi Vr Vc x y ->
-  let K := INR (nS M) * INR (nA M) * m ^ 2 / (4 * (1 - gamma M) ^ 4) in
-  let R := mean_KL M d_star pi_star (pi 0%nat) / eta + eta * INR T * K in
-  R / INR T <= h ->
-  0 < ∑ t < T, x t /\
-  J M Vr_star - mixture M T x Vr <= 2 * R / INR T /\
-  mixture M T x Vc - l <= h.
-Proof. intros Hs Hr Hc He HT C Hrun K R Hh. eapply theorem_3_1_projecting; eauto. Qed.
+(* The violation of any mixture without weight on unsafe iterations. *)
+Theorem T16 M l h T w (Vc : nat -> nat -> R) : (forall t, (t < T)%nat -> 0 <= w t) -> 0 < sum T w ->
+  (forall t, (t < T)%nat -> l + h < J M (Vc t) -> w t = 0) -> mixture M T w Vc - l <= h.
+Proof. apply mixture_violation. Qed.
 
-(* In any metric, with each weight clipped at w: no S A. *)
-Theorem TC_clipped M r c m l h eta T pi Vr Vc x y pi_star Vr_star Vc_star d_star w rr rc cc :
-  1 / 2 <= w -> (forall t, 0 <= rr t) -> (forall t, 0 <= cc t) ->
+(* Theorem 3.1 corrected: any slack h+ from R/T on. *)
+Theorem TC M r c m l h eta T rule K pi Vr Vc x y pi_star Vr_star Vc_star d_star :
+  corrected_rule M r c m l h rule K ->
   signal M r m -> signal M c m -> 0 < eta -> (0 < T)%nat ->
   is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star ->
-  is_run M r c eta T (clipped l h w rr rc cc) pi Vr Vc x y ->
-  let K := w ^ 2 * m ^ 2 / (2 * (1 - gamma M) ^ 4) in
+  is_run M r c eta T rule pi Vr Vc x y ->
   let R := mean_KL M d_star pi_star (pi 0%nat) / eta + eta * INR T * K in
   R / INR T <= h ->
   0 < ∑ t < T, x t /\
   J M Vr_star - mixture M T x Vr <= 2 * R / INR T /\
   mixture M T x Vc - l <= h.
-Proof.
-  intros Hw Hrr Hcc Hr Hc He HT C Hrun K R Hh.
-  exact (theorem_3_1_clipped M r c m l h eta T pi Vr Vc x y pi_star Vr_star Vc_star d_star C HT He Hr Hc w rr rc cc Hw Hrr
-    Hcc Hrun Hh).
-Qed.
+Proof. intros. eapply theorem_3_1; eauto. Qed.
+
+(* The same at the best step size, with the least slack. *)
+Theorem TC_best M r c m l T rule K pi Vr Vc x y pi_star Vr_star Vc_star d_star :
+  let kl := mean_KL M d_star pi_star (pi 0%nat) in
+  let eta := sqrt (kl / (INR T * K)) in
+  let h := 2 * sqrt (kl * K / INR T) in
+  corrected_rule M r c m l h rule K ->
+  signal M r m -> signal M c m -> 0 < kl -> 0 < K -> (0 < T)%nat ->
+  is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star ->
+  is_run M r c eta T rule pi Vr Vc x y ->
+  0 < ∑ t < T, x t /\
+  J M Vr_star - mixture M T x Vr <= 2 * h /\
+  mixture M T x Vc - l <= h.
+Proof. apply at_best_step. Qed.
+
+(* The projection's bound in the form of the claim. *)
+Theorem TC_gap M kl m T : 0 <= kl -> 0 <= m -> 0 < T ->
+  let SA := INR (nS M) * INR (nA M) in
+  2 * (2 * sqrt (kl * (SA * m ^ 2 / (4 * (1 - gamma M) ^ 4)) / T)) = 2 * m * sqrt (kl * SA / T) / (1 - gamma M) ^ 2.
+Proof. apply gap_form. Qed.
 
 (* CRPO, Algorithm 2: weights 0 and 1, half the gap. *)
 Theorem TC_crpo M r c m l h eta T pi Vr Vc x y pi_star Vr_star Vc_star d_star :
@@ -299,54 +386,53 @@ Proof.
   split; [exact A1|split; [|exact A3]]. rewrite Rmult_1_l in A2. exact A2.
 Qed.
 
+(* The plain projection needs a factor that grows with S A. For every T there is a CMDP on which its mixture is the start,
+   with a gap of 1/8 at least, whatever the step size and the slack up to 1/8 ... *)
+Theorem SA_stuck T : (0 < T)%nat -> exists M r c, gamma M = 0 /\ nA M = 2%nat /\ signal M r 1 /\ signal M c 1 /\
+  forall eta h space, 0 < eta -> 0 < h <= 1 / 8 -> space = adv M \/ space = Q M ->
+  exists pi Vr Vc x y pi_star Vr_star Vc_star d_star,
+    is_comparator M r c (1 / 4 - h) (pi 0%nat) pi_star Vr_star Vc_star d_star /\
+    mean_KL M d_star pi_star (pi 0%nat) <= ln 2 /\
+    is_run M r c eta T (projecting M r c (1 / 4 - h) h space) pi Vr Vc x y /\
+    J M Vr_star - mixture M T x Vr = 1 / 4 - h.
+Proof. apply pairs_needed. Qed.
+
+(* ... so that no K without S A, however large, will do in TC. *)
+Theorem SA_needed K : 0 < K -> exists T eta h M r c, (0 < T)%nat /\ 0 < eta /\ gamma M = 0 /\ nA M = 2%nat /\
+  signal M r 1 /\ signal M c 1 /\
+  forall space, space = adv M \/ space = Q M -> exists l pi Vr Vc x y pi_star Vr_star Vc_star d_star,
+    is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star /\
+    is_run M r c eta T (projecting M r c l h space) pi Vr Vc x y /\
+    let R := mean_KL M d_star pi_star (pi 0%nat) / eta + eta * INR T * K in
+    R / INR T <= h /\ 2 * R / INR T < J M Vr_star - mixture M T x Vr.
+Proof. apply no_constant. Qed.
+
 (* The constants that this project had at first: h+ = 2R/T, a gap of 4R/T, and twice the K. *)
 Corollary TC4 M r c m l h eta T pi Vr Vc x y pi_star Vr_star Vc_star d_star space :
   space = adv M \/ space = Q M ->
   signal M r m -> signal M c m -> 0 < eta -> (0 < T)%nat ->
   is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star ->
   is_run M r c eta T (projecting M r c l h space) pi Vr Vc x y ->
+  let kl := mean_KL M d_star pi_star (pi 0%nat) in
   let K := INR (nS M) * INR (nA M) * m ^ 2 / (2 * (1 - gamma M) ^ 4) in
-  let R := mean_KL M d_star pi_star (pi 0%nat) / eta + eta * INR T * K in
+  let R := kl / eta + eta * INR T * K in
   h = 2 * R / INR T ->
   0 < ∑ t < T, x t /\
   J M Vr_star - mixture M T x Vr <= 4 * R / INR T /\
-  mixture M T x Vc - l <= h.
-Proof.
-  intros Hs Hr Hc He HT C Hrun K R Hh. pose proof (gamma_pos M) as G.
-  assert (TP : 0 < INR T) by now apply lt_0_INR.
-  set (K' := INR (nS M) * INR (nA M) * m ^ 2 / (4 * (1 - gamma M) ^ 4)).
-  set (R' := mean_KL M d_star pi_star (pi 0%nat) / eta + eta * INR T * K').
-  assert (K0 : 0 <= K').
-  { unfold K'. apply Rle_mult_inv_pos; [|pose proof (pow_lt (1 - gamma M) 4 G); lra].
-    apply Rmult_le_pos; [apply Rmult_le_pos; apply pos_INR|apply pow2_ge_0]. }
-  assert (KK : K = 2 * K') by (unfold K, K'; field; lra).
-  assert (KL0 : 0 <= mean_KL M d_star pi_star (pi 0%nat) / eta).
-  { apply Rle_mult_inv_pos; [|easy]. destruct C as [C1 [C2 [C3 [C4 [C5 C6]]]]]. destruct Hrun as [H0 _].
-    apply sum_ge0. intros s Hs'. apply Rmult_le_pos; [now apply (occupancy_ge0 M pi_star d_star C1 C4)|].
-    apply KL_ge0; auto. }
-  assert (P0 : 0 <= eta * INR T * K') by (apply Rmult_le_pos; [apply Rmult_le_pos; lra|exact K0]).
-  assert (RR : R' <= R) by (unfold R, R'; rewrite KK; lra). assert (R0 : 0 <= R') by (unfold R'; lra).
-  assert (I : forall a b, a <= b -> a / INR T <= b / INR T).
-  { intros a b H. apply Rmult_le_compat_r; [left; now apply Rinv_0_lt_compat|easy]. }
-  destruct (TC M r c m l h eta T pi Vr Vc x y pi_star Vr_star Vc_star d_star space Hs Hr Hc He HT C Hrun) as [A1 [A2 A3]].
-  - fold K' R'. rewrite Hh. apply I. lra.
-  - fold K' R' in A2. split; [exact A1|split; [|exact A3]].
-    eapply Rle_trans; [exact A2|]. apply I. lra.
-Qed.
+  mixture M T x Vc - l <= h /\
+  (0 < kl -> 0 < m -> eta = sqrt (kl / (INR T * K)) ->
+     4 * R / INR T = 4 * m * sqrt (2 * kl * (INR (nS M) * INR (nA M)) / INR T) / (1 - gamma M) ^ 2).
+Proof. apply first_constants. Qed.
 
-(* The best step size makes R = 2 sqrt(KL_0 K T), and 2R/T a constant times 1/sqrt(T). *)
+(* The best step size makes R = 2 sqrt(KL_0 K T), and 2R/T a constant times 1/sqrt(T); it falls with T. *)
 Theorem E48 kl S A m g T : 0 < kl -> 0 < S -> 0 < A -> 0 < m -> g < 1 -> 0 < T ->
   let K := S * A * m ^ 2 / (4 * (1 - g) ^ 4) in
   let R eta := kl / eta + eta * T * K in
-  let best := sqrt (kl / (T * K)) in
-  (forall eta, 0 < eta -> R best <= R eta) /\ 2 * R best / T = 2 * m * sqrt (kl * S * A) / (1 - g) ^ 2 / sqrt T.
-Proof.
-  intros Hk HS HA Hm Hg HT K R best. split; [|now apply gap_at_best_eta].
-  assert (HK : 0 < K).
-  { unfold K. apply Rdiv_lt_0_compat; [|apply Rmult_lt_0_compat; [lra|apply pow_lt; lra]].
-    repeat apply Rmult_lt_0_compat; lra. }
-  destruct (best_eta T K kl Hk HK HT) as [E L]. intros eta He. unfold R, best. rewrite E. now apply L.
-Qed.
+  let best T := sqrt (kl / (T * K)) in
+  (forall eta, 0 < eta -> R (best T) <= R eta) /\
+  2 * R (best T) / T = 2 * m * sqrt (kl * S * A) / (1 - g) ^ 2 / sqrt T /\
+  forall T', T < T' -> best T' < best T.
+Proof. apply best_step. Qed.
 
 Theorem H1 SA g T eps m : 0 < SA -> g < 1 -> 0 < m -> 0 < eps + 4 * m ^ 2 + 6 * m -> 0 < T ->
   4 * SA * (eps + 4 * m ^ 2 + 6 * m) ^ 2 / ((1 - g) * m ^ 2) <= T ->
@@ -354,17 +440,24 @@ Theorem H1 SA g T eps m : 0 < SA -> g < 1 -> 0 < m -> 0 < eps + 4 * m ^ 2 + 6 * 
 Proof. apply slack_informative. Qed.
 
 (* ---- Objectives and critics ---- *)
-(* In expectation over finitely many outcomes w. *)
-Theorem C4 n p k (q : nat -> nat -> R) : dist n p ->
-  ∑ w < n, p w * minimum k (q w) <= minimum k (fun i => ∑ w < n, p w * q w i).
-Proof. apply jensen_minimum. Qed.
+(* For any expectation E over any outcomes that keeps the order of integrable functions. *)
+Theorem C4 (Omega : Type) (integrable : (Omega -> R) -> Prop) (E : (Omega -> R) -> R) k (q : nat -> Omega -> R) :
+  (forall f f', integrable f -> integrable f' -> (forall w, f w <= f' w) -> E f <= E f') ->
+  (forall i, (i <= k)%nat -> integrable (q i)) -> integrable (fun w => minimum k (fun i => q i w)) ->
+  E (fun w => minimum k (fun i => q i w)) <= minimum k (fun i => E (q i)).
+Proof. apply jensen_expectation. Qed.
 
-(* One pair's regression loss with the corrected pessimism: its minimiser, which is the target at pi = mu. *)
-Theorem C2 mu pi alpha target q : 0 < mu ->
-  let loss x := mu * (x - target) ^ 2 + alpha * (pi - mu) * x in
-  let best := target - alpha / 2 * (pi / mu - 1) in
-  loss best <= loss q /\ (pi = mu -> best = target).
-Proof. apply pessimism. Qed.
+(* The regression loss with the corrected pessimism: its minimiser, which is the target at every pair where pi = mu. *)
+Theorem C2 M D (mu pi target : nat -> nat -> R) alpha q : (forall s, (s < nS M)%nat -> 0 <= D s) ->
+  (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> 0 < mu s a) ->
+  let loss q := mean M D mu (fun s a => (q s a - target s a) ^ 2) - alpha * (mean M D pi q - mean M D mu q) in
+  let best s a := target s a + alpha / 2 * (pi s a / mu s a - 1) in
+  loss best <= loss q /\
+  forall s a, (s < nS M)%nat -> (a < nA M)%nat -> pi s a = mu s a -> best s a = target s a.
+Proof.
+  intros HD Hmu loss best. split; [now apply pessimism|]. intros s a Hs Ha E. unfold best. rewrite E.
+  specialize (Hmu s a Hs Ha). field. lra.
+Qed.
 
 Theorem B3 (M N : cmdp) c pi V W m e : nS N = nS M -> nA N = nA M -> gamma N = gamma M ->
   policy M pi -> is_value M c pi V -> is_value N c pi W -> signal M c m ->
@@ -378,11 +471,12 @@ Theorem E1 M c pi V L : policy M pi -> is_value M c pi V ->
   J M (episode M c pi L) = (1 - gamma M) * INR L * J M V.
 Proof. apply stationary_episode. Qed.
 
-Theorem K1 n pi mu q beta : dist n pi -> dist n mu -> supports n mu pi -> 0 < beta ->
-  let best := tilt n mu (fun a => beta * q a) in
-  let objective p := ∑ a < n, p a * q a - KL n p mu / beta in
+Theorem K1 M D (mu q pi : nat -> nat -> R) beta : dist (nS M) D -> policy M pi -> policy M mu ->
+  covers_at M D mu pi -> 0 < beta ->
+  let best s := tilt (nA M) (mu s) (fun a => beta * q s a) in
+  let objective p := mean M D p q - mean_KL M D p mu / beta in
   objective pi <= objective best.
-Proof. apply K1_energy. Qed.
+Proof. apply K1_mean. Qed.
 
 (* ---- Nothing above is about an empty set ---- *)
 Theorem values_exist M c pi b : policy M pi -> signal M c b ->

@@ -56,43 +56,52 @@ Let KL_0 := mean_KL M d_star pi_star (pi 0%nat).
 Definition conclusion k R :=
   0 < ∑ t < T, x t /\ J M Vr_star - mixture M T x Vr <= k * R / INR T /\ mixture M T x Vc - l <= h.
 
-Lemma conclude rule k K : 1 <= k -> is_run M r c eta T rule pi Vr Vc x y -> 0 <= K -> R_bound K KL_0 / INR T <= h ->
+(* What the proof needs of a rule's weights along a run: in the regions, and on how much the direction varies. *)
+Definition sound k K := 0 <= K /\
   (0 <= h -> forall t, (t < T)%nat -> (J M (Vc t) <= l -> x t = 1 /\ y t = 0) /\
-    (l < J M (Vc t) <= l + h -> 1 <= k * x t /\ 0 <= y t) /\ (l + h < J M (Vc t) -> x t = 0 /\ y t = 1)) ->
+    (l < J M (Vc t) <= l + h -> 1 <= k * x t /\ 0 <= y t) /\ (l + h < J M (Vc t) -> x t = 0 /\ y t = 1)) /\
   (forall t s, (t < T)%nat -> (s < nS M)%nat -> policy M (pi t) ->
-    oscillates (nA M) (direction M r c (Vr t) (Vc t) (x t) (y t) s) (8 * (1 - gamma M) ^ 2 * K)) ->
-  conclusion k (R_bound K KL_0).
+    oscillates (nA M) (direction M r c (Vr t) (Vc t) (x t) (y t) s) (8 * (1 - gamma M) ^ 2 * K)).
+
+Lemma R_bound_ge0 K : policy M (pi 0%nat) -> 0 <= K -> 0 <= R_bound K KL_0.
 Proof.
-  intros Hk [H0 Hrun] HK Hh Hreg Hosc. destruct comparator as [C1 [C2 [C3 [C4 [C5 C6]]]]].
+  intros H0 HK. destruct comparator as [C1 [C2 [C3 [C4 [C5 C6]]]]].
+  assert (K0 : 0 <= KL_0) by now apply mean_KL_ge0.
+  assert (TP : 0 < INR T) by now apply lt_0_INR.
+  unfold R_bound. apply Rplus_le_le_0_compat; [now apply Rle_mult_inv_pos|]. repeat apply Rmult_le_pos; lra.
+Qed.
+
+Lemma run_regret rule k K : is_run M r c eta T rule pi Vr Vc x y -> sound k K ->
+  ∑ t < T, (x t * (J M Vr_star - J M (Vr t)) + y t * (J M (Vc t) - J M Vc_star)) <= R_bound K KL_0.
+Proof.
+  intros [H0 Hrun] [_ [_ Hosc]]. destruct comparator as [C1 [C2 [C3 [C4 [C5 C6]]]]]. pose proof (gamma_pos M) as G.
   assert (Hstep : forall t, (t < T)%nat -> pi (S t) = npg M eta (pi t) (direction M r c (Vr t) (Vc t) (x t) (y t)))
     by (intros t Ht; apply (Hrun t Ht)).
-  assert (Hp : forall t, (t <= T)%nat -> policy M (pi t)).
-  { intros t Ht. now eapply iterates; eauto. }
-  pose proof (gamma_pos M) as G.
-  assert (L : ∑ t < T, (x t * (J M Vr_star - J M (Vr t)) + y t * (J M (Vc t) - J M Vc_star)) <= R_bound K KL_0).
-  { unfold R_bound.
-    replace K with (8 * (1 - gamma M) ^ 2 * K / (8 * (1 - gamma M) ^ 2)) by (field; lra).
-    eapply regret; eauto; try (intros t Ht; apply (Hrun t Ht)).
-    intros t s Ht Hs. apply Hosc; auto. apply Hp. lia. }
-  assert (K0 : 0 <= KL_0) by (eapply mean_KL_ge0 with (t := 0%nat) (T := T); eauto; lia).
+  assert (Hp : forall t, (t <= T)%nat -> policy M (pi t)) by (intros t Ht; now eapply iterates; eauto).
+  unfold R_bound. replace K with (8 * (1 - gamma M) ^ 2 * K / (8 * (1 - gamma M) ^ 2)) by (field; lra).
+  eapply regret; eauto; try (intros t Ht; apply (Hrun t Ht)).
+  intros t s Ht Hs. apply Hosc; auto. apply Hp. lia.
+Qed.
+
+Lemma conclude rule k K : 1 <= k -> is_run M r c eta T rule pi Vr Vc x y -> sound k K -> R_bound K KL_0 / INR T <= h ->
+  conclusion k (R_bound K KL_0).
+Proof.
+  intros Hk Hrun Hs Hh. pose proof (run_regret rule k K Hrun Hs) as L. destruct Hs as [HK [Hreg _]].
+  pose proof (R_bound_ge0 K (proj1 Hrun) HK) as R0. destruct comparator as [C1 [C2 [C3 [C4 [C5 C6]]]]].
   assert (TP : 0 < INR T) by now apply lt_0_INR.
-  assert (R0 : 0 <= R_bound K KL_0).
-  { unfold R_bound. apply Rplus_le_le_0_compat; [now apply Rle_mult_inv_pos|].
-    repeat apply Rmult_le_pos; lra. }
   assert (h0 : 0 <= h) by (eapply Rle_trans; [|exact Hh]; now apply Rle_mult_inv_pos).
   specialize (Hreg h0).
   destruct (from_regret M l h T Vr Vc x y Vr_star Vc_star C5 HT k Hk (fun t Ht => proj1 (Hreg t Ht))
-    
     (fun t Ht => proj1 (proj2 (Hreg t Ht))) (fun t Ht => proj2 (proj2 (Hreg t Ht))) (R_bound K KL_0) L R0 Hh)
     as [A1 [A2 A3]].
   split; [exact A1|split; [exact A2|]]. unfold mixture. lra.
 Qed.
 
-(* Theorem 3.1 corrected, with the projection in the space of advantages or of Q values. *)
-Theorem theorem_3_1_projecting space : space = adv M \/ space = Q M ->
-  is_run M r c eta T (projecting M r c l h space) pi Vr Vc x y -> R_bound K_pairs KL_0 / INR T <= h -> conclusion 2 (R_bound K_pairs KL_0).
+(* The projection in the space of advantages or of Q values. *)
+Lemma projecting_sound space : space = adv M \/ space = Q M ->
+  is_run M r c eta T (projecting M r c l h space) pi Vr Vc x y -> sound 2 K_pairs.
 Proof.
-  intros Hspace Hrun Hh. pose proof (gamma_pos M) as G. pose proof Hrun as [H0 Hr'].
+  intros Hspace Hrun. pose proof (gamma_pos M) as G. pose proof Hrun as [H0 Hr'].
   pose proof (signal_ge0 _ _ _ H0 Hr) as m0.
   pose proof (states_pos M) as HS. pose proof (dist_pos _ _ (H0 _ HS)) as HA.
   assert (SA : 1 <= INR (nS M) * INR (nA M)).
@@ -100,7 +109,7 @@ Proof.
   assert (b0 : 0 <= m / (1 - gamma M)) by (apply Rle_mult_inv_pos; lra).
   assert (EK : 8 * (1 - gamma M) ^ 2 * K_pairs = 2 * INR (nS M) * INR (nA M) * (m / (1 - gamma M)) ^ 2)
     by (unfold K_pairs; field; lra).
-  apply (conclude (projecting M r c l h space)); auto; try lra.
+  split; [|split].
   - unfold K_pairs. apply Rle_mult_inv_pos; [|pose proof (pow_lt (1 - gamma M) 4 G); lra].
     apply Rmult_le_pos; [lra|]. apply pow2_ge_0.
   - intros h0 t Ht. destruct (Hr' t Ht) as [_ [_ [E _]]]. unfold projecting in E.
@@ -135,12 +144,11 @@ Proof.
     destruct Hspace as [-> | ->]; unfold direction, adv; ring.
 Qed.
 
-(* Theorem 3.1 corrected, in any metric, with clipped weights. *)
-Theorem theorem_3_1_clipped w rr rc cc : 1 / 2 <= w -> (forall t, 0 <= rr t) -> (forall t, 0 <= cc t) ->
-  is_run M r c eta T (clipped l h w rr rc cc) pi Vr Vc x y -> R_bound (K_clipped w) KL_0 / INR T <= h ->
-  conclusion 2 (R_bound (K_clipped w) KL_0).
+(* Any metric, with clipped weights. *)
+Lemma clipped_sound w rr rc cc : 1 / 2 <= w -> (forall t, 0 <= rr t) -> (forall t, 0 <= cc t) ->
+  is_run M r c eta T (clipped l h w rr rc cc) pi Vr Vc x y -> sound 2 (K_clipped w).
 Proof.
-  intros Hw Hrr Hcc Hrun Hh. pose proof (gamma_pos M) as G. pose proof Hrun as [H0 Hr'].
+  intros Hw Hrr Hcc Hrun. pose proof (gamma_pos M) as G. pose proof Hrun as [H0 Hr'].
   assert (N : forall t, 1 / 2 <= fst (manipulated (rr t) (rc t) (cc t)) /\ 1 / 2 <= snd (manipulated (rr t) (rc t) (cc t))).
   { intros t. specialize (Hrr t). specialize (Hcc t). unfold manipulated. destruct (Rlt_dec (rc t) 0) as [L|L]; simpl; [|lra].
     assert (Z : forall k, 0 <= k -> rc t / k <= 0).
@@ -149,7 +157,7 @@ Proof.
     pose proof (Z _ Hrr). pose proof (Z _ Hcc). lra. }
   assert (W : forall v, 1 / 2 <= v -> 1 / 2 <= Rmin v w <= w).
   { intros v Hv. split; [now apply Rmin_glb|apply Rmin_r]. }
-  apply (conclude (clipped l h w rr rc cc)); auto; try lra.
+  split; [|split].
   - unfold K_clipped. apply Rle_mult_inv_pos; [|pose proof (pow_lt (1 - gamma M) 4 G); lra].
     apply Rmult_le_pos; apply pow2_ge_0.
   - intros h0 t Ht. destruct (Hr' t Ht) as [_ [_ [E _]]]. destruct (N t) as [N1 N2].
@@ -165,12 +173,12 @@ Proof.
     apply (direction_oscillates (pi t)); auto;
     (destruct (Rle_dec (J M (Vc t)) l); [|destruct (Rle_dec (J M (Vc t)) (l + h))]; injection E as E1 E2; lra).
 Qed.
-(* The same for CRPO, Algorithm 2: weights 0 and 1, and no factor 2. *)
-Theorem theorem_3_1_crpo : is_run M r c eta T (crpo l h) pi Vr Vc x y -> R_bound K_one KL_0 / INR T <= h ->
-  conclusion 1 (R_bound K_one KL_0).
+
+(* CRPO, Algorithm 2: weights 0 and 1, and no factor 2. *)
+Lemma crpo_sound : is_run M r c eta T (crpo l h) pi Vr Vc x y -> sound 1 K_one.
 Proof.
-  intros Hrun Hh. pose proof (gamma_pos M) as G. pose proof Hrun as [H0 Hr'].
-  apply (conclude (crpo l h)); auto; try lra.
+  intros Hrun. pose proof (gamma_pos M) as G. pose proof Hrun as [H0 Hr'].
+  split; [|split].
   - unfold K_one. apply Rle_mult_inv_pos; [apply pow2_ge_0|]. pose proof (pow_lt (1 - gamma M) 4 G). lra.
   - intros h0 t Ht. destruct (Hr' t Ht) as [_ [_ [E _]]]. unfold crpo in E.
     destruct (Rle_dec (J M (Vc t)) (l + h)) as [D|D]; injection E as E1 E2; rewrite E1, E2; repeat split; intros; lra.
@@ -179,5 +187,21 @@ Proof.
     apply (direction_oscillates (pi t)); auto; unfold crpo in E;
       destruct (Rle_dec (J M (Vc t)) (l + h)); injection E as E1 E2; lra.
 Qed.
+
+Lemma corrected_sound rule K : corrected_rule M r c m l h rule K -> is_run M r c eta T rule pi Vr Vc x y -> sound 2 K.
+Proof.
+  intros [space H|w rr rc cc H1 H2 H3|] Hrun; [now apply projecting_sound with space|now apply (clipped_sound w rr rc cc)|].
+  destruct (crpo_sound Hrun) as [H1 [H2 H3]]. split; [exact H1|split; [|exact H3]].
+  intros h0 t Ht. destruct (H2 h0 t Ht) as [A [B C]]. split; [exact A|split; [|exact C]]. intros D. specialize (B D). lra.
+Qed.
+
+(* Theorem 3.1 corrected. *)
+Theorem theorem_3_1 rule K : corrected_rule M r c m l h rule K -> is_run M r c eta T rule pi Vr Vc x y ->
+  R_bound K KL_0 / INR T <= h -> conclusion 2 (R_bound K KL_0).
+Proof. intros H Hrun Hh. apply (conclude rule); auto; [lra|now apply corrected_sound with rule]. Qed.
+
+Theorem theorem_3_1_crpo : is_run M r c eta T (crpo l h) pi Vr Vc x y -> R_bound K_one KL_0 / INR T <= h ->
+  conclusion 1 (R_bound K_one KL_0).
+Proof. intros Hrun Hh. apply (conclude (crpo l h)); auto; [lra|now apply crpo_sound]. Qed.
 End Run.
 End Corrected.

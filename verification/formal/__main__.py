@@ -20,7 +20,7 @@ def check(folder: Path) -> dict[str, object]:
     try:
         coq.build(folder)
         coq.check_controls(folder)
-        axioms = coq.axioms(folder)
+        axioms = coq.axioms(folder) | coq.enclosure_axioms(folder)
     except coq.Rejected as reason:
         raise InputError(f"Coq {coq.version()} does not accept {reason}") from None
     if more := axioms - coq.STANDARD_AXIOMS:
@@ -31,11 +31,12 @@ def check(folder: Path) -> dict[str, object]:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = Parser("verification.formal", "Check every proof with Coq and write verification/formal/record.json.")
-    parser.add_argument("--export", action="store_true", help="write Certificates.v from the certificates first")
+    parser.add_argument("--export", action="store_true", help="write Certificates.v and Enclosures.v first")
     if parser.parse_args(arguments).export:
-        (sources.FOLDER / "Certificates.v").write_text(export.text(), encoding="utf-8")
-    if not coq.installed():
-        raise InputError(f"coqc 8.16 or later is not installed; {coq.INSTALL} installs it.")
+        for name, text in export.texts().items():
+            (sources.FOLDER / f"{name}.v").write_text(text, encoding="utf-8")
+    if not coq.has_interval():
+        raise InputError(f"coqc 8.16 or later with Coq-Interval is not installed; {coq.INSTALL} installs both.")
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         record = check(Path(folder))

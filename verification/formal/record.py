@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from verification.formal import sources
-from verification.formal.export import names
 from verification.formal.theorems import REASONS, REFUTATIONS, THEOREMS
 
 RECORD = Path(__file__).parent / "record.json"
@@ -17,12 +16,6 @@ COMMAND = "python -m verification.formal"
 def load(path: Path = RECORD) -> dict[str, Any]:
     """The record; empty where there is none."""
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"theorems": {}}
-
-
-def certificate_lemmas(certificates: tuple[str, ...]) -> list[str]:
-    """The lemmas of Certificates.v about these certificates; those outside its language have none."""
-    inside, _ = names()
-    return [f"{name}_fails" for name in certificates if name in inside]
 
 
 def evidence(claim_id: str, certificates: tuple[str, ...] = (), record: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -36,7 +29,7 @@ def evidence(claim_id: str, certificates: tuple[str, ...] = (), record: dict[str
 
     answer: dict[str, Any] = {
         "theorems": bound(THEOREMS.get(claim_id, ())),
-        "refutations": bound([*REFUTATIONS.get(claim_id, ()), *certificate_lemmas(certificates)]),
+        "refutations": bound([*REFUTATIONS.get(claim_id, ()), *(f"{name}_fails" for name in certificates)]),
     }
     if answer["theorems"] or answer["refutations"]:
         answer |= {"coq": record["coq"], "axioms": record["axioms"]}
@@ -67,7 +60,8 @@ def summary(installed_version: str | None) -> list[str]:
         lines.append(f"STALE: {len(changed)} of them have changed: {COMMAND} checks and records them again")
     if installed_version is None:
         lines.append(
-            "no coqc 8.16 or later, so this is the committed record: apt-get install -y coq, then pytest again"
+            "no coqc 8.16 or later, so this is the committed record: apt-get install -y coq libcoq-interval, then "
+            "pytest again"
         )
     elif installed_version != record.get("coq"):
         lines.append(f"Coq {installed_version} is installed here: {COMMAND} records its answer")

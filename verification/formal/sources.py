@@ -12,8 +12,14 @@ HATCHES = re.compile(
 )
 """What would let a file compile without a proof. A Variable or Hypothesis outside a section shows among the axioms."""
 THEOREM = re.compile(r"(?:Theorem|Corollary|Lemma) ([\w']+)\b(.*?)\. Proof\b")
+REFUTING = ("Refutations", "RefutationsRuns")
+"""The files with a broken version of every theorem, refuted; their other lemmas only help."""
+WITH_INTERVAL = ("Elementary", "Enclosures")
+"""The files that need the library Coq-Interval."""
+RECORDED = ("Statements", "Counterexamples", *REFUTING, "Certificates", "Enclosures")
 
 
+@cache
 def plain(text: str) -> str:
     """The text without comments, which nest, and with single spaces. Marks of comments in a string are none."""
     depth, kept = 0, []
@@ -35,8 +41,12 @@ def texts(folder: Path = FOLDER) -> dict[str, str]:
 
 def required(text: str, known: dict[str, str]) -> list[str]:
     """The project's files that a plain text requires."""
-    lines = re.findall(r"Require (?:Export|Import) ([\w ]+)\.", text)
-    return [name for line in lines for name in line.split() if name in known]
+    return [name for name in _required(text) if name in known]
+
+
+@cache
+def _required(text: str) -> tuple[str, ...]:
+    return tuple(name for line in re.findall(r"Require (?:Export|Import) ([\w ]+)\.", text) for name in line.split())
 
 
 def _ordered(found: dict[str, str]) -> list[str]:
@@ -55,12 +65,15 @@ def _ordered(found: dict[str, str]) -> list[str]:
 
 def closure(name: str, known: dict[str, str]) -> list[str]:
     """A file and all that it requires."""
-    reached = {name}
-    for other in required(known[name], known):
-        reached |= set(closure(other, known))
+    reached, waiting = set(), [name]
+    while waiting:
+        if (name := waiting.pop()) not in reached:
+            reached.add(name)
+            waiting += required(known[name], known)
     return sorted(reached)
 
 
+@cache
 def statements(text: str) -> dict[str, str]:
     """The theorems of a plain text: binders, colon and statement by name."""
     return {name: body.strip() for name, body in THEOREM.findall(text)}
@@ -82,12 +95,14 @@ def digest(*parts: str) -> str:
 
 @cache
 def fingerprints(folder: Path = FOLDER) -> dict[str, dict[str, str]]:
-    """Of every theorem in Statements, Counterexamples and Certificates: its file, and the hashes of its statement and
-    of all files that it depends on. Certificates' statements are their definitions."""
+    """Of every theorem that the record lists: its file, and the hashes of its statement and of all files that it
+    depends on. Certificates' statements are their definitions."""
     known, answer = texts(folder), {}
-    for file in ("Statements", "Counterexamples", "Certificates"):
+    for file in RECORDED:
         dependencies = digest(*(known[name] for name in closure(file, known)))
         for name, body in statements(known[file]).items():
+            if file in REFUTING and not name.endswith("_broken"):
+                continue
             answer[name] = {"file": file, "statement": digest(body), "dependencies": dependencies}
     return answer
 

@@ -1,12 +1,13 @@
 """The text of the report: introduction, one entry per claim, headline, and the page in Markdown."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
 from verification.checker.certify import read
 from verification.claims.claim import VERDICTS
+from verification.formal.theorems import SAYS
 from verification.report.lattice import tables as lattice
 from verification.report.overview import PAPERS, STORY, SUMMARIES, WEIGHTS
 from verification.report.runs import tables as runs
@@ -25,13 +26,15 @@ gamma^t. An iteration weighs the reward's advantage by x and minus the cost's ad
 inner products of the two ascent directions. M bounds r and c. S and A are the numbers of states and actions."""
 
 GRADES = """\
-- **machine-checked**: Coq has accepted a proof of the statement or of its correction. verification/formal/Statements.v
-has the theorem in full, and the entry names it, with Coq's version; the only axioms are those of Coq's real numbers.
+- **machine-checked**: Coq has accepted a proof of the whole statement, or of its correction. The entry names the
+theorems, says what each proves, and gives Coq's version; verification/formal/Statements.v has them in full. The only
+axioms are those of Coq's real numbers. A broken version of every theorem is refuted, by Coq too.
 - **proved**: a proof is written out below, and its statement was checked in floating point on the instances counted.
 - **refuted exactly**: there is a counterexample in exact rational numbers, with rigorous enclosures where exp, log or
 a root enter. A separate checker of about 260 lines accepts it; the checker shares no code with the rest of the
 project.
 - **certified on N instances**: the same checker encloses both sides rigorously on N seeded random rational instances.
+- **certified on N runs**: the algorithm itself was run N times in ball arithmetic, and was within the bound.
 - **float-checked on N instances**: none of N seeded instances in double precision is a counterexample. Never
 a proof."""
 
@@ -97,11 +100,13 @@ def machine_check(entry: Entry) -> str:
     found = entry["machine_check"]
     if not (found["theorems"] or found["refutations"]):
         return ""
-    parts = [f"theorem {', '.join(found['theorems'])}"] if found["theorems"] else []
-    certified = [name for name in found["refutations"] if not name.endswith("_broken")]
-    broken = [name for name in found["refutations"] if name.endswith("_broken")]
-    parts += [f"the counterexample again, as {', '.join(certified)}"] if certified else []
-    parts += [f"a broken version is refuted, as {', '.join(broken)}"] if broken else []
+
+    def named(names: Iterable[str]) -> str:
+        return ", ".join(f"`{name}`" + (f" ({SAYS[name]})" if name in SAYS else "") for name in names)
+
+    whole = "the correction, by " if entry["correction"] else "the statement, by "
+    parts = [f"{whole}{named(found['theorems'])}"] if found["theorems"] else []
+    parts += [f"the counterexample again, by {named(found['refutations'])}"] if found["refutations"] else []
     return f"{'; '.join(parts)}; Coq {found['coq']}."
 
 
@@ -151,8 +156,8 @@ def headline(entries: list[Entry]) -> str:
 def markdown(entries: list[Entry]) -> str:
     lines = ["# What is true in the papers", "", INTRODUCTION, "", headline(entries), ""]
     lines += [f"- {p.short}: {p.authors}. *{p.title}*, {p.year}. {p.where}. <{p.link}>" for p in PAPERS]
-    first, second, third = STORY
-    lines += ["", "## Theorem 3.1", "", first, "", second, "", *FORMULAS, "", third, "", "## Overview", ""]
+    first, second, third, fourth = STORY
+    lines += ["", "## Theorem 3.1", "", first, "", second, "", *FORMULAS, "", third, "", fourth, "", "## Overview", ""]
     lines += [f"- *{name}*: {meaning}" for name, meaning in WEIGHTS.items()]
     lines += ["", "| claim | what it says | weight | verdict | source | grade |", "|---|---|---|---|---|---|"]
     lines += [

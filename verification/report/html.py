@@ -92,8 +92,8 @@ def linked(text: str, ids: set[str]) -> str:
 
 def story(ids: set[str]) -> str:
     """Theorem 3.1 in words and formulas."""
-    first, second, third = (f"<p>{linked(text, ids)}</p>" for text in STORY)
-    return f'<h2 id="theorem-3-1">Theorem 3.1</h2>{first}{second}{corrected_theorem()}{third}'
+    first, second, *rest = (f"<p>{linked(text, ids)}</p>" for text in STORY)
+    return f'<h2 id="theorem-3-1">Theorem 3.1</h2>{first}{second}{corrected_theorem()}{"".join(rest)}'
 
 
 def graded(entry: Entry) -> str:

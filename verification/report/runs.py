@@ -1,12 +1,11 @@
 """The report's section on runs in ball arithmetic: `verification.intervals`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from verification.intervals.cases import RESULTS
+from verification.intervals.record import faults, load
 from verification.report.lattice import Table
-
-RESULTS = Path(__file__).parents[1] / "intervals" / "results.json"
 
 TEXT = """\
 The sweep's algorithms, run on small rational CMDPs in ball arithmetic: every number is an enclosure, rounded outwards,
@@ -14,7 +13,8 @@ and every decision on a region is certain, so that no rounding error is left bet
 violation are those of the trajectory mixture after T iterations, h+ is R/T with log A for the KL at the start, and the
 bound is 2R/T (R/T for CRPO) with the comparator's own KL_0; all numbers shown are rounded, the comparisons are of the
 enclosures. The regions are the numbers of safe, aligned, conflicting and unsafe iterations. The last column says how
-far the same run in double precision is from the enclosure, over all iterations."""
+far the same run in double precision is from the enclosure, over all iterations. The file of the runs is bound to
+their code and their content by hashes, and the tests make four of the runs again."""
 
 
 def tables(results: Path = RESULTS) -> list[Table]:
@@ -22,8 +22,8 @@ def tables(results: Path = RESULTS) -> list[Table]:
     if not results.is_file():
         return []
     header = ["CMDP", "gamma", "rule", "T", "regions", "gap", "bound", "violation", "h+", "certified", "float error"]
-    rows = json.loads(results.read_text(encoding="utf-8"))
-    return [Table(TEXT, header, [_line(row) for row in rows])]
+    stored = load(results)
+    return [Table(" ".join([TEXT, *faults(stored)]), header, [_line(row) for row in stored["runs"]])]
 
 
 def _middle(text: str) -> str:

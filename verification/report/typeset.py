@@ -34,6 +34,7 @@ def _formulas(text: str) -> str:
     for plain, sign in SIGNS:
         text = text.replace(plain, sign)
     text = WORD.sub(lambda match: GREEK[match[1]], text)
+    text = re.sub(r"√\((\w)\)", r"√\1", text)
     text = re.sub(rf"(?<![\w>])({NAME}|_\w+)\*(?=[\s,.;:)\]|/(]|$)", r"\1^*", text)
     text = re.sub(r"\bh([+-])(?=[\s,.;:)]|$)", r"h^\1", text)
     text = re.sub(r"\|_(\w+)", r"|<sub>\1</sub>", text)
@@ -53,7 +54,7 @@ def _atoms(text: str) -> str:
     answer = []
     for token in re.findall(r"[A-Za-zα-ωΑ-Ω]|\d+|\S", text):
         tag = "mn" if token.isdigit() else "mi" if token.isalpha() else "mo"
-        still = ' stretchy="false"' if token in "()" else ""
+        still = ' stretchy="false"' if token in "()" else ' form="infix"' if token == "+" and len(text) > 1 else ""
         answer.append(f"<{tag}{still}>{escape(token)}</{tag}>")
     return row(*answer)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from verification.checker.certify import CERTIFICATES
 from verification.claims.topics import CLAIMS
 from verification.formal import coq, export, record, sources
 from verification.formal.theorems import CONTROLS, MODULES, REASONS, REFUTATIONS, THEOREMS, Control
@@ -12,6 +13,9 @@ from verification.judging import LEDGER, load
 
 needs_coq = pytest.mark.skipif(
     not coq.installed(), reason=f"no coqc 8.16 or later ({coq.INSTALL}); record.json says what Coq accepted"
+)
+needs_interval = pytest.mark.skipif(
+    not coq.has_interval(), reason=f"no Coq-Interval ({coq.INSTALL}); record.json says what Coq accepted"
 )
 HATCHES = [
     "Theorem a : False. Proof. Admitted.",
@@ -40,15 +44,40 @@ def test_coq_accepts_every_proof_and_only_the_standard_axioms(built: Path) -> No
     assert found == set(record.load()["axioms"])
 
 
+@needs_interval
+def test_enclosures_need_no_axiom_but_machine_integers(built: Path) -> None:
+    assert coq.enclosure_axioms(built) == set()
+
+
 @needs_coq
-def test_no_broken_statement_is_what_was_proved(built: Path) -> None:
+def test_every_theorem_is_its_text_and_every_broken_version_is_refuted(built: Path) -> None:
     coq.check_controls(built)
 
 
 @needs_coq
-def test_a_control_that_breaks_nothing_is_found(built: Path) -> None:
-    with pytest.raises(coq.Rejected, match="has not failed"):
+def test_a_control_that_is_not_refuted_is_found(built: Path) -> None:
+    """What is refuted is M1_broken: neither M1 itself nor another broken version."""
+    for old, new in (("0 < rr", "0 < rr /\\ True"), ("~ (rc < 0 /\\ rc * rc = rr * cc) ->", "rc < 0 ->")):
+        with pytest.raises(coq.Rejected):
+            coq.check_controls(built, [Control("M1", old, new)])
+    with pytest.raises(ValueError, match="changes nothing"):
         coq.check_controls(built, [Control("M1", "0 < rr", "0 < rr")])
+
+
+@needs_coq
+def test_a_hypothesis_of_a_section_is_found(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A theorem whose text leaves out what it assumes is not what its text says."""
+    folder, known = shutil.copytree(built, tmp_path / "copy"), sources.texts()
+    bad = "Section A. Hypothesis h : 0 = 1. Theorem bad : 1 = 2. Proof. lra. Qed. End A."
+    good = "Theorem bad : 0 = 1 -> 1 = 2. Proof. intros. lra. Qed."
+    for text in (good, bad):
+        (folder / "Counterexamples.v").write_text(f"Require Export Instances.\n{text}\n", encoding="utf-8")
+        coq.compile_file(folder, "Counterexamples")
+        monkeypatch.setattr(coq, "texts", lambda text=text: {**known, "Counterexamples": sources.plain(text)})
+        if text == good:
+            coq.check_controls(folder, [])
+    with pytest.raises(coq.Rejected, match="0 = 1"):
+        coq.check_controls(folder, [])
 
 
 @needs_coq
@@ -71,9 +100,28 @@ def test_an_assumption_of_ones_own_shows_among_the_axioms(built: Path, text: str
 @needs_coq
 def test_a_wrong_certificate_is_not_confirmed(built: Path) -> None:
     text = (sources.FOLDER / "Certificates.v").read_text(encoding="utf-8")
-    for old, new in (("confirms false certificate_W1", "confirms true certificate_W1"), ("Num (3 # 4)", "Num (1 # 4)")):
-        assert old in text
-        (built / "Wrong.v").write_text(text.replace(old, new), encoding="utf-8")
+    header, *lemmas = text.split("\n\n")
+    for old, new, name in (
+        ("confirms roots false certificate_W1", "confirms roots true certificate_W1", "W1"),
+        ("Num (3 # 4)", "Num (1 # 4)", "W1"),
+        ("Num (100 # 1)", "Num (101 # 1)", "T2"),
+    ):
+        (lemma,) = (x for x in lemmas if f"certificate_{name} " in x)
+        assert old in lemma
+        (built / "Wrong.v").write_text(f"{header}\n{lemma.replace(old, new)}", encoding="utf-8")
+        with pytest.raises(coq.Rejected):
+            coq.compile_file(built, "Wrong")
+
+
+@needs_interval
+def test_a_wrong_enclosure_is_not_confirmed(built: Path) -> None:
+    text = (sources.FOLDER / "Enclosures.v").read_text(encoding="utf-8")
+    header, *lemmas = text.split("\n\n")
+    (lemma,) = (x for x in lemmas if "certificate_A1 " in x)
+    right = "confirms elementary false"
+    for old, new in ((right, "confirms elementary true"), (right, "confirms roots false"), ("Enc (", "Enc (1 + ")):
+        assert old in lemma
+        (built / "Wrong.v").write_text(f"{header}\n{lemma.replace(old, new)}", encoding="utf-8")
         with pytest.raises(coq.Rejected):
             coq.compile_file(built, "Wrong")
 
@@ -107,17 +155,23 @@ def test_the_record_is_of_these_files() -> None:
 
 
 def test_the_certificates_in_coq_are_those_of_the_folder() -> None:
-    text = (sources.FOLDER / "Certificates.v").read_text(encoding="utf-8")
-    assert text == export.text(), f"{record.COMMAND} --export writes them again"
-    assert len(export.names()[0]) >= 26
+    for name, text in export.texts().items():
+        found = (sources.FOLDER / f"{name}.v").read_text(encoding="utf-8")
+        assert found == text, f"{record.COMMAND} --export writes them again"
+    rational, others = export.names()
+    assert {"T2", "H1", "E48", "C5"} <= set(rational)
+    assert {*rational, *others} == {path.stem for path in CERTIFICATES.glob("*.json")}
 
 
 def test_every_theorem_has_a_broken_version_and_every_name_a_theorem() -> None:
-    known, refuting = (sources.statements(sources.texts()[name]) for name in ("Statements", "Counterexamples"))
+    known, printed = (sources.statements(sources.texts()[name]) for name in ("Statements", "Counterexamples"))
     assert {control.theorem for control in CONTROLS} == set(known)
     assert {name for names in THEOREMS.values() for name in names} <= set(known)
-    assert {name for names in REFUTATIONS.values() for name in names} == set(refuting)
-    assert set(MODULES) <= set(refuting)
+    assert {name for names in THEOREMS.values() for name in names} == set(known), "a theorem that no claim names"
+    assert {name for names in REFUTATIONS.values() for name in names} == set(printed)
+    assert set(MODULES) <= set(printed)
+    refuted = {name for file in sources.REFUTING for name in sources.statements(sources.texts()[file])}
+    assert {f"{name}_broken" for name in known} <= refuted
     assert set(THEOREMS) | set(REFUTATIONS) | set(REASONS) <= set(CLAIMS)
     for control in CONTROLS:
         assert control.old in known[control.theorem]

@@ -79,6 +79,9 @@ def test_the_overview_has_every_claim_and_agrees_with_the_verdicts() -> None:
         ("sqrt(2 eps_dist)", "√(2 <i>ε</i><sub>dist</sub>)"),
         ("x_t+y_t", "<i>x</i><sub>t</sub>+<i>y</i><sub>t</sub>"),
         ("h+ >= R/T", "h<sup>+</sup> ≥ R/T"),
+        ("2 sqrt(2) times", "2 √2 times"),
+        ("(1-gamma)^{3/2}", "(1−γ)<sup>3/2</sup>"),  # noqa: RUF001
+        ("by `SA_needed` (no K)", "by <code>SA_needed</code> (no K)"),
         ("theory.npg.safe_dql, a < b", "<code>theory.npg.safe_dql</code>, a &lt; b"),
         ("no formula in a word such as alphabet or eta-like", "no formula in a word such as alphabet or η-like"),
     ],

@@ -101,6 +101,17 @@ def theorem(broken: bool) -> Sides:
     return joined([finite(x.report.J_c, x.report.bound) for x in (*learned(), *pressed())])
 
 
+def sharp_theorem(broken: bool) -> Sides:
+    """J_c against the bound with B_c TV, and that bound attained by two states that are never left; broken: without
+    eps_c where critics are too low, and half of the shift."""
+    tv = torch.linspace(0, 1, 11, dtype=torch.float64)
+    shift = torch.as_tensor(bounds.occupancy_shift(1.0, tv, 0.5 if broken else 1.0))
+    attained = sides(tv, shift, 1e-12)  # J_c = B_c TV: the state with the cost is not in the data
+    if broken:
+        return joined([attained, *(finite(x.report.J_c, x.report.bound_tight - x.report.eps_c) for x in pressed())])
+    return joined([attained, *(finite(x.report.J_c, x.report.bound_tight) for x in (*learned(), *pressed()))])
+
+
 def reference(broken: bool) -> Sides:
     """The hinge of theory.npg.safe_dql's reference policy where every state of the data allows one; broken:
     elsewhere."""

@@ -151,6 +151,31 @@ def total_weight(broken: bool) -> Sides:
     return joined(found)
 
 
+def crowded(steps: int) -> FiniteCMDP:
+    """The CMDP of claim TCs: state 0 costs what it pays, state 1 pays alone, and n^2 states that no start reaches pay
+    1/n and cost 1, n = 6 T + 2; the first action has the payoffs, every state is its own successor, gamma = 0."""
+    n = 6 * steps + 2
+    states = n * n + 2
+    r, c, rho = torch.zeros(states, 2), torch.zeros(states, 2), torch.zeros(states)
+    r[:, 0], c[:, 0] = 1 / n, 1.0
+    r[:2, 0], c[1, 0], rho[:2] = 1.0, 0.0, 0.5
+    P = torch.eye(states)[:, None].expand(-1, 2, -1)
+    return FiniteCMDP(P.double(), r.double(), c.double(), rho.double(), 0.0, 1 / 8)
+
+
+def stuck(broken: bool) -> Sides:
+    """1/8 against the mixture's gap to the comparator 3/4 - h+ at h+ = 1/8; broken: weights clipped at 1."""
+    found = []
+    for steps in (2, 3, 4):
+        cmdp = crowded(steps)
+        for eta in (0.1, 1.0, 10.0):
+            clip = 1.0 if broken else torch.inf
+            config = configure(1, steps, eta, h_plus=1 / 8 + 1e-9, max_weight=clip)
+            mixture = outputs(cmdp, run(cmdp, config, cmdp.rho))["mixture_corrected"]
+            found.append(sides(1 / 8, 3 / 4 - 1 / 8 - mixture.J_r, 1e-6))
+    return joined(found)
+
+
 def step_size(broken: bool) -> Sides:
     """2R/T times sqrt(T) is the same at every T with the best eta; broken: with the printed eta."""
     kl, S, A, gamma = 0.9, 3.0, 2.0, 0.5
