@@ -13,7 +13,7 @@ from verification.checker.hashing import ROOT, dependencies
 from verification.intervals import enclosure, record
 from verification.intervals.cases import CASES
 from verification.intervals.certify import Case, certify, constant, enclosed, rows, setting
-from verification.ledger import LEDGER, load, stale
+from verification.judging import LEDGER, load, stale
 
 STORED = record.load()["runs"]
 SAMPLE = (0, 1, 2, 3)
