@@ -157,7 +157,7 @@ def work(jobs: list[Job], out: Path, options: Options) -> "tuple[list[Outcome], 
     """
     from deep.benchmark.budget import Budget, missing_text, plan_text
     from deep.benchmark.rows import rows_of, runs_of
-    from deep.benchmark.running import Place, finished, in_turn, run_all, seconds_of
+    from deep.benchmark.running import Place, finished, in_order, run_all, seconds_of
 
     done = [job for job in jobs if finished(out, job)]
     todo = [job for job in jobs if job not in done]
@@ -175,7 +175,7 @@ def work(jobs: list[Job], out: Path, options: Options) -> "tuple[list[Outcome], 
             write_table(out / "results.csv", rows_of(runs_of(out, jobs)))
 
     place = Place(out, options.workers or default_workers(), options.dask, options.threads)
-    outcomes = run_all(in_turn(todo) if budget is None else budget.take, place, ended)
+    outcomes = run_all(in_order(todo) if budget is None else budget.take, place, ended)
     return outcomes, "" if budget is None else missing_text(budget.plan())
 
 

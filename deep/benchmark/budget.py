@@ -41,7 +41,7 @@ def replicas(job: Job) -> int:
 
 
 def estimate(job: Job, finished: Mapping[Job, float]) -> Estimate:
-    """The cost of a job: the median per replica over finished jobs of its method and options, on its own data if there
+    """The cost of a job: the median per replica over finished jobs of its method and options, on the same data if there
     are any, else on its task, else anywhere; without such jobs, that of costs.json.
 
     At the smoke scale costs.json is an upper bound. Raises `InputError` where nothing is known: for the paper presets.

@@ -40,7 +40,7 @@ Take = Callable[[Sequence[Job]], Job | None]
 """What starts next while these jobs run; None where nothing may start as long as they do."""
 
 
-def in_turn(jobs: Sequence[Job]) -> Take:
+def in_order(jobs: Sequence[Job]) -> Take:
     """All the jobs, one after the other."""
     waiting = iter(jobs)
     return lambda running: next(waiting, None)

@@ -56,7 +56,7 @@ def least_right(count: int, right: int) -> float:
 
 
 def decide(result: Mapping[str, Any], studies: Mapping[str, Any]) -> Decision:
-    """The decision on one result of summary.json. What a simulator has measured is not looked at."""
+    """The decision on one result of summary.json. What a simulator has measured plays no part."""
     limit, estimate = result["cost_limit"], result.get("offline_cost_estimate")
     baselines = {name: cost for name, cost in result.get("offline_baselines", {}).items() if cost is not None}
     undefined = sorted(set(result.get("offline_baselines", {})) - set(baselines))

@@ -49,7 +49,7 @@ def _sentence(data: OfflineDataset, task: Task | None) -> str:
     kind = f", kind `{data.provenance['kind']}`" if "kind" in data.provenance else ""
     return (
         f"{what}{kind}, for offline reinforcement learning under a limit on the cost of an episode. They are not "
-        "DSRL's own data: no result on them can be compared with a published one. No licence is stated."
+        "those of DSRL: no result on them can be compared with a published one. No licence is stated."
     )
 
 

@@ -33,7 +33,7 @@ from deep.evaluate.summary import LAST
 from deep.methods.drcorl.safe_adaptation import Temperature
 from deep.methods.registry import METHODS
 from deep.tasks import within_limit
-from tests.commands.test_text import NAMES
+from tests.support.file_names import NAMES
 from theory.support.errors import InputError
 from theory.support.files import stem
 from theory.support.tables import read_table, write_table

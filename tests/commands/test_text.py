@@ -13,9 +13,8 @@ from deep.core.files import read_json
 from deep.evaluate import plots
 from tests.support.custom_lab import record
 from tests.support.custom_runs import BOUNDS, SETTINGS
+from tests.support.file_names import NAMES
 from theory.support.figures import plain, write_figure
-
-NAMES = [b"cost_$5_to_$10.hdf5", b"caf\xe9 $x_{\\frac.hdf5", "\u20ac\u4e2d$^{.hdf5".encode(), b"n" * 240 + b".hdf5"]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))

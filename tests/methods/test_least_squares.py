@@ -11,7 +11,7 @@ from deep.methods.drcorl import least_squares
 from deep.methods.drcorl.least_squares import LeastSquares, last_hidden, solve_values
 from deep.methods.parts.critics import CostCritic, CriticConfig, PolicyCritic
 from deep.nn.mlp import unpack
-from tests.ope.test_baselines import always, chain_data, tabular  # noqa: F401 (a fixture)
+from tests.support.chain import always, chain_data, tabular_system
 from theory.evaluation import evaluate
 
 
@@ -40,9 +40,9 @@ def test_the_last_layer_on_the_features_is_the_critic(problem, layer_norm):
     torch.testing.assert_close(value.squeeze(-1).float() * critic.unit, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_the_solution_is_the_exact_value_whatever_the_datas_distribution(tabular, monkeypatch):  # noqa: F811
+def test_the_solution_is_the_exact_value_whatever_the_datas_distribution(monkeypatch):
     monkeypatch.setattr(least_squares, "RIDGE", 0.0)
-    cmdp, policy, data, onward, payoffs, _ = tabular
+    cmdp, policy, data, onward, payoffs, _ = tabular_system()
     weights = torch.arange(1.0, len(data) + 1).double().sqrt().unsqueeze(1)  # as if rows came that often
     mean = (cmdp.rho[0].unsqueeze(1) * policy[0]).flatten()
     trajectory = torch.arange(len(data))

@@ -1,7 +1,7 @@
 """Claims of the papers about results, judged on the runs of this project: grade *measured*.
 
 These verdicts are statements about the data, presets and seeds of the committed tables, which are not DSRL's: they
-prove and refute nothing. They stand apart from the ledger, whose verdicts rest on exact computations.
+prove and refute nothing. They stand apart from the ledger, whose verdicts follow from exact computations.
 """
 
 from collections.abc import Callable, Sequence

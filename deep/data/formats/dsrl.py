@@ -7,7 +7,7 @@
 
 compressed with gzip, without attributes: DSRL's scripts/process_dataset.py writes them so, and its `get_dataset`
 requires all seven. What other writers do is read too (`deep.data.formats.table`): D4RL's files, whose costs another
-array or a function gives, and those of d3rlpy's version 1. Further arrays are not read.
+array or a function gives, and those of d3rlpy's version 1. Other arrays are not read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""BCRL: implicit Q-learning conditioned on a discounted cost budget (arXiv 2603.22292, 2026).
 
 Q_c and V_c are those of implicit Q-learning with a low expectile: nearly the least cost that the data show from a
-state. Q_r, V_r and the policy have a budget as a further input, and learn from actions that this budget affords. With u
+state. Q_r, V_r and the policy also have a budget as an input, and learn from actions that this budget affords. With u
 and u' uniform on [0, 1] and U the largest budget, `form` decides the budgets of a transition (s, a, r, c, s'):
 
 slack: the budget above the least cost, delta.

@@ -28,7 +28,7 @@ class Values:
         self.config, self.problem, self.policy, self.gated = config, problem, policy, gated
         self.clone_cost = self._cost_critics("clone_", policy_seeds)
         self.cost = self._cost_critics("", problem.replica_seeds)
-        """The critics whose value the policy descends and, where these are pessimistic, those of the gate last."""
+        """The critics whose value the policy minimises and, where these are pessimistic, those of the gate last."""
         self.of_clone: list[PolicyCritic] = [*self.clone_cost]
         self.of_policy: list[PolicyCritic] = [*self.cost]
         """The critics of every replica's policy, which start from those of its clone."""

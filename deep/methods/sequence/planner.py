@@ -85,7 +85,7 @@ class DiffusionPlanner(Method):
     """A planner for each seed, which serves all cost limits; `conditions` numbers go into its denoiser."""
 
     draws: tuple[str, ...] = ()
-    """Further uniform random inputs of a step, one for each window."""
+    """More uniform random inputs of a step, one for each window."""
     candidates = 1
     """Plans that are drawn for every state; `plan` chooses one."""
     budget_discount = 1.0

@@ -9,7 +9,7 @@ Their gradients guide the plan. With b the budget left, the weight n of the cost
     constant:           n = n_0, the constrained Diffuser, which has one weight for all budgets.
 
 Of several plans the one with the largest R among those with C <= b is followed, or else the one with the least C. Its
-first action is played, and further ones until the next plan is drawn. One model serves all limits.
+first action is played, and those after it until the next plan is drawn. One model serves all limits.
 
 Here b is what is left of the limit, as a discounted sum at a constant cost rate. R and C know the time left. Their
 units are an episode's range of returns and the task's largest cost limit. Finished plans are compared.
