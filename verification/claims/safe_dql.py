@@ -93,8 +93,8 @@ CLAIMS = [
         "state, two actions, critics C - eps_c and kappa, Q_r = B_r and -B_r, cloning losses 0 and L_d(pi_0), where "
         "C is the right side: the objective is indifferent, and J_c = C. The shift is attained alone, by two states "
         "that are never left, one of which costs c_max and is not in the data.",
-        notes="With kappa > 0 the shift and the other terms are not attained together: V_c is 0 where the data have "
-        "more mass than the start, and kappa is below Q_max there.",
+        notes="For kappa > 0 the shift and the other terms are not attained together: where the data have more mass "
+        "than the start V_c would have to be 0, and Q_max at least kappa.",
     ),
     Claim(
         id="D10",

@@ -9,17 +9,20 @@ Theorem shift_attained n p q C g : dist n p -> dist n q -> 0 <= C -> 0 <= g < 1 
 Proof.
   intros Dp Dq HC Hg. set (f := fun s => if Rlt_dec (q s) (p s) then 1 else 0). set (k := exist _ g Hg : discount).
   exists (islands n p Dp k), (fun s _ => C * f s), (fun _ _ => 1), (fun s => C * f s / (1 - g)).
-  split; [reflexivity|split; [reflexivity|split; [reflexivity|split; [|split; [|split; [exact (islands_value n p Dp k (fun s => C * f s))|]]]]]].
+  split; [reflexivity|split; [reflexivity|split; [reflexivity|split; [|split; [|split;
+    [exact (islands_value n p Dp k (fun s => C * f s))|]]]]]].
   - intros s Hs. split; intros; simpl; lra.
   - intros s a _ _. unfold f. destruct (Rlt_dec (q s) (p s)); lra.
   - unfold J. simpl. rewrite <- sum_minus. unfold TV.
     rewrite (sum_ext n _ (fun s => C / (1 - g) * (/ 2 * Rabs (p s - q s) + / 2 * (p s - q s)))).
     + rewrite sum_scal, sum_plus, !sum_scal, sum_minus, (proj2 Dp), (proj2 Dq). field. lra.
-    + intros s Hs. unfold f. destruct (Rlt_dec (q s) (p s)); [rewrite Rabs_pos_eq by lra|rewrite Rabs_left1 by lra]; field; lra.
+    + intros s Hs. unfold f. destruct (Rlt_dec (q s) (p s)); [rewrite Rabs_pos_eq by lra|rewrite Rabs_left1 by lra];
+      field; lra.
 Qed.
 
 (* All terms but the shift, at once: one state, two actions, and two policies between which the objective is indifferent. *)
-Theorem terms_attained kappa eps B eta lambda Br : 0 <= kappa -> 0 <= eps -> 0 <= B -> 0 <= eta -> 0 < lambda -> 0 <= Br ->
+Theorem terms_attained kappa eps B eta lambda Br : 0 <= kappa -> 0 <= eps -> 0 <= B -> 0 <= eta -> 0 < lambda ->
+  0 <= Br ->
   exists M D Qr q1 q2 (Ld : (nat -> nat -> R) -> R) (class : (nat -> nat -> R) -> Prop) pi pi_0 c V Cmax,
     let hinge p := mean M D p (fun s a => relu (qmax q1 q2 s a - kappa)) in
     let objective p := Ld p - eta * mean M D p Qr + lambda * hinge p in
@@ -69,7 +72,8 @@ Theorem shift_term_attained t C g lambda : 0 <= t <= 1 -> 0 <= C -> 0 <= g < 1 -
     gamma M = g /\ TV (nS M) (rho M) D = t /\
     J M V = C / (1 - gamma M) * TV (nS M) (rho M) D.
 Proof.
-  intros Ht HC Hg Hl. set (k := exist _ g Hg : discount). set (at_0 := fun x (s : nat) => match s with O => x | _ => 0 end : R).
+  intros Ht HC Hg Hl. set (k := exist _ g Hg : discount).
+  set (at_0 := fun x (s : nat) => match s with O => x | _ => 0 end : R).
   assert (D0 : dist 2 (fun s => match s with O => t | _ => 1 - t end)) by (split; [intros; cases; simpl; lra|simpl; lra]).
   set (M := islands 2 _ D0 k).
   exists M, (fun s => match s with O => 0 | _ => 1 end), (fun s _ => at_0 (C / (1 - g)) s), (fun p => p = fun _ _ => 1).

@@ -8,10 +8,12 @@ Theorem gap_form M kl m T : 0 <= kl -> 0 <= m -> 0 < T ->
 Proof.
   intros Hk Hm HT SA. pose proof (gamma_pos M) as G.
   assert (S0 : 0 <= SA) by (apply Rmult_le_pos; apply pos_INR).
-  assert (q0 : 0 <= m / (2 * (1 - gamma M) ^ 2)) by (apply Rle_mult_inv_pos; [lra|pose proof (pow_lt (1 - gamma M) 2 G); lra]).
+  assert (q0 : 0 <= m / (2 * (1 - gamma M) ^ 2)) by (apply Rle_mult_inv_pos;
+    [lra|pose proof (pow_lt (1 - gamma M) 2 G); lra]).
   replace (kl * (SA * m ^ 2 / (4 * (1 - gamma M) ^ 4)) / T)
     with ((m / (2 * (1 - gamma M) ^ 2)) * (m / (2 * (1 - gamma M) ^ 2)) * (kl * SA / T)) by (field; lra).
-  rewrite sqrt_mult, sqrt_square by first [easy|now apply Rmult_le_pos|apply Rle_mult_inv_pos; [now apply Rmult_le_pos|easy]].
+  rewrite sqrt_mult, sqrt_square by first [easy|now apply Rmult_le_pos|apply Rle_mult_inv_pos;
+    [now apply Rmult_le_pos|easy]].
   field. lra.
 Qed.
 
@@ -37,7 +39,8 @@ Proof.
     rewrite sqrt_mult, sqrt_square by nra. field. lra. }
   destruct (theorem_3_1 M r c m l h eta T pi Vr Vc x y pi_star Vr_star Vc_star d_star C HT E0 Hr Hc rule K Hrule Hrun) as [A1 [A2 A3]].
   { unfold R_bound. fold kl. lra. }
-  unfold R_bound in A2. fold kl in A2. split; [exact A1|split; [|exact A3]]. replace (2 * h) with (2 * (kl / eta + eta * INR T * K) / INR T); [exact A2|].
+  unfold R_bound in A2. fold kl in A2. split; [exact A1|split; [|exact A3]].
+  replace (2 * h) with (2 * (kl / eta + eta * INR T * K) / INR T); [exact A2|].
   rewrite <- Eh. field. lra.
 Qed.
 

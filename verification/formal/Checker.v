@@ -1,5 +1,6 @@
 (* A second checker of certificates, which shares no code with verification/check.py: it evaluates formulas inside Coq, over
-   rational numbers where it can and over enclosures with rational ends where a root, exp, log or KL enters. Certificates.v
+   rational numbers where it can and over enclosures with rational ends where a root, exp, log or KL enters.
+   Certificates.v
    has the instances that need none of these but roots; Enclosures.v those with exp and log, whose enclosures are those of
    the library Coq-Interval (Elementary.v). *)
 Require Import QArith String Ascii Bool List.
@@ -76,7 +77,8 @@ Definition matrix (t : tensor) : option (list (list Q)) := match t with Arr l =>
 Definition vector (l : list Q) := Arr (map (fun q => Num q) l).
 Definition last_axis (f : list number -> option number) (t : tensor) : option tensor :=
   match t with
-  | Arr (Arr x :: l) => do r <- every (fun row => do n <- leaves row; do q <- f n; Some (Leaf q)) (Arr x :: l); Some (Arr r)
+  | Arr (Arr x :: l) => do r <- every (fun row => do n <- leaves row; do q <- f n; Some (Leaf q)) (Arr x :: l);
+    Some (Arr r)
   | _ => do n <- leaves t; do q <- f n; Some (Leaf q)
   end.
 
@@ -130,7 +132,8 @@ Definition visits P rho gamma pi : option tensor :=
   Some (vector (map (fun q => Qred (q * (1 - gamma))) x)).
 Definition expect P v : option tensor :=
   match P with
-  | Arr rows => do w <- numbers v; do p <- every matrix rows; Some (Arr (map (fun m => vector (map (fun row => dot row w) m)) p))
+  | Arr rows => do w <- numbers v; do p <- every matrix rows;
+    Some (Arr (map (fun m => vector (map (fun row => dot row w) m)) p))
   | _ => None
   end.
 
@@ -150,7 +153,8 @@ Definition divergence (p q : list number) : option number :=
 Definition KL (p q : tensor) : option tensor :=
   match p, q with
   | Arr (Arr x :: l), Arr (Arr y :: m) =>
-    do r <- every (fun rows => do a <- leaves (fst rows); do b <- leaves (snd rows); do d <- divergence a b; Some (Leaf d))
+    do r <- every (fun rows => do a <- leaves (fst rows); do b <- leaves (snd rows); do d <- divergence a b;
+      Some (Leaf d))
       (combine (Arr x :: l) (Arr y :: m));
     if (length l =? length m)%nat then Some (Arr r) else None
   | _, _ => do a <- leaves p; do b <- leaves q; do d <- divergence a b; Some (Leaf d)
@@ -242,7 +246,8 @@ Definition proper (x : string * tensor) : bool :=
 (* The instance is proper, the stated values are right, the conditions hold, and the conclusion is [verdict]. *)
 Definition confirms (verdict : bool) (x : certificate) : bool :=
   match
-    do names <- fold_left (fun names p => do n <- names; do t <- evaluate n (snd p); Some ((fst p, t) :: n)) (lets x) (Some (given x));
+    do names <- fold_left (fun names p => do n <- names; do t <- evaluate n (snd p);
+      Some ((fst p, t) :: n)) (lets x) (Some (given x));
     do conditions <- every (truth names) (assumes x);
     do answer <- truth names (concludes x);
     let '(_, f, f') := concludes x in

@@ -146,7 +146,8 @@ Theorem printed_remainder g SA eta m : g < 1 -> 0 <= eta -> 1 / (1 - g) <= 16 * 
   eta * 1 ^ 2 * m ^ 2 / (8 * (1 - g) ^ 4) <= 2 * eta * SA * m ^ 2 / (1 - g) ^ 3.
 Proof.
   intros Hg He H. assert (G : 0 < 1 - g) by lra. pose proof (pow_lt (1 - g) 3 G) as G3.
-  replace (eta * 1 ^ 2 * m ^ 2 / (8 * (1 - g) ^ 4)) with (eta * m ^ 2 / (8 * (1 - g) ^ 3) * (1 / (1 - g))) by (field; lra).
+  replace (eta * 1 ^ 2 * m ^ 2 / (8 * (1 - g) ^ 4)) with (eta * m ^ 2 / (8 * (1 - g) ^ 3) * (1 / (1 - g))) by (field;
+    lra).
   replace (2 * eta * SA * m ^ 2 / (1 - g) ^ 3) with (eta * m ^ 2 / (8 * (1 - g) ^ 3) * (16 * SA)) by (field; lra).
   apply Rmult_le_compat_l; [|easy]. apply Rle_mult_inv_pos; [|lra]. apply Rmult_le_pos; [easy|apply pow2_ge_0].
 Qed.

@@ -105,7 +105,8 @@ Theorem jensen_expectation (Omega : Type) (integrable : (Omega -> R) -> Prop) (E
   (forall i, (i <= k)%nat -> integrable (q i)) -> integrable (fun w => minimum k (fun i => q i w)) ->
   E (fun w => minimum k (fun i => q i w)) <= minimum k (fun i => E (q i)).
 Proof.
-  intros mono Hq Hm. apply minimum_glb. intros i Hi. apply mono; auto. intros w. now apply (minimum_le k (fun i => q i w)).
+  intros mono Hq Hm. apply minimum_glb. intros i Hi. apply mono; auto. intros w.
+  now apply (minimum_le k (fun i => q i w)).
 Qed.
 
 Theorem jensen_minimum n p k (q : nat -> nat -> R) : dist n p ->
@@ -156,7 +157,8 @@ Proof.
   intros s a Hs Ha. eapply Rle_trans; [apply (step D Hmax s a Hs Ha)|].
   assert (LD : D <= gamma M * (b * (e / 2)) / (1 - gamma M)).
   { apply Rmult_le_reg_r with (1 - gamma M); [easy|].
-    replace (gamma M * (b * (e / 2)) / (1 - gamma M) * (1 - gamma M)) with (gamma M * (b * (e / 2))) by (field; lra). lra. }
+    replace (gamma M * (b * (e / 2)) / (1 - gamma M) * (1 - gamma M)) with (gamma M * (b * (e / 2))) by (field; lra).
+    lra. }
   apply Rle_trans with (gamma M * (gamma M * (b * (e / 2)) / (1 - gamma M) + b * (e / 2))).
   - apply Rmult_le_compat_l; lra.
   - right. unfold b. field. lra.
@@ -176,9 +178,11 @@ Proof.
     transitivity (D s * ((∑ a < nA M, mu s a * (q s a - target s a) ^ 2)
       - (alpha * (∑ a < nA M, pi s a * q s a) - alpha * (∑ a < nA M, mu s a * q s a)))); [ring|].
     f_equal. rewrite <- !sum_scal, <- !sum_minus. apply sum_ext. intros; ring. }
-  rewrite !E. apply sum_le. intros s Hs. apply Rmult_le_compat_l; [auto|]. apply sum_le. intros a Ha. specialize (Hmu s a Hs Ha).
+  rewrite !E. apply sum_le. intros s Hs. apply Rmult_le_compat_l; [auto|]. apply sum_le. intros a Ha.
+  specialize (Hmu s a Hs Ha).
   assert (X : mu s a * (Q s a - target s a) ^ 2 - alpha * (pi s a - mu s a) * Q s a
     - (mu s a * (best s a - target s a) ^ 2 - alpha * (pi s a - mu s a) * best s a) = mu s a * (Q s a - best s a) ^ 2)
     by (unfold best; field; lra).
-  pose proof (pow2_ge_0 (Q s a - best s a)). assert (0 <= mu s a * (Q s a - best s a) ^ 2) by (apply Rmult_le_pos; lra). lra.
+  pose proof (pow2_ge_0 (Q s a - best s a)).
+  assert (0 <= mu s a * (Q s a - best s a) ^ 2) by (apply Rmult_le_pos; lra). lra.
 Qed.

@@ -30,7 +30,8 @@ Lemma derivable_small f l : f 0 = 0 -> derivable_pt_lim f 0 l ->
   exists d, 0 < d /\ forall z, Rabs z < d -> Rabs (f z) <= (Rabs l + 1) * Rabs z.
 Proof.
   intros F0 D. destruct (D 1 Rlt_0_1) as [d Hd]. exists d. split; [apply cond_pos|]. intros z Hz.
-  destruct (Req_dec z 0) as [->|N]; [rewrite F0, !Rabs_R0; lra|]. specialize (Hd z N Hz). rewrite Rplus_0_l, F0, Rminus_0_r in Hd.
+  destruct (Req_dec z 0) as [->|N]; [rewrite F0, !Rabs_R0; lra|]. specialize (Hd z N Hz).
+  rewrite Rplus_0_l, F0, Rminus_0_r in Hd.
   replace (f z) with ((f z / z) * z) by (field; easy). rewrite Rabs_mult. apply Rmult_le_compat_r; [apply Rabs_pos|].
   pose proof (Rabs_triang (f z / z - l) l) as T. replace (f z / z - l + l) with (f z / z) in T by ring. lra.
 Qed.
@@ -81,10 +82,12 @@ Proof.
     apply (derivable_ext (fun e => u j / k * id e)); [intros; unfold id; field; easy|].
     pose proof (derivable_pt_lim_scal id (u j / k) 0 1 (derivable_pt_lim_id 0)) as Y. rewrite Rmult_1_r in Y. exact Y. }
   replace (q i * u i / k) with (q i * u i / k - 0) by ring.
-  apply (derivable_pt_lim_minus (fun e => tilt n q (fun a => e / k * u a) i) (fun _ => q i)); [|apply derivable_pt_lim_const].
+  apply (derivable_pt_lim_minus (fun e => tilt n q (fun a => e / k * u a) i) (fun _ => q i));
+    [|apply derivable_pt_lim_const].
   set (Z := fun e => ∑ j < n, q j * exp (e / k * u j)).
   assert (Z0 : Z 0 = 1).
-  { unfold Z. rewrite (sum_ext n _ (fun j => q j)); [apply D|]. intros j _. unfold Rdiv. rewrite !Rmult_0_l, exp_0. ring. }
+  { unfold Z. rewrite (sum_ext n _ (fun j => q j)); [apply D|]. intros j _. unfold Rdiv. rewrite !Rmult_0_l, exp_0.
+    ring. }
   assert (DZ : derivable_pt_lim Z 0 0).
   { replace 0 with (∑ j < n, q j * (u j / k)) at 2.
     - apply (derivable_sum n (fun j e => q j * exp (e / k * u j))). intros; apply X.
@@ -272,7 +275,8 @@ Proof.
     rewrite <- !sum_scal, <- !sum_plus. apply sum_ext. intros s Hs. rewrite <- !sum_scal, <- !sum_plus.
     apply sum_ext. intros a Ha. unfold u, direction, minus_A_c, A_r. ring. }
   assert (P : forall f f', product f f' = product f' f).
-  { intros f f'. unfold product, fisher_inner, mean. f_equal. apply sum_ext. intros s Hs. f_equal. apply sum_ext. intros; ring. }
+  { intros f f'. unfold product, fisher_inner, mean. f_equal. apply sum_ext. intros s Hs. f_equal. apply sum_ext.
+    intros; ring. }
   assert (N : forall f, product f (adv M c Vc) = - product f minus_A_c).
   { intros f. unfold product, fisher_inner, mean, minus_A_c.
     replace (- (/ (1 - gamma M) ^ 2 * ∑ s < nS M, d s * ∑ a < nA M, pi s a * (f s a * - adv M c Vc s a)))

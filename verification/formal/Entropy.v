@@ -161,7 +161,8 @@ Proof.
   unfold Rdiv. assert (0 < / Z) by now apply Rinv_0_lt_compat.
   assert (0 < exp (f i) * / Z) by now apply Rmult_lt_0_compat.
   rewrite Rinv_mult, <- Rmult_assoc.
-  rewrite (ln_mult (p i * / q i)); [|apply Rmult_lt_0_compat; [easy|now apply Rinv_0_lt_compat]|now apply Rinv_0_lt_compat].
+  rewrite (ln_mult (p i * / q i)); [|apply Rmult_lt_0_compat;
+    [easy|now apply Rinv_0_lt_compat]|now apply Rinv_0_lt_compat].
   rewrite ln_Rinv by easy. rewrite (ln_mult (exp (f i))) by easy. rewrite ln_exp, ln_Rinv by easy. ring.
 Qed.
 

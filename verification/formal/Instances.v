@@ -82,7 +82,8 @@ Program Definition islands n start (H : dist n start) (g : discount) : cmdp :=
   {| nS := n; nA := 1; P := fun s _ s' => if Nat.eqb s' s then 1 else 0; rho := start; gamma := proj1_sig g |}.
 Next Obligation.
   split; [intros; destruct (Nat.eqb _ _); lra|].
-  rewrite (sum_ext n _ (fun i => (if Nat.eqb i s then 1 else 0) * 1)) by (intros; ring). now rewrite (sum_pick n s (fun _ => 1)).
+  rewrite (sum_ext n _ (fun i => (if Nat.eqb i s then 1 else 0) * 1)) by (intros; ring).
+  now rewrite (sum_pick n s (fun _ => 1)).
 Qed.
 Next Obligation. exact (proj2_sig g). Qed.
 

@@ -74,7 +74,8 @@ Proof.
   assert (E : forall e, theta e s a = tilt (nA M) (pi s) (fun a => e / 1 * v a) a).
   { intros e. unfold theta. apply tilt_shift with (k := e * mean_w s); auto. intros j Hj. unfold v. field. }
   assert (D' : derivable_pt_lim (fun e => theta e s a) 0 (pi s a * v a / 1)).
-  { apply (derivable_ext (fun e => (tilt (nA M) (pi s) (fun a => e / 1 * v a) a - pi s a) + pi s a)); [intros; rewrite E; ring|].
+  { apply (derivable_ext (fun e => (tilt (nA M) (pi s) (fun a => e / 1 * v a) a - pi s a) + pi s a)); [intros;
+    rewrite E; ring|].
     replace (pi s a * v a / 1) with (pi s a * v a / 1 + 0) by ring.
     apply (derivable_pt_lim_plus (fun e => tilt (nA M) (pi s) (fun a => e / 1 * v a) a - pi s a) (fun _ => pi s a));
       [exact D|apply derivable_pt_lim_const]. }

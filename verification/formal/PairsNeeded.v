@@ -11,7 +11,8 @@ Proof.
   intros D H. unfold tilt. pose proof (mean_exp_pos n q f D) as Z. set (z' := ∑ j < n, q j * exp (f j)) in *.
   replace (exp (z + f 0%nat - f 1%nat) * (q 1%nat * exp (f 1%nat) / z')) with (exp z * q 1%nat * exp (f 0%nat) / z').
   - apply Rmult_le_compat_r; [left; now apply Rinv_0_lt_compat|]. apply Rmult_le_compat_r; [left; apply exp_pos|exact H].
-  - assert (E : exp z * exp (f 0%nat) = exp (z + f 0%nat - f 1%nat) * exp (f 1%nat)) by (rewrite <- !exp_plus; f_equal; ring).
+  - assert (E : exp z * exp (f 0%nat) = exp (z + f 0%nat - f 1%nat) * exp (f 1%nat)) by (rewrite <- !exp_plus;
+    f_equal; ring).
     transitivity (exp z * exp (f 0%nat) * q 1%nat / z'); [field; lra|]. rewrite E. field. lra.
 Qed.
 
@@ -22,12 +23,15 @@ Let N := (n * n)%nat.
 
 Definition start (s : nat) : R := match s with O | S O => 1 / 2 | _ => 0 end.
 Lemma start_sum k : ∑ s < S (S k), start s = 1.
-Proof. induction k as [|k IH]; [simpl; lra|]. change (∑ s < S (S (S k)), start s) with (∑ s < S (S k), start s + start (S (S k))). rewrite IH. simpl. lra. Qed.
+Proof. induction k as [|k IH]; [simpl; lra|].
+change (∑ s < S (S (S k)), start s) with (∑ s < S (S k), start s + start (S (S k))). rewrite IH. simpl. lra. Qed.
 
-Program Definition CM : cmdp := {| nS := S (S N); nA := 2; P := fun s _ s' => if Nat.eqb s' s then 1 else 0; rho := start; gamma := 0 |}.
+Program Definition CM : cmdp := {| nS := S (S N); nA := 2; P := fun s _ s' => if Nat.eqb s' s then 1 else 0;
+  rho := start; gamma := 0 |}.
 Next Obligation.
   split; [intros; destruct (Nat.eqb _ _); lra|].
-  rewrite (sum_ext _ _ (fun i => (if Nat.eqb i s then 1 else 0) * 1)) by (intros; ring). now rewrite (sum_pick (S (S N)) s (fun _ => 1)).
+  rewrite (sum_ext _ _ (fun i => (if Nat.eqb i s then 1 else 0) * 1)) by (intros; ring).
+  now rewrite (sum_pick (S (S N)) s (fun _ => 1)).
 Qed.
 Next Obligation. split; [intros [|[|i]] _; simpl; lra|apply start_sum]. Qed.
 Next Obligation. lra. Qed.
@@ -108,8 +112,10 @@ Lemma first_weights : fst (weights uniform) = (INR n + 4) / 6 /\ 0 <= snd (weigh
 Proof.
   destruct inner_of as [k [K0 I]]. pose proof n_pos as L.
   unfold weights, rule, projecting, adaptation. rewrite J_of.
-  replace (/ 2 * (uniform 0 0 * size_c 0) + / 2 * (uniform 1 0 * size_c 1)) with (1 / 4) by (unfold uniform; simpl; field).
-  destruct (Rle_dec (1 / 4) l) as [F|_]; [unfold l in F; lra|]. destruct (Rle_dec (1 / 4) (l + h)) as [_|F]; [|unfold l in F; lra].
+  replace (/ 2 * (uniform 0 0 * size_c 0) + / 2 * (uniform 1 0 * size_c 1)) with (1 / 4) by (unfold uniform; simpl;
+    field).
+  destruct (Rle_dec (1 / 4) l) as [F|_]; [unfold l in F; lra|].
+  destruct (Rle_dec (1 / 4) (l + h)) as [_|F]; [|unfold l in F; lra].
   set (rr := inner CM _ _). set (rc := inner CM _ _). set (cc := inner CM _ _).
   assert (Err : rr = k * 3).
   { rewrite <- sum_rr. transitivity (k * (1 * 1 * ∑ s < S (S N), size_r s * size_r s)); [rewrite <- I|ring].
@@ -120,7 +126,8 @@ Proof.
   assert (Ecc : cc = k * (1 + INR n * INR n)).
   { rewrite <- sum_cc. transitivity (k * (-1 * -1 * ∑ s < S (S N), size_c s * size_c s)); [rewrite <- I|ring].
     unfold cc, inner. apply sum_ext. intros s Hs. apply sum_ext. intros; ring. }
-  unfold manipulated. destruct (Rlt_dec rc 0) as [_|F]; [|exfalso; apply F; rewrite Erc; nra]. simpl. rewrite Err, Erc, Ecc.
+  unfold manipulated. destruct (Rlt_dec rc 0) as [_|F]; [|exfalso; apply F; rewrite Erc; nra]. simpl.
+  rewrite Err, Erc, Ecc.
   assert (D : 0 < 1 + INR n * INR n) by nra. split; [field; lra|].
   replace ((1 - - (k * (1 + INR n)) / (k * (1 + INR n * INR n))) / 2) with ((1 + (1 + INR n) / (1 + INR n * INR n)) / 2) by (field; lra).
   assert (0 <= (1 + INR n) / (1 + INR n * INR n) <= 1); [|lra].
@@ -131,7 +138,8 @@ Qed.
 Lemma later_weights p : 1 / 2 < p 0%nat 0%nat -> weights p = (0, 1).
 Proof.
   intros H. unfold weights, rule, projecting, adaptation. rewrite J_of. simpl.
-  destruct (Rle_dec _ l) as [F|_]; [unfold l in F; lra|]. destruct (Rle_dec _ (l + h)) as [F|_]; [unfold l in F; lra|]. reflexivity.
+  destruct (Rle_dec _ l) as [F|_]; [unfold l in F; lra|].
+  destruct (Rle_dec _ (l + h)) as [F|_]; [unfold l in F; lra|]. reflexivity.
 Qed.
 
 Let step p := npg CM eta p (direction CM (pay size_r) (pay size_c) (V_of size_r p) (V_of size_c p) (fst (weights p)) (snd (weights p))).
@@ -175,7 +183,8 @@ Proof.
     assert (Hp : policy CM p) by apply path_policy.
     assert (Z : 0 < eta * ((INR n - 2) / 6 - INR t)) by (apply Rmult_lt_0_compat; lra).
     pose proof (step_ratio p _ Hp IH) as SR. rewrite (later_weights p (above p _ Hp Z IH)) in SR. simpl in SR.
-    replace (eta * ((INR n - 2) / 6 - (INR t + 1))) with (eta * ((INR n - 2) / 6 - INR t) + eta * (0 - 1)) by ring. exact SR.
+    replace (eta * ((INR n - 2) / 6 - (INR t + 1))) with (eta * ((INR n - 2) / 6 - INR t) + eta * (0 - 1)) by ring.
+    exact SR.
 Qed.
 
 Definition comparator (s a : nat) : R := match s, a with
@@ -205,12 +214,14 @@ Proof.
   exists (fun t => fst (weights (path t))), (fun t => snd (weights (path t))).
   exists comparator, (V_of size_r comparator), (V_of size_c comparator), start.
   split; [|split; [exact comparator_KL|split]].
-  - split; [exact comparator_policy|split; [apply value_of, comparator_policy|split; [apply value_of, comparator_policy|split; [|split]]]].
+  - split; [exact comparator_policy|split; [apply value_of, comparator_policy|split;
+    [apply value_of, comparator_policy|split; [|split]]]].
     + intros s Hs. simpl. ring.
     + rewrite J_of. unfold comparator, l. simpl. lra.
     + intros s Hs _ a Ha _. simpl. unfold uniform. lra.
   - split; [exact uniform_policy|]. intros t Ht.
-    split; [apply value_of, path_policy|split; [apply value_of, path_policy|split; [apply eq_sym, surjective_pairing|reflexivity]]].
+    split; [apply value_of, path_policy|split; [apply value_of, path_policy|split;
+      [apply eq_sym, surjective_pairing|reflexivity]]].
   - assert (X : forall t, (0 < t < T)%nat -> fst (weights (path t)) = 0).
     { intros t Ht. destruct t as [|t]; [lia|]. assert (L : INR t + 1 <= INR T) by (rewrite <- S_INR; apply le_INR; lia).
       assert (Z : INR t < (INR n - 2) / 6) by lra. pose proof (path_ratio t (Rlt_le _ _ Z)) as P.
@@ -223,7 +234,8 @@ Proof.
       rewrite IH, (X (S k)) by lia. ring. }
     destruct T as [|k]; [lia|]. unfold mixture. rewrite E by easy.
     rewrite (sum_ext (S k) _ (fun t => fst (weights (path t)) * 1)) by (intros; ring). rewrite E by easy.
-    destruct first_weights as [F1 _]. pose proof n_pos. rewrite F1, !J_of. unfold comparator. simpl. unfold uniform. field. lra.
+    destruct first_weights as [F1 _]. pose proof n_pos. rewrite F1, !J_of. unfold comparator. simpl. unfold uniform.
+    field. lra.
 Qed.
 End Instance.
 
@@ -258,7 +270,8 @@ Proof.
   assert (E0 : 0 < / (32 * K)) by (apply Rinv_0_lt_compat; lra).
   destruct (pairs_needed T T0) as [M [r [c [H1 [H2 [H3 [H4 H]]]]]]].
   exists T, (/ (32 * K)), (1 / 16), M, r, c. repeat (split; [easy|]). intros space Hs.
-  destruct (H (/ (32 * K)) (1 / 16) space E0) as [pi [Vr [Vc [x [y [ps [Vrs [Vcs [ds [C [KL [run G]]]]]]]]]]]]; [lra|easy|].
+  destruct (H (/ (32 * K)) (1 / 16) space E0) as [pi [Vr [Vc [x [y [ps [Vrs [Vcs [ds [C [KL [run G]]]]]]]]]]]];
+    [lra|easy|].
   exists (1 / 4 - 1 / 16), pi, Vr, Vc, x, y, ps, Vrs, Vcs, ds. split; [easy|split; [easy|]]. cbv zeta. rewrite G.
   set (kl := mean_KL M ds ps (pi 0%nat)) in *. pose proof ln_2_le as L2.
   assert (B : (kl / / (32 * K) + / (32 * K) * INR T * K) / INR T <= 1 / 16).

@@ -88,7 +88,8 @@ End Norms.
 Lemma sum_squares_0 n f : ∑ i < n, f i * f i = 0 -> forall i, (i < n)%nat -> f i = 0.
 Proof.
   intros E i Hi. pose proof (sum_term n (fun i => f i * f i) i (fun j _ => Rle_0_sqr (f j)) Hi) as L. simpl in L.
-  rewrite E in L. destruct (Req_dec (f i) 0) as [Z|Z]; [exact Z|]. pose proof (Rsqr_pos_lt (f i) Z) as S. unfold Rsqr in S. lra.
+  rewrite E in L. destruct (Req_dec (f i) 0) as [Z|Z]; [exact Z|]. pose proof (Rsqr_pos_lt (f i) Z) as S.
+  unfold Rsqr in S. lra.
 Qed.
 
 Lemma sum_lin n f f' k k' : ∑ i < n, (k * f i + k' * f' i) * (k * f i + k' * f' i)

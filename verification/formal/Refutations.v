@@ -86,7 +86,8 @@ Theorem D10_broken : ~ (forall n p q V b, dist n p -> dist n q -> (forall i, (i 
 Proof.
   intros F. assert (E : TV 2 (two 1 0) (two 0 0) = 1).
   { unfold TV, two. simpl. rewrite Rabs_pos_eq, Rabs_left1 by lra. field. }
-  assert (D : forall x, 0 <= x <= 1 -> dist 2 (two x 0)) by (intros x Hx; exact (two_policy coin x eq_refl Hx 0%nat (Nat.lt_0_succ 0))).
+  assert (D : forall x, 0 <= x <= 1 -> dist 2 (two x 0)) by (intros x Hx;
+    exact (two_policy coin x eq_refl Hx 0%nat (Nat.lt_0_succ 0))).
 
   specialize (F 2%nat (two 1 0%nat) (two 0 0%nat) (two 1 0%nat) 1 (D 1 ltac:(lra)) (D 0 ltac:(lra))).
   rewrite E in F. unfold two in F. simpl in F. assert (1 <= 1 / 2); [|lra].
@@ -99,7 +100,8 @@ Theorem D10t_broken : ~ (forall n p q V b, dist n p -> dist n q -> (forall i, (i
 Proof.
   intros F. assert (E : TV 2 (two 1 0) (two 0 0) = 1).
   { unfold TV, two. simpl. rewrite Rabs_pos_eq, Rabs_left1 by lra. field. }
-  assert (D : forall x, 0 <= x <= 1 -> dist 2 (two x 0)) by (intros x Hx; exact (two_policy coin x eq_refl Hx 0%nat (Nat.lt_0_succ 0))).
+  assert (D : forall x, 0 <= x <= 1 -> dist 2 (two x 0)) by (intros x Hx;
+    exact (two_policy coin x eq_refl Hx 0%nat (Nat.lt_0_succ 0))).
 
   specialize (F 2%nat (two 1 0%nat) (two 0 0%nat) (two 1 0%nat) 1 (D 1 ltac:(lra)) (D 0 ltac:(lra))).
   rewrite E in F. unfold two in F. simpl in F. assert (1 <= 1 / 2); [|lra].
@@ -113,7 +115,8 @@ Theorem D10t_attained_broken : ~ (forall n p q C g, dist n p -> dist n q -> 0 <=
 Proof.
   intros F. assert (E : TV 2 (two 1 0) (two 0 0) = 1).
   { unfold TV, two. simpl. rewrite Rabs_pos_eq, Rabs_left1 by lra. field. }
-  assert (D : forall x, 0 <= x <= 1 -> dist 2 (two x 0)) by (intros x Hx; exact (two_policy coin x eq_refl Hx 0%nat (Nat.lt_0_succ 0))).
+  assert (D : forall x, 0 <= x <= 1 -> dist 2 (two x 0)) by (intros x Hx;
+    exact (two_policy coin x eq_refl Hx 0%nat (Nat.lt_0_succ 0))).
 
   destruct (F 2%nat (two 1 0%nat) (two 0 0%nat) 1 0 (D 1 ltac:(lra)) (D 0 ltac:(lra))) as [M [c [pi [V [H1 [H2 [H3 [H4 [H5 [H6 H7]]]]]]]]]]; try lra.
   assert (B : forall s, (s < 2)%nat -> 0 <= V s <= 1).
@@ -156,7 +159,8 @@ Theorem D9t_attained_broken : ~ (forall kappa eps B eta lambda Br, 0 <= kappa ->
   conservative M (Q M c V) q1 q2 eps /\ TV (nS M) (rho M) D = 0 /\ Ld pi_0 = B /\
   J M V = 1 + kappa + eps + Ld pi_0 / lambda + 2 * eta * Br / lambda).
 Proof.
-  intros F. destruct (F 0 0 0 0 1 0) as [M [D [Qr [q1 [q2 [Ld [class [pi [pi_0 [c [V [Cmax H]]]]]]]]]]]]; try lra. cbv zeta in H.
+  intros F. destruct (F 0 0 0 0 1 0) as [M [D [Qr [q1 [q2 [Ld [class [pi [pi_0 [c [V [Cmax H]]]]]]]]]]]]; try lra.
+  cbv zeta in H.
   destruct H as [H1 [H2 [H3 [H4 [H5 [H6 [H7 [H8 [H9 [H10 [H11 [H12 [H13 H14]]]]]]]]]]]]].
   pose proof (D9t M D Qr q1 q2 Ld 0 1 0 pi pi_0 c V 0 Cmax 0 0 H6 (H1 _ H2) (H1 _ H4)) as T. cbv zeta in T.
   rewrite H12, H13 in *. specialize (H3 _ H4).
@@ -205,7 +209,8 @@ Theorem P1_broken : ~ (forall M c pi pi_b V V_b d_b c_max eps_dist eps_adv, poli
   pi_b s a * adv M c V s a <= eps_adv) ->
   J M V <= J M V_b + (c_max + gamma M * eps_adv) * sqrt (2 * eps_dist) / (1 - gamma M)).
 Proof.
-  intros F. assert (Hg : 0 <= 99 / 100 < 1) by lra. set (g := exist _ (99 / 100) Hg : discount). set (M := leak g). pose proof ln_2_le as L2.
+  intros F. assert (Hg : 0 <= 99 / 100 < 1) by lra. set (g := exist _ (99 / 100) Hg : discount). set (M := leak g).
+  pose proof ln_2_le as L2.
   assert (Q1 : policy M (two (1 / 1000))) by (apply two_policy; [easy|lra]).
   assert (Q2 : policy M (two (1 / 4000))) by (apply two_policy; [easy|lra]).
   destruct (occupancy_exists M (two (1 / 4000)) Q2) as [d Hd].
@@ -414,7 +419,8 @@ Proof.
     <= mean coin one best (first 1 0) - mean_KL coin one best (two (1 / 2)) / 2).
   { apply F; [|lra]. intros s Hs _ a Ha _. simpl in *. cases; unfold two; simpl; lra. }
   assert (B : best 0%nat 0%nat <= 1 / 2).
-  { unfold best, tilt, two, first. simpl. pose proof (exp_pos (- 2 * 1)) as E. pose proof (exp_increasing (- 2 * 1) (- 2 * 0) ltac:(lra)).
+  { unfold best, tilt, two, first. simpl. pose proof (exp_pos (- 2 * 1)) as E.
+    pose proof (exp_increasing (- 2 * 1) (- 2 * 0) ltac:(lra)).
     apply Rmult_le_reg_r with (0 + 1 / 2 * exp (- 2 * 1) + (1 - 1 / 2) * exp (- 2 * 0)); [lra|].
     unfold Rdiv at 1. rewrite Rmult_assoc, Rinv_l by lra. lra. }
   unfold mean, mean_KL, one, first in G. simpl nS in G. simpl nA in G. simpl sum in G. rewrite (coin_KL 0) in G.

@@ -27,7 +27,8 @@ Qed.
 Lemma heads_compare l : c 0%nat 0%nat <= l ->
   is_comparator coin pay c l (path 0) (two 1) (V pay (two 1)) (V c (two 1)) (fun _ => 1).
 Proof.
-  intros H. split; [exact heads|split; [apply V_value, heads|split; [apply V_value, heads|split; [apply coin_occupancy; lra|split]]]].
+  intros H. split; [exact heads|split; [apply V_value, heads|split; [apply V_value, heads|split;
+    [apply coin_occupancy; lra|split]]]].
   - unfold J, V, two. simpl. lra.
   - intros s _ _ a Ha _. simpl in *. cases; unfold two; simpl; lra.
 Qed.
@@ -63,7 +64,8 @@ Theorem N1_broken : ~ (forall M pi A w (d : nat -> R) eta, policy M pi -> (foral
 Proof.
   intros F. destruct (F coin (two (1 / 2)) (first 1 (- 1)) free (fun _ => 2) 1 fair) as [G _].
   - intros s _. unfold two, first. simpl. lra.
-  - specialize (G 0%nat 0%nat). simpl in G. unfold two in G. assert (H : 1 * (1 / 2) * (1 / (1 - 0) - (0 + 1 / 2 * (1 / (1 - 0)) + (1 - 1 / 2) * (- (1) / (1 - 0)))) = 2 * (1 / 2) * 1 / (1 - 0)) by (apply G; lia). lra.
+  - specialize (G 0%nat 0%nat). simpl in G. unfold two in G.
+    assert (H : 1 * (1 / 2) * (1 / (1 - 0) - (0 + 1 / 2 * (1 / (1 - 0)) + (1 - 1 / 2) * (- (1) / (1 - 0)))) = 2 * (1 / 2) * 1 / (1 - 0)) by (apply G; lia). lra.
 Qed.
 
 Theorem N1_gradient_broken : ~ (forall M c pi w V d (W : R -> nat -> R) b, policy M pi -> signal M c b ->
@@ -119,7 +121,8 @@ Proof.
   set (W := fun e (_ : nat) => (∑ a < 2, npg M e (two (1 / 2)) u 0%nat a * pay 0%nat a) / (1 - / 2)).
   assert (HW : forall e, is_value M pay (npg M e (two (1 / 2)) u) (W e)).
   { intros e. apply (bandit_value 2 half pay). now apply npg_policy. }
-  assert (C : forall s, (s < nS M)%nat -> ∑ a < nA M, two (1 / 2) s a * u s a = 0) by (intros; unfold two, u, first; simpl; lra).
+  assert (C : forall s, (s < nS M)%nat -> ∑ a < nA M, two (1 / 2) s a * u s a = 0) by (intros; unfold two, u, first;
+    simpl; lra).
   pose proof (F M pay (two (1 / 2)) u (fun _ => 1) (fun _ => 1) W 1 Hp C S HV (bandit_occupancy 2 half _ Hp) HW) as D1.
   pose proof (S2_derivative M pay (two (1 / 2)) u (fun _ => 1) (fun _ => 1) W 1 Hp C S HV (bandit_occupancy 2 half _ Hp) HW) as D2.
   pose proof (uniqueness_limite _ _ _ _ D1 D2) as E. unfold adv, Q, u, two, first in E. simpl in E. lra.
@@ -151,7 +154,8 @@ Proof.
   { intros k e. apply (bandit_value 3 no_discount k). now apply npg_policy. }
   destruct (F M r c pi Vr Vc (fun _ => 1) (W r) (W c) 1 Hp Sr Sc HVr HVc Hd (HW r) (HW c)) as [rise [fall [D1 [_ [R0 _]]]]].
   assert (Err : inner M A_r A_r = 43232 / 1000000) by (unfold inner, A_r, adv, Q, Vr, r; simpl; lra).
-  assert (Erc : inner M A_r minus_A_c = - (1748 / 10000)) by (unfold inner, A_r, minus_A_c, adv, Q, Vr, Vc, r, c; simpl; lra).
+  assert (Erc : inner M A_r minus_A_c = - (1748 / 10000)) by (unfold inner, A_r, minus_A_c, adv, Q, Vr, Vc, r, c;
+    simpl; lra).
   assert (Ecc : inner M minus_A_c minus_A_c = 9075 / 10000) by (unfold inner, minus_A_c, adv, Q, Vc, c; simpl; lra).
   assert (C : forall s, (s < nS M)%nat -> ∑ a < nA M, pi s a * u s a = 0).
   { intros s Hs. unfold u, direction, adv, Q, Vr, Vc, r, c, pi. simpl. lra. }
@@ -174,7 +178,8 @@ Proof.
   pose proof (I0 coin free free (two (1 / 2)) (two (1 / 2)) (fun _ => -1) (fun _ => 0) (fun _ => 0) (fun _ => 0) (fun _ => 1) 2 1 0
     fair fair) as T.
   cbv zeta in B, T.
-  assert (C : covers_at coin (fun _ => 1) (two (1 / 2)) (two (1 / 2))) by (intros s _ _ a Ha _; simpl in *; cases; unfold two; simpl; lra).
+  assert (C : covers_at coin (fun _ => 1) (two (1 / 2)) (two (1 / 2))) by (intros s _ _ a Ha _; simpl in *; cases;
+    unfold two; simpl; lra).
   assert (Z : is_value coin free (two (1 / 2)) (fun _ => 0)) by (intros s Hs; unfold Q, free, two; simpl; ring).
   assert (O : is_occupancy coin (two (1 / 2)) (fun _ => 1)) by (apply coin_occupancy; lra).
   specialize (B C Z Z O ltac:(lra)). specialize (T C Z Z O ltac:(lra)). rewrite B in T. clear B.
@@ -192,7 +197,8 @@ Theorem I1_broken : ~ (forall M r c pi pi_star Vr Vc d_star eta x y m, policy M 
   pi s a * exp (eta / (1 - gamma M) * u s a)) <= eta * (x + y) * m ^ 2 / (8 * (1 - gamma M) ^ 4)).
 Proof.
   intros F.
-  assert (C : covers_at coin (fun _ => 1) (two (1 / 2)) (two (1 / 2))) by (intros s _ _ a Ha _; simpl in *; cases; unfold two; simpl; lra).
+  assert (C : covers_at coin (fun _ => 1) (two (1 / 2)) (two (1 / 2))) by (intros s _ _ a Ha _; simpl in *; cases;
+    unfold two; simpl; lra).
   assert (Vr : is_value coin pay (two (1 / 2)) (fun _ => 1 / 2)) by (intros s Hs; unfold Q, first, two; simpl; lra).
   assert (Vc : is_value coin free (two (1 / 2)) (fun _ => 0)) by (intros s Hs; unfold Q, free, two; simpl; ring).
   assert (O : is_occupancy coin (two (1 / 2)) (fun _ => 1)) by (apply coin_occupancy; lra).
@@ -210,7 +216,8 @@ Theorem L43_broken : ~ (forall M r c pi pi_star Vr Vc Vr_star Vc_star d_star eta
     pi_star (npg M eta pi u)) + eta * (x + y) * m ^ 2 / (8 * (1 - gamma M) ^ 4)).
 Proof.
   intros F.
-  assert (C : covers_at coin (fun _ => 1) (two (1 / 2)) (two (1 / 2))) by (intros s _ _ a Ha _; simpl in *; cases; unfold two; simpl; lra).
+  assert (C : covers_at coin (fun _ => 1) (two (1 / 2)) (two (1 / 2))) by (intros s _ _ a Ha _; simpl in *; cases;
+    unfold two; simpl; lra).
   assert (Vr : is_value coin pay (two (1 / 2)) (fun _ => 1 / 2)) by (intros s Hs; unfold Q, first, two; simpl; lra).
   assert (Vc : is_value coin free (two (1 / 2)) (fun _ => 0)) by (intros s Hs; unfold Q, free, two; simpl; ring).
   assert (O : is_occupancy coin (two (1 / 2)) (fun _ => 1)) by (apply coin_occupancy; lra).
@@ -233,7 +240,8 @@ Theorem L40_L41_L42_broken : ~ (forall M r c pi pi_star Vr Vc Vr_star Vc_star d_
     pi_star (npg M eta pi u)) + / 100 * eta * (INR (nS M) * INR (nA M)) * m ^ 2 / (1 - gamma M) ^ 3).
 Proof.
   intros F.
-  assert (C : covers_at coin (fun _ => 1) (two (1 / 2)) (two (1 / 2))) by (intros s _ _ a Ha _; simpl in *; cases; unfold two; simpl; lra).
+  assert (C : covers_at coin (fun _ => 1) (two (1 / 2)) (two (1 / 2))) by (intros s _ _ a Ha _; simpl in *; cases;
+    unfold two; simpl; lra).
   assert (Vr : is_value coin pay (two (1 / 2)) (fun _ => 1 / 2)) by (intros s Hs; unfold Q, first, two; simpl; lra).
   assert (Vc : is_value coin free (two (1 / 2)) (fun _ => 0)) by (intros s Hs; unfold Q, free, two; simpl; ring).
   assert (O : is_occupancy coin (two (1 / 2)) (fun _ => 1)) by (apply coin_occupancy; lra).
@@ -263,8 +271,10 @@ Theorem L40c_broken : ~ (forall M r pi pi_star Q_hat V V_star d_star eta m, poli
   d_star s * ln (∑ a < nA M, pi s a * exp (eta / (1 - gamma M) * A_hat s a))) + added /\
   added <= / 100 * (1 + eta * m) * norm_2 M err / (1 - gamma M) ^ 2).
 Proof.
-  intros F. assert (C : covers_at coin (fun _ => 1) (two (1 / 2)) (two 1)) by (intros s _ _ a Ha _; simpl in *; cases; unfold two; simpl; lra).
-  assert (V0 : forall q, policy coin q -> is_value coin free q (fun _ => 0)) by (intros q Hq s Hs; unfold Q, free; simpl; ring).
+  intros F. assert (C : covers_at coin (fun _ => 1) (two (1 / 2)) (two 1)) by (intros s _ _ a Ha _; simpl in *; cases;
+    unfold two; simpl; lra).
+  assert (V0 : forall q, policy coin q -> is_value coin free q (fun _ => 0)) by (intros q Hq s Hs; unfold Q, free;
+    simpl; ring).
   destruct (F coin free (two (1 / 2)) (two 1) (first (- 1) 0) (fun _ => 0) (fun _ => 0) (fun _ => 1) 1 0 fair heads C
     (V0 _ fair) (V0 _ heads) (coin_occupancy 1 ltac:(lra)) ltac:(lra) ltac:(lra)) as [_ B].
   unfold norm_2, inner, Q, free, two, first in B. simpl in B.
@@ -282,7 +292,8 @@ Proof.
   pose proof (F coin pay free 1 0 1 1%nat rule (path 1 free rule) _ _ _ _ (two 1) _ _ _ (pay_signal) (free_signal 1 ltac:(lra)) ltac:(lra)
     (heads_compare 1 free rule 0 ltac:(unfold free; lra)) (run_1 1 free rule)) as B.
   rewrite (heads_KL 1 free rule) in B. pose proof ln_2_le.
-  assert (W0 : forall t, (t < 1)%nat -> 0 <= X 1 free rule t /\ 0 <= Y 1 free rule t) by (intros t _; unfold X, Y, rule; simpl; lra).
+  assert (W0 : forall t, (t < 1)%nat -> 0 <= X 1 free rule t /\ 0 <= Y 1 free rule t) by (intros t _;
+    unfold X, Y, rule; simpl; lra).
   specialize (B W0). unfold W, X, Y, rule, J, two, first, free in B. simpl in B. lra.
 Qed.
 
@@ -344,7 +355,8 @@ Proof.
       - apply (is_value_ext W1.M W1.c W1.mix mix).
         + intros s a Hs Ha. rewrite (E s a Hs Ha). unfold W1.mix. simpl. lra.
         + intros s Hs. unfold Q, W1.mix, W1.V_mix, W1.c, W1.pi_1, W1.pi_2, W1.p. simpl in *. cases; simpl; lra.
-      - intros t Ht s Hs. unfold Q. simpl in *. destruct t; cases; unfold W1.V_1, W1.V_2, W1.c, W1.pi_1, W1.pi_2, W1.p; simpl; lra. }
+      - intros t Ht s Hs. unfold Q. simpl in *.
+        destruct t; cases; unfold W1.V_1, W1.V_2, W1.c, W1.pi_1, W1.pi_2, W1.p; simpl; lra. }
     unfold J, W1.V_mix, W1.V_1, W1.V_2, W1.start in G. simpl in G. lra.
 Qed.
 
@@ -398,7 +410,8 @@ Proof.
     pay_signal (free_signal 1 ltac:(lra)) ltac:(lra) ltac:(lia)
     (heads_compare 1 free (crpo 0 R0) 0 ltac:(unfold free; lra)) (run_1 1 free (crpo 0 R0))) as [_ [B _]].
   - cbv zeta. rewrite heads_KL. fold R0. simpl. lra.
-  - unfold mixture, X, W, crpo, J, two, first, free in B. simpl in B. destruct (Rle_dec _ (0 + R0)) in B; [|lra]. simpl in B. lra.
+  - unfold mixture, X, W, crpo, J, two, first, free in B. simpl in B. destruct (Rle_dec _ (0 + R0)) in B; [|lra].
+    simpl in B. lra.
 Qed.
 
 Theorem TC_best_broken : ~ (forall M r c m l T rule K pi Vr Vc x y pi_star Vr_star Vc_star d_star,
@@ -408,7 +421,8 @@ Theorem TC_best_broken : ~ (forall M r c m l T rule K pi Vr Vc x y pi_star Vr_st
   is_run M r c eta T rule pi Vr Vc x y -> 0 < ∑ t < T, x t /\ J M Vr_star - mixture M T x Vr <= 0 /\
   mixture M T x Vc - l <= h).
 Proof.
-  intros F. pose proof ln_2_ge as L2. set (K := 1 ^ 2 / (8 * (1 - gamma coin) ^ 4)). assert (EK : K = 1 / 8) by (unfold K; simpl; field).
+  intros F. pose proof ln_2_ge as L2. set (K := 1 ^ 2 / (8 * (1 - gamma coin) ^ 4)).
+  assert (EK : K = 1 / 8) by (unfold K; simpl; field).
   set (eta := sqrt (ln 2 / (INR 1 * K))). set (h := 2 * sqrt (ln 2 * K / INR 1)).
   assert (h0 : 0 <= h) by (unfold h; pose proof (sqrt_pos (ln 2 * K / INR 1)); lra).
   pose proof (F coin pay free 1 0 1%nat (crpo 0 h) K (path eta free (crpo 0 h)) (W eta free (crpo 0 h) pay) (W eta free (crpo 0 h) free)
@@ -424,7 +438,8 @@ Proof.
   - lia.
   - apply (heads_compare eta free (crpo 0 h) 0). unfold free. lra.
   - apply run_1.
-  - unfold mixture, X, W, crpo, J, val, two, first, free in G. simpl in G. destruct (Rle_dec _ (0 + h)) in G; [|lra]. simpl in G. lra.
+  - unfold mixture, X, W, crpo, J, val, two, first, free in G. simpl in G. destruct (Rle_dec _ (0 + h)) in G; [|lra].
+    simpl in G. lra.
 Qed.
 
 Theorem TC_gap_broken : ~ (forall M kl m T, 0 <= kl -> 0 <= m -> 0 < T -> let SA := INR (nS M) * INR (nA M) in
@@ -489,7 +504,8 @@ Proof.
     rewrite Ex, Ey in G. unfold npg, tilt, direction, adv, Q, two, first, free in G. simpl in G.
     set (k := 0 * (0 + 1 * Vr 0%nat 0%nat) - Vr 0%nat 0%nat) in G.
     match type of G with _ = 1 / 2 * exp ?a / (0 + 1 / 2 * exp ?a + _ * exp ?b) =>
-      pose proof (exp_pos a) as Pa; pose proof (exp_pos b) as Pb; assert (L : exp b < exp a) by (apply exp_increasing; lra);
+      pose proof (exp_pos a) as Pa; pose proof (exp_pos b) as Pb; assert (L : exp b < exp a) by (apply exp_increasing;
+        lra);
       set (ea := exp a) in *; set (eb := exp b) in * end.
     apply (Rmult_eq_compat_r (0 + 1 / 2 * ea + (1 - 1 / 2) * eb)) in G. unfold Rdiv in G.
     rewrite (Rmult_assoc (1 * / 2 * ea)), Rinv_l in G; lra.

@@ -102,7 +102,8 @@ Proof.
           * right. intros t Ht. destruct (PeanoNat.Nat.eq_dec t n) as [->|E]; [easy|apply IH; lia]. }
     destruct D as [[t [Ht Hx]]|D]; [now apply (sum_pos T x t)|exfalso].
     assert (L : ∑ t < T, (J M (Vc t) - J M Vc_star) <= R).
-    { eapply Rle_trans; [|exact HR]. right. apply sum_ext. intros t Ht. destruct (unsafe t Ht (D t Ht)) as [-> ->]. ring. }
+    { eapply Rle_trans; [|exact HR]. right. apply sum_ext. intros t Ht. destruct (unsafe t Ht (D t Ht)) as [-> ->].
+      ring. }
     assert (0 < ∑ t < T, (J M (Vc t) - J M Vc_star - h)).
     { apply (sum_pos T _ 0%nat); [|easy|]; intros; [specialize (D j H); lra|specialize (D 0%nat HT); lra]. }
     rewrite sum_minus, sum_const in H. lra. }

@@ -20,7 +20,8 @@ Lemma mean_abs D pi f b : dist (nS M) D -> policy M pi ->
   (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> Rabs (f s a) <= b) -> - b <= mean M D pi f <= b.
 Proof.
   intros HD Hpi H. split; [apply mean_ge|apply mean_le]; try easy; intros s Hs; [apply mean_ge|apply mean_le]; auto;
-    intros a Ha; specialize (H s a Hs Ha); pose proof (Rle_abs (f s a)); pose proof (Rle_abs (- f s a)) as N; rewrite Rabs_Ropp in N; lra.
+    intros a Ha; specialize (H s a Hs Ha); pose proof (Rle_abs (f s a)); pose proof (Rle_abs (- f s a)) as N;
+      rewrite Rabs_Ropp in N; lra.
 Qed.
 
 Lemma lemma_7 x kappa : x <= kappa + relu (x - kappa).

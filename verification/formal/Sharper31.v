@@ -20,7 +20,8 @@ Lemma value_mono M c c' pi V V' : policy M pi -> is_value M c pi V -> is_value M
   (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> c s a <= c' s a) -> forall s, (s < nS M)%nat -> V s <= V' s.
 Proof.
   intros Hpi HV HV' H. assert (D : is_value M (fun s a => c' s a - c s a) pi (fun s => V' s - V s)).
-  { intros s Hs. rewrite (HV s Hs) at 1. rewrite (HV' s Hs) at 1. rewrite <- sum_minus. apply sum_ext. intros a Ha. unfold Q. cbv beta.
+  { intros s Hs. rewrite (HV s Hs) at 1. rewrite (HV' s Hs) at 1. rewrite <- sum_minus. apply sum_ext. intros a Ha.
+    unfold Q. cbv beta.
     rewrite (sum_ext (nS M) (fun s' => P M s a s' * (V' s' - V s')) (fun s' => P M s a s' * V' s' - P M s a s' * V s'))
       by (intros; ring).
     rewrite sum_minus. ring. }
@@ -45,7 +46,8 @@ Proof.
 Qed.
 
 (* Jensen for the logarithm. *)
-Lemma jensen_ln n p f : dist n p -> (forall i, (i < n)%nat -> 0 < f i) -> ∑ i < n, p i * ln (f i) <= ln (∑ i < n, p i * f i).
+Lemma jensen_ln n p f : dist n p -> (forall i, (i < n)%nat -> 0 < f i) ->
+  ∑ i < n, p i * ln (f i) <= ln (∑ i < n, p i * f i).
 Proof.
   intros D F. pose proof (gibbs n p p f D D (fun i _ H => H) F) as G. assert (Z : KL n p p = 0); [|lra].
   unfold KL. rewrite (sum_ext n _ (fun _ => 0)); [apply sum_0|]. intros i Hi.
@@ -54,25 +56,29 @@ Qed.
 
 Lemma jensen_pair g x y : 0 <= g < 1 -> 0 < x -> 0 < y -> (1 - g) * ln x + g * ln y <= ln ((1 - g) * x + g * y).
 Proof.
-  intros G X Y. set (f := fun i => match i with O => x | _ => y end). set (p := fun i => match i with O => 1 - g | _ => g end).
+  intros G X Y. set (f := fun i => match i with O => x | _ => y end).
+  set (p := fun i => match i with O => 1 - g | _ => g end).
   assert (D : dist 2 p) by (split; [intros [|i] _; simpl; lra|simpl; lra]).
   pose proof (jensen_ln 2 p f D) as J. simpl in J. rewrite !Rplus_0_l in J. apply J. intros [|i] _; simpl; lra.
 Qed.
 
 (* The best choice of t in  t m - (t b)^2/8 <= e. *)
-Lemma best_t m b e : 0 <= b -> 0 <= e -> (forall t, 0 <= t -> t * m - (t * b) * (t * b) / 8 <= e) -> m <= b * sqrt (e / 2).
+Lemma best_t m b e : 0 <= b -> 0 <= e -> (forall t, 0 <= t -> t * m - (t * b) * (t * b) / 8 <= e) ->
+  m <= b * sqrt (e / 2).
 Proof.
   intros Hb E0 M. destruct (Rle_lt_dec m 0) as [Hm|Hm].
   { apply Rle_trans with 0; [easy|]. apply Rmult_le_pos; [lra|apply sqrt_pos]. }
   destruct Hb as [Hb|<-].
-  - specialize (M (4 * m / (b * b))). assert (T : 0 <= 4 * m / (b * b)) by (apply Rle_mult_inv_pos; nra). specialize (M T).
+  - specialize (M (4 * m / (b * b))). assert (T : 0 <= 4 * m / (b * b)) by (apply Rle_mult_inv_pos; nra).
+    specialize (M T).
     replace (4 * m / (b * b) * m - 4 * m / (b * b) * b * (4 * m / (b * b) * b) / 8) with (2 * ((m / b) * (m / b))) in M
       by (field; lra).
     assert (S : m / b <= sqrt (e / 2)).
     { rewrite <- (sqrt_square (m / b)); [apply sqrt_le_1_alt; lra|apply Rle_mult_inv_pos; lra]. }
     apply Rmult_le_reg_r with (/ b); [now apply Rinv_0_lt_compat|].
     replace (b * sqrt (e / 2) * / b) with (sqrt (e / 2)) by (field; lra). exact S.
-  - exfalso. specialize (M ((e + 1) / m)). assert (T : 0 <= (e + 1) / m) by (apply Rle_mult_inv_pos; lra). specialize (M T).
+  - exfalso. specialize (M ((e + 1) / m)). assert (T : 0 <= (e + 1) / m) by (apply Rle_mult_inv_pos; lra).
+    specialize (M T).
     replace ((e + 1) / m * m - (e + 1) / m * 0 * ((e + 1) / m * 0) / 8) with (e + 1) in M by (field; lra). lra.
 Qed.
 
@@ -110,13 +116,15 @@ Proof.
   set (m := U s - ln (Z s)) in *.
   assert (L : m <= g * m).
   { set (f := fun a => (1 - g) * exp (t * c s a) + g * ∑ s' < nS M, P M s a s' * Z s').
-    assert (PZ : forall a, (a < nA M)%nat -> 0 < ∑ s' < nS M, P M s a s' * Z s') by (intros a Ha; apply mean_pos; auto; now apply P_dist).
+    assert (PZ : forall a, (a < nA M)%nat -> 0 < ∑ s' < nS M, P M s a s' * Z s') by (intros a Ha; apply mean_pos;
+      auto; now apply P_dist).
     assert (F : forall a, (a < nA M)%nat -> 0 < f a).
     { intros a Ha. unfold f. pose proof (exp_pos (t * c s a)). specialize (PZ a Ha).
       assert (0 < (1 - g) * exp (t * c s a)) by (apply Rmult_lt_0_compat; easy).
       assert (0 <= g * ∑ s' < nS M, P M s a s' * Z s') by (apply Rmult_le_pos; lra). lra. }
     assert (EZ : Z s = ∑ a < nA M, pi_b s a * f a) by (rewrite (HZ s Hs) at 1; reflexivity).
-    pose proof (gibbs (nA M) (pi s) (pi_b s) f (Hpi s Hs) (Hb s Hs) (Hcov s Hs) F) as B. rewrite <- EZ in B. specialize (Hkl s Hs).
+    pose proof (gibbs (nA M) (pi s) (pi_b s) f (Hpi s Hs) (Hb s Hs) (Hcov s Hs) F) as B. rewrite <- EZ in B.
+    specialize (Hkl s Hs).
     assert (S1 : U s + eps <= ∑ a < nA M, pi s a * (ln (f a) + g * m)).
     { apply Rle_trans with (∑ a < nA M, pi s a * ((1 - g) * (t * c s a) + g * ∑ s' < nS M, P M s a s' * U s')).
       - right. unfold U at 1. rewrite (HV s Hs) at 1.
@@ -130,7 +138,8 @@ Proof.
       - apply mean_mono; [auto|]. intros a Ha.
         assert (A1 : ∑ s' < nS M, P M s a s' * U s' <= ln (∑ s' < nS M, P M s a s' * Z s') + m).
         { apply Rle_trans with (∑ s' < nS M, (P M s a s' * ln (Z s') + P M s a s' * m)).
-          - apply sum_le. intros s' Hs'. rewrite <- Rmult_plus_distr_l. apply Rmult_le_compat_l; [now apply (P_dist M s a Hs Ha)|].
+          - apply sum_le. intros s' Hs'. rewrite <- Rmult_plus_distr_l.
+            apply Rmult_le_compat_l; [now apply (P_dist M s a Hs Ha)|].
             specialize (Hmax s' Hs'). cbv beta in Hmax. lra.
           - rewrite sum_plus, (mean_const (nS M) (P M s a) m (P_dist M s a Hs Ha)). apply Rplus_le_compat_r.
             apply jensen_ln; auto. now apply P_dist. }
@@ -195,7 +204,8 @@ Proof.
         rewrite sum_plus, sum_scal, (mean_const (nS M) (rho M) 1 (rho_dist M)). fold (J M V_b). unfold p. field. lra. }
     pose proof (hoeffding_coin p (t * c_max) Hp) as H. fold e in H.
     assert (T0 : 0 <= t * c_max) by (apply Rmult_le_pos; lra). specialize (H T0).
-    assert (LZ : ln (J M Z) <= ln (1 - p + p * e)) by (destruct ZL as [ZL|ZL]; [left; now apply ln_increasing|rewrite ZL; lra]).
+    assert (LZ : ln (J M Z) <= ln (1 - p + p * e)) by (destruct ZL as [ZL|ZL]; [left;
+      now apply ln_increasing|rewrite ZL; lra]).
     assert (Ep : p * (t * c_max) = t * ((1 - g) * J M V_b)) by (unfold p; field; lra). lra.
   - (* no cost at all *)
     assert (V0 : forall k W, policy M k -> is_value M c k W -> J M W = 0).
@@ -225,7 +235,8 @@ Proof.
   pose proof (gamma_pos M) as G. pose proof (gamma_range M) as G'. pose proof (states_pos M) as HS.
   set (B := c_max / (1 - g)).
   assert (T0 : 0 <= tau).
-  { eapply Rle_trans; [|apply (Htv 0%nat HS)]. unfold TV. apply Rmult_le_pos; [lra|]. apply sum_ge0. intros; apply Rabs_pos. }
+  { eapply Rle_trans; [|apply (Htv 0%nat HS)]. unfold TV. apply Rmult_le_pos; [lra|]. apply sum_ge0.
+    intros; apply Rabs_pos. }
   assert (c0 : 0 <= c_max) by (specialize (Hc 0%nat 0%nat HS (dist_pos _ _ (Hpi _ HS))); lra).
   assert (B0 : 0 <= B) by (apply Rle_mult_inv_pos; easy).
   assert (D0 : 0 < 1 - g * (1 - tau)) by nra.
@@ -317,6 +328,7 @@ Proof.
       assert (D1 : 0 < 1 - (1 - q) * (1 - q)) by nra. assert (D2 : 0 < 1 - (1 - q) * (1 - q / 4)) by nra.
       replace (q * C / (q * (1 - (1 - q) * (1 - q)))) with (q / 4 * C / (q * (1 - (1 - q) * (1 - q / 4))) + C / q * (3 / ((2 - q) * (5 - q)))).
       2:{ field. repeat split; lra. }
-      apply Rplus_le_compat_l. unfold Rdiv at 1. rewrite Rmult_assoc. apply Rmult_le_compat_l; [apply Rle_mult_inv_pos; lra|].
+      apply Rplus_le_compat_l. unfold Rdiv at 1. rewrite Rmult_assoc.
+      apply Rmult_le_compat_l; [apply Rle_mult_inv_pos; lra|].
       apply Rle_trans with (3 / 10); [lra|]. apply Rmult_le_compat_l; [lra|]. apply Rinv_le_contravar; nra.
 Qed.

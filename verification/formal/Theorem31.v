@@ -149,8 +149,10 @@ Lemma clipped_sound w rr rc cc : 1 / 2 <= w -> (forall t, 0 <= rr t) -> (forall 
   is_run M r c eta T (clipped l h w rr rc cc) pi Vr Vc x y -> sound 2 (K_clipped w).
 Proof.
   intros Hw Hrr Hcc Hrun. pose proof (gamma_pos M) as G. pose proof Hrun as [H0 Hr'].
-  assert (N : forall t, 1 / 2 <= fst (manipulated (rr t) (rc t) (cc t)) /\ 1 / 2 <= snd (manipulated (rr t) (rc t) (cc t))).
-  { intros t. specialize (Hrr t). specialize (Hcc t). unfold manipulated. destruct (Rlt_dec (rc t) 0) as [L|L]; simpl; [|lra].
+  assert (N : forall t, 1 / 2 <= fst (manipulated (rr t) (rc t) (cc t)) /\
+    1 / 2 <= snd (manipulated (rr t) (rc t) (cc t))).
+  { intros t. specialize (Hrr t). specialize (Hcc t). unfold manipulated.
+    destruct (Rlt_dec (rc t) 0) as [L|L]; simpl; [|lra].
     assert (Z : forall k, 0 <= k -> rc t / k <= 0).
     { intros k [Hk|<-]; [|unfold Rdiv; rewrite Rinv_0; lra].
       assert (0 <= - rc t / k) by (apply Rle_mult_inv_pos; lra). lra. }
@@ -190,7 +192,8 @@ Qed.
 
 Lemma corrected_sound rule K : corrected_rule M r c m l h rule K -> is_run M r c eta T rule pi Vr Vc x y -> sound 2 K.
 Proof.
-  intros [space H|w rr rc cc H1 H2 H3|] Hrun; [now apply projecting_sound with space|now apply (clipped_sound w rr rc cc)|].
+  intros [space H|w rr rc cc H1 H2 H3|] Hrun;
+    [now apply projecting_sound with space|now apply (clipped_sound w rr rc cc)|].
   destruct (crpo_sound Hrun) as [H1 [H2 H3]]. split; [exact H1|split; [|exact H3]].
   intros h0 t Ht. destruct (H2 h0 t Ht) as [A [B C]]. split; [exact A|split; [|exact C]]. intros D. specialize (B D). lra.
 Qed.
