@@ -100,6 +100,11 @@ def test_a_public_update_after_a_warm_up_is_compared_with_the_last_phase(monkeyp
     assert both["batch"] == 8
     monkeypatch.setitem(PEERS, "no peer", Peer("", 8, 1.0, 1.0, last_phase=True))
     assert set(whole_update("no peer", experiment, 0.02)["phases"]) == {"second"}
+    monkeypatch.setitem(PEERS, "no peer", Peer("", 8, 1.0, 1.0, policy_steps=2))
+    method.phases = lambda: [phase("critics"), phase("policy")]
+    found = whole_update("no peer", experiment, 0.02)
+    assert found["steps"] == pytest.approx(1 / (1 / found["phases"]["critics"] + 2 / found["phases"]["policy"]))
+    assert found["flops"] == 3 * 2 * 8
 
 
 def test_an_unknown_method_is_rejected_before_anything_is_measured(capsys):

@@ -12,7 +12,17 @@ from verification.lattice.trials import PENDING, TRIALS
 
 @pytest.mark.exhaustive
 @unchecked()
-@pytest.mark.parametrize("name", ["BCQ-Lag", "BEAR-Lag", "CPQ", "COptiDICE", "CARL", "O3SRL"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "BCQ-Lag",
+        "BEAR-Lag",
+        "CPQ",
+        "COptiDICE",
+        pytest.param("CARL", marks=pytest.mark.xfail(strict=True, reason="CARL costs 5.50: beyond the limit of 2")),
+        pytest.param("O3SRL", marks=pytest.mark.xfail(strict=True, reason="O3SRL costs 2.13: beyond the limit of 2")),
+    ],
+)
 def test_the_policy_is_within_the_limit_where_the_optimum_is(name):
     """The engine that heats up, for a limit of 2."""
     lattice = replace(LATTICES["LatticeHeat"], limits=(2.0,))
