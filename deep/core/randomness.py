@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -79,10 +79,10 @@ def uniforms(keys: Int[Tensor, " n"], *shape: int) -> Float[Tensor, "n ..."]:
     return (result * 2.0**-24).flatten(1)[:, : prod(shape)].unflatten(1, shape)
 
 
-def kept(keys: Int[Tensor, " n"], share: float, *shape: int) -> Bool[Tensor, "n ..."]:
-    """Whether `uniforms(keys, *shape)` is at least `share`, by comparing whole numbers: a dropout mask."""
+def kept(keys: Int[Tensor, " n"], share: float, *shape: int) -> Float[Tensor, "n ..."]:
+    """1 where `uniforms(keys, *shape)` is at least `share`, 0 elsewhere, by comparing whole numbers: a dropout mask."""
     pairs, least = (prod(shape) + 1) // 2, ceil(torch.tensor(share).item() * 2**24)
-    result = torch.empty(len(keys), 2, pairs, dtype=torch.bool, device=keys.device)
+    result = torch.empty(len(keys), 2, pairs, device=keys.device)
     for place, first, second in _numbers(keys, pairs):
         result[:, 0, place], result[:, 1, place] = first >= least, second >= least
     return result.flatten(1)[:, : prod(shape)].unflatten(1, shape)

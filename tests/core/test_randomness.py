@@ -47,7 +47,7 @@ def test_what_is_kept_is_what_the_uniforms_say(share: float, dtype: torch.dtype,
         numbers = uniforms(KEYS, 7, 31)
         equal = numbers[0, 3, 4].item()
         for least in (share, equal):
-            assert torch.equal(kept(KEYS, least, 7, 31), numbers >= least)
+            assert torch.equal(kept(KEYS, least, 7, 31), (numbers >= least).to(dtype))
     finally:
         torch.set_default_dtype(torch.float32)
     monkeypatch.undo()
