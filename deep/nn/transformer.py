@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from deep.core.randomness import kept
+from deep.nn.masks import kept
 from deep.nn.mlp import init_linear, linear, unpack
 from theory.support.errors import InputError
 
@@ -98,7 +98,7 @@ class Transformer:
         """The tokens after all blocks and a last layer norm.
 
         Nothing attends to tokens that are not `valid`, except each to itself. `keys` decide what is dropped
-        (`deep.core.randomness.kept`); None drops nothing.
+        (`deep.nn.masks.kept`); None drops nothing.
         """
         return self.forward(unpack(theta, self.shapes), tokens, condition=condition, valid=valid, keys=keys)
 
