@@ -4,15 +4,15 @@ Small inputs are drawn on the host, a block of steps at a time. Large ones, such
 replica and step, from which `uniforms` computes the numbers on the device.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from math import ceil, prod
+from math import prod
 from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -61,10 +61,6 @@ def draw_block(
 _INCREMENT, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
-PIECE = 2**15
-"""Random numbers that are computed at a time on a CPU: its cache holds them through all operations."""
-
-
 def uniforms(keys: Int[Tensor, " n"], *shape: int) -> Float[Tensor, "n ..."]:
     """Uniforms on [0, 1), (n, *shape), multiples of 2^-24 that follow from each row's key alone, on the keys' device.
 
@@ -72,34 +68,15 @@ def uniforms(keys: Int[Tensor, " n"], *shape: int) -> Float[Tensor, "n ..."]:
     the others; each gives two numbers of 24 bits. Integer arithmetic makes them the same on every device.
     Source: Steele, Lea and Flood (2014), Fast splittable pseudorandom number generators.
     """
-    pairs = (prod(shape) + 1) // 2
-    result = torch.empty(len(keys), 2, pairs, device=keys.device)
-    for place, *numbers in _numbers(keys, pairs):
-        result[:, :, place] = torch.stack(numbers, 1)
-    return (result * 2.0**-24).flatten(1)[:, : prod(shape)].unflatten(1, shape)
-
-
-def kept(keys: Int[Tensor, " n"], share: float, *shape: int) -> Bool[Tensor, "n ..."]:
-    """Whether `uniforms(keys, *shape)` is at least `share`, by comparing whole numbers: a dropout mask."""
-    pairs, least = (prod(shape) + 1) // 2, ceil(torch.tensor(share).item() * 2**24)
-    result = torch.empty(len(keys), 2, pairs, dtype=torch.bool, device=keys.device)
-    for place, first, second in _numbers(keys, pairs):
-        result[:, 0, place], result[:, 1, place] = first >= least, second >= least
-    return result.flatten(1)[:, : prod(shape)].unflatten(1, shape)
-
-
-def _numbers(keys: Int[Tensor, " n"], pairs: int) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Pairs of whole numbers from 0 to 2^24 - 1 for every key, some at a time: their places, the first, the second."""
-    size = PIECE if keys.device.type == "cpu" else pairs
-    for start in range(0, pairs, size):
-        place = slice(start, min(start + size, pairs))
-        counter = torch.arange(place.start + 1, place.stop + 1, device=keys.device)
-        bits = keys.unsqueeze(1) + counter * _signed(_INCREMENT)  # int64 arithmetic is modulo 2^64, as in SplitMix64
-        for shift, factor in ((30, _FIRST), (27, _SECOND)):
-            bits ^= _shifted(bits, shift)
-            bits *= _signed(factor)
-        bits ^= _shifted(bits, 31)
-        yield place, _shifted(bits, 40), (bits >> 8) & 0xFFFFFF
+    count = prod(shape)
+    counter = torch.arange(1, (count + 1) // 2 + 1, device=keys.device)
+    bits = keys.unsqueeze(1) + counter * _signed(_INCREMENT)  # int64 arithmetic is modulo 2^64, as SplitMix64 wants it
+    for shift, factor in ((30, _FIRST), (27, _SECOND)):
+        bits ^= _shifted(bits, shift)
+        bits *= _signed(factor)
+    bits ^= _shifted(bits, 31)
+    halves = torch.cat([_shifted(bits, 40), _shifted(bits, 8) & 0xFFFFFF], dim=1)[:, :count]
+    return (halves.to(torch.get_default_dtype()) * 2.0**-24).unflatten(1, shape)
 
 
 def _signed(x: int) -> int:

@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from deep.core.randomness import kept
+from deep.nn.masks import kept
 from deep.nn.mlp import init_linear, linear, unpack
 from theory.support.errors import InputError
 
@@ -98,7 +98,7 @@ class Transformer:
         """The tokens after all blocks and a last layer norm.
 
         Nothing attends to tokens that are not `valid`, except each to itself. `keys` decide what is dropped
-        (`deep.core.randomness.kept`); None drops nothing.
+        (`deep.nn.masks.kept`); None drops nothing.
         """
         return self.forward(unpack(theta, self.shapes), tokens, condition=condition, valid=valid, keys=keys)
 
@@ -113,8 +113,9 @@ class Transformer:
     ) -> Tensor:
         """The same on parameters that are unpacked already."""
         signal = None if condition is None else F.silu(condition)
-        attended = self._attended(x, valid)
-        drop = Dropout(self.dropout, keys)
+        attended, drop = self._attended(x, valid), Dropout(self.dropout, keys)
+        if drop.active and attended is not None:
+            attended = _barred(attended, self.heads)
         size = len(self._norms) + 2 * len(self._products)
         for i in range(self.blocks):
             block = parameters[size * i : size * (i + 1)]
@@ -148,20 +149,30 @@ class Transformer:
     def _attention(
         self, qkv: Float[Tensor, "n batch T three_width"], attended: Tensor | None, drop: "Dropout"
     ) -> Float[Tensor, "n batch T width"]:
-        """softmax(Q K' / sqrt(d / heads)) V for every head, side by side."""
+        """softmax(Q K' / sqrt(d / heads)) V for every head, side by side.
+
+        `attended` says which tokens each attends to; where weights are dropped, what is added to their scores.
+        """
         n, batch = qkv.shape[:2]
         split = qkv.flatten(0, 1).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         query, key, value = split.unbind(0)
         if self.rotary:
             query, key = turned(query), turned(key)
         if drop.active:
-            scores = (query @ key.transpose(-1, -2)).div_(sqrt(query.shape[-1]))
-            scores = scores if attended is None else scores.masked_fill_(~attended, -torch.inf)
-            weights = drop(scores.softmax(-1).unflatten(0, (n, batch))).flatten(0, 1)
-            mixed = weights @ value
+            q, k, v = (x.flatten(0, 1) for x in (query, key, value))
+            barred = q.new_zeros(()) if attended is None else attended
+            weights = torch.baddbmm(barred, q, k.transpose(1, 2), alpha=1 / sqrt(q.shape[-1])).softmax(-1)
+            weights = drop(weights.unflatten(0, (n, batch, -1))).flatten(0, 2)
+            mixed = (weights @ v).unflatten(0, (n * batch, -1))
         else:
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=attended)
         return mixed.transpose(1, 2).flatten(2).unflatten(0, (n, -1))
+
+
+def _barred(attended: Bool[Tensor, "... T T"], heads: int) -> Float[Tensor, "... T T"]:
+    """0 where a token attends to another, minus infinity elsewhere, for all heads of all rows."""
+    scores = torch.zeros(attended.shape, device=attended.device).masked_fill_(~attended, -torch.inf)
+    return scores if scores.dim() == 2 else scores.expand(-1, heads, -1, -1).flatten(0, 1)
 
 
 class _Modulation(NamedTuple):

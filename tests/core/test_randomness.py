@@ -5,8 +5,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from deep.core import randomness
-from deep.core.randomness import RandomInput, draw_block, kept, uniforms
+from deep.core.randomness import RandomInput, draw_block, uniforms
 
 KEYS = torch.tensor([0, 5, 2**63 - 1, -17])
 
@@ -35,23 +34,6 @@ def test_uniforms_are_split_mix_of_the_key(shape: tuple[int, ...]) -> None:
         expected = [word >> 40 for word in words] + [(word >> 8) & 0xFFFFFF for word in words]
         assert (row.flatten().double() * 2**24).tolist() == expected[:count]
         assert row.shape == shape
-
-
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.25, 0.5, 0.999999])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_what_is_kept_is_what_the_uniforms_say(share: float, dtype: torch.dtype, monkeypatch) -> None:
-    """In pieces of 64 pairs and a rest, also at numbers that equal the share."""
-    monkeypatch.setattr(randomness, "PIECE", 64)
-    torch.set_default_dtype(dtype)
-    try:
-        numbers = uniforms(KEYS, 7, 31)
-        equal = numbers[0, 3, 4].item()
-        for least in (share, equal):
-            assert torch.equal(kept(KEYS, least, 7, 31), numbers >= least)
-    finally:
-        torch.set_default_dtype(torch.float32)
-    monkeypatch.undo()
-    assert torch.equal(uniforms(KEYS, 7, 31), numbers.float()), "the size of the pieces changes nothing"
 
 
 @pytest.mark.parametrize("kind", ["normal", "uniform", "key"])
