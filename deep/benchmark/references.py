@@ -37,7 +37,8 @@ def reference(task: str, source: str, path: str, sha256: str | None, limits: Ite
         return Reference(UNKNOWN, {}, {})
     _, returns, costs, about = found
     within = {limit: returns[within_limit(costs, limit)] for limit in limits}
-    scored = {limit: float(find_task(task).normalised_reward(own.max())) for limit, own in within.items() if own.size}
+    best = {limit: own.max() for limit, own in within.items() if own.size}
+    scored = dict(zip(best, find_task(task).normalised_reward(list(best.values())).tolist(), strict=True))
     numbers = json.loads(str(about.get("kind_numbers", '{"limits": []}')))
     pool = {float(row["limit"]): float(row["R_pool_best"]) for row in numbers["limits"]}
     return Reference(str(about.get("kind", "full")), scored, pool or scored)

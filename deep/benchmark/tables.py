@@ -74,7 +74,7 @@ def averages(rows: Sequence[Row]) -> str:
     ]
     left_out = [method for method in methods_of(rows) if method not in complete]
     note = f"\n\nNot run on all of them, and left out: {', '.join(left_out)}." if left_out else ""
-    return _grid(["method", "mean: R, C", "safe replicas"], lines) + note
+    return (_grid(["method", "mean: R, C", "safe replicas"], lines) if lines else "None was run on all.") + note
 
 
 Cell = tuple[float, float, str, str] | None

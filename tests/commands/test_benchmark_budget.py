@@ -1,6 +1,9 @@
 """`--budget HOURS`: what jobs cost, their order, what is left out; on jobs whose answers are known, and for real."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from deep.benchmark import costs as measured
 from deep.benchmark.budget import Budget, Estimate, estimate, missing_text, plan_text
 from deep.benchmark.jobs import Grid, Job, expand
 from deep.benchmark.rows import rows_in
-from deep.benchmark.running import Outcome, Place, run_all
+from deep.benchmark.running import Outcome, Place, Running, in_turn, run_all
 from deep.methods.registry import METHODS
 from theory.support.errors import InputError
 
@@ -106,6 +109,32 @@ def test_jobs_that_take_longer_than_estimated_stop_the_later_ones():
     assert "1 jobs have not been run" in text
     assert "- HopperVel (a), seed 0: bc_safe" in text
     assert missing_text([]) == ""
+
+
+def test_local_jobs_run_as_many_at_a_time_as_there_are_workers(tmp_path: Path, monkeypatch, capsys):
+    """Short processes in the place of trainings; the second one fails."""
+    together: list[int] = []
+
+    def short(job: Job, folder: Path, threads: int) -> Running:
+        log = folder / f"{job.name}.log"
+        code = "import sys; sum(range(10**6)); print('error: it fell'); sys.exit(3)" if job.data == "b" else "pass"
+        with log.open("wb") as output:
+            process = subprocess.Popen([sys.executable, "-c", code], stdout=output)
+        return Running(job, process, log, 0)
+
+    jobs = [job("bc_all", data) for data in "abcd"]
+    waiting = in_turn(jobs)
+
+    def take(here: Sequence[Job]) -> Job | None:
+        together.append(len(here))
+        return waiting(here)
+
+    monkeypatch.setattr(running, "start", short)
+    outcomes = run_all(take, Place(tmp_path, 2, None, 1))
+    assert {(o.job.data, o.error) for o in outcomes} == {("a", None), ("b", "it fell"), ("c", None), ("d", None)}
+    assert max(together) == 1, "the third is taken when one of two has ended"
+    assert all(0 < outcome.seconds < 10 for outcome in outcomes)
+    assert "b-bc_all-seeds0 FAILED: it fell" in capsys.readouterr().out
 
 
 def cheap(job: Job, folder: Path, threads: int) -> Outcome:

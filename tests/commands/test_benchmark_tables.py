@@ -1,11 +1,12 @@
 """The benchmark's statistics, tables and figures, on rows whose answers are known."""
 
 import errno
+import hashlib
 import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from scipy import stats
 from deep.benchmark import curves, figures, statistics, tables
 from deep.benchmark.jobs import Job
 from deep.benchmark.presets import SCALES, STUDIES
-from deep.benchmark.rows import Row, Run, at_limits, collected, method_of, rows_of, with_run
+from deep.benchmark.references import UNKNOWN, reference
+from deep.benchmark.rows import Row, Run, at_limits, collected, command_of, method_of, rows_of, with_run
 from deep.benchmark.statistics import (
     blocks_of,
     difference,
@@ -29,10 +31,12 @@ from deep.benchmark.statistics import (
     scored,
     share_safe,
 )
+from deep.data.load import save
 from deep.evaluate.summary import LAST
 from deep.methods.drcorl.safe_adaptation import Temperature
 from deep.methods.registry import METHODS
-from deep.tasks import within_limit
+from deep.tasks import TASKS, within_limit
+from tests.support.builders import small_dataset
 from tests.support.file_names import NAMES
 from theory.support.errors import InputError
 from theory.support.files import stem
@@ -344,6 +348,33 @@ def test_finished_runs_are_collected_into_rows(tmp_path):
         rows_of(collected([str(first), f"x={write_run(tmp_path / 'three', sha256='cd' * 32)}"])[0])
     with pytest.raises(InputError, match="no finished run in /nowhere"):
         collected(["/nowhere"])
+
+
+def test_the_best_trajectory_within_a_limit_and_the_kind_are_read_from_the_data(tmp_path):
+    data = small_dataset()
+    costs, returns = data.trajectory_costs, data.trajectory_returns
+    limit = float(np.median(costs))
+    numbers = json.dumps({"limits": [{"limit": limit, "R_pool_best": 0.75}]})
+    drawn = replace(data, provenance={"kind": "tempting", "kind_numbers": numbers})
+    low, high = TASKS[data.task].reward_range
+    for name, content, kind, pool in (("pool", data, "full", None), ("drawn", drawn, "tempting", 0.75)):
+        path = tmp_path / f"{name}.hdf5"
+        save(path, content)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = reference(data.task, "file", str(path), sha256, [limit, costs.min() / 2 - 1])
+        best = (returns[costs <= limit].max() - low) / (high - low)
+        assert found.kind == kind
+        assert found.best == {limit: pytest.approx(best, rel=1e-5)}
+        assert found.columns(limit)["R_best_in_pool"] == (found.best[limit] if pool is None else pool)
+        assert reference(data.task, "file", str(path), "0" * 64, [limit]) == (UNKNOWN, {}, {}), "the file has changed"
+    gone = reference(data.task, "file", str(tmp_path / "gone.hdf5"), "0" * 64, [limit])
+    assert gone.columns(limit) == {"kind": UNKNOWN, "R_best_in_data": None, "R_best_in_pool": None}
+    assert reference("custom", "file", str(path), sha256, [limit]).kind == UNKNOWN
+
+
+def test_a_command_is_kept_without_what_decides_nothing():
+    words = ["/x/child.py", "--task", "HopperVel", "--dataset", "/tmp/a b.hdf5", "--out", "/tmp/o", "--threads", "1"]
+    assert command_of([*words, "--resume"]) == "python -m deep.train --task HopperVel --dataset 'a b.hdf5'"
 
 
 def test_rows_of_an_earlier_table_stand_beside_those_of_runs(tmp_path):
