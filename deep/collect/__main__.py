@@ -44,6 +44,7 @@ from theory.support.files import write_whole, writing
 if TYPE_CHECKING:  # imported after the command line has been checked, because torch takes seconds
     from deep.collect.subsets import Save
     from deep.core.files import Lock
+    from deep.data.dataset import OfflineDataset
 
 SHORT = "task out seed pool kind trajectories episodes runs noise layout minari resume overwrite workers".split()
 """The options that --help shows."""
