@@ -135,9 +135,9 @@ def test_values_too_large_for_half_precision_are_not_packed(tmp_path):
 def test_absent_files_and_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"absent\.hdf5 does not exist"):
         load(HOPPER, tmp_path / "absent.hdf5")
-    with pytest.raises(InputError, match="is a folder|is not a file"):
+    with pytest.raises(InputError, match="is a folder"):
         load(HOPPER, tmp_path)
-    with pytest.raises(InputError, match="is a folder|is not a file"):
+    with pytest.raises(InputError, match="is not a file"):
         load(HOPPER, "/dev/null")
 
 
