@@ -25,7 +25,7 @@ from deep.deploy.record import RECORD, said
 from deep.tasks import within_limit
 
 LARGEST_OOD = 2.0
-"""Twice the data's own: the unit of an OOD score is the estimator's, in which the data have about 1."""
+"""Twice the data's own: an OOD score is the models' disagreement along the policy's states over that on the data."""
 LEAST_RIGHT = 0.9
 VERDICTS = {"satisfied": "WITHIN THE LIMIT", "violated": "ABOVE THE LIMIT", "nothing": "UNKNOWN"}
 
@@ -69,7 +69,7 @@ def decide(result: Mapping[str, Any], studies: Mapping[str, Any]) -> Decision:
     known += [("estimated cost of an episode", f"{estimate:.3g}"), ("its 95 % interval", f"{low:.3g} to {high:.3g}")]
     known += _baselines(baselines, undefined)
     known += [("disagreement of the estimators", _spread([estimate, *baselines.values()]))]
-    known += [("distance from the data (OOD score)", f"{ood:.2g}; the data have about 1")]
+    known += [("distance from the data (OOD score)", f"{ood:.2g}; that of the data is 1")]
     known += [("estimated return", f"{result['offline_return_estimate']:.4g}")]
     known += [("predicted steps of an episode", f"{result['offline_length_estimate']:.0f}")]
     reasons = list(_doubts(result, words, low, high, limit, ood))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def results(experiment: Experiment, played: Episodes | None, rows: Sequence[dict[str, Any]], path: Path) -> None:
     """The reward-cost plane: the data's trajectories, every evaluation episode, each replica's mean and limit.
 
-    Without episodes the diamonds are estimates from the data, with the cost's interval.
+    Hollow diamonds are the estimates from the data, with the cost's interval. Without episodes all diamonds are.
     """
     data, limits = experiment.data, experiment.settings.cost_limits
     figure = _figure(8, 5)
@@ -33,6 +33,10 @@ def results(experiment: Experiment, played: Episodes | None, rows: Sequence[dict
         if played is not None:
             axes.scatter(played.costs[i], played.returns[i], s=12, c=colour, alpha=0.35, linewidths=0)
             cost, reward = row["cost_return"], row["reward_return"]
+            if row["offline_cost_estimate"] is not None:
+                estimate = row["offline_return_estimate"]
+                axes.plot(row["offline_cost_interval"], (estimate, estimate), c=colour, lw=1, ls=":")
+                axes.plot(row["offline_cost_estimate"], estimate, "D", c="none", ms=7, mec=colour)
         elif row["offline_cost_estimate"] is not None:
             cost, reward = row["offline_cost_estimate"], row["offline_return_estimate"]
             axes.plot(row["offline_cost_interval"], (reward, reward), c=colour, lw=1.5)
@@ -52,7 +56,8 @@ def results(experiment: Experiment, played: Episodes | None, rows: Sequence[dict
 
 def _diamonds(played: Episodes | None, rows: Sequence[dict[str, Any]]) -> str:
     if played is not None:
-        return "diamonds are means over episodes"
+        estimated = any(row["offline_cost_estimate"] is not None for row in rows)
+        return "diamonds are means over episodes" + (", hollow ones estimates" if estimated else "")
     if rows[0]["offline_cost_estimate"] is None:
         return "nothing was simulated or estimated"
     return "diamonds are estimates from the data, nothing was simulated"

@@ -22,7 +22,7 @@ class InferenceGraph(torch.nn.Module):
         mean: what is subtracted from an observation, (o,).
         std: what the difference is divided by, (o,).
         centre: the action 0 in the units of the data's file and of the simulator, (a,).
-        half: half the distance between the bounds there, (a,).
+        scale: half the distance between the bounds there, (a,).
         start: empty, because the policy has no memory; see `deep.export.with_state.WithState`.
     """
 
@@ -31,7 +31,7 @@ class InferenceGraph(torch.nn.Module):
         assert found.act is not None
         self.act: Callable[..., Tensor] = found.act
         self.noise, self.how = found.noise, found.how
-        self.mean, self.std, (self.centre, self.half) = mean, std, bounds
+        self.mean, self.std, (self.centre, self.scale) = mean, std, bounds
         self.start: dict[str, Tensor] = {}
 
     @property
@@ -45,7 +45,7 @@ class InferenceGraph(torch.nn.Module):
         return ["action"]
 
     def forward(self, observation: Tensor, *noise: Tensor) -> Tensor:
-        return self.act((observation - self.mean) / self.std, *noise) * self.half + self.centre
+        return self.act((observation - self.mean) / self.std, *noise) * self.scale + self.centre
 
 
 def inference_graph(experiment: Experiment, replica: int) -> InferenceGraph | WithState:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.jit._trace import TracerWarning  # which torch does not export elsewhere
 
 from deep.core.files import read_json, wrong_form
 from deep.export.inference_graph import InferenceGraph
@@ -50,8 +51,8 @@ def metadata(experiment: Experiment, policy: Graph, index: int, run: Path) -> di
         "task": task.name,
         "observation_size": task.observation_size,
         "action_size": task.action_size,
-        "action_low": (policy.centre - policy.half).tolist(),
-        "action_high": (policy.centre + policy.half).tolist(),
+        "action_low": (policy.centre - policy.scale).tolist(),
+        "action_high": (policy.centre + policy.scale).tolist(),
         "noise_shape": list(policy.inputs.get("noise", ())),
         "state": {name: value.tolist() for name, value in policy.start.items()},
         "acts_by": policy.how,
@@ -74,7 +75,7 @@ def to_torchscript(policy: Graph, about: dict[str, Any]) -> bytes:
         # torch advises its newer format, which libtorch cannot load without compiling it for a machine. What depends on
         # the batch alone in Python is compared with other batches in the tests.
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", category=TracerWarning)
         traced = torch.jit.trace(policy, examples(policy), check_trace=False)
         torch.jit.save(traced, buffer, _extra_files={METADATA: json.dumps(about)})
     return without_source_paths(buffer.getvalue())
@@ -110,7 +111,7 @@ def to_onnx(policy: Graph, about: dict[str, Any]) -> bytes:
         torch.onnx.export(
             policy,
             examples(policy),
-            buffer,
+            buffer,  # pyright: ignore[reportArgumentType]  (which this exporter takes)
             dynamo=False,
             opset_version=OPSET,
             input_names=[*policy.inputs],

@@ -90,7 +90,7 @@ class WithState(torch.nn.Module):
         super().__init__()
         self.experiment = alone(experiment, replica)
         self.policy: Policy = self.experiment.policy()
-        self.how, (self.centre, self.half) = how, bounds
+        self.how, (self.centre, self.scale) = how, bounds
         self.like: Any = self.policy.start(1)
         self.start = {f"{PREFIX}{name}": tensor[0, 0].float() for name, tensor in flat(self.like).items()} | {
             STARTED: torch.zeros(())
@@ -122,4 +122,4 @@ class WithState(torch.nn.Module):
         }
         action, after = self.policy.act(filled(self.like, chosen), ((observation - self.mean) / self.std).unsqueeze(0))
         entries = tuple(tensor.squeeze(0).float() for tensor in flat(after).values())
-        return (action.squeeze(0) * self.half + self.centre, *entries, torch.ones_like(reward))
+        return (action.squeeze(0) * self.scale + self.centre, *entries, torch.ones_like(reward))

@@ -263,7 +263,8 @@ class FISOR(Method):
         def act(x: Array, z: Array) -> Array:
             candidates = sample(x, z)
             safety = -one(x, candidates).maximum(two(x, candidates))
-            return candidates.take_along_dim(safety.argmax(1, keepdim=True), 1).select(1, 0)
+            safest = safety.argmax(1, keepdim=True).expand(-1, 1, candidates.shape[2])
+            return candidates.gather(1, safest).squeeze(1)
 
         shape = (self.config.candidates, self.config.chain, self.problem.action_size)
         return Inference(act, shape, f"safest of {self.config.candidates} samples of the diffusion policy")

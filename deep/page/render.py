@@ -12,10 +12,11 @@ KINDS = {".png": "image/png", ".gif": "image/gif"}
 
 
 def render(template: str, **content: Any) -> str:
-    """A template of this folder with its content, in which every text is escaped."""
+    """A template of this folder with its content, in which every text is escaped. What is no UTF-8, such as a part of a
+    file's name, becomes "?"."""
     loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return environment.get_template(template).render(**content)
+    return environment.get_template(template).render(**content).encode(errors="replace").decode()
 
 
 def embedded(path: Path) -> str | None:

@@ -13,11 +13,16 @@ import torch
 
 import deep.export.__main__ as export
 from deep import load_policy, train
+from deep.export.inference_graph import inference_graph
+from deep.export.policy_file import to_onnx
 from deep.export.with_state import STARTED, filled, flat
 from deep.methods.registry import METHODS
 from deep.methods.spec import words
-from deep.runs.experiment import finished
+from deep.runs.experiment import Experiment, finished
+from deep.tasks import find_task
+from deep.training import parse, settings_of
 from tests.support import custom_lab as custom_lab
+from tests.support.builders import small_dataset
 from tests.support.custom_runs import SETTINGS
 from theory.support.errors import InputError
 
@@ -91,8 +96,8 @@ def test_the_file_acts_as_the_run_does_over_an_episode(run, format, seed, limit,
                 found, experiment.task.in_own_units(expected[index]), atol=2 * TOLERANCE
             )  # of a range of 4, not 2
             reward, cost = rng.normal(size=batch), rng.integers(0, 2, batch).astype(float)
-            outcome = (np.stack([values.astype(np.float32)] * 4) for values in (reward, cost))
-            own = player.observe(own, *outcome, np.zeros((4, batch), dtype=bool))
+            paid, cost_of_all = (np.stack([values.astype(np.float32)] * 4) for values in (reward, cost))
+            own = player.observe(own, paid, cost_of_all, np.zeros((4, batch), dtype=bool))
             actions.append(found)
         assert np.ptp(np.concatenate(actions)) > 0
 
@@ -106,7 +111,7 @@ def test_what_the_episode_costs_changes_the_actions_that_follow(run, tmp_path):
     acted = []
     for price in (0.0, 9.0):
         state = {name: np.repeat(value[None], 64, 0) for name, value in policy.start.items()}
-        cost = np.zeros(64)
+        cost, action = np.zeros(64), np.zeros(64)
         for _ in range(3):
             action, state = policy({"observation": observation, "reward": np.zeros(64), "cost": cost, **state})
             cost = np.full(64, price)
@@ -170,6 +175,22 @@ def test_planners_that_draw_are_refused(algorithm, build):
     experiment = build("--algorithm", algorithm, *smoke)
     with pytest.raises(InputError, match=r"a policy of .* cannot be exported: it plans with random numbers"):
         experiment.method.exportable(0)
+
+
+@pytest.mark.parametrize("algorithm", [name for name in METHODS if name not in ("tcdp", "cdd", "sdgd")])
+def test_every_other_method_is_written_as_onnx(algorithm):
+    """Untrained: the file computes what the module does, on a batch of another size than the one it was traced with."""
+    runtime = pytest.importorskip("onnxruntime")
+    settings = ["--algorithm", algorithm, *words(METHODS[algorithm].spec.smoke), "--dynamics.steps", "4"]
+    settings += ["--dynamics.hidden", "16", "--cost-limits", "9", "--device", "cpu"]
+    graph = inference_graph(Experiment(settings_of(parse(settings)), find_task("HopperVel"), small_dataset()), 0)
+    generator = torch.Generator().manual_seed(0)
+    inputs = {name: torch.rand(3, *shape, generator=generator) for name, shape in graph.inputs.items()}
+    with torch.no_grad():
+        expected = graph(*inputs.values())
+    found = runtime.InferenceSession(to_onnx(graph, {})).run(None, {name: x.numpy() for name, x in inputs.items()})
+    for theirs, ours in zip(found, expected if graph.start else [expected], strict=True):
+        np.testing.assert_allclose(theirs, ours.numpy(), atol=TOLERANCE)
 
 
 # predict, in the form of stable-baselines3

@@ -137,7 +137,7 @@ def test_absent_files_and_folders_are_refused(tmp_path):
         load(HOPPER, tmp_path / "absent.hdf5")
     with pytest.raises(InputError, match="is a folder"):
         load(HOPPER, tmp_path)
-    with pytest.raises(InputError, match="is a folder"):
+    with pytest.raises(InputError, match="is not a file"):
         load(HOPPER, "/dev/null")
 
 

@@ -38,7 +38,8 @@ def best_candidate(candidates: Array, reward: Array, cost: Array, kappa: float) 
     """What `best_of_n` chooses by `selection_score`: of candidates (batch, n, a) the actions (batch, a)."""
     beyond = cost - kappa
     selection_score = reward.where(beyond <= 0, reward.amin(1, keepdim=True) - 1 - beyond)
-    return candidates.take_along_dim(selection_score.argmax(1, keepdim=True), 1).select(1, 0)
+    best = selection_score.argmax(1, keepdim=True).expand(-1, 1, candidates.shape[2])
+    return candidates.gather(1, best).squeeze(1)
 
 
 def diffusion(policy: DiffusionPolicy, theta: Tensor) -> Callable[[Array, Array], Array]:
