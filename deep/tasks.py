@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.support.errors import InputError, exit_on_interrupt
+from theory.support.errors import InputError, exit_on_closed_output, exit_on_input_error, exit_on_interrupt
 
 if TYPE_CHECKING:
     import gymnasium
@@ -251,8 +251,11 @@ def main(arguments: list[str] | None = None, prog: str = "python -m deep.tasks")
         prog=prog, description="List the tasks by family; name what this machine lacks to simulate them."
     )
     parser.add_argument("--help-all", action="help", help="the same as --help")
-    parser.parse_args(arguments)
-    with exit_on_interrupt(lambda: "nothing was to be saved"):
+    saved = "nothing was to be saved"
+    with exit_on_closed_output(), exit_on_interrupt(lambda: saved), exit_on_input_error():
+        _, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            raise InputError(f"unknown option {unknown[0]}: accepted is --help")
         _list()
 
 

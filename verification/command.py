@@ -1,14 +1,12 @@
 """What the commands of this package share: one sentence for a wrong argument, one line for an interruption."""
 
 import argparse
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
 from theory.support.command import checked_words
-from theory.support.errors import InputError, exit_on_input_error, exit_on_interrupt
+from theory.support.errors import InputError, exit_on_closed_output, exit_on_input_error, exit_on_interrupt
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,9 +32,5 @@ def ends_cleanly(saved: str = "nothing was written") -> Iterator[None]:
 
     `saved` says what an interrupted command leaves behind.
     """
-    try:
-        with exit_on_interrupt(lambda: f"{saved}."), exit_on_input_error():
-            yield
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with exit_on_closed_output(), exit_on_interrupt(lambda: f"{saved}."), exit_on_input_error():
+        yield

@@ -104,6 +104,19 @@ def test_wrong_options_and_help_end_every_command_at_once():
     check_ends(MODULES)
 
 
+@pytest.mark.parametrize("module", ["theory.npg_sweep", "verification.report", "deep.tasks"])
+def test_a_reader_that_has_ended_is_no_error(module):
+    """As `| head` does: the pipe is closed before the command writes."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [sys.executable, "-m", module, "--help"], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False
+    )
+    os.close(writer)
+    assert ended.stderr == b""
+    assert ended.returncode in (0, 1)  # argparse takes no notice
+
+
 def test_a_finished_run_without_its_checkpoint_is_not_resumed(tmp_path):
     for name in ("config.json", "summary.json", "metrics.jsonl"):
         (tmp_path / name).write_text("{}")

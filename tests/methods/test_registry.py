@@ -242,6 +242,14 @@ def test_titles_papers_and_presets_are_there():
         assert set(entry.spec.presets) == {"quick", "paper"}
 
 
+def test_every_method_has_its_row_in_the_readme():
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    rows = [line for line in readme.partition("\n## Methods\n")[2].partition("\n## ")[0].splitlines() if "|" in line]
+    for name, entry in METHODS.items():
+        (row,) = [line for line in rows if f"`{name}`" in line]
+        assert entry.spec.title.partition(" (")[0] in row, name
+
+
 @pytest.mark.parametrize("algorithm", METHODS)
 def test_only_a_method_that_needs_learned_dynamics_gets_any(algorithm):
     needs = "dynamics" in spec_of(algorithm).needs

@@ -2,14 +2,13 @@
 
 import contextlib
 import io
-import os
 import shlex
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
-from theory.support.errors import InputError, exit_on_input_error, exit_on_interrupt
+from theory.support.errors import InputError, exit_on_closed_output, exit_on_input_error, exit_on_interrupt
 from theory.support.options import options_of, title_of
 from theory.support.shorthelp import short_help
 from theory.support.words import checked
@@ -26,12 +25,8 @@ def command(saved: Callable[[], str]) -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character shows "?" in its place
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    try:
-        with exit_on_interrupt(saved), exit_on_input_error():
-            yield
-    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (the interpreter flushes it when it exits)
-        sys.exit(1)
+    with exit_on_closed_output(), exit_on_interrupt(saved), exit_on_input_error():
+        yield
 
 
 @contextlib.contextmanager

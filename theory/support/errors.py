@@ -1,5 +1,6 @@
 """How a command ends early: wrong input in one sentence and exit code 2, Ctrl-C in one line and exit code 130."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,19 @@ def exit_on_interrupt(state: Callable[[], str]) -> Iterator[None]:
     except KeyboardInterrupt:
         _last_line(f"interrupted: {state()}")
         sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def exit_on_closed_output() -> Iterator[None]:
+    """Wrap a command: exit with code 1 and without a word where the reader of its output, such as `head`, has ended."""
+    try:
+        try:
+            yield
+        finally:  # what an exit has not written yet
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def _last_line(text: str) -> None:
