@@ -21,7 +21,7 @@ ALGORITHMS = {
     --hidden 16 --critics.hidden 16 --candidates 3""".split(),
     "bc_all": ["--dynamics.steps", "0", "--steps", "120", "--hidden", "16"],
 }
-SWEEP: list[str] = """--workers 1 --grid.instances bandit:1:2 dirichlet:2:2 --grid.large-instances --grid.gammas 0.3
+SWEEP = """--workers 1 --grid.instances bandit:1:2 dirichlet:2:2 --grid.large-instances --grid.gammas 0.3
 --grid.tightness 0.4 --grid.steps 20 60 --grid.metrics advantage --grid.data 100 --grid.data-steps 10 --grid.critics
 model --grid.penalties 1 --grid.biases 0 --grid.seeds 1""".split()
 LONG = """--dynamics.steps 120 --behaviour.steps 120 --critics.steps 120 --cloning-steps 60 --adaptation-steps 120
@@ -102,7 +102,7 @@ def collecting(tmp_path_factory) -> Job:
 
 @pytest.fixture(scope="module")
 def sweeping(tmp_path_factory) -> Job:
-    return undisturbed(victims.sweep, SWEEP, tmp_path_factory.mktemp("whole") / "sweep")
+    return undisturbed(victims.sweep, [*SWEEP], tmp_path_factory.mktemp("whole") / "sweep")
 
 
 def test_a_kill_before_every_single_operation_on_a_file(tmp_path):
