@@ -1,9 +1,9 @@
 """Data whose last trajectories look as if nobody had written them.
 
 HDF5 reads what a writer has not filled as zeros. Chunks that were never written are rejected
-(`deep.data.formats.hdf5`); the rest of a chunk, or of an array that is stored in one piece, leaves no trace but its
-zeros. These are told apart from real ones by chance alone: with m of T trajectories other than zero, all among the
-first T - k, the last k of them are zero with probability C(T - k, m) / C(T, m) where the order is random.
+(`deep.data.formats.hdf5`). The rest of a chunk, or of an array stored in one piece, leaves no trace but its zeros. Only
+their place can show them: of T trajectories m are other than zero; in a random order the last k of them are zero with
+probability C(T - k, m) / C(T, m).
 """
 
 from math import comb
@@ -13,11 +13,11 @@ import numpy as np
 from deep.data.dataset import OfflineDataset
 
 CHANCE = 1e-4
-"""A tail of zeros that is less probable is told. Trajectories sorted by their cost have one as well."""
+"""A tail of zeros that is less probable is reported. Trajectories sorted by their cost have one as well."""
 
 
 def blank_tails(data: OfflineDataset) -> tuple[str, ...]:
-    """A sentence for each of actions, rewards and costs that is 0 throughout the last trajectories, against chance."""
+    """A sentence for each of actions, rewards and costs that is 0 in improbably many of the last trajectories."""
     found = []
     for key in ("actions", "rewards", "costs"):
         rows = getattr(data, key).reshape(len(data), -1).any(axis=1)

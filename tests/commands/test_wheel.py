@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"deep", "theory", "verification"}
 
-NEEDED = (
+NEEDED: tuple[str, ...] = (
     "deep/__init__.pyi",
     "deep/data/embedded/HopperVel.hdf5",
     "verification/best_ratios.json",

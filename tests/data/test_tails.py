@@ -28,7 +28,7 @@ def half_written(path, key: str, **storage) -> None:
 
 @pytest.mark.parametrize("key", ["costs", "rewards", "actions"])
 @pytest.mark.parametrize("storage", [{}, {"chunks": ()}, {"chunks": (), "compression": "gzip"}])
-def test_an_array_filled_by_half_within_its_only_chunk_is_told(tmp_path, key, storage):
+def test_an_array_filled_by_half_within_its_only_chunk_is_reported(tmp_path, key, storage):
     data = recording(LENGTHS)
     data.costs[:] = 1
     path = write(tmp_path / "file.hdf5", data, "plain")
@@ -50,7 +50,7 @@ def with_costs(costly: list[int], total: int):
 
 
 @pytest.mark.parametrize(
-    ("costly", "total", "told"),
+    ("costly", "total", "reported"),
     [
         (list(range(12)), 24, True),  # 1 / C(24, 12) = 4e-7
         ([0, 1, 2], 24, False),  # C(3, 3) / C(24, 3) = 5e-4
@@ -61,5 +61,5 @@ def with_costs(costly: list[int], total: int):
         ([0], 2, False),
     ],
 )
-def test_zeros_that_chance_explains_are_not_told(costly, total, told):
-    assert bool(blank_tails(with_costs(costly, total))) == told
+def test_probable_zeros_are_not_reported(costly, total, reported):
+    assert bool(blank_tails(with_costs(costly, total))) == reported

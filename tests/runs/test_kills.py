@@ -102,7 +102,7 @@ def collecting(tmp_path_factory) -> Job:
 
 @pytest.fixture(scope="module")
 def sweeping(tmp_path_factory) -> Job:
-    return undisturbed(victims.sweep, list[str](SWEEP), tmp_path_factory.mktemp("whole") / "sweep")
+    return undisturbed(victims.sweep, [*SWEEP], tmp_path_factory.mktemp("whole") / "sweep")
 
 
 def test_a_kill_before_every_single_operation_on_a_file(tmp_path):
