@@ -83,8 +83,7 @@ class Search:
         """Go on until so many trials are complete; one that was killed is made again from its last checkpoint."""
         state = self.optuna.trial.TrialState
         for trial in self.study.get_trials(states=(state.RUNNING,)):
-            self.study.tell(trial.number, state=state.FAIL)
-            self.study.enqueue_trial(trial.params)
+            self.study.tell(trial.number, state=state.FAIL)  # the sampler proposes the same values again
         while (done := len(self.study.get_trials(states=(state.COMPLETE,)))) < count:
             # A fresh sampler for each trial: a resumed search draws what an uninterrupted one does.
             self.study.sampler = self.optuna.samplers.TPESampler(seed=self.seed + done)

@@ -27,6 +27,7 @@ from tests.support.dsrl import dsrl_module
 from tests.support.recordings import HOPPER, recording, write
 from theory.support.errors import InputError
 
+pytest.importorskip("pyarrow")  # of the extra `data`
 DATA = writers.recording()
 COST = ["--cost-function", "tests.support.other_writers:cost"]
 SOURCES = {

@@ -22,6 +22,7 @@ from deep.deploy.record import counted, said
 from deep.runs.log import Value, values
 from tests.support import custom_lab as custom_lab
 
+pytest.importorskip("tensorboard")  # of the extra `log`
 pytestmark = pytest.mark.usefixtures("unchecked")
 
 CART = ["--env", "tests.support.custom_lab:Cart-v0"]
@@ -73,8 +74,9 @@ def test_metrics_csv_has_every_number_of_metrics_jsonl(run):
 
 
 def test_tensorboard_reads_every_number_of_metrics_jsonl(run):
-    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    found = events.EventAccumulator(str(run / "tensorboard")).Reload()
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(run / "tensorboard")).Reload()
     shown = {
         (tag.split("/")[0], event.step, tag.split("/")[1], round(event.value, 4))
         for tag in found.Tags()["scalars"]

@@ -16,6 +16,7 @@ from deep.data.reading import Reading
 from tests.support import other_writers as writers
 from theory.support.errors import InputError
 
+pytest.importorskip("pyarrow")  # of the extra `data`
 DATA = writers.recording()
 COST = "tests.support.other_writers:cost"
 BY_FUNCTION = Reading(cost_function=COST)
