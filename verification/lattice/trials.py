@@ -63,7 +63,7 @@ _DRCORL = DRCORLConfig(
 )
 PREPRINT = replace(_DRCORL, gate=GateConfig("ucb", k=2.0, states="start", select="last"))
 # Critics of the policy's own reward and cost, which layer normalisation and a fast target bring near to the truth in
-# 1500 steps; a smaller weight of the anchor; a margin for the gate's error.
+# 1500 steps; a smaller weight of the anchor.
 FOLLOWING = replace(
     PREPRINT,
     critics=CriticConfig(
