@@ -15,7 +15,7 @@ from deep.benchmark import costs as measured
 from deep.benchmark.budget import Budget, Estimate, estimate, missing_text, plan_text
 from deep.benchmark.jobs import Grid, Job, expand
 from deep.benchmark.rows import rows_in
-from deep.benchmark.running import Outcome, Place, Running, in_turn, run_all
+from deep.benchmark.running import Outcome, Place, Running, in_order, run_all
 from deep.methods.registry import METHODS
 from theory.support.errors import InputError
 
@@ -123,7 +123,7 @@ def test_local_jobs_run_as_many_at_a_time_as_there_are_workers(tmp_path: Path, m
         return Running(job, process, log, 0)
 
     jobs = [job("bc_all", data) for data in "abcd"]
-    waiting = in_turn(jobs)
+    waiting = in_order(jobs)
 
     def take(here: Sequence[Job]) -> Job | None:
         together.append(len(here))

@@ -157,7 +157,7 @@ def test_the_example_of_the_module_acts_with_a_state(run, tmp_path, monkeypatch)
 
 def test_a_nested_state_is_flattened_and_filled():
     from deep.methods.parts.acting import ActingState
-    from deep.methods.sequence.tcdp import PlannerState
+    from deep.methods.sequence.planner import PlannerState
 
     number = ActingState(torch.arange(3).view(1, 3), torch.ones(1, 3, dtype=torch.int64))
     state = PlannerState(torch.zeros(1, 3, 2, 2), torch.ones(1, 3), number)

@@ -126,6 +126,7 @@ def test_the_safest_sample_acts_and_every_limit_has_the_same_policy():
 def test_the_exported_policy_is_the_policy():
     method = learner(build("fisor", bandit(), (0.0, 5.0)), FISOR)
     graph = method.exportable(1)
+    assert graph.act is not None
     z = torch.randn(2, *graph.noise)  # (row, candidate, step, entry)
     normals = z.flatten(0, 1).transpose(0, 1)[None].expand(2, -1, -1, -1)
     expected = method.safest(torch.eye(11)[:2].expand(2, -1, -1), normals)
