@@ -1,0 +1,131 @@
+"""A trained policy that acts from its run's folder alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from deep.methods.parts.acting import ActingState
+from deep.runs.experiment import Experiment
+from deep.tasks import Task
+from theory.support.errors import InputError
+
+
+@dataclass(frozen=True)
+class TrainedPolicy:
+    """The policy of one replica of a finished run: of one seed and one cost limit. It acts from the run's folder alone.
+
+    Attributes:
+        run: the folder of the run.
+        experiment: what the run trained, all replicas, with a stand-in for the data (`deep.runs.stand_in`).
+        replica: the replica's number in it.
+    """
+
+    run: Path
+    experiment: Experiment
+    replica: int
+
+    @property
+    def seed(self) -> int:
+        """The seed of the training."""
+        return self.experiment.problem.replicas[self.replica].seed
+
+    @property
+    def cost_limit(self) -> float:
+        """The limit on the undiscounted cost of an episode."""
+        return self.experiment.problem.replicas[self.replica].cost_limit
+
+    @property
+    def task(self) -> Task:
+        """The task of the run."""
+        return self.experiment.task
+
+    def _checked(self, observation: ArrayLike) -> Float[np.ndarray, "*batch obs"]:
+        """Observations as an array of numbers of the task's size; raises `InputError` for anything else."""
+        try:
+            raw = np.asarray(observation, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"an observation of {self.task.name} must be an array of numbers: {error}") from error
+        size = self.task.observation_size
+        if raw.ndim not in (1, 2) or raw.shape[-1] != size:
+            found = f"an observation of {self.task.name} has shape {raw.shape}"
+            raise InputError(f"{found}: accepted are ({size},) and (batch, {size})")
+        if not np.isfinite(raw).all():
+            raise InputError(f"an observation of {self.task.name} holds a value that is not finite")
+        return raw
+
+    def predict(
+        self, observation: ArrayLike, state: Any = None, deterministic: bool = True
+    ) -> tuple[Float[np.ndarray, "*batch action"], Any]:
+        """The action and the state after it, in the form of stable-baselines3's `predict`.
+
+        A policy with a memory also needs to know what came of the action: pass what `observe` returns as the next
+        `state`. Without it the budget stays that of the episode's first step.
+
+        Args:
+            observation: as for `act`.
+            state: None at the first step of an episode, then what this function or `observe` returned. One batch of
+                episodes has one state.
+            deterministic: of a policy that draws its actions: True, the draws follow from the run's seed and the number
+                of the step; False, an episode's draws are new at each first step. Other policies act alike for both.
+
+        Raises:
+            InputError: as `act`, or a state of another number of episodes.
+        """
+        raw = self._checked(observation)
+        batch = np.atleast_2d(raw)
+        player = self.experiment.player()
+        if state is None:
+            state = player.start(0, len(batch))
+            if not deterministic and isinstance(state, ActingState):
+                new = torch.randint(2**31, state.episode.shape[1:])
+                state = state._replace(episode=new.expand_as(state.episode))
+        elif (found := _episodes(state)) not in (None, len(batch)):
+            raise InputError(f"a state of {found} episodes with {len(batch)} observations: one for each is accepted")
+        actions, state = player.act(state, np.repeat(batch[None], len(self.experiment.problem.replicas), axis=0))
+        chosen = self.task.in_own_units(actions[self.replica])
+        return (chosen if raw.ndim == 2 else chosen[0]), state
+
+    def observe(self, state: Any, reward: ArrayLike, cost: ArrayLike, done: ArrayLike = False) -> Any:
+        """The state after a step's outcome: its reward and cost in the task's units, one each or one per episode.
+
+        `done` says whether the episode has ended. A policy without a memory has nothing to remember.
+        """
+        size = _episodes(state) or 1
+        shape = (len(self.experiment.problem.replicas), size)
+        rewards, costs = (np.broadcast_to(np.asarray(x, dtype=np.float32), shape).copy() for x in (reward, cost))
+        ended = np.broadcast_to(np.asarray(done, dtype=bool), shape).copy()
+        return self.experiment.player().observe(state, rewards, costs, ended)
+
+    def act(self, observation: ArrayLike) -> Float[np.ndarray, "*batch action"]:
+        """The action at one raw observation, or the actions at a batch of them.
+
+        Args:
+            observation: shape (observation_size,) or (batch, observation_size), as the environment returns it; it is
+                normalised here.
+
+        Returns:
+            Actions of shape (action_size,) or (batch, action_size), float64, in the environment's units: inside
+            [-1, 1] on DSRL's tasks, inside [action_low, action_high] with a custom data set.
+
+        Raises:
+            InputError: another shape, or a value that is not finite.
+        """
+        raw = self._checked(observation)
+        batch = np.atleast_2d(raw)
+        if not len(batch):
+            return np.empty((0, self.task.action_size))
+        stacked = np.repeat(batch[None], len(self.experiment.problem.replicas), axis=0)
+        actions = self.task.in_own_units(self.experiment.act(stacked)[self.replica])
+        return actions if raw.ndim == 2 else actions[0]
+
+
+def _episodes(state: Any) -> int | None:
+    """How many episodes a policy's state is of; None for the empty state of a policy without a memory."""
+    if isinstance(state, torch.Tensor):
+        return state.shape[1]
+    return next((_episodes(part) for part in state), None)
