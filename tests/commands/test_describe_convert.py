@@ -229,7 +229,7 @@ def test_a_card_says_what_is_in_the_file_and_how_it_was_made(tmp_path):
     assert "- command: `a test ∑`" in text
     assert "- sha256 of the file: `" in text
     assert "(pool.png)" in text
-    assert "They are not DSRL's own data" in text
+    assert "They are not those of DSRL" in text
 
 
 def test_a_missing_package_of_minari_is_named(tmp_path, monkeypatch):

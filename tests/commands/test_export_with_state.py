@@ -30,6 +30,7 @@ pytestmark = pytest.mark.usefixtures("no_figures", "unchecked")
 
 WITH_STATE = ("caps", "bcrl", "ccac", "cdt", "b2r")
 BOUNDS = ["--action-low", "-2", "--action-high", "2"]
+PLANNERS = ("tcdp", "cdd", "sdgd", "trebi", "diffuser")
 TOLERANCE = 1e-5
 """Of actions in [-1, 1]: twice as much in the units of the file, [-2, 2]."""
 
@@ -169,7 +170,7 @@ def test_a_nested_state_is_flattened_and_filled():
     assert back.budget.tolist() == [[2, 2, 2]]
 
 
-@pytest.mark.parametrize("algorithm", ["tcdp", "cdd"])
+@pytest.mark.parametrize("algorithm", PLANNERS)
 def test_planners_that_draw_are_refused(algorithm, build):
     smoke = words(METHODS[algorithm].spec.smoke)
     experiment = build("--algorithm", algorithm, *smoke)
@@ -177,7 +178,7 @@ def test_planners_that_draw_are_refused(algorithm, build):
         experiment.method.exportable(0)
 
 
-@pytest.mark.parametrize("algorithm", [name for name in METHODS if name not in ("tcdp", "cdd", "sdgd")])
+@pytest.mark.parametrize("algorithm", [name for name in METHODS if name not in PLANNERS])
 def test_every_other_method_is_written_as_onnx(algorithm):
     """Untrained: the file computes what the module does, on a batch of another size than the one it was traced with."""
     runtime = pytest.importorskip("onnxruntime")

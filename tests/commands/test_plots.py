@@ -11,7 +11,7 @@ from deep.evaluate import plots
 def drawn(monkeypatch, tmp_path, records):
     """The lines of each panel as training.png has them: colour and marker."""
     figures = []
-    monkeypatch.setattr(plots, "_write", lambda figure, path, dpi: figures.append(figure))
+    monkeypatch.setattr(plots, "write_figure", lambda figure, path, dpi: figures.append(figure))
     replicas = [Replica(seed, limit) for seed in (0, 1) for limit in (20.0, 40.0)]
     plots.training(records, replicas, tmp_path / "training.png")
     (figure,) = figures
@@ -45,7 +45,7 @@ def test_a_single_point_is_seen(monkeypatch, tmp_path):
 )
 def test_the_results_say_what_their_diamonds_are(build, monkeypatch, tmp_path, predicted, said):
     titles = []
-    monkeypatch.setattr(plots, "_write", lambda figure, path, dpi: titles.append(figure.axes[0].get_title()))
+    monkeypatch.setattr(plots, "write_figure", lambda figure, path, dpi: titles.append(figure.axes[0].get_title()))
     row = {"seed": 0, "cost_limit": 9.0, "offline_cost_estimate": predicted}
     row |= {"offline_return_estimate": 1.0, "offline_cost_interval": (1.0, 9.0)}
     plots.results(build("--algorithm", "bc_all", "--cost-limits", "9"), None, [row], tmp_path / "results.png")

@@ -188,6 +188,7 @@ def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monk
     monkeypatch.setattr(training, "evaluate", lambda experiment, *rest: (None, [{}]))
     monkeypatch.setattr(training.plots, "results", lambda *rest: None)
     monkeypatch.setattr(training, "conclusion", lambda *rest: "")
+    monkeypatch.setattr(training, "page", lambda folder: "")
     words = [*TINY, "--dataset", str(dataset_file), "--cost-limits", "9", "--episodes", "1"]
     train.main([*words, "--out", str(tmp_path / "custom")])
     taken = ["--dynamics-from", str(tmp_path / "custom")]

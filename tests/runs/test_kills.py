@@ -1,6 +1,7 @@
 """Nothing is lost: commands killed at any moment, or at a full disk, go on to the bits of an undisturbed run."""
 
 import json
+import re
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,6 +65,8 @@ def leavings(folder: Path) -> dict[str, Any]:
     assert len(found) == len(files), "no two files have the same name"
     if "summary.json" in found:
         found["summary.json"] = json.loads(found["summary.json"]) | {"seconds": 0, "commit": ""}
+    if "page.html" in found:
+        found["page.html"] = re.sub(rb", [\d.e+]+ s; ", b"; ", found["page.html"])
     if "sessions.json" in found:
         found["sessions.json"] = b""
     if "config.json" in found:

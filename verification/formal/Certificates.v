@@ -128,6 +128,115 @@ Definition certificate_C6 := {|
 Lemma C6_fails : confirms roots false certificate_C6 = true.
 Proof. vm_cast_no_check (eq_refl true). Qed.
 
+(* Where some policy costs nothing from the start, an episode of the switch costs at most the limit. *)
+Definition certificate_CAPS1 := {|
+  given := [("P", Arr [Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (1 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1); Num (0 # 1)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]]]);
+    ("rho", Arr [Num (1 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1)]);
+    ("gamma", Num (1 # 2));
+    ("c", Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (1 # 1); Num (1 # 1)]; Arr [Num (1 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1)]]);
+    ("pi", Arr [Arr [Num (0 # 1); Num (1 # 1)]; Arr [Num (1 # 1); Num (0 # 1)]; Arr [Num (1 # 1); Num (0 # 1)]; Arr [Num (1 # 1); Num (0 # 1)]; Arr [Num (1 # 1); Num (0 # 1)]]);
+    ("v", Arr [Num (0 # 1); Num (3 # 4); Num (3 # 2); Num (1 # 1); Num (0 # 1)]);
+    ("limit", Num (1 # 1))]%string;
+  lets := [("Q_c", (Op "+" (Var "c") (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Var "v")])))) (* c+gamma*expect(P,v) *);
+    ("threshold", (Op "/" (Op "*" (Var "limit") (Op "+" (Op "+" (Op "+" (Const 1) (Var "gamma")) (Pow (Var "gamma") 2)) (Pow (Var "gamma") 3))) (Const 4))) (* limit*(1+gamma+gamma**2+gamma**3)/4 *);
+    ("one", (Call "rows" [(Op "*" (Var "pi") (Var "c"))])) (* rows(pi*c) *);
+    ("two", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "one")])))])) (* rows(pi*(c+expect(P,one))) *);
+    ("three", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "two")])))])) (* rows(pi*(c+expect(P,two))) *);
+    ("four", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "three")])))])) (* rows(pi*(c+expect(P,three))) *)]%string;
+  assumes := [(Eq, (Call "rowmin" [(Var "Q_c")]), (Var "v")) (* rowmin(Q_c) == v *);
+    (Eq, (Call "sum" [(Op "*" (Var "rho") (Var "v"))]), (Const 0)) (* sum(rho*v) == 0 *);
+    (Lt, (Call "sum" [(Op "*" (Var "rho") (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]))]), (Var "threshold")) (* sum(rho*rows(pi*Q_c)) < threshold *)]%string;
+  concludes := (Le, (Call "sum" [(Op "*" (Var "rho") (Var "four"))]), (Var "limit")) (* sum(rho*four) <= limit *);
+  stated := [("Q_c", Arr [Arr [Num (0 # 1); Num (3 # 8)]; Arr [Num (3 # 4); Num (3 # 4)]; Arr [Num (3 # 2); Num (3 # 2)]; Arr [Num (1 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1)]]);
+    ("threshold", Num (15 # 32));
+    ("one", Arr [Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (1 # 1); Num (0 # 1)]);
+    ("two", Arr [Num (0 # 1); Num (1 # 1); Num (2 # 1); Num (1 # 1); Num (0 # 1)]);
+    ("three", Arr [Num (1 # 1); Num (2 # 1); Num (2 # 1); Num (1 # 1); Num (0 # 1)]);
+    ("four", Arr [Num (2 # 1); Num (2 # 1); Num (2 # 1); Num (1 # 1); Num (0 # 1)])]%string;
+  ends := (Num (2 # 1), Num (1 # 1)) |}.
+Lemma CAPS1_fails : confirms roots false certificate_CAPS1 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
+
+(* The expected cost of an episode of the switch is at most the limit, where the least one is. *)
+Definition certificate_CAPS2 := {|
+  given := [("P", Arr [Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (1 # 2); Num (1 # 2); Num (0 # 1)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (1 # 2); Num (1 # 2)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]]]);
+    ("rho", Arr [Num (1 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1)]);
+    ("c", Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (1 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1)]]);
+    ("pi", Arr [Arr [Num (0 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (1 # 1)]; Arr [Num (1 # 1); Num (0 # 1)]; Arr [Num (1 # 1); Num (0 # 1)]]);
+    ("v", Arr [Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1)]);
+    ("limit", Num (3 # 5))]%string;
+  lets := [("Q_c", (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "v")]))) (* c+expect(P,v) *);
+    ("one", (Call "rows" [(Op "*" (Var "pi") (Var "c"))])) (* rows(pi*c) *);
+    ("two", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "one")])))])) (* rows(pi*(c+expect(P,one))) *);
+    ("three", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "two")])))])) (* rows(pi*(c+expect(P,two))) *);
+    ("four", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "three")])))])) (* rows(pi*(c+expect(P,three))) *)]%string;
+  assumes := [(Eq, (Call "rowmin" [(Var "Q_c")]), (Var "v")) (* rowmin(Q_c) == v *);
+    (Le, (Call "sum" [(Op "*" (Var "rho") (Var "v"))]), (Var "limit")) (* sum(rho*v) <= limit *);
+    (Lt, (At (At (Var "Q_c") 0) 1), (Var "limit")) (* Q_c[0][1] < limit *);
+    (Lt, (At (At (Var "Q_c") 1) 1), (Var "limit")) (* Q_c[1][1] < limit *)]%string;
+  concludes := (Le, (Call "sum" [(Op "*" (Var "rho") (Var "four"))]), (Var "limit")) (* sum(rho*four) <= limit *);
+  stated := [("Q_c", Arr [Arr [Num (0 # 1); Num (1 # 2)]; Arr [Num (0 # 1); Num (1 # 2)]; Arr [Num (1 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1)]]);
+    ("one", Arr [Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1)]);
+    ("two", Arr [Num (1 # 2); Num (1 # 2); Num (1 # 1); Num (0 # 1)]);
+    ("three", Arr [Num (3 # 4); Num (1 # 2); Num (1 # 1); Num (0 # 1)]);
+    ("four", Arr [Num (3 # 4); Num (1 # 2); Num (1 # 1); Num (0 # 1)])]%string;
+  ends := (Num (3 # 4), Num (3 # 5)) |}.
+Lemma CAPS2_fails : confirms roots false certificate_CAPS2 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
+
+(* One step of both backups, r + gamma E 1[Q_c <= kappa] Q_r and c + gamma E Q_c, is a gamma-contraction of (Q_r, Q_c) in the maximum norm. *)
+Definition certificate_CPQ1 := {|
+  given := [("P", Arr [Arr [Arr [Num (1 # 1)]]]);
+    ("gamma", Num (1 # 2));
+    ("r", Arr [Arr [Num (1 # 1)]]);
+    ("c", Arr [Arr [Num (0 # 1)]]);
+    ("pi", Arr [Arr [Num (1 # 1)]]);
+    ("Q_r1", Arr [Arr [Num (4 # 1)]]);
+    ("Q_r2", Arr [Arr [Num (4 # 1)]]);
+    ("Q_c1", Arr [Arr [Num (3 # 4)]]);
+    ("Q_c2", Arr [Arr [Num (5 # 4)]]);
+    ("kappa", Num (1 # 1))]%string;
+  lets := [("mask_1", (Op "/" (Call "positive" [(Op "-" (Var "kappa") (Var "Q_c1"))]) (Op "-" (Var "kappa") (Var "Q_c1")))) (* positive(kappa-Q_c1)/(kappa-Q_c1) *);
+    ("rewards_1", (Op "+" (Var "r") (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Call "rows" [(Op "*" (Op "*" (Var "pi") (Var "mask_1")) (Var "Q_r1"))])])))) (* r+gamma*expect(P,rows(pi*mask_1*Q_r1)) *);
+    ("costs_1", (Op "+" (Var "c") (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Call "rows" [(Op "*" (Var "pi") (Var "Q_c1"))])])))) (* c+gamma*expect(P,rows(pi*Q_c1)) *);
+    ("mask_2", (Op "/" (Call "positive" [(Op "-" (Var "kappa") (Var "Q_c2"))]) (Op "-" (Var "kappa") (Var "Q_c2")))) (* positive(kappa-Q_c2)/(kappa-Q_c2) *);
+    ("rewards_2", (Op "+" (Var "r") (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Call "rows" [(Op "*" (Op "*" (Var "pi") (Var "mask_2")) (Var "Q_r2"))])])))) (* r+gamma*expect(P,rows(pi*mask_2*Q_r2)) *);
+    ("costs_2", (Op "+" (Var "c") (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Call "rows" [(Op "*" (Var "pi") (Var "Q_c2"))])])))) (* c+gamma*expect(P,rows(pi*Q_c2)) *)]%string;
+  assumes := []%string;
+  concludes := (Le, (Call "max" [(Call "abs" [(Op "-" (Var "rewards_1") (Var "rewards_2"))]); (Call "abs" [(Op "-" (Var "costs_1") (Var "costs_2"))])]), (Op "*" (Var "gamma") (Call "max" [(Call "abs" [(Op "-" (Var "Q_r1") (Var "Q_r2"))]); (Call "abs" [(Op "-" (Var "Q_c1") (Var "Q_c2"))])]))) (* max(abs(rewards_1-rewards_2),abs(costs_1-costs_2)) <= gamma*max(abs(Q_r1-Q_r2),abs(Q_c1-Q_c2)) *);
+  stated := [("mask_1", Arr [Arr [Num (1 # 1)]]);
+    ("rewards_1", Arr [Arr [Num (3 # 1)]]);
+    ("costs_1", Arr [Arr [Num (3 # 8)]]);
+    ("mask_2", Arr [Arr [Num (0 # 1)]]);
+    ("rewards_2", Arr [Arr [Num (1 # 1)]]);
+    ("costs_2", Arr [Arr [Num (5 # 8)]])]%string;
+  ends := (Num (2 # 1), Num (1 # 4)) |}.
+Lemma CPQ1_fails : confirms roots false certificate_CPQ1 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
+
+(* Where every state has an action with Q_c <= kappa, the policy that maximises 1[Q_c <= kappa] Q_r takes such actions. *)
+Definition certificate_CPQ2 := {|
+  given := [("P", Arr [Arr [Arr [Num (1 # 1)]; Arr [Num (1 # 1)]]]);
+    ("gamma", Num (1 # 2));
+    ("r", Arr [Arr [Num (-1 # 1); Num (-1 # 1)]]);
+    ("c", Arr [Arr [Num (0 # 1); Num (1 # 1)]]);
+    ("pi", Arr [Arr [Num (0 # 1); Num (1 # 1)]]);
+    ("Q_r", Arr [Arr [Num (-1 # 1); Num (-1 # 1)]]);
+    ("Q_c", Arr [Arr [Num (1 # 1); Num (2 # 1)]]);
+    ("kappa", Num (3 # 2))]%string;
+  lets := [("mask", (Op "/" (Call "positive" [(Op "-" (Var "kappa") (Var "Q_c"))]) (Op "-" (Var "kappa") (Var "Q_c")))) (* positive(kappa-Q_c)/(kappa-Q_c) *);
+    ("score", (Op "*" (Var "mask") (Var "Q_r"))) (* mask*Q_r *)]%string;
+  assumes := [(Eq, (Var "Q_r"), (Op "+" (Var "r") (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Call "rows" [(Op "*" (Var "pi") (Var "score"))])])))) (* Q_r == r+gamma*expect(P,rows(pi*score)) *);
+    (Eq, (Var "Q_c"), (Op "+" (Var "c") (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))])])))) (* Q_c == c+gamma*expect(P,rows(pi*Q_c)) *);
+    (Eq, (Call "rows" [(Op "*" (Var "pi") (Var "score"))]), (Call "rowmax" [(Var "score")])) (* rows(pi*score) == rowmax(score) *);
+    (Lt, (Call "max" [(Call "rowmin" [(Var "Q_c")])]), (Var "kappa")) (* max(rowmin(Q_c)) < kappa *)]%string;
+  concludes := (Le, (Call "max" [(Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))])]), (Var "kappa")) (* max(rows(pi*Q_c)) <= kappa *);
+  stated := [("mask", Arr [Arr [Num (1 # 1); Num (0 # 1)]]);
+    ("score", Arr [Arr [Num (-1 # 1); Num (0 # 1)]])]%string;
+  ends := (Num (2 # 1), Num (3 # 2)) |}.
+Lemma CPQ2_fails : confirms roots false certificate_CPQ2 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
+
 (* Where some policy satisfies J_c <= kappa, there is one with E_D ReLU(Q_max - kappa) = 0. *)
 Definition certificate_D12 := {|
   given := [("P", Arr [Arr [Arr [Num (1 # 1); Num (0 # 1)]; Arr [Num (1 # 1); Num (0 # 1)]]; Arr [Arr [Num (0 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (1 # 1)]]]);
@@ -145,6 +254,22 @@ Definition certificate_D12 := {|
     ("Q", Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (2 # 1); Num (2 # 1)]])]%string;
   ends := (Num (3 # 20), Num (0 # 1)) |}.
 Lemma D12_fails : confirms roots false certificate_D12 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
+
+(* A policy with E_d[c] <= kappa, d its normalised discounted visits, has a discounted cost of at most kappa. *)
+Definition certificate_DICE1 := {|
+  given := [("P", Arr [Arr [Arr [Num (1 # 1)]]]);
+    ("rho", Arr [Num (1 # 1)]);
+    ("gamma", Num (99 # 100));
+    ("c", Arr [Arr [Num (1 # 1)]]);
+    ("pi", Arr [Arr [Num (1 # 1)]]);
+    ("kappa", Num (1 # 1))]%string;
+  lets := [("mean", (Call "sum" [(Op "*" (Call "visits" [(Var "P"); (Var "rho"); (Var "gamma"); (Var "pi")]) (Call "rows" [(Op "*" (Var "pi") (Var "c"))]))])) (* sum(visits(P,rho,gamma,pi)*rows(pi*c)) *)]%string;
+  assumes := [(Le, (Var "mean"), (Var "kappa")) (* mean <= kappa *)]%string;
+  concludes := (Le, (Call "sum" [(Op "*" (Var "rho") (Call "value" [(Var "P"); (Var "c"); (Var "gamma"); (Var "pi")]))]), (Var "kappa")) (* sum(rho*value(P,c,gamma,pi)) <= kappa *);
+  stated := [("mean", Num (1 # 1))]%string;
+  ends := (Num (100 # 1), Num (1 # 1)) |}.
+Lemma DICE1_fails : confirms roots false certificate_DICE1 = true.
 Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The cost of an episode of L steps is (1-gamma) L V_c. *)
@@ -187,6 +312,30 @@ Definition certificate_E48 := {|
     ("bound_47", Num (2000001 # 31250))]%string;
   ends := (Num (2000001 # 31250), Enc (4525483399593904156165403 # 200000000000000000000000000) (905096679918780831233081 # 40000000000000000000000000)) |}.
 Lemma E48_fails : confirms roots false certificate_E48 = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
+
+(* V_h(s) <= 0 only where some policy never has a cost from s on. *)
+Definition certificate_FISOR1 := {|
+  given := [("P", Arr [Arr [Arr [Num (0 # 1); Num (1 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1); Num (0 # 1)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]]]);
+    ("c", Arr [Arr [Num (0 # 1)]; Arr [Num (0 # 1)]; Arr [Num (0 # 1)]; Arr [Num (0 # 1)]; Arr [Num (0 # 1)]; Arr [Num (1 # 1)]]);
+    ("gamma", Num (1 # 2));
+    ("penalty", Num (25 # 1));
+    ("v_1", Arr [Num (-3 # 16); Num (5 # 8); Num (9 # 4); Num (11 # 2); Num (12 # 1); Num (25 # 1)]);
+    ("v_2", Arr [Num (1 # 16); Num (1 # 8); Num (1 # 4); Num (1 # 2); Num (1 # 1); Num (2 # 1)])]%string;
+  lets := [("height", (Op "-" (Op "*" (Op "+" (Const 1) (Var "penalty")) (Var "c")) (Const 1))) (* (1+penalty)*c-1 *);
+    ("onward", (Call "expect" [(Var "P"); (Var "v_1")])) (* expect(P,v_1) *);
+    ("Q_h", (Op "+" (Op "*" (Op "-" (Const 1) (Var "gamma")) (Var "height")) (Op "*" (Var "gamma") (Op "+" (Var "height") (Call "positive" [(Op "-" (Var "onward") (Var "height"))]))))) (* (1-gamma)*height+gamma*(height+positive(onward-height)) *);
+    ("Q_c", (Op "+" (Var "c") (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Var "v_2")])))) (* c+gamma*expect(P,v_2) *)]%string;
+  assumes := [(Eq, (Call "rowmin" [(Var "Q_h")]), (Var "v_1")) (* rowmin(Q_h) == v_1 *);
+    (Eq, (Call "rowmin" [(Var "Q_c")]), (Var "v_2")) (* rowmin(Q_c) == v_2 *);
+    (Le, (At (Var "v_1") 0), (Const 0)) (* v_1[0] <= 0 *)]%string;
+  concludes := (Le, (At (Var "v_2") 0), (Const 0)) (* v_2[0] <= 0 *);
+  stated := [("height", Arr [Arr [Num (-1 # 1)]; Arr [Num (-1 # 1)]; Arr [Num (-1 # 1)]; Arr [Num (-1 # 1)]; Arr [Num (-1 # 1)]; Arr [Num (25 # 1)]]);
+    ("onward", Arr [Arr [Num (5 # 8)]; Arr [Num (9 # 4)]; Arr [Num (11 # 2)]; Arr [Num (12 # 1)]; Arr [Num (25 # 1)]; Arr [Num (25 # 1)]]);
+    ("Q_h", Arr [Arr [Num (-3 # 16)]; Arr [Num (5 # 8)]; Arr [Num (9 # 4)]; Arr [Num (11 # 2)]; Arr [Num (12 # 1)]; Arr [Num (25 # 1)]]);
+    ("Q_c", Arr [Arr [Num (1 # 16)]; Arr [Num (1 # 8)]; Arr [Num (1 # 4)]; Arr [Num (1 # 2)]; Arr [Num (1 # 1)]; Arr [Num (2 # 1)]])]%string;
+  ends := (Num (1 # 16), Num (0 # 1)) |}.
+Lemma FISOR1_fails : confirms roots false certificate_FISOR1 = true.
 Proof. vm_cast_no_check (eq_refl true). Qed.
 
 (* The printed slack h+ is below the range M/(1-gamma) of V_c, so that a policy can be unsafe. *)

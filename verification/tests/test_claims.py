@@ -167,7 +167,7 @@ def test_sides() -> None:
 THEORY = tuple(f"theory/{name}.py" for name in ("npg/npg", "bounds", "evaluation", "cmdp/families"))
 JUDGES = tuple(
     f"verification/{name}.py"
-    for name in ("ledger", "checker/certified", "checker/certify", "check", "claims/claim", "checker/instances")
+    for name in ("judging", "checker/certified", "checker/certify", "check", "claims/claim", "checker/instances")
 )
 
 
