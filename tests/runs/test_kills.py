@@ -66,7 +66,8 @@ def leavings(folder: Path) -> dict[str, Any]:
     if "summary.json" in found:
         found["summary.json"] = json.loads(found["summary.json"]) | {"seconds": 0, "commit": ""}
     if "page.html" in found:
-        found["page.html"] = re.sub(rb", [\d.e+]+ s; ", b"; ", found["page.html"])
+        page = re.sub(rb", [\d.e+]+ s; ", b"; ", found["page.html"])
+        found["page.html"] = re.sub(rb"commit</td><td>[^<]*", b"", page)
     if "sessions.json" in found:
         found["sessions.json"] = b""
     if "config.json" in found:

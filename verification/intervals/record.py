@@ -19,7 +19,7 @@ COMMAND = "python -m verification.intervals"
 @cache
 def sources() -> str:
     """The hash of the code that the cases and their runs depend on."""
-    return _hash(meanings(dependencies("verification.intervals.cases")))
+    return _hash(meanings(dependencies("verification.intervals.certify")))
 
 
 def digest(run: dict[str, Any]) -> str:

@@ -82,7 +82,7 @@ def test_changed_code_and_dropped_runs_make_the_evidence_stale(monkeypatch: pyte
     (tmp_path / "results.json").write_text(json.dumps(fewer))
     assert record.evidence(tmp_path / "results.json") != now
     assert record.faults({"sources": "", "runs": []}), "no runs are no evidence"
-    files = {path.relative_to(ROOT).as_posix() for path in dependencies("verification.intervals.cases")}
+    files = {path.relative_to(ROOT).as_posix() for path in dependencies("verification.intervals.certify")}
     assert {"verification/intervals/enclosure.py", "verification/check.py", "theory/bounds.py"} <= files
     monkeypatch.setattr(record, "sources", lambda: "another")
     assert any("STALE" in line for line in record.faults(record.load()))
