@@ -186,11 +186,11 @@ def test_the_choice_among_candidates_is_the_methods_whatever_the_critics_say(bui
     method, generator = experiment.method, torch.Generator().manual_seed(0)
     method.critics.q.ema.normal_(generator=generator)
     observations = torch.randn(40, 11, generator=generator)
-    graphs = [inference_graph(experiment, replica) for replica in range(4)]
     z = torch.randn(40, *method.exportable(0).noise, generator=generator)
     everywhere, noise = observations.expand(4, -1, -1), z.permute(2, 0, 1, 3).flatten(1, 2).expand(4, -1, -1, -1)
     method.kappa.copy_(method.predict(everywhere, method.best(everywhere, noise)).greatest_cost.median(1).values)
     expected = method.best(everywhere, noise)
-    for replica, graph in enumerate(graphs):
+    for replica in range(4):
+        graph = inference_graph(experiment, replica)
         assert isinstance(graph, InferenceGraph)
         torch.testing.assert_close(graph.act(observations, z), expected[replica])
