@@ -84,8 +84,8 @@ CLAIMS = [
     Claim(
         id="D9t",
         source="ours, sharpening Safe-DQL, Theorem 9",
-        statement="J_c(pi) <= kappa + eps_c + L_d(pi_0)/lambda + 2 eta B_r/lambda + B_c TV(mu_0, D_S) + gap/lambda, "
-        "and no constant in it can be lowered: each term is attained.",
+        statement="J_c(pi) <= kappa + eps_c + L_d(pi_0)/lambda + 2 eta B_r/lambda + B_c TV(mu_0, D_S) + gap/lambda; "
+        "each term but gap/lambda is attained, and its constant cannot be lowered.",
         assumptions="those of D9, but the minimiser may miss the minimum by gap",
         printed=Check(sharp_theorem, "the same without eps_c, and half of the shift where it is attained"),
         formal=SHARP_9,

@@ -192,7 +192,8 @@ CLAIMS = [
         "other T - 1 iterations, which have weight 0, do not bring it back. The mixture is the start.",
         notes="Below T = sqrt(S)/6 the gap does not move; TC's bound sqrt(S A/T) says nothing before T = S A. Which "
         "power of S A is right between the two is open. With clipped weights "
-        "there is no such factor.",
+        "there is no such factor. Coq has the CMDP for every T; its number of states is read off its definition, and "
+        "is no part of the theorem.",
     ),
     Claim(
         id="TC4",
