@@ -159,7 +159,8 @@ def test_the_published_sampler_adds_more_noise_and_clips_every_step():
     assert first > 1, "clipped to 1"
     expected = chain.posterior_mean(chain.clean(1.0, predicted, 1), 1.0, 1)
     assert found == pytest.approx(min(max(expected, -1), 1), rel=1e-5)
-    observations, normals = torch.eye(11)[None, :2], torch.randn(1, 5, 2, 3)
+    observations = torch.eye(11)[None].repeat(1, 8, 1)
+    normals = torch.randn(1, 5, 88, 3, generator=torch.Generator().manual_seed(0))
     ours, public = (
         learner(build("fisor", bandit(), (5.0,), variant=variant), FISOR).sample(observations, normals)
         for variant in ("corrected", "public")
