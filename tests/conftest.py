@@ -16,6 +16,12 @@ from tests.support.builders import TINY, small_dataset
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """What a test draws without a generator of its own is the same whatever ran before it."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def dataset() -> OfflineDataset:
     return small_dataset()

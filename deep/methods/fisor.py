@@ -16,15 +16,11 @@ V_r are those of implicit Q-learning. The policy is a diffusion model of the dat
 It acts by the one of `candidates` samples with the least Q_h. A fall that ends the episode without a cost has
 Q_h = -1, the least value there is, and nothing in Q_h speaks against it.
 
-Q_h is learned by TD from the first step. It used to start from the data's own Q_h, that of the behaviour, of which TD
-takes a share of 1 - gamma off at every sweep: on the embedded HopperVel data (quick preset, seed 0) 10 % of the states
-were feasible after 2000 steps and 48 % at the end of the critics' 10 000, still rising, so that half of the states had
-the weights of danger. That policy fell after 50 of 1000 steps, after 40 by the largest Q_r among samples with Q_h <= 0,
-and after 250 without a choice. With the present start it falls after 151: the old start was not the only cause.
+Q_h is learned by TD from the first step: TD takes only a share of 1 - gamma off a start at the behaviour's own Q_h at
+every sweep. What was measured of both is in notebooks/results/compared.
 
-Phases: the critics, then the policy with the critics as they are (the public code trains both together, two policy
-steps per step of the critics; the policy's weights then change while it learns). One model per seed; the table shows it
-at every cost limit.
+Phases: the critics, then the policy with the critics as they are (the public code takes two policy steps per step of
+the critics). One model per seed; the table shows it at every cost limit.
 
 Public code: `--variant public` takes timeouts for the ends of episodes, where Q_h = h and Q_r = r. Its sampler adds
 noise of variance beta_t and clips every step to [-1, 1]; otherwise the variance is that of the posterior, and the end

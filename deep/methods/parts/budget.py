@@ -13,6 +13,7 @@ where E_t is the expected number of steps left: k, or (1 - (1 - p)^k) / p where 
 kappa_0 is `episodic_to_discounted(limit, ..., "start")`, and kappa_{L-1} = b. Source: Chemingui et al. 2025 (CAPS).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -91,14 +92,14 @@ class BudgetPolicy:
         return state.observe(rewards, costs, done)
 
 
-class BudgetMethod(Method):
+class BudgetMethod(Method, ABC):
     """A method whose one model per seed acts with the budget left."""
 
     problem: Problem
 
+    @abstractmethod
     def choose(self, observations: Float[Tensor, "seeds rows obs"], budget: Budget) -> Float[Tensor, "seeds rows act"]:
         """The actions with these budgets left."""
-        raise NotImplementedError
 
     def policies(self) -> dict[str, Policy]:
         return {"": BudgetPolicy(self.problem, self.choose)}
