@@ -133,7 +133,11 @@ def test_a_parameter_that_is_not_finite_never_reaches_the_checkpoint(tmp_path, m
 def test_a_score_not_yet_computed_is_no_fault(tmp_path):
     tensors = {"score": torch.tensor([-torch.inf, 1.0])}
     phase = Phase("p", 50, (0, 1), {}, lambda step, draws: {"m": torch.zeros(2)})
-    trainer.train([phase], tensors, folder_in(tmp_path), torch.device("cpu"))
+    folder = folder_in(tmp_path)
+    trainer.train([phase], tensors, folder, torch.device("cpu"))
+    read = {"score": torch.zeros(2)}
+    assert folder.load(read) is not None
+    assert read["score"].tolist() == [-torch.inf, 1.0]
 
 
 def test_a_metric_may_be_a_tensor_that_later_updates_change(tmp_path):
