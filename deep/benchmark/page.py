@@ -8,12 +8,14 @@ definitions of `deep.benchmark.statistics`; tests compare the two in a browser.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from deep.benchmark.rows import Row, method_of
 from deep.methods.registry import rank_of
+from deep.page.render import render
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -71,39 +73,18 @@ class Tab:
         return named | {"methods": methods, "listed": listed, "rows": rows, "runs": details}
 
 
-FILTERS = """\
-<form class="filters"><select name="task" aria-label="task"></select>
-<select name="kind" aria-label="kind of data"></select><select name="limit" aria-label="cost limit"></select>
-<label title="data set, seed and limit"><input type="checkbox" name="common"> only cells that all shown methods
-have</label><output id="shown"></output><button type="button" id="all">all methods</button>
-<button type="button" id="none">no method</button><div id="methods"></div></form>"""
-
-SECTIONS = """\
-<h2>By method</h2><p>A high IQM of few safe replicas is no success. Methods that were run on other data sets are
-compared only with the box above ticked. A regret is counted over safe replicas; <i>end early</i> counts replicas whose
-episodes end long before those of the data.</p><div id="by-method"></div>
-<h2>Over the cost limits</h2><p>A dot: one seed, hollow where it is unsafe; lines: means over seeds, with their
-intervals upright; a level bar: the reference of the regret; dashed: the limit.</p><div id="curves"></div>
-<h2>Pairs</h2><p>The probability that the method of the row is better than that of the column: more R among safe
-replicas, or safe where the other is not, over all pairs of seeds at each data set and limit that both have. A cell's
-tooltip has the interval.</p><div id="pairs"></div>
-<h2>What was run</h2><p>Seeds of every method on every data set, and at how many cost limits, by the filters of task,
-kind and limit. What says <i>none</i> is missing.</p><div id="coverage"></div>
-<h2>Replicas</h2><details><summary>every replica with its command, data and machine</summary><div id="replicas"></div>
-</details>"""
-
-
 def page(title: str, tabs: Sequence[Tab], introduction: str = "") -> str:
     """The whole page; `introduction` is HTML that stands above the filters."""
     sources = {row.get("source") for tab in tabs for row in tab.rows}
-    warning = f'<p class="warning">{escape(NOT_COMPARABLE)}</p>' if sources - {"dsrl", "exact"} else ""
     # "<" is written as an escape, so that no text of a row can end the element that holds the data.
     data = json.dumps([tab.content() for tab in tabs], allow_nan=False).replace("<", "\\u003c")
-    style, script = ((ASSETS / name).read_text(encoding="utf-8") for name in ("style.css", "page.js"))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<title>{escape(title)}</title><style>{style}</style></head><body><h1>{escape(title)}</h1>{warning}"
-        f'{introduction}<div class="tabs" role="group" aria-label="tables"></div><p id="note"></p>{FILTERS}{SECTIONS}'
-        f'<script id="data" type="application/json">{data}</script><script>{script}</script></body></html>\n'
+    style, script = (Markup((ASSETS / name).read_text(encoding="utf-8")) for name in ("style.css", "page.js"))
+    return render(
+        "benchmark.html",
+        title=title,
+        warning=NOT_COMPARABLE if sources - {"dsrl", "exact"} else "",
+        introduction=Markup(introduction),
+        data=Markup(data),
+        style=style,
+        script=script,
     )
