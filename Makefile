@@ -12,7 +12,7 @@ QUICK := tests/test_layout.py tests/core tests/data tests/envs tests/methods tes
 .PHONY: train test fast exhaustive notebooks lint clean
 
 train: $(VENV)/installed
-	$(BIN)/python -m deep.train --task HopperVel --out $(RUN) $(if $(wildcard $(RUN)/config.json),--resume)
+	$(BIN)/python -m deep.train --task HopperVel --processes 2 --out $(RUN) $(if $(wildcard $(RUN)/config.json),--resume)
 
 # All but what is marked exhaustive: what CI runs.
 test: $(VENV)/installed

@@ -9,22 +9,25 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from deep.cli.run_folder import check_folder
+from deep.core.phase import Phase
 from deep.core.provenance import device_name, machine, software_versions
 from deep.core.validation import use_threads
 from deep.data.custom import assumptions
 from deep.envs.custom import check as check_simulator
 from deep.evaluate import plots
-from deep.evaluate.scores import evaluate, remarks, table
+from deep.evaluate.scores import evaluate, remarks, scores_table, simulate, table
 from deep.evaluate.summary import SCHEMA, summary_of
 from deep.evaluate.verdict import contradictions, verdict
 from deep.methods.registry import METHODS
 from deep.page.run_page import page
+from deep.runs.beside import phases_beside
 from deep.runs.cuda_graphs import eager, graphed
 from deep.runs.earlier import of_earlier_version
 from deep.runs.experiment import Config, Experiment, Settings, about_data, identity, take_dynamics
@@ -34,6 +37,9 @@ from deep.runs.trainer import train
 from theory.support.command import parsed
 from theory.support.errors import InputError
 from theory.support.files import write_whole
+
+CLONE_EPISODES = 5
+"""Episodes per replica of the first table."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,9 @@ class Options(Settings[Config]):
     """On a GPU, replay each block of updates as one CUDA graph. Never run on a device so far."""
     threads: int = 1
     """CPU threads of torch; more than one helps only on idle cores."""
+    processes: Literal[1, 2] = 1
+    """With 2, a second process trains the learned dynamics beside the method's own phases, on a CPU. The result has the
+    same bits; it is there sooner where a core is idle."""
 
 
 def parse(arguments: list[str] | None = None, prog: str = "python -m deep.train") -> Options[Any]:
@@ -89,20 +98,30 @@ def run(options: Options[Any], opened: Callable[[Path], None] = lambda folder: N
         raise InputError(f"--graphs on {experiment.device}: CUDA graphs need a CUDA device")
     if experiment.task.env is not None:
         check_simulator(experiment.task)
-    phases = experiment.phases() if options.dynamics_from is None else take_dynamics(experiment, options.dynamics_from)
+    if options.processes > 1 and experiment.device.type == "cuda":
+        raise InputError(f"--processes {options.processes} on {experiment.device}: accepted with --device cpu")
+    taken = None if options.dynamics_from is None else take_dynamics(experiment, options.dynamics_from)
     folder = RunFolder(options.out or Path("runs") / f"{experiment.task.name}-{options.algorithm}")
     check_folder(folder.path, options.resume)
     log = Log(options.log, folder, experiment.problem.replicas)
     software = software_versions()
     about = {"schema": SCHEMA, "identity": identity(experiment), "data": about_data(experiment), **software}
     about |= {"command": sys.argv, "machine": machine()}
+    about["dependencies"] = {"phases": [phase.name for phase in experiment.phases()]}
     with of_earlier_version(folder.path):
         config = folder.open(about, options.resume, began)
     opened(folder.path)
     with folder, closing(log):
         folder.listeners.append(log)
         print(opening(experiment), *changed_since(config, software), sep="\n", flush=True)
-        train(phases, experiment.tensors(), folder, experiment.device, graphed if options.graphs else eager)
+        left = (
+            phases_beside(experiment, folder, options.processes, options.threads)
+            if taken is None
+            else nullcontext(taken)
+        )
+        with left as phases:
+            compose = graphed if options.graphs else eager
+            train(phases, experiment.tensors(), folder, experiment.device, compose, partial(show_clone, experiment))
         return report(experiment, folder, config, options.episodes)
 
 
@@ -126,6 +145,22 @@ def report(experiment: Experiment, folder: RunFolder, config: Mapping[str, Any],
     }
     plots.draw_all(folder.path, figures)
     return summary
+
+
+def show_clone(experiment: Experiment, phase: Phase) -> None:
+    """Print the scores of the clone that later phases start from, when its phase has ended."""
+    found = experiment.method.starting_policy
+    if found is None or found[0] != phase.name or not experiment.task.simulated or phase.steps == 0:
+        return
+    _, results = simulate(experiment, CLONE_EPISODES, found[1])
+    print(
+        f"\nThe clone that training starts from, {CLONE_EPISODES} episodes per replica in the simulator (training does "
+        "not use them):",
+        scores_table(results),
+        "",
+        sep="\n",
+        flush=True,
+    )
 
 
 def opening(experiment: Experiment) -> str:

@@ -190,6 +190,12 @@ class Method(Protocol):
         """Which trajectories of the data the policy is cloned from; None for a method that clones none."""
         return None
 
+    @property
+    def starting_policy(self) -> tuple[str, Policy] | None:
+        """The clone that later phases start from, and the name of the phase that ends with it; None where there is
+        none."""
+        return None
+
     def exportable(self, replica: int) -> Inference:
         """The policy of this replica; raises `InputError` where no file format can hold it."""
         raise InputError(f"a policy of {type(self).__name__} cannot be exported: it has no inference graph")

@@ -48,6 +48,8 @@ class Phase:
     """The cost limits of the rows, where these are replicas: for messages only."""
     on_end: Callable[[], None] = lambda: None
     """Runs once after the last step, before the checkpoint that says that the phase is finished; not after no steps."""
+    needs_dynamics: bool = False
+    """Whether the phase queries the learned dynamics, which must be trained before it starts."""
 
     def __post_init__(self) -> None:
         if self.steps < 0:

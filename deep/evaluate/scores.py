@@ -1,5 +1,6 @@
 """Scores of trained policies: rollouts in the simulator, DSRL's normalisation, intervals, the table."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,12 @@ def evaluate(
     if not experiment.task.simulated:
         named = [replica._asdict() for replica in experiment.problem.replicas]
         return None, [replica | found for replica, found in zip(named, offline, strict=True)]
+    played, results = simulate(experiment, episodes, policy)
+    return played, [result | found for result, found in zip(results, offline, strict=True)]
+
+
+def simulate(experiment: Experiment, episodes: int, policy: Policy | Act) -> tuple[Episodes, list[dict[str, Any]]]:
+    """The episodes of every replica in the simulator, and their scores alone, one result per replica."""
     seeds = range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + episodes)
     replicas = experiment.problem.replicas
     played = rollout(experiment.task, experiment.player(policy), seeds, replicas=len(replicas))
@@ -62,7 +69,6 @@ def evaluate(
                 "episodes_over_limit": int((~within_limit(played.costs[i], replica.cost_limit)).sum()),
                 "reward_ci": interval(reward),
                 "cost_ci": interval(cost),
-                **offline[i],
             }
         )
     return played, results
@@ -123,17 +129,25 @@ def table(results: list[dict[str, Any]]) -> str:
     """The results as text: normalised scores with their intervals, and the offline estimate beside the true cost."""
     if "reward" not in results[0]:
         return _estimates(results)
-    header = f"{'seed':>4} {'limit':>6}  {'R  [95 % interval]':<20} {'C  [95 % interval]':<20} {'':<6}"
-    header += f" {'cost':>7} {'offline estimate':>17} {'steps':>6}"
-    lines = [header]
+    estimates = [f"{'offline estimate':>17}"]
     for r in results:
-        reward = f"{r['reward']:.2f} [{r['reward_ci'][0]:.2f}, {r['reward_ci'][1]:.2f}]"
-        cost = f"{r['cost']:.2f} [{r['cost_ci'][0]:.2f}, {r['cost_ci'][1]:.2f}]"
         estimated = r["offline_cost_estimate"] is not None
         estimate = f"{r['offline_cost_estimate']:.1f} ± {r['offline_cost_std']:.1f}" if estimated else "none"
+        estimates.append(f"{estimate:>17}")
+    return scores_table(results, estimates)
+
+
+def scores_table(results: list[dict[str, Any]], estimates: Sequence[str] | None = None) -> str:
+    """The normalised scores with their intervals; `estimates` is one more column with its header."""
+    more = [f"{column} " for column in estimates] if estimates is not None else [""] * (len(results) + 1)
+    header = f"{'seed':>4} {'limit':>6}  {'R  [95 % interval]':<20} {'C  [95 % interval]':<20} {'':<6}"
+    lines = [f"{header} {'cost':>7} {more[0]}{'steps':>6}"]
+    for r, column in zip(results, more[1:], strict=True):
+        reward = f"{r['reward']:.2f} [{r['reward_ci'][0]:.2f}, {r['reward_ci'][1]:.2f}]"
+        cost = f"{r['cost']:.2f} [{r['cost_ci'][0]:.2f}, {r['cost_ci'][1]:.2f}]"
         lines.append(
             f"{r['seed']:>4} {r['cost_limit']:>6g}  {reward:<20} {cost:<20} {_label(r):<6}"
-            f" {r['cost_return']:>7.1f} {estimate:>17} {r['episode_length']:>6.0f}"
+            f" {r['cost_return']:>7.1f} {column}{r['episode_length']:>6.0f}"
         )
     return "\n".join(lines)
 

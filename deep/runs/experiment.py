@@ -219,14 +219,24 @@ def take_dynamics(experiment: Experiment, run: Path) -> list[Phase]:
                 f"--dynamics-from {run}: its {name} is {theirs.get(name)}, this run's {mine[name]}: accepted are runs "
                 "in which they agree"
             )
-    stored, place = read_tensors(run / "checkpoint.safetensors", "checkpoint")
-    trained = [phase.name for phase in experiment.dynamics.phases()]
-    if place["phase"] in trained:
+    if not copy_dynamics(experiment, run):
         raise InputError(f"--dynamics-from {run}: the run there is still training them")
+    trained = [phase.name for phase in experiment.dynamics.phases()]
+    return [phase for phase in experiment.phases() if phase.name not in trained]
+
+
+def copy_dynamics(experiment: Experiment, run: Path) -> bool:
+    """Fill in the learned dynamics from another run's checkpoint; False, and nothing changes, if they are unfinished
+    there."""
+    stored, place = read_tensors(run / "checkpoint.safetensors", "checkpoint")
+    phases = experiment.dynamics.phases()
+    there = place["phase"], int(place["step"])
+    if there[0] in [phase.name for phase in phases] and there != (phases[-1].name, phases[-1].steps):
+        return False
     with torch.no_grad():
         for name, tensor in experiment.dynamics.tensors().items():
             tensor.copy_(stored[name])
-    return [phase for phase in experiment.phases() if phase.name not in trained]
+    return True
 
 
 def finished(run: Path, dataset: Path | None = None, with_data: bool = True) -> tuple[Experiment, RunFolder]:

@@ -30,6 +30,7 @@ def train(
     folder: RunFolder,
     device: torch.device,
     compose: Callable[[Update], Block] = eager,
+    after: Callable[[Phase], None] = lambda phase: None,
 ) -> None:
     """Run all phases from the folder's checkpoint, or from the start, to the end.
 
@@ -37,7 +38,7 @@ def train(
     over the block. What hooks return is of the policy before its first step, `deep.core.phase.block_start` of "step".
 
     `compose` makes a block of a phase's updates: one after the other, or as a CUDA graph
-    (`deep.runs.cuda_graphs.graphed`).
+    (`deep.runs.cuda_graphs.graphed`). `after` is called when a phase has ended and its checkpoint is written.
 
     A step's update depends on the tensors, the step's number and the draws of (seed, phase, block) alone, so a run
     that was killed and started again ends with the same bits on one machine, with the same number of threads.
@@ -57,6 +58,7 @@ def train(
         first = position.step if position is not None and position.phase == phase.name else 0
         _run(phase, first, tensors, folder, device, compose(phase.update))
         _save(tensors, phase, phase.steps, folder)
+        after(phase)
 
 
 def _remaining(phases: Sequence[Phase], position: Position | None, folder: RunFolder) -> Sequence[Phase]:

@@ -90,7 +90,8 @@ class DRCORL(Method):
         if config.kind != "least_squares":
             return None
         reward = None if isinstance(self.values.reward, RewardCritic) else self.values.reward
-        return LeastSquares(self.problem, self.values.cost[-1], reward, config.transitions, config.states)
+        cost = self.values.cost[-1]
+        return LeastSquares(self.problem, cost, reward, config.transitions, config.states, self.cloning.rows)
 
     def tensors(self) -> dict[str, Tensor]:
         parts = (self.behaviour, self.values, self.adaptation, self.gate, self.selection, self.evaluation)
@@ -109,9 +110,11 @@ class DRCORL(Method):
             adapt |= {"online": RandomInput("uniform", (batch,))}
         steps, seeds, limits = config.critics.steps, self.policy_seeds, self.cloning.limits
         iql = config.critics.reward == "iql"
+        behaviour = [self.behaviour.phase()] if config.uses_behaviour else []
+        # Regression needs no behaviour model, and goes first: then there is soon a policy to show.
+        cloning = self.cloning.phases()
         return [
-            *([self.behaviour.phase()] if config.uses_behaviour else []),
-            *self.cloning.phases(),
+            *(behaviour + cloning if config.reverse_kl_steps > 0 else cloning + behaviour),
             *([Phase("reward critic", steps, problem.seeds, row, self._update_reward_critic)] if iql else []),
             Phase(
                 "cost critics" if iql else "critics",
@@ -131,6 +134,7 @@ class DRCORL(Method):
                 self.evaluation.hooks(),
                 problem.replica_limits,
                 self.evaluation.finish,
+                needs_dynamics=self.evaluation.uses_dynamics,
             ),
         ]
 
@@ -234,6 +238,15 @@ class DRCORL(Method):
 
     def policies(self) -> dict[str, Policy]:
         return {"": Memoryless(self.act)}
+
+    @property
+    def starting_policy(self) -> tuple[str, Policy]:
+        @torch.no_grad()
+        def act(observations: Float[Tensor, "replicas batch obs"]) -> Float[Tensor, "replicas batch act"]:
+            parameters = self.clone.ema[self.cloning.index]
+            return self.policy.distribution(parameters, observations)[0]
+
+        return self.cloning.phases()[-1].name, Memoryless(act)
 
     @property
     def estimator(self) -> Estimator:

@@ -49,9 +49,10 @@ class GateConfig:
     k: float = 1.0
     """Standard deviations that are added to the mean (Table 2 has 2 for the UCB, Eq. (24)): over the ensemble, or of
     least squares over resamples of the trajectories."""
-    states: Literal["data", "start"] = "data"
-    """ucb, least_squares: the states over which Eq. (25) averages: all of the data's (appendix B.1), or the first
-    states of its episodes. In either case (1 - gamma) times the episode length converts a value into the cost of an
+    states: Literal["data", "cloned", "start"] = "data"
+    """ucb, least_squares: the states over which Eq. (25) averages: all of the data's (appendix B.1), those of the
+    cloned trajectories (least_squares), which are nearer to the states that the policy visits, or the first states of
+    the data's episodes. In each case (1 - gamma) times the episode length converts a value into the cost of an
     episode, because the critics bootstrap through timeouts."""
     eval_every: int = 50
     """Steps between two policy evaluations, in the learned dynamics or the simulator."""
@@ -80,6 +81,8 @@ class GateConfig:
         check_ranges(self, "gate.", k=AT_LEAST_0)
         if self.eval_every < 1 or self.eval_every % BLOCK:
             raise InputError(f"--gate.eval-every {self.eval_every}: accepted is a multiple of {BLOCK}")
+        if self.states == "cloned" and self.kind == "ucb":
+            raise InputError("--gate.states cloned with --gate.kind ucb: accepted are data and start")
         if not (0 <= self.min_length_ratio <= 1 and self.max_disagreement > 0 and self.max_model_error >= 0):
             raise InputError(
                 f"--gate.min-length-ratio {self.min_length_ratio}, --gate.max-disagreement "

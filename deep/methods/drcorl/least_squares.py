@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from deep.core.method import Act, Policy, at_states
 from deep.core.problem import Problem
+from deep.data.replay import RowTable
 from deep.methods.parts.critics import PolicyCritic, episodic_to_discounted
 from deep.nn.mlp import ACTIVATIONS, Ensemble
 from deep.ope.features import Sample
@@ -33,6 +34,10 @@ from deep.ope.interface import Estimate
 RIDGE = 1e-4
 """Relative to each feature's mean square."""
 NORMAL_95 = 1.96
+MEAN_STATES = 4096
+"""States of the cloned trajectories over which the mean is taken."""
+LAST = 1 - 2.0**-24
+"""The largest float32 below 1: `Replay.rows` maps [0, 1) to rows."""
 
 
 def last_hidden(
@@ -75,9 +80,11 @@ class LeastSquares:
         cost_critic: PolicyCritic,
         reward_critic: PolicyCritic | None,
         transitions: int,
-        states: Literal["data", "start"],
+        states: Literal["data", "cloned", "start"],
+        cloned: RowTable | None,
     ) -> None:
-        """`reward_critic` evaluates the policy, too; without one the cost critic's features serve for the reward."""
+        """`reward_critic` evaluates the policy, too; without one the cost critic's features serve for the reward.
+        `cloned` has the rows of the cloned trajectories; None: all of the data."""
         self.problem, self.cost_critic, self.reward_critic = problem, cost_critic, reward_critic
         self.sample = Sample(problem, transitions)
         replay, rows = problem.replay, self.sample.rows
@@ -86,7 +93,12 @@ class LeastSquares:
         self.observations, self.actions = replay.observations[rows].expand(expand), replay.actions[rows].expand(expand)
         self.next_observations = replay.next_observations[rows].expand(expand)
         self.not_terminal = replay.not_terminal[rows].double().unsqueeze(1)
-        self.states = replay.observations[replay.starts].expand(expand) if states == "start" else self.observations
+        self.states = self.observations
+        if states == "start":
+            self.states = replay.observations[replay.starts].expand(expand)
+        elif states == "cloned" and cloned is not None:
+            place = torch.linspace(0, 1, MEAN_STATES, device=problem.device).expand(len(problem.replicas), -1)
+            self.states = replay.observations[replay.rows(place * LAST, cloned)]
         task = problem.task
         self.to_episode = 1 / episodic_to_discounted(
             1.0, problem.gamma, task.episode_length, "data", task.expected_length
