@@ -32,6 +32,7 @@ DATA = writers.recording()
 COST = ["--cost-function", "tests.support.other_writers:cost"]
 SOURCES = {
     "minari": (lambda path: writers.write_minari(path, DATA), []),
+    "minari, arrow": (lambda path: writers.write_minari(path, DATA, form="arrow"), []),
     "omnisafe": (lambda path: writers.write_omnisafe(path / "data.npz", DATA), []),
     "d3rlpy": (lambda path: writers.write_d3rlpy(path / "replay.h5", DATA), COST),
     "d4rl": (lambda path: writers.write_d4rl(path / "d4rl.hdf5", DATA), COST),
