@@ -111,7 +111,7 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> tuple[dict[str, 
 
     Raises `InputError`, which calls the file `name`: it is of no format, or it changes while it is read.
     """
-    path = _file(path, name)
+    path = file_of(path, name)
     try:
         found = format_of(path)
         files = found.files(path) if hasattr(found, "files") else [path]
@@ -135,7 +135,7 @@ def format_of(path: Path) -> Any:
 
 def task_of(path: Path) -> Task | None:
     """The task that a file was recorded on: by its attribute, in files of this project, or by DSRL's name for it."""
-    file, recorded = _file(path, str(path)), None
+    file, recorded = file_of(path, str(path)), None
     if dsrl.accepts(file) or not any(each.accepts(file) for each in FORMATS):
         with hdf5.opened(file, str(path)) as opened:
             recorded = hdf5.attributes(opened, ("task",)).get("task") if hdf5.is_own(opened) else None
@@ -143,7 +143,7 @@ def task_of(path: Path) -> Task | None:
     return TASKS.get(str(recorded)) or by_file.get(path.name)
 
 
-def _file(path: Path, name: str) -> Path:
+def file_of(path: Path, name: str) -> Path:
     """The file itself, or that of a Minari data set's folder; raises `InputError` where there is none."""
     if os.path.isdir(path):
         return minari.file_in(path, name)
