@@ -251,7 +251,7 @@ def test_equal_constants_of_a_file_are_merged():
 # predict, in the form of stable-baselines3
 
 
-@pytest.mark.parametrize("run", ["caps", "cdt"], indirect=True)
+@pytest.mark.parametrize("run", ["caps", "cdt", "tcdp"], indirect=True)
 def test_predict_carries_the_state_through_an_episode(run):
     policy = load_policy(run, seed=3, cost_limit=9)
     player, rng = policy.experiment.player(), np.random.default_rng(0)
