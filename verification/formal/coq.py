@@ -128,8 +128,8 @@ def quantified(statement: str) -> str:
 
 def check_controls(folder: Path, controls: Collection[Control] = CONTROLS) -> None:
     """Rejected unless every theorem proves what its text says, with no hypothesis of a section, and what the control
-    makes of it is refuted. The texts are read with the names and notations of Definitions.v alone, so that no other file
-    can give a word of them another meaning."""
+    makes of it is refuted. The texts are read with the names and notations of Definitions.v alone, so that no other
+    file can give a word of them another meaning."""
     known = texts()
     proved, printed = statements(known["Statements"]), statements(known["Counterexamples"])
     goals = []

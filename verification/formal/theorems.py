@@ -116,7 +116,8 @@ REASONS: dict[str, str] = {
     "abstract expectation of functions of z it is a definition.",
     "G3": "It differentiates an integral over R^d under its sign, which Coq's standard library does not have; over "
     "finitely many values of z it is the chain rule, and its left side no divergence of densities.",
-    "G4": "Of data with any other law the density is an integral, which Coq's standard library has over intervals only.",
+    "G4": "Of data with any other law the density is an integral, which Coq's standard library has over intervals only."
+    "",
     "C3": "It differentiates an integral over R^d under its sign, as G3 does.",
     "C5": "That mean and spread of four normal errors give Student's distribution is a statement about integrals over "
     "R^4, which Coq's standard library does not have.",
