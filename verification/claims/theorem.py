@@ -192,8 +192,8 @@ CLAIMS = [
         "other T - 1 iterations, which have weight 0, do not bring it back. The mixture is the start.",
         notes="Below T = sqrt(S)/6 the gap does not move; TC's bound sqrt(S A/T) says nothing before T = S A. Which "
         "power of S A is right between the two is open. With clipped weights "
-        "there is no such factor. The number of states is part of the theorem; by TC, T/500 + 1 states would not do, "
-        "which is the broken version that Coq refutes.",
+        "there is no such factor. The number of states is part of the theorem; by TC, T/500 + 1 states would not do "
+        "for every T, which is the broken version that Coq refutes.",
     ),
     Claim(
         id="TC4",
