@@ -51,6 +51,7 @@ def run(options: Options) -> Path:
         notes=notes(runs),
         columns=COLUMNS,
         rows=[row for each in runs for row in rows(each)],
+        short="short:" in table,
         figure=inside(picture),
         names=[each.name for each in runs],
         settings=[(key, values) for key, values in different.items() if len({*map(str, values)}) > 1],

@@ -11,7 +11,7 @@ from typing import Any
 from deep.core.files import read_json, wrong_form
 from theory.support.errors import InputError
 
-COLUMNS = ("run", "method", "limit", "seeds", "R", "C", "safe", "cost", "estimated cost", "seconds")
+COLUMNS = ("run", "method", "limit", "seeds", "R", "C", "safe", "steps", "cost", "estimated cost", "seconds")
 
 
 @dataclass(frozen=True)
@@ -51,24 +51,33 @@ def names_of(paths: Sequence[Path]) -> list[str]:
 
 
 def rows(run: Run) -> list[list[str]]:
-    """A row for each cost limit: means over the seeds, of R and C with the least and the greatest."""
+    """A row for each cost limit: means over the seeds, each with the least and the greatest.
+
+    A replica is safe, or short where its episodes end early, as on the screen of its run.
+    """
     table = []
     for limit in sorted({result["cost_limit"] for result in run.results}):
         own = [result for result in run.results if result["cost_limit"] == limit]
-        simulated = "safe" in own[0]
-        safe = f"{sum(result['safe'] for result in own)} of {len(own)}" if simulated else "not simulated"
-        scores = [_mean(own, "reward"), _mean(own, "cost"), safe, _mean(own, "cost_return")]
-        scores += [_mean(own, "offline_cost_estimate"), f"{run.summary['seconds']:.0f}"]
+        scores = [_mean(own, "reward"), _mean(own, "cost"), _safe(own), _mean(own, "episode_length", ".4g")]
+        scores += [_mean(own, "cost_return"), _mean(own, "offline_cost_estimate"), f"{run.summary['seconds']:.0f}"]
         table.append([run.name, run.summary["algorithm"], f"{limit:g}", f"{len(own)}", *scores])
     return table
 
 
-def _mean(results: Sequence[dict[str, Any]], key: str) -> str:
+def _safe(results: Sequence[dict[str, Any]]) -> str:
+    if "safe" not in results[0]:
+        return "not simulated"
+    short = sum(result["safe"] and bool(result.get("ends_early")) for result in results)
+    safe = sum(result["safe"] for result in results) - short
+    return f"{safe} of {len(results)}" + (f", {short} short" if short else "")
+
+
+def _mean(results: Sequence[dict[str, Any]], key: str, form: str = ".3g") -> str:
     values = [result[key] for result in results if result.get(key) is not None]
     if not values:
         return ""
-    spread = f" [{min(values):.3g}, {max(values):.3g}]" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.3g}{spread}"
+    spread = f" [{min(values):{form}}, {max(values):{form}}]" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):{form}}{spread}"
 
 
 def notes(runs: Sequence[Run]) -> list[str]:
@@ -89,4 +98,6 @@ def text(runs: Sequence[Run]) -> str:
     """The table in Markdown."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     lines += ["| " + " | ".join(row) + " |" for run in runs for row in rows(run)]
+    if any("short" in row[COLUMNS.index("safe")] for run in runs for row in rows(run)):
+        lines += ["", "short: C <= 1, but the episodes end early."]
     return "\n".join([*notes(runs), "", *lines]).lstrip()

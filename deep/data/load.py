@@ -107,18 +107,20 @@ def _load(task: Task, path: Path, source: str, name: str, reading: Reading = AS_
 
 def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> tuple[dict[str, Any], str]:
     """The fields of the file at `path` in the first format that accepts it, and its hash, of which computed costs are a
-    part. A folder stands for the file of the episodes of a Minari data set.
+    part. A folder stands for the file or files of a Minari data set.
 
     Raises `InputError`, which calls the file `name`: it is of no format, or it changes while it is read.
     """
-    path = _file(path, name)
+    path = file_of(path, name)
     try:
-        before, sha256 = os.stat(path), _hash(path)
-        fields = format_of(path).read(path, name, reading)
-        after = os.stat(path)
+        found = format_of(path)
+        files = found.files(path) if hasattr(found, "files") else [path]
+        before, sha256 = [_version(file) for file in files], _hash(files)
+        fields = found.read(path, name, reading)
+        after = [_version(file) for file in files]
     except OSError as error:
         raise_input_error(name, f"cannot be read ({error})", "a complete, readable file is accepted")
-    if (before.st_size, before.st_mtime_ns, before.st_ino) != (after.st_size, after.st_mtime_ns, after.st_ino):
+    if before != after:
         raise_input_error(name, "was changed while it was read", "a file that its writer has closed is accepted")
     if reading.cost_function is not None:
         sha256 = hashlib.sha256(sha256.encode() + fields["costs"].tobytes()).hexdigest()
@@ -133,7 +135,7 @@ def format_of(path: Path) -> Any:
 
 def task_of(path: Path) -> Task | None:
     """The task that a file was recorded on: by its attribute, in files of this project, or by DSRL's name for it."""
-    file, recorded = _file(path, str(path)), None
+    file, recorded = file_of(path, str(path)), None
     if dsrl.accepts(file) or not any(each.accepts(file) for each in FORMATS):
         with hdf5.opened(file, str(path)) as opened:
             recorded = hdf5.attributes(opened, ("task",)).get("task") if hdf5.is_own(opened) else None
@@ -141,7 +143,7 @@ def task_of(path: Path) -> Task | None:
     return TASKS.get(str(recorded)) or by_file.get(path.name)
 
 
-def _file(path: Path, name: str) -> Path:
+def file_of(path: Path, name: str) -> Path:
     """The file itself, or that of a Minari data set's folder; raises `InputError` where there is none."""
     if os.path.isdir(path):
         return minari.file_in(path, name)
@@ -151,9 +153,18 @@ def _file(path: Path, name: str) -> Path:
     return path
 
 
-def _hash(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def _version(path: Path) -> tuple[int, int, int]:
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _hash(files: list[Path]) -> str:
+    """The hash of a file; of several, that of their hashes."""
+    found = []
+    for path in files:
+        with path.open("rb") as content:
+            found.append(hashlib.file_digest(content, "sha256").hexdigest())
+    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
 
 
 def _simulator_clips(task: Task) -> bool:

@@ -89,10 +89,11 @@ def stand_ins(data: OfflineDataset) -> dict[str, Bool[np.ndarray, " n"]]:
     def rare(recurs: Bool[np.ndarray, " between"]) -> bool:
         return bool(recurs.mean() < REPEATS) if len(recurs) else True
 
-    still = len(between) > 0 and rare((between == data.observations[inside]).all(axis=1))
-    first &= rare(_among(between, data.observations[data.starts]))
-    zero &= rare((between == 0).all(axis=1))
-    same &= rare((between == following[0]).all(axis=1))
+    # All rows are compared only where a stand-in was found: it takes most of the time of reading a large file.
+    still = (~moved).any() and len(between) > 0 and rare((between == data.observations[inside]).all(axis=1))
+    first &= first.any() and rare(_among(between, data.observations[data.starts]))
+    zero &= zero.any() and rare((between == 0).all(axis=1))
+    same &= same.any() and rare((between == following[0]).all(axis=1))
     # With one number for an observation, or one trajectory, equality can be chance.
     few = 1 if data.observations.shape[1] > 1 else 2
     candidates = {

@@ -58,7 +58,7 @@ def run(options: Options) -> None:
 def opened(name: str, reading: Reading) -> tuple[OfflineDataset, Task | None, Path, str]:
     """The data, their task if it is of the table, where they are, and their format in words."""
     from deep.data.conversion import read_any
-    from deep.data.load import format_of, load, task_of
+    from deep.data.load import file_of, format_of, load, task_of
 
     path = data_path(name)
     if not path.exists():
@@ -71,7 +71,7 @@ def opened(name: str, reading: Reading) -> tuple[OfflineDataset, Task | None, Pa
         raise InputError(f"{name} does not exist{where}: a path, minari:ID or a task's name is accepted")
     task = task_of(path)
     data = read_any(path, reading)
-    return data, task, path, _form(format_of(path)) if path.is_file() else "Minari's data sets in HDF5"
+    return data, task, path, _form(format_of(file_of(path, name)))
 
 
 def _form(module: object) -> str:

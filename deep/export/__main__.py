@@ -1,10 +1,10 @@
 """`python -m deep.export DIR --format onnx`: the policy of a finished run as one file that acts without this project.
 
 The file takes raw observations and returns actions in the simulator's units: normalisation is part of it. It computes
-what the run's own policy does. Safe-DQL's actions are random; the file is not, and takes standard normals as a second
-input, `noise`, drawn anew for each step. A policy with a memory takes the reward and the cost of the step before, and
-its state, whose first value is in the metadata. What the file is, is written into it. To act with any but Safe-DQL's,
-without this project:
+what the run's own policy does. Where that draws random numbers, as Safe-DQL and the planners do, the file takes
+standard normals as an input, `noise`, drawn anew for each step. A policy with a memory takes the reward and the cost of
+the step before, and its state, whose first value is in the metadata. What the file is, is written into it. To act with
+any of them, without this project:
 
     import json
     import gymnasium
@@ -15,11 +15,12 @@ without this project:
     about = policy.get_modelmeta().custom_metadata_map
     state = {name: np.array([value], dtype="float32") for name, value in json.loads(about["state"]).items()}
     wanted = [entry.name for entry in policy.get_inputs()]
-    env = gymnasium.make("Pendulum-v1")
+    env, rng = gymnasium.make("Pendulum-v1"), np.random.default_rng(0)
     observation, _ = env.reset(seed=0)
     reward, cost, done = 0.0, 0.0, False
     while not done:
-        inputs = {"observation": observation[None], "reward": [reward], "cost": [cost], **state}
+        noise = rng.standard_normal((1, *json.loads(about["noise_shape"])))
+        inputs = {"observation": observation[None], "reward": [reward], "cost": [cost], "noise": noise, **state}
         inputs = {name: np.asarray(inputs[name], dtype="float32") for name in wanted}
         action, *after = policy.run(None, inputs)
         state = dict(zip(state, after))

@@ -61,5 +61,5 @@ def inference_graph(experiment: Experiment, replica: int) -> InferenceGraph | Wi
     )
     bounds = (low + high) / 2, (high - low) / 2
     if found.act is None:
-        return WithState(experiment, replica, bounds, found.how)
+        return WithState(experiment, replica, bounds, found)
     return InferenceGraph(found, replay.mean.cpu(), replay.std.cpu(), bounds)

@@ -119,6 +119,7 @@ def to_onnx(policy: Graph, about: dict[str, Any]) -> bytes:
             dynamic_axes={name: {0: "batch"} for name in names},
         )
     made = onnx.load_from_string(buffer.getvalue())
+    merge_constants(made.graph)
     for node in made.graph.node:
         node.doc_string = ""  # it names the exporting machine's folders
     made.producer_name = "safe-offline-rl"
@@ -126,3 +127,20 @@ def to_onnx(policy: Graph, about: dict[str, Any]) -> bytes:
     onnx.helper.set_model_props(made, properties)
     onnx.checker.check_model(made, full_check=True)
     return made.SerializeToString()
+
+
+def merge_constants(graph: Any) -> None:
+    """Keep one of the equal constants of an ONNX graph: the exporter writes a planner's weights anew for each pass."""
+    first: dict[bytes, str] = {}
+    renamed: dict[str, str] = {}
+    kept = []
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        if node.op_type == "Constant":
+            value = b"".join(attribute.SerializeToString(deterministic=True) for attribute in node.attribute)
+            name = renamed[node.output[0]] = first.setdefault(value, node.output[0])
+            if name != node.output[0]:
+                continue
+        kept.append(node)
+    del graph.node[:]
+    graph.node.extend(kept)

@@ -1,9 +1,11 @@
 """The inference graph of a policy with a memory: its state is an input and an output of the file.
 
-    (observation, reward, cost, state) -> (action, next state)
+    (observation, reward, cost[, noise], state) -> (action, next state)
 
 `reward` and `cost` are those of the step before, in the task's units, and are ignored at the first step of an episode,
-which begins with the state `start`. What is computed is the policy's own `observe` and `act`, for one replica.
+which begins with the state `start`. A planner takes standard normals, `noise`, drawn anew for each step; the file makes
+a plan of them at every step, and goes on with the one before where that is not used up. What is computed is the
+policy's own `observe` and `act`, for one replica.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deep.core.method import Policy, State
+from deep.core.method import Inference, State
 from deep.nn.parameters import Parameters
 from deep.runs.experiment import Experiment
 
@@ -23,6 +25,8 @@ PREFIX = "state_"
 """Of the names of the state's entries in the file."""
 STARTED = "state_started"
 """The entry of the state that is 0 before the first step of an episode, and 1 after it."""
+EPISODE = "number_episode"
+"""The entry of a planner's state that no file needs."""
 
 
 def alone(experiment: Experiment, replica: int) -> Experiment:
@@ -67,12 +71,19 @@ def flat(state: State) -> dict[str, Tensor]:
     return found
 
 
+def carried(state: State) -> dict[str, Tensor]:
+    """What a file carries: `flat` without the number of the episode, by which `deep.methods.parts.acting` draws noise,
+    while a file is given its noise."""
+    return {name: tensor for name, tensor in flat(state).items() if name != EPISODE}
+
+
 def filled(like: State, tensors: dict[str, Tensor], prefix: str = "") -> State:
-    """The inverse of `flat`: a state of the form and the types of `like`."""
+    """The inverse of `flat` and of `carried`: a state of the form and the types of `like`, which gives what is not
+    there."""
     parts = []
     for name, part in zip(like._fields, like, strict=True):
         if isinstance(part, Tensor):
-            parts.append(tensors[prefix + name].to(part.dtype))
+            parts.append(tensors.get(prefix + name, part).to(part.dtype))
         else:
             parts.append(filled(part, tensors, f"{prefix}{name}_"))
     return type(like)(*parts)
@@ -83,16 +94,17 @@ class WithState(torch.nn.Module):
 
     Attributes:
         start: the state before the first step, by name, float32 and without the batch.
+        noise: the shape of the standard normals that it needs for each observation; empty for a deterministic policy.
         how: what its actions are, in a few words.
     """
 
-    def __init__(self, experiment: Experiment, replica: int, bounds: tuple[Tensor, Tensor], how: str) -> None:
+    def __init__(self, experiment: Experiment, replica: int, bounds: tuple[Tensor, Tensor], found: Inference) -> None:
         super().__init__()
         self.experiment = alone(experiment, replica)
-        self.policy: Policy = self.experiment.policy()
-        self.how, (self.centre, self.scale) = how, bounds
+        self.policy: Any = self.experiment.policy()
+        self.noise, self.how, (self.centre, self.scale) = found.noise, found.how, bounds
         self.like: Any = self.policy.start(1)
-        self.start = {f"{PREFIX}{name}": tensor[0, 0].float() for name, tensor in flat(self.like).items()} | {
+        self.start = {f"{PREFIX}{name}": tensor[0, 0].float() for name, tensor in carried(self.like).items()} | {
             STARTED: torch.zeros(())
         }
         replay = self.experiment.replay
@@ -102,7 +114,8 @@ class WithState(torch.nn.Module):
     def inputs(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each input, without the batch."""
         state = {name: tuple(value.shape) for name, value in self.start.items()}
-        return {"observation": tuple(self.mean.shape), "reward": (), "cost": (), **state}
+        noise = {"noise": self.noise} if self.noise else {}
+        return {"observation": tuple(self.mean.shape), "reward": (), "cost": (), **noise, **state}
 
     @property
     def outputs(self) -> list[str]:
@@ -110,7 +123,8 @@ class WithState(torch.nn.Module):
         return ["action", *(f"next_{name}" for name in self.start)]
 
     def forward(self, observation: Tensor, reward: Tensor, cost: Tensor, *entries: Tensor) -> tuple[Tensor, ...]:
-        given = dict(zip(self.start, entries, strict=True))
+        noise = [entries[0].unsqueeze(0)] if self.noise else []
+        given = dict(zip(self.start, entries[len(noise) :], strict=True))
         started = given.pop(STARTED) > 0
         before = {name.removeprefix(PREFIX): tensor.unsqueeze(0) for name, tensor in given.items()}
         state = filled(self.like, before)
@@ -120,6 +134,7 @@ class WithState(torch.nn.Module):
             name: torch.where(started.view(1, -1, *[1] * (old.dim() - 2)), seen[name].to(old.dtype), old)
             for name, old in before.items()
         }
-        action, after = self.policy.act(filled(self.like, chosen), ((observation - self.mean) / self.std).unsqueeze(0))
-        entries = tuple(tensor.squeeze(0).float() for tensor in flat(after).values())
-        return (action.squeeze(0) * self.scale + self.centre, *entries, torch.ones_like(reward))
+        act = self.policy.act_with if self.noise else self.policy.act
+        action, after = act(filled(self.like, chosen), ((observation - self.mean) / self.std).unsqueeze(0), *noise)
+        entries = tuple(tensor[0].float() for tensor in carried(after).values())
+        return (action[0] * self.scale + self.centre, *entries, torch.ones_like(reward))

@@ -32,6 +32,7 @@ DATA = writers.recording()
 COST = ["--cost-function", "tests.support.other_writers:cost"]
 SOURCES = {
     "minari": (lambda path: writers.write_minari(path, DATA), []),
+    "minari, arrow": (lambda path: writers.write_minari(path, DATA, form="arrow"), []),
     "omnisafe": (lambda path: writers.write_omnisafe(path / "data.npz", DATA), []),
     "d3rlpy": (lambda path: writers.write_d3rlpy(path / "replay.h5", DATA), COST),
     "d4rl": (lambda path: writers.write_d4rl(path / "d4rl.hdf5", DATA), COST),
@@ -236,3 +237,10 @@ def test_a_missing_package_of_minari_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "minari", None)
     with pytest.raises(InputError, match="`pip install minari` installs it"):
         write_minari(tmp_path / "a", recording())
+
+
+@pytest.mark.parametrize(("form", "called"), [("hdf5", "in HDF5"), ("arrow", "in Arrow or Parquet")])
+def test_a_folders_form_is_named(form, called, tmp_path, capsys):
+    folder = writers.write_minari(tmp_path, DATA, form=form)
+    describe.main([str(folder), "--figure", str(tmp_path / "plane.png")])
+    assert f"{folder}: Minari's data sets {called}\n" in capsys.readouterr().out

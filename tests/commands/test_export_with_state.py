@@ -5,6 +5,7 @@ import io
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -17,6 +18,7 @@ from deep.export.inference_graph import inference_graph
 from deep.export.policy_file import to_onnx
 from deep.export.with_state import STARTED, filled, flat
 from deep.methods.registry import METHODS
+from deep.methods.sequence.planner import PlanningPolicy
 from deep.methods.spec import words
 from deep.runs.experiment import Experiment, finished
 from deep.tasks import find_task
@@ -28,9 +30,9 @@ from theory.support.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("no_figures", "unchecked")
 
-WITH_STATE = ("caps", "bcrl", "ccac", "cdt", "b2r")
-BOUNDS = ["--action-low", "-2", "--action-high", "2"]
 PLANNERS = ("tcdp", "cdd", "sdgd", "trebi", "diffuser")
+WITH_STATE = ("caps", "bcrl", "ccac", "cdt", "b2r", *PLANNERS)
+BOUNDS = ["--action-low", "-2", "--action-high", "2"]
 TOLERANCE = 1e-5
 """Of actions in [-1, 1]: twice as much in the units of the file, [-2, 2]."""
 
@@ -38,6 +40,11 @@ TOLERANCE = 1e-5
 @pytest.fixture(scope="module")
 def file(tmp_path_factory) -> Path:
     return custom_lab.record(tmp_path_factory.mktemp("data") / "cart.hdf5")
+
+
+PLACES = ((3, 3.0), (0, 9.0))
+"""Seeds and limits to export; one of them for the methods that are options of a planner which has both."""
+CASES = [(name, *place) for name in WITH_STATE for place in PLACES[: 1 if name in ("cdd", "sdgd", "diffuser") else 2]]
 
 
 @pytest.fixture(scope="module", params=WITH_STATE)
@@ -63,13 +70,14 @@ class File:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
                 self.module = torch.jit.load(io.BytesIO(path.read_bytes()), _extra_files=extra)
-            start = json.loads(extra["metadata.json"])["state"]
-            self.names = ["observation", "reward", "cost", *start]
+            about = json.loads(extra["metadata.json"])
+            start, noise = about["state"], ["noise"] if about["noise_shape"] else []
+            self.names = ["observation", "reward", "cost", *noise, *start]
         self.onnx = path.suffix == ".onnx"
         self.start = {name: np.array(value, dtype=np.float32) for name, value in start.items()}
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        inputs = {name: np.asarray(inputs[name], dtype=np.float32) for name in self.names if name in inputs}
+        inputs = {name: np.asarray(inputs[name], dtype=np.float32) for name in self.names}
         if self.onnx:
             action, *after = self.session.run(None, inputs)
         else:
@@ -77,8 +85,15 @@ class File:
         return action, dict(zip(self.start, after, strict=True))
 
 
+def drawn(experiment: Experiment, state: Any) -> np.ndarray:
+    """The normals with which the planners of all replicas plan at this state."""
+    policy = experiment.policy()
+    assert isinstance(policy, PlanningPolicy)
+    return policy.noise(state).numpy()
+
+
 @pytest.mark.parametrize("format", ["torchscript", "onnx"])
-@pytest.mark.parametrize(("seed", "limit"), [(3, 3.0), (0, 9.0)])
+@pytest.mark.parametrize(("run", "seed", "limit"), CASES, indirect=["run"])
 def test_the_file_acts_as_the_run_does_over_an_episode(run, format, seed, limit, tmp_path):
     out = tmp_path / f"policy{export.SUFFIXES[format]}"
     export.main([str(run), "--format", format, "--seed", str(seed), "--cost-limit", str(limit), "--out", str(out)])
@@ -91,7 +106,8 @@ def test_the_file_acts_as_the_run_does_over_an_episode(run, format, seed, limit,
         reward, cost, actions = np.zeros(batch), np.zeros(batch), []
         for _ in range(8):
             observation = rng.normal(0.2, 0.5, (batch, 2)).astype(np.float32)
-            found, state = policy({"observation": observation, "reward": reward, "cost": cost, **state})
+            noise = {"noise": drawn(experiment, own)[index]} if "noise" in policy.names else {}
+            found, state = policy({"observation": observation, "reward": reward, "cost": cost, **noise, **state})
             expected, own = player.act(own, np.stack([observation] * 4))
             np.testing.assert_allclose(
                 found, experiment.task.in_own_units(expected[index]), atol=2 * TOLERANCE
@@ -103,9 +119,9 @@ def test_the_file_acts_as_the_run_does_over_an_episode(run, format, seed, limit,
         assert np.ptp(np.concatenate(actions)) > 0
 
 
-@pytest.mark.parametrize("run", ["caps", "cdt"], indirect=True)
-def test_what_the_episode_costs_changes_the_actions_that_follow(run, tmp_path):
-    """A negative control: a file that ignored its state would act alike."""
+@pytest.mark.parametrize(("run", "least"), [("caps", 1e-4), ("cdt", 1e-4), ("cdd", 1e-6)], indirect=["run"])
+def test_what_the_episode_costs_changes_the_actions_that_follow(run, least, tmp_path):
+    """A negative control: a file that ignored its state would act alike, to the last bit."""
     export.main([str(run), "--format", "onnx", "--seed", "0", "--cost-limit", "9", "--out", str(tmp_path / "p.onnx")])
     policy = File(tmp_path / "p.onnx")
     observation = np.random.default_rng(1).normal(0, 1, (64, 2))
@@ -113,11 +129,13 @@ def test_what_the_episode_costs_changes_the_actions_that_follow(run, tmp_path):
     for price in (0.0, 9.0):
         state = {name: np.repeat(value[None], 64, 0) for name, value in policy.start.items()}
         cost, action = np.zeros(64), np.zeros(64)
+        noise = np.random.default_rng(2).normal(size=(64, *json.loads(policy.about["noise_shape"])))
         for _ in range(3):
-            action, state = policy({"observation": observation, "reward": np.zeros(64), "cost": cost, **state})
+            inputs = {"observation": observation, "noise": noise, "reward": np.zeros(64), "cost": cost}
+            action, state = policy(inputs | state)
             cost = np.full(64, price)
         acted.append(action)
-    assert np.abs(acted[0] - acted[1]).max() > 1e-4
+    assert np.abs(acted[0] - acted[1]).max() > least
 
 
 @pytest.mark.parametrize("run", ["caps"], indirect=True)
@@ -132,7 +150,20 @@ def test_the_first_step_takes_no_outcome(run, tmp_path):
     assert after["state_cost"] == after["state_step"] == 1
 
 
-@pytest.mark.parametrize("run", ["caps", "cdt"], indirect=True)
+@pytest.mark.parametrize("run", ["tcdp"], indirect=True)
+def test_other_noise_gives_another_plan_where_one_is_due(run, tmp_path):
+    """Plans are followed for two steps."""
+    export.main([str(run), "--format", "onnx", "--seed", "0", "--cost-limit", "9", "--out", str(tmp_path / "p.onnx")])
+    policy, rng = File(tmp_path / "p.onnx"), np.random.default_rng(1)
+    shape = (8, *json.loads(policy.about["noise_shape"]))
+    state = {name: np.repeat(value[None], 8, 0) for name, value in policy.start.items()}
+    for due in (True, False, True, False):
+        inputs = {"observation": rng.normal(size=(8, 2)), "reward": np.zeros(8), "cost": np.zeros(8), **state}
+        (one, state), (other, _) = (policy({**inputs, "noise": rng.normal(size=shape)}) for _ in range(2))
+        assert np.array_equal(one, other) is not due
+
+
+@pytest.mark.parametrize("run", ["caps", "cdt", "tcdp"], indirect=True)
 def test_the_example_of_the_module_acts_with_a_state(run, tmp_path, monkeypatch):
     """The 20 lines in the module's docstring, on the user's own environment, against the run's own episode."""
     pytest.importorskip("onnxruntime")
@@ -143,11 +174,18 @@ def test_the_example_of_the_module_acts_with_a_state(run, tmp_path, monkeypatch)
     names: dict = {}
     exec("\n".join(lines).strip().replace("Pendulum-v1", "Cart-v0"), names)
     experiment, _ = finished(run)
-    env, done, player = gymnasium.make("Cart-v0"), False, experiment.player()
+    env, done, player, rng = gymnasium.make("Cart-v0"), False, experiment.player(), np.random.default_rng(0)
     observation, _ = env.reset(seed=0)
-    state = player.start(0, 1)
+    state, policy = player.start(0, 1), experiment.policy()
     while not done:
-        actions, state = player.act(state, np.stack([observation[None]] * 4))
+        seen = np.stack([observation[None]] * 4)
+        if isinstance(policy, PlanningPolicy):  # with the example's noise in the place of its own
+            noise = rng.standard_normal((1, 1, *names["noise"].shape[1:])).repeat(4, 0)
+            normalised = experiment.replay.normalise(torch.from_numpy(seen))
+            actions, state = policy.act_with(state, normalised, torch.from_numpy(noise).float())
+            actions = actions.numpy()
+        else:
+            actions, state = player.act(state, seen)
         action = experiment.task.in_own_units(actions[1, 0])
         observation, reward, terminated, truncated, info = env.step(action.astype(np.float32))
         outcome = (np.full((4, 1), value, dtype=np.float32) for value in (reward, info["cost"]))
@@ -170,16 +208,8 @@ def test_a_nested_state_is_flattened_and_filled():
     assert back.budget.tolist() == [[2, 2, 2]]
 
 
-@pytest.mark.parametrize("algorithm", PLANNERS)
-def test_planners_that_draw_are_refused(algorithm, build):
-    smoke = words(METHODS[algorithm].spec.smoke)
-    experiment = build("--algorithm", algorithm, *smoke)
-    with pytest.raises(InputError, match=r"a policy of .* cannot be exported: it plans with random numbers"):
-        experiment.method.exportable(0)
-
-
-@pytest.mark.parametrize("algorithm", [name for name in METHODS if name not in PLANNERS])
-def test_every_other_method_is_written_as_onnx(algorithm):
+@pytest.mark.parametrize("algorithm", METHODS)
+def test_every_method_is_written_as_onnx(algorithm):
     """Untrained: the file computes what the module does, on a batch of another size than the one it was traced with."""
     runtime = pytest.importorskip("onnxruntime")
     settings = ["--algorithm", algorithm, *words(METHODS[algorithm].spec.smoke), "--dynamics.steps", "4"]
@@ -194,10 +224,34 @@ def test_every_other_method_is_written_as_onnx(algorithm):
         np.testing.assert_allclose(theirs, ours.numpy(), atol=TOLERANCE)
 
 
+def test_equal_constants_of_a_file_are_merged():
+    """A planner passes through its denoiser once a level: the file holds the weights once."""
+    onnx = pytest.importorskip("onnx")
+    sizes = {}
+    for levels in (1, 3):
+        smoke = {**METHODS["cdd"].spec.smoke, "levels": levels, "width": 32}
+        settings = [
+            "--algorithm",
+            "cdd",
+            *words(smoke),
+            "--dynamics.steps",
+            "0",
+            "--cost-limits",
+            "9",
+            "--device",
+            "cpu",
+        ]
+        graph = inference_graph(Experiment(settings_of(parse(settings)), find_task("HopperVel"), small_dataset()), 0)
+        model = onnx.load_from_string(to_onnx(graph, {}))
+        large = [node for node in model.graph.node if node.op_type == "Constant" and node.ByteSize() > 4096]
+        sizes[levels] = sum(node.ByteSize() for node in large)
+    assert sizes[3] == sizes[1] > 0
+
+
 # predict, in the form of stable-baselines3
 
 
-@pytest.mark.parametrize("run", ["caps", "cdt"], indirect=True)
+@pytest.mark.parametrize("run", ["caps", "cdt", "tcdp"], indirect=True)
 def test_predict_carries_the_state_through_an_episode(run):
     policy = load_policy(run, seed=3, cost_limit=9)
     player, rng = policy.experiment.player(), np.random.default_rng(0)

@@ -1,6 +1,7 @@
 """What is written beside a run for people and other programs: logs, the page, comparisons, the deployment page."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -11,11 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import deep.compare.__main__ as compare
+import deep.compare.table as comparison
 import deep.deploy.__main__ as deploy
 import deep.page.__main__ as page_command
 from deep import train
+from deep.compare.figure import figure
 from deep.core.problem import Replica
 from deep.deploy.decision import decide, least_right, record
 from deep.deploy.record import counted, said
@@ -192,6 +196,28 @@ def test_the_scores_are_those_of_the_summary(run, tmp_path):
     (line, *_) = [line for line in (tmp_path / "out" / "table.md").read_text().splitlines() if "| copy |" in line]
     cells = [cell.strip() for cell in line.split("|")]
     assert float(cells[6].split()[0]) == pytest.approx(sum(own) / 2, abs=5e-3)
+
+
+def test_a_policy_whose_episodes_end_early_is_not_just_safe(run, tmp_path):
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    summary = json.loads((copy / "summary.json").read_text())
+    for result, safe, early in zip(summary["results"], (1, 1, 0, 1), (1, 0, 0, 0), strict=True):
+        result.update(safe=bool(safe), ends_early=bool(early), cost_limit=3.0, episode_length=12.5)
+    (copy / "summary.json").write_text(json.dumps(summary))
+    compare.main([str(run), str(copy), "--out", str(tmp_path / "out")])
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "| 2 of 4, 1 short | 12.5 [12.5, 12.5] |" in table
+    assert "short: C <= 1, but the episodes end early." in table
+    assert "short: C &lt;= 1, but the episodes end early." in (tmp_path / "out" / "compare.html").read_text()
+
+
+def test_estimates_are_drawn_where_there_are_any(run):
+    whole = comparison.Run.read(run, "run")
+    without = comparison.Run("run", whole.config, {"results": [
+        {key: value for key, value in result.items() if key != "offline_cost_estimate"} for result in whole.results
+    ]})  # fmt: skip
+    widths = [Image.open(io.BytesIO(figure([each]))).width for each in (whole, without)]
+    assert widths[0] == 2 * widths[1]
 
 
 def test_what_keeps_runs_from_being_compared_is_said(run, tmp_path):

@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from collections.abc import Collection
 from email import message_from_string
@@ -120,6 +122,34 @@ def test_its_metadata_carry_the_readme_and_what_runs(metadata: Message):
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert metadata.get_payload() == (ROOT / "README.md").read_text(encoding="utf-8")
     assert "License" not in metadata  # none has been chosen
+
+
+def test_its_metadata_carry_the_addresses_of_the_papers(metadata: Message):
+    addresses = [line.split(", ")[1] for line in metadata.get_all("Project-URL", [])]
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert len(addresses) == 2
+    for address in addresses:
+        assert address.removeprefix("https://doi.org/") in citation
+
+
+def test_its_console_command_runs_from_an_environment_that_was_empty(wheel: Path, tmp_path: Path):
+    """At first with nothing but the wheel; then this environment's packages are added, without this project."""
+    venv.create(tmp_path / "env", with_pip=False)
+    pip("--python", str(tmp_path / "env" / "bin" / "python"), "install", "--no-deps", "--no-index", str(wheel))
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+    def screen(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(tmp_path / "env" / "bin" / "safe-offline-rl"), *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+
+    assert "Commands (COMMAND --help shows" in screen("--help").stdout
+    assert "No module named" in screen("describe", "HopperVel").stderr, "a negative control"
+    (here,) = (tmp_path / "env" / "lib").glob("python*/site-packages")
+    (here / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    done = screen("describe", "HopperVel")
+    assert done.returncode == 0, done.stderr
+    assert f"{here / 'deep' / 'data' / 'embedded' / 'HopperVel.hdf5'}: " in done.stdout
+    assert (tmp_path / "HopperVel-plane.png").exists()
 
 
 def test_the_installed_commands_run_in_another_folder(installed: Path, tmp_path: Path):

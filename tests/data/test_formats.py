@@ -42,7 +42,7 @@ def good(tmp_path_factory) -> dict[str, Path]:
     return {layout: write(folder / f"{layout}.hdf5", recording(), layout) for layout in each_array}
 
 
-OTHERS = {"minari", "d3rlpy", "npz", "columns"}
+OTHERS = {"minari_arrow", "minari", "d3rlpy", "npz", "columns"}
 """Formats of other writers: tests/data/test_other_writers.py. Their HDF5 files are read through the same functions."""
 
 

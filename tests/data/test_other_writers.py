@@ -29,6 +29,12 @@ def d3rlpy(path: Path) -> Path:
 WRITTEN: dict[str, tuple[Callable[[Path], Path], Reading]] = {
     "minari": (lambda path: writers.write_minari(path, DATA), Reading()),
     "minari, no entry of the reset": (lambda path: writers.write_minari(path, DATA, reset=False), Reading()),
+    "minari, arrow": (lambda path: writers.write_minari(path, DATA, form="arrow"), Reading()),
+    "minari, parquet": (lambda path: writers.write_minari(path, DATA, form="parquet"), Reading()),
+    "minari, arrow, another key": (
+        lambda path: writers.write_minari(path, DATA, "constraint", form="arrow"),
+        Reading(columns=("costs=infos/constraint",)),
+    ),
     "minari, another key": (
         lambda path: writers.write_minari(path, DATA, "constraint"),
         Reading(columns=("costs=infos/constraint",)),
@@ -61,21 +67,9 @@ def test_d3rlpy_has_no_observation_after_the_last_step(tmp_path):
     assert "last steps of 5 trajectories" in " ".join(found.remarks)
 
 
-def test_d3rlpy_itself_writes_what_the_fixture_writes(tmp_path):
-    d3 = pytest.importorskip("d3rlpy")
-    parts = [
-        d3.dataset.Episode(x["observations"], x["actions"], x["rewards"][:, None], bool(x["terminals"][-1]))
-        for x in writers.episodes(DATA)
-    ]
-    with (tmp_path / "theirs.h5").open("w+b") as file:
-        d3.dataset.ReplayBuffer(d3.dataset.InfiniteBuffer(), episodes=parts).dump(file)
-    theirs, ours = read_any(tmp_path / "theirs.h5", BY_FUNCTION), read_any(d3rlpy(tmp_path), BY_FUNCTION)
-    for key in KEYS:
-        np.testing.assert_array_equal(getattr(theirs, key), getattr(ours, key))
-
-
-def test_a_minari_data_set_is_found_by_its_id(tmp_path, monkeypatch):
-    folder = writers.write_minari(tmp_path, DATA)
+@pytest.mark.parametrize("form", ["hdf5", "arrow"])
+def test_a_minari_data_set_is_found_by_its_id(form, tmp_path, monkeypatch):
+    folder = writers.write_minari(tmp_path, DATA, form=form)
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     assert data_path("minari:lab/arm/mixed-v0") == folder
     found = read_any(data_path("minari:lab/arm/mixed-v0"))
@@ -266,8 +260,13 @@ def test_pickled_arrays_are_not_loaded(tmp_path):
         read_any(tmp_path / "a.npz")
 
 
-def test_a_missing_package_is_named(tmp_path, monkeypatch):
-    path = writers.write_csv(tmp_path / "a.csv", DATA)
+@pytest.mark.parametrize("table", ["csv", "arrow"])
+def test_a_missing_package_is_named(table, tmp_path, monkeypatch):
+    path = (
+        writers.write_csv(tmp_path / "a.csv", DATA)
+        if table == "csv"
+        else writers.write_minari(tmp_path, DATA, form="arrow")
+    )
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(InputError, match="needs the package pyarrow: `pip install pyarrow`"):
         read_any(path)
@@ -278,8 +277,49 @@ def test_a_folder_that_is_no_minari_data_set_is_rejected(tmp_path):
         read_any(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "metadata.json").write_text("{}")
-    with pytest.raises(InputError, match='written with data_format="hdf5"'):
+    with pytest.raises(InputError, match='written with data_format="hdf5", "arrow" or "parquet" is accepted'):
         read_any(tmp_path)
+
+
+def test_every_file_of_a_minari_data_set_is_part_of_its_hash(tmp_path):
+    folder = writers.write_minari(tmp_path, DATA, form="arrow")
+    hashes = [read_any(folder).sha256]
+    part = next((folder / "data" / "4").glob("part-*"))
+    content = part.read_bytes()
+    place = content.index(DATA["rewards"][43:55].tobytes())
+    part.write_bytes(content[:place] + np.float32(0.125).tobytes() + content[place + 4 :])
+    found = read_any(folder)
+    assert found.rewards[43] == np.float32(0.125)
+    hashes.append(found.sha256)
+    about = folder / "data" / "metadata.json"
+    about.write_text(about.read_text() + "\n")
+    hashes.append(read_any(folder).sha256)
+    assert len(set(hashes)) == 3
+
+
+def cut(part: Path) -> None:
+    part.write_bytes(part.read_bytes()[:200])
+
+
+@pytest.mark.parametrize("form", ["arrow", "parquet"])
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (cut, "has an episode 4 that cannot be read"),
+        (Path.unlink, "has no episode 4: a data set with the episodes of its metadata is accepted"),
+    ],
+)
+def test_a_minari_data_set_without_a_whole_file_is_rejected(form, change, sentence, tmp_path):
+    folder = writers.write_minari(tmp_path, DATA, form=form)
+    change(next((folder / "data" / "4").glob("part-*")))
+    with pytest.raises(InputError, match=sentence) as error:
+        read_any(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_costs_of_minari_that_are_missing_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"no array infos/cost.*infos/price \[8, 1\] float64; --cost-function"):
+        read_any(writers.write_minari(tmp_path, DATA, "price", form="arrow"))
 
 
 @pytest.mark.parametrize(("key", "rows"), [("rewards", 1), ("observations", 2)])

@@ -166,9 +166,9 @@ def plans_drawn(monkeypatch) -> list[int]:
     drawn: list[int] = []
     plan = PlanningPolicy._plan
 
-    def counted(self: PlanningPolicy, state: Any, observations: Tensor) -> Tensor:
+    def counted(self: PlanningPolicy, state: Any, observations: Tensor, noise: Tensor) -> Tensor:
         drawn.append(observations.shape[1])
-        return plan(self, state, observations)
+        return plan(self, state, observations, noise)
 
     monkeypatch.setattr(PlanningPolicy, "_plan", counted)
     return drawn

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from deep.methods.sequence.budgets import Quantiles, largest_budgets
-from deep.methods.sequence.denoiser import Denoiser
+from deep.methods.sequence.denoiser import Denoiser, Value
 from deep.methods.sequence.planner import PlanningPolicy
 from deep.methods.sequence.tcdp import TCDP
 from deep.nn.mlp import initial_parameters
@@ -34,6 +34,21 @@ def test_a_denoiser_predicts_nothing_at_the_start_and_its_condition_matters_late
     without = net.apply(theta, noisy, level, condition, missing)
     assert torch.equal(without, net.apply(theta, noisy, level, 1 - condition, missing))
     assert not torch.allclose(given, without)
+
+
+@pytest.mark.parametrize(("conditions", "hidden"), [(2, (6, 5)), (0, (7,)), (1, ())])
+def test_a_values_ascent_is_its_gradient(conditions, hidden):
+    """The chain rule written out, against autograd."""
+    value = Value(3, 4, conditions, 5, hidden)
+    theta = initial_parameters(value, (0, 1), "x").double()
+    x = torch.randn(2, 6, 4, 3, dtype=torch.float64, requires_grad=True)
+    level, condition = torch.randint(1, 6, (2, 6)), torch.rand(2, 6, conditions, dtype=torch.float64)
+    expected = value.apply(theta, x, level, condition)
+    (gradient,) = torch.autograd.grad(expected.sum(), x)
+    with torch.no_grad():
+        found, slope = value.ascent(theta, x, level, condition)
+    torch.testing.assert_close(found, expected.detach())
+    torch.testing.assert_close(slope.expand_as(x), gradient)
 
 
 def test_a_plan_begins_at_the_present_state():

@@ -71,8 +71,11 @@ def with_last(episode: dict[str, np.ndarray]) -> np.ndarray:
     return np.concatenate([episode["observations"], episode["next_observations"][-1:]])
 
 
-def write_minari(root: Path, data: dict[str, np.ndarray], key: str = "cost", reset: bool = True) -> Path:
-    """By Minari's own writer; with `reset` the infos have an entry of the reset, as its collector records them."""
+def write_minari(
+    root: Path, data: dict[str, np.ndarray], key: str = "cost", reset: bool = True, form: str = "hdf5"
+) -> Path:
+    """By Minari's own writer, in the form that it calls data_format; with `reset` the infos have an entry of the reset,
+    as its collector records them."""
     minari = pytest.importorskip("minari")
     from gymnasium.spaces import Box
     from minari.data_collector import EpisodeBuffer
@@ -95,7 +98,7 @@ def write_minari(root: Path, data: dict[str, np.ndarray], key: str = "cost", res
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # it asks for an author
         patch.setenv("MINARI_DATASETS_PATH", str(root))
-        minari.create_dataset_from_buffers("lab/arm/mixed-v0", buffer=buffers, **spaces)
+        minari.create_dataset_from_buffers("lab/arm/mixed-v0", buffer=buffers, data_format=form, **spaces)
     return root / "lab" / "arm" / "mixed-v0"
 
 

@@ -50,6 +50,7 @@ CLAIMS = [
             "assumption",
             "Q_c is the same on both sides, as once the cost critic has converged.",
             Check(contraction, "a cost critic on each side, which differ by a hundredth"),
+            proof="The mask is a factor in [0, 1], and the rest of the backup a mean times gamma.",
         ),
         notes="The mask jumps where Q_c crosses kappa, so that the backup of Q_r is not even continuous. With one Q_c "
         "the mask is a factor in [0, 1] and E an average: |T Q - T Q'| <= gamma max |Q - Q'|.",
@@ -75,6 +76,8 @@ CLAIMS = [
             "assumption",
             "Rewards are at least 0: an action with Q_c <= kappa then is among the maximisers.",
             Check(greedy_is_safe, "rewards below 0"),
+            proof="The fixed point Q_r is at least 0: its least masked value b, or 0, satisfies b >= gamma b. Unsafe "
+            "actions have the masked value 0.",
         ),
         notes="With rewards below 0 the mask makes costly actions attractive: their masked value is 0, the largest "
         "there is. The certificate has one state and a reward of -1 for both actions.",
@@ -99,6 +102,7 @@ CLAIMS = [
             "replacement",
             "E_d[c] = (1-gamma) V_c: the threshold on E_d[c] is (1-gamma) kappa.",
             Check(threshold_per_step, "kappa itself"),
+            proof="Sum the Bellman equation of V_c over d.",
         ),
         notes="The code compares a mean cost per step with a discounted sum, 1/(1-gamma) times as much. Costs of at "
         "most 1 per step then never bind at kappa >= 1: at gamma = .99, a policy that costs 1 in every step passes "
@@ -117,6 +121,8 @@ CLAIMS = [
             "A cost that cannot be avoided is k steps away with gamma^k (1 + h_max) > 1: at gamma = .99 and h_max = 25 "
             "at most 324 steps.",
             Check(feasibility, "gamma = 1/30 at h_max = 25"),
+            proof="By induction over k: where every sequence of actions meets a cost within k steps, V_h >= gamma^k (1 "
+            "+ h_max) - 1.",
         ),
         notes="Where a cost of height h_max is k steps away for certain, V_h = gamma^k (1 + h_max) - 1. The other "
         "direction always holds: where some policy never has a cost, V_h = -1. As gamma -> 1 both hold.",
@@ -141,6 +147,8 @@ CLAIMS = [
             "assumption",
             "Costs to go and budgets are not discounted.",
             Check(switch_without_chance, "discounted ones, as the code has them"),
+            proof="The cost so far plus the least cost to go stays within the limit: an action of the reward is taken "
+            "only then, and the cheapest one does not change the sum.",
         ),
         notes="Discounting makes late costs cheap: in the certificate both costs come in the last two of four steps, "
         "their discounted sum is 3/8, and kappa_0 = 15/32 at the limit 1. After the first action there is no way "
@@ -163,6 +171,8 @@ CLAIMS = [
             "A slack, limit - V_c(s_0) at the start, that each action lowers by Q_c(s, a) - V_c(s), whatever the costs "
             "turn out to be, and that is never below 0, keeps the expected cost within the limit.",
             Check(slack_in_expectation, "the budget left by the costs that occurred"),
+            proof="By induction over the steps that are left: the expected cost is at most the least one plus the "
+            "slack.",
         ),
         notes="After luck the switch takes the same risk again: in the certificate a risk of cost 1/2 at the limit 3/5 "
         "is taken in both states, the second time where the first cost nothing; the mean cost is 3/4. The slack sums "

@@ -50,6 +50,7 @@ CLAIMS = [
             "replacement",
             "They order policies alike where the reward is constant. Eq. (11) is the Lagrangian objective of Eq. (22).",
             Check(objectives, "the term V_r of Eq. (11)"),
+            proof="Values are linear in the payoff, and that of a constant reward is the same for all policies.",
         ),
         notes="(11) contains V_r, (21) and slide 7 do not. lambda = beta = 1 in the certificate.",
     ),
@@ -63,7 +64,13 @@ CLAIMS = [
             "tau*sum(positive(samples-q)) == (1-tau)*sum(positive(q-samples))",
         ),
         counterexamples=("C1",),
-        repair=Repair("replacement", "It is the tau-expectile.", Check(expectile, "the sample quantile in its place")),
+        repair=Repair(
+            "replacement",
+            "It is the tau-expectile.",
+            Check(expectile, "the sample quantile in its place"),
+            proof="The loss is convex with a Lipschitz slope, which is 0 exactly where tau E max(0, x - v) = (1-tau) E "
+            "max(0, v - x).",
+        ),
         notes="Wording. x = 0, 1, 3 with tau = 1/2: q = 1 is the median (it minimises the pinball loss among the "
         "points, which are where a minimum lies), the minimiser is the mean 4/3; the conclusion is its first-order "
         "condition.",
@@ -128,6 +135,7 @@ CLAIMS = [
             "replacement",
             "DSRL's own score (C + e)/(l + e), e = 1 only if l = 0, is at most 1 exactly where C <= l.",
             Check(normalised, "Eq. (26)"),
+            proof="l + e is positive.",
         ),
         notes="l = 10, C_min = 5, C = 14, eps = 1/10: the score is .891.",
     ),
@@ -139,7 +147,10 @@ CLAIMS = [
         counterexamples=("B1",),
         sound=Statement(MEASURED_Q, [], "c+gamma*expect(P,rows(pi*Q)) == Q"),
         repair=Repair(
-            "replacement", "Evaluation needs E_{a' ~ pi} for the maximum.", Check(evaluation_operator, "the maximum")
+            "replacement",
+            "Evaluation needs E_{a' ~ pi} for the maximum.",
+            Check(evaluation_operator, "the maximum"),
+            proof="V(s') = E_{a' ~ pi} Q(s', a').",
         ),
     ),
     Claim(
@@ -153,7 +164,8 @@ CLAIMS = [
         notes="Two models whose values differ by more than 2 eps; all N samples fall on the pair that tells them "
         "apart. Whatever the estimator, it errs by more than eps with probability at least exp(-N KL)/4 in one of them "
         "(Bretagnolle and Huber), and KL is of order eps^2: 1/eps^2 samples are needed. Here C = 100 and eps = 10^-5; "
-        "for other C scale eps as 1/C. The certificate depends on that inequality.",
+        "for other C scale eps as 1/C. The certificate depends on that inequality. No "
+        "number of samples is claimed to be enough.",
     ),
     Claim(
         id="B3",

@@ -287,6 +287,8 @@ CLAIMS = [
             "replacement",
             "eps_adv = max_s |E_b A_c^pi|, the maximum of the absolute value.",
             Check(achiam, "no absolute value, as printed"),
+            proof="Performance difference under d^b, with f(s) = E_b A_c^pi(s) in [-eps_adv, eps_adv]: E_{d^b} f - E_d "
+            "f >= -eps_adv |d^b - d|_1, and |d^b - d|_1 <= 2 gamma E_d TV/(1-gamma), from the flow equations of both.",
         ),
         notes="S=1, gamma=1/2, c=(0, 1), pi_b=(3/4, 1/4), pi=(1/4, 3/4).",
     ),
@@ -296,6 +298,8 @@ CLAIMS = [
         statement="The proof's other steps: the performance difference lemma, Pinsker's inequality, the bound on its "
         "term I, and the final inequality.",
         printed=Check(other_steps, "Eq. (29) with the learned policy's occupancy"),
+        proof="Eq. (33): E_b A_c^pi = sum_a (pi_b - pi) Q_c^pi; then Q_c^pi lies in [0, c_max/(1-gamma)], and "
+        "Pinsker's inequality bounds the total variation.",
         notes="Eq. (33) is loose by 2 beyond Pinsker: the weights pi_b - pi sum to 0. Eq. (34) does not follow from "
         "Eqs. (31), (32), which are false; as an inequality it is P1.",
     ),

@@ -85,14 +85,14 @@ CLAIMS = [
         id="D9t",
         source="ours, sharpening Safe-DQL, Theorem 9",
         statement="J_c(pi) <= kappa + eps_c + L_d(pi_0)/lambda + 2 eta B_r/lambda + B_c TV(mu_0, D_S) + gap/lambda; "
-        "each term but gap/lambda is attained, and its constant cannot be lowered.",
+        "each term is attained, and none of the constants can be lowered.",
         assumptions="those of D9, but the minimiser may miss the minimum by gap",
         printed=Check(sharp_theorem, "the same without eps_c, and half of the shift where it is attained"),
         formal=SHARP_9,
         proof="As D9, with D10t for the shift. The terms without the shift are attained at once, for all values: one "
         "state, two actions, critics C - eps_c and kappa, Q_r = B_r and -B_r, cloning losses 0 and L_d(pi_0), where "
-        "C is the right side: the objective is indifferent, and J_c = C. The shift is attained alone, by two states "
-        "that are never left, one of which costs c_max and is not in the data.",
+        "C is the right side: the objectives of the two policies differ by gap, and J_c = C. The shift is attained "
+        "alone, by two states that are never left, one of which costs c_max and is not in the data.",
         notes="For kappa > 0 the shift and the other terms are not attained together: where the data have more mass "
         "than the start V_c would have to be 0, and Q_max at least kappa.",
     ),
@@ -135,6 +135,8 @@ CLAIMS = [
             "replacement",
             "It needs an action with Q_max <= kappa in every state of the data: a state-wise condition.",
             Check(reference, "instances without such an action"),
+            proof="The hinges are not negative: their mean is 0 only where each is, at the states of the data. "
+            "Conversely take an action with the least Q_max in every state.",
         ),
         notes="A state whose cost cannot be avoided violates it, however rarely it is visited. The check "
         "shows that the condition is what the reference of theory.npg.safe_dql needs.",

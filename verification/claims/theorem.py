@@ -192,8 +192,8 @@ CLAIMS = [
         "other T - 1 iterations, which have weight 0, do not bring it back. The mixture is the start.",
         notes="Below T = sqrt(S)/6 the gap does not move; TC's bound sqrt(S A/T) says nothing before T = S A. Which "
         "power of S A is right between the two is open. With clipped weights "
-        "there is no such factor. Coq has the CMDP for every T; its number of states is read off its definition, and "
-        "is no part of the theorem.",
+        "there is no such factor. The number of states is part of the theorem; by TC, T/500 + 1 states would not do "
+        "for every T, which is the broken version that Coq refutes.",
     ),
     Claim(
         id="TC4",
@@ -247,8 +247,12 @@ CLAIMS = [
             "replacement",
             "Stalls happen at the wrong budget only: the gap at the stall is at most V*(l) - V*(l - h-).",
             Check(stalled_gap, "half of that difference"),
+            proof="A step that changes nothing has u = x A_r - y A_c constant in every state, hence 0, as E_pi u = 0. "
+            "By the performance difference lemma x (V_r' - V_r) = y (V_c' - V_c) for every policy: none with V_c' <= "
+            "V_c earns more, and V_c >= l - h- in the band.",
         ),
         notes="r=c=(0, 1), gamma=1/2, l=5/4, h+=h-=1/2, uniform start: the angle is 180 degrees, g = 0, and the gap "
-        "1/4 stays for ever. The repair is checked on one-state instances with r = c only.",
+        "1/4 stays for ever. The instances of the check have one state and r = c; the theorem is about any CMDP, x > 0 "
+        "and y >= 0.",
     ),
 ]

@@ -20,31 +20,33 @@ Proof.
       field; lra.
 Qed.
 
-(* All terms but the shift, at once: one state, two actions, and two policies between which the objective is indifferent. *)
-Theorem terms_attained kappa eps B eta lambda Br : 0 <= kappa -> 0 <= eps -> 0 <= B -> 0 <= eta -> 0 < lambda ->
-  0 <= Br ->
+(* All terms but the shift, at once: one state, two actions, and two policies whose objectives differ by
+   the gap. *)
+Theorem terms_attained kappa eps B eta lambda Br gap : 0 <= kappa -> 0 <= eps -> 0 <= B -> 0 <= eta -> 0 < lambda ->
+  0 <= Br -> 0 <= gap ->
   exists M D Qr q1 q2 (Ld : (nat -> nat -> R) -> R) (class : (nat -> nat -> R) -> Prop) pi pi_0 c V Cmax,
     let hinge p := mean M D p (fun s a => relu (qmax q1 q2 s a - kappa)) in
     let objective p := Ld p - eta * mean M D p Qr + lambda * hinge p in
-    (forall p, class p -> policy M p) /\ class pi /\ (forall p, class p -> objective pi <= objective p) /\
+    (forall p, class p -> policy M p) /\ class pi /\ (forall p, class p -> objective pi <= objective p + gap) /\
     class pi_0 /\ hinge pi_0 = 0 /\ dist (nS M) D /\ 0 <= Ld pi /\
     (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> Rabs (Qr s a) <= Br) /\
     signal M c Cmax /\ is_value M c pi V /\ conservative M (Q M c V) q1 q2 eps /\
     TV (nS M) (rho M) D = 0 /\ Ld pi_0 = B /\
-    J M V = kappa + eps + Ld pi_0 / lambda + 2 * eta * Br / lambda.
+    J M V = kappa + eps + Ld pi_0 / lambda + 2 * eta * Br / lambda + gap / lambda.
 Proof.
-  intros Hk He HB Ht Hl Hr. set (C := kappa + eps + B / lambda + 2 * eta * Br / lambda).
+  intros Hk He HB Ht Hl Hr Hg. set (C := kappa + eps + B / lambda + 2 * eta * Br / lambda + gap / lambda).
   assert (B1 : 0 <= B / lambda) by (apply Rle_mult_inv_pos; easy).
   assert (B2 : 0 <= 2 * eta * Br / lambda) by (apply Rle_mult_inv_pos; [repeat apply Rmult_le_pos; lra|easy]).
+  assert (B3 : 0 <= gap / lambda) by (apply Rle_mult_inv_pos; easy).
   set (M := bandit 2 no_discount). set (first := fun (x y : R) (_ a : nat) => match a with O => x | _ => y end).
   exists M, (fun _ => 1), (first Br (- Br)), (first (C - eps) kappa), (first (C - eps) kappa), (fun p => B * p 0%nat 1%nat).
   exists (fun p => p = two 1 \/ p = two 0), (two 1), (two 0), (first C 0), (fun _ => C), C.
   assert (P1 : policy M (two 1)) by (apply two_policy; [easy|lra]).
   assert (P0 : policy M (two 0)) by (apply two_policy; [easy|lra]).
-  assert (R1 : relu (Rmax (C - eps) (C - eps) - kappa) = B / lambda + 2 * eta * Br / lambda).
+  assert (R1 : relu (Rmax (C - eps) (C - eps) - kappa) = B / lambda + 2 * eta * Br / lambda + gap / lambda).
   { rewrite Rmax_left by lra. unfold relu. rewrite Rmax_right; unfold C; lra. }
   assert (R0 : relu (Rmax kappa kappa - kappa) = 0) by (rewrite Rmax_left by lra; unfold relu; rewrite Rmax_left; lra).
-  assert (E : lambda * (B / lambda + 2 * eta * Br / lambda) = B + 2 * eta * Br) by (field; lra).
+  assert (E : lambda * (B / lambda + 2 * eta * Br / lambda + gap / lambda) = B + 2 * eta * Br + gap) by (field; lra).
   cbv zeta. refine (conj _ (conj _ (conj _ (conj _ (conj _ (conj _ (conj _ (conj _ (conj _ (conj _ (conj _ (conj _ (conj _ _))))))))))))).
   - intros p [-> | ->]; easy.
   - now left.

@@ -239,7 +239,8 @@ Proof.
 Qed.
 End Instance.
 
-Theorem pairs_needed T : (0 < T)%nat -> exists M r c, gamma M = 0 /\ nA M = 2%nat /\ signal M r 1 /\ signal M c 1 /\
+Theorem pairs_needed T : (0 < T)%nat -> exists M r c, gamma M = 0 /\ nA M = 2%nat /\
+  nS M = ((6 * T + 2) ^ 2 + 2)%nat /\ signal M r 1 /\ signal M c 1 /\
   forall eta h space, 0 < eta -> 0 < h <= 1 / 8 -> space = adv M \/ space = Q M ->
   exists pi Vr Vc x y pi_star Vr_star Vc_star d_star,
     is_comparator M r c (1 / 4 - h) (pi 0%nat) pi_star Vr_star Vc_star d_star /\
@@ -249,7 +250,7 @@ Theorem pairs_needed T : (0 < T)%nat -> exists M r c, gamma M = 0 /\ nA M = 2%na
 Proof.
   intros HT. set (n := (6 * T + 2)%nat). assert (Hn : (1 <= n)%nat) by (unfold n; lia).
   exists (CM n), (pay (size_r n)), (pay size_c). destruct (signals n Hn) as [S1 S2].
-  split; [reflexivity|split; [reflexivity|split; [exact S1|split; [exact S2|]]]]. intros eta h space He Hh Hs.
+  split; [reflexivity|split; [reflexivity|split; [simpl; lia|split; [exact S1|split; [exact S2|]]]]]. intros eta h space He Hh Hs.
   apply (stuck n Hn eta h He Hh space Hs T HT). unfold n. rewrite plus_INR, mult_INR. simpl. lra.
 Qed.
 
@@ -268,7 +269,7 @@ Proof.
   destruct U as [T HT]. assert (TP : 0 < INR T) by lra.
   assert (T0 : (0 < T)%nat) by (apply INR_lt; simpl; lra).
   assert (E0 : 0 < / (32 * K)) by (apply Rinv_0_lt_compat; lra).
-  destruct (pairs_needed T T0) as [M [r [c [H1 [H2 [H3 [H4 H]]]]]]].
+  destruct (pairs_needed T T0) as [M [r [c [H1 [H2 [_ [H3 [H4 H]]]]]]]].
   exists T, (/ (32 * K)), (1 / 16), M, r, c. repeat (split; [easy|]). intros space Hs.
   destruct (H (/ (32 * K)) (1 / 16) space E0) as [pi [Vr [Vc [x [y [ps [Vrs [Vcs [ds [C [KL [run G]]]]]]]]]]]];
     [lra|easy|].

@@ -39,8 +39,20 @@ Next Obligation. split; [intros|]; cases; simpl; lra. Qed.
 Next Obligation. split; [intros|]; cases; simpl; lra. Qed.
 Next Obligation. lra. Qed.
 
-Theorem D7_broken : ~ (forall M D pi Qmax kappa, dist (nS M) D -> policy M pi -> (forall X,
-  X <= kappa + relu (X - kappa)) /\ mean M D pi Qmax <= kappa / 2 + mean M D pi (fun s a => relu (Qmax s a - kappa))).
+(* The same as staying in state 0, but with a chance of 1/20 of leaving it for state 1, for ever. *)
+Definition drift_P (s _ s' : nat) : R := match s, s' with
+  | O, O => 19 / 20
+  | O, S O => 1 / 20
+  | S O, S O => 1
+  | _, _ => 0 end.
+Program Definition drift : cmdp := {| nS := 2; nA := 1; P := drift_P;
+  rho := fun s => match s with O => 1 | _ => 0 end; gamma := / 2 |}.
+Next Obligation. split; [intros|]; cases; simpl; lra. Qed.
+Next Obligation. split; [intros|]; cases; simpl; lra. Qed.
+Next Obligation. lra. Qed.
+
+Theorem D7_broken : ~ (forall M D pi Qmax kappa, dist (nS M) D -> policy M pi -> (forall X, X <= kappa + relu (X -
+  kappa)) /\ mean M D pi Qmax <= 99 / 100 * kappa + mean M D pi (fun s a => relu (Qmax s a - kappa))).
 Proof.
   intros F. destruct (F single one always (fun _ _ => 2) 2 (one_dist _ _) (always_policy single eq_refl)) as [_ G].
   unfold mean, one, always in G. simpl in G. rewrite relu_0 in G; lra.
@@ -81,8 +93,8 @@ Proof.
   unfold J, TV, one in G. simpl in G. replace (1 - 1) with 0 in G by ring. rewrite Rabs_R0 in G. lra.
 Qed.
 
-Theorem D10_broken : ~ (forall n p q V b, dist n p -> dist n q -> (forall i, (i < n)%nat -> 0 <= V i <= b) ->
-  0 <= b -> (∑ i < n, p i * V i) - (∑ i < n, q i * V i) <= b / 2 * TV n p q).
+Theorem D10_broken : ~ (forall n p q V b, dist n p -> dist n q -> (forall i, (i < n)%nat -> 0 <= V i <= b) -> 0 <= b
+  -> (∑ i < n, p i * V i) - (∑ i < n, q i * V i) <= 99 / 100 * b * TV n p q).
 Proof.
   intros F. assert (E : TV 2 (two 1 0) (two 0 0) = 1).
   { unfold TV, two. simpl. rewrite Rabs_pos_eq, Rabs_left1 by lra. field. }
@@ -90,13 +102,13 @@ Proof.
     exact (two_policy coin x eq_refl Hx 0%nat (Nat.lt_0_succ 0))).
 
   specialize (F 2%nat (two 1 0%nat) (two 0 0%nat) (two 1 0%nat) 1 (D 1 ltac:(lra)) (D 0 ltac:(lra))).
-  rewrite E in F. unfold two in F. simpl in F. assert (1 <= 1 / 2); [|lra].
+  rewrite E in F. unfold two in F. simpl in F. assert (1 <= 99 / 100); [|lra].
   replace 1 with (0 + 1 * 1 + (1 - 1) * (1 - 1) - (0 + 0 * 1 + (1 - 0) * (1 - 1))) by ring.
   eapply Rle_trans; [apply F; [intros; cases; simpl; lra|lra]|lra].
 Qed.
 
-Theorem D10t_broken : ~ (forall n p q V b, dist n p -> dist n q -> (forall i, (i < n)%nat -> 0 <= V i <= b) ->
-  (∑ i < n, p i * V i) - (∑ i < n, q i * V i) <= b / 2 * TV n p q).
+Theorem D10t_broken : ~ (forall n p q V b, dist n p -> dist n q -> (forall i, (i < n)%nat -> 0 <= V i <= b) -> (∑ i
+  < n, p i * V i) - (∑ i < n, q i * V i) <= 99 / 100 * b * TV n p q).
 Proof.
   intros F. assert (E : TV 2 (two 1 0) (two 0 0) = 1).
   { unfold TV, two. simpl. rewrite Rabs_pos_eq, Rabs_left1 by lra. field. }
@@ -104,14 +116,14 @@ Proof.
     exact (two_policy coin x eq_refl Hx 0%nat (Nat.lt_0_succ 0))).
 
   specialize (F 2%nat (two 1 0%nat) (two 0 0%nat) (two 1 0%nat) 1 (D 1 ltac:(lra)) (D 0 ltac:(lra))).
-  rewrite E in F. unfold two in F. simpl in F. assert (1 <= 1 / 2); [|lra].
+  rewrite E in F. unfold two in F. simpl in F. assert (1 <= 99 / 100); [|lra].
   replace 1 with (0 + 1 * 1 + (1 - 1) * (1 - 1) - (0 + 0 * 1 + (1 - 0) * (1 - 1))) by ring.
   eapply Rle_trans; [apply F; intros; cases; simpl; lra|lra].
 Qed.
 
 Theorem D10t_attained_broken : ~ (forall n p q C g, dist n p -> dist n q -> 0 <= C -> 0 <= g < 1 -> exists M c pi V,
-  nS M = n /\ rho M = p /\ gamma M = g /\ policy M pi /\ signal M c C /\ is_value M c pi V /\ J M V - (∑ s < n,
-  q s * V s) = 2 * (C / (1 - g)) * TV n p q).
+  nS M = n /\ rho M = p /\ gamma M = g /\ policy M pi /\ signal M c C /\ is_value M c pi V /\ J M V - (∑ s < n, q s *
+  V s) = 101 / 100 * (C / (1 - g)) * TV n p q).
 Proof.
   intros F. assert (E : TV 2 (two 1 0) (two 0 0) = 1).
   { unfold TV, two. simpl. rewrite Rabs_pos_eq, Rabs_left1 by lra. field. }
@@ -150,16 +162,16 @@ Proof.
   unfold J, TV, one in G. simpl in G. replace (1 - 1) with 0 in G by ring. rewrite Rabs_R0 in G. lra.
 Qed.
 
-Theorem D9t_attained_broken : ~ (forall kappa eps B eta lambda Br, 0 <= kappa -> 0 <= eps -> 0 <= B -> 0 <= eta ->
-  0 < lambda -> 0 <= Br -> exists M D Qr q1 q2 (Ld : (nat -> nat -> R) -> R) (class : (nat -> nat -> R) ->
-  Prop) pi pi_0 c V Cmax, let hinge p := mean M D p (fun s a => relu (qmax q1 q2 s a - kappa)) in
-  let objective p := Ld p - eta * mean M D p Qr + lambda * hinge p in (forall p, class p -> policy M p) /\ class pi /\
-  (forall p, class p -> objective pi <= objective p) /\ class pi_0 /\ hinge pi_0 = 0 /\ dist (nS M) D /\ 0 <= Ld pi /\
+Theorem D9t_attained_broken : ~ (forall kappa eps B eta lambda Br gap, 0 <= kappa -> 0 <= eps -> 0 <= B -> 0 <= eta
+  -> 0 < lambda -> 0 <= Br -> 0 <= gap -> exists M D Qr q1 q2 (Ld : (nat -> nat -> R) -> R) (class : (nat -> nat -> R)
+  -> Prop) pi pi_0 c V Cmax, let hinge p := mean M D p (fun s a => relu (qmax q1 q2 s a - kappa)) in let objective p
+  := Ld p - eta * mean M D p Qr + lambda * hinge p in (forall p, class p -> policy M p) /\ class pi /\ (forall p,
+  class p -> objective pi <= objective p + gap) /\ class pi_0 /\ hinge pi_0 = 0 /\ dist (nS M) D /\ 0 <= Ld pi /\
   (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> Rabs (Qr s a) <= Br) /\ signal M c Cmax /\ is_value M c pi V /\
-  conservative M (Q M c V) q1 q2 eps /\ TV (nS M) (rho M) D = 0 /\ Ld pi_0 = B /\
-  J M V = 1 + kappa + eps + Ld pi_0 / lambda + 2 * eta * Br / lambda).
+  conservative M (Q M c V) q1 q2 eps /\ TV (nS M) (rho M) D = 0 /\ Ld pi_0 = B /\ J M V = 1 / 100 + kappa + eps + Ld
+  pi_0 / lambda + 2 * eta * Br / lambda + gap / lambda).
 Proof.
-  intros F. destruct (F 0 0 0 0 1 0) as [M [D [Qr [q1 [q2 [Ld [class [pi [pi_0 [c [V [Cmax H]]]]]]]]]]]]; try lra.
+  intros F. destruct (F 0 0 0 0 1 0 0) as [M [D [Qr [q1 [q2 [Ld [class [pi [pi_0 [c [V [Cmax H]]]]]]]]]]]]; try lra.
   cbv zeta in H.
   destruct H as [H1 [H2 [H3 [H4 [H5 [H6 [H7 [H8 [H9 [H10 [H11 [H12 [H13 H14]]]]]]]]]]]]].
   pose proof (D9t M D Qr q1 q2 Ld 0 1 0 pi pi_0 c V 0 Cmax 0 0 H6 (H1 _ H2) (H1 _ H4)) as T. cbv zeta in T.
@@ -167,13 +179,12 @@ Proof.
   assert (J M V <= 0 + 0 + 0 / 1 + 2 * 0 * 0 / 1 + Cmax / (1 - gamma M) * 0 + 0 / 1) by (apply T; auto; lra). lra.
 Qed.
 
-Theorem D9t_shift_broken : ~ (forall t C g lambda, 0 <= t <= 1 -> 0 <= C -> 0 <= g < 1 -> 0 < lambda ->
-  exists M D q (class : (nat -> nat -> R) -> Prop) pi c V,
-  let hinge p := mean M D p (fun s a => relu (qmax q q s a - 0)) in
-  let objective p := 0 - 0 * mean M D p (fun _ _ => 0) + lambda * hinge p in (forall p, class p -> policy M p) /\
-  class pi /\ (forall p, class p -> objective pi <= objective p) /\ hinge pi = 0 /\ dist (nS M) D /\ signal M c C /\
-  is_value M c pi V /\ conservative M (Q M c V) q q 0 /\ gamma M = g /\ TV (nS M) (rho M) D = t /\
-  J M V = 2 * (C / (1 - gamma M)) * TV (nS M) (rho M) D).
+Theorem D9t_shift_broken : ~ (forall t C g lambda, 0 <= t <= 1 -> 0 <= C -> 0 <= g < 1 -> 0 < lambda -> exists M D q
+  (class : (nat -> nat -> R) -> Prop) pi c V, let hinge p := mean M D p (fun s a => relu (qmax q q s a - 0)) in let
+  objective p := 0 - 0 * mean M D p (fun _ _ => 0) + lambda * hinge p in (forall p, class p -> policy M p) /\ class pi
+  /\ (forall p, class p -> objective pi <= objective p) /\ hinge pi = 0 /\ dist (nS M) D /\ signal M c C /\ is_value M
+  c pi V /\ conservative M (Q M c V) q q 0 /\ gamma M = g /\ TV (nS M) (rho M) D = t /\ J M V = 101 / 100 * (C / (1 -
+  gamma M)) * TV (nS M) (rho M) D).
 Proof.
   intros F. destruct (F 1 1 0 1) as [M [D [q [class [pi [c [V H]]]]]]]; try lra. cbv zeta in H.
   destruct H as [H1 [H2 [H3 [H4 [H5 [H6 [H7 [H8 [H9 [H10 H11]]]]]]]]]].
@@ -272,11 +283,10 @@ Proof.
   rewrite !bandit_J in G. simpl in G. lra.
 Qed.
 
-Theorem P1s_attained_broken : ~ (forall g C, 0 <= g < 1 -> 0 < C -> exists M c pi pi_b V V_b,
-  let eps_dist := 3 * (1 - g) / 2 in gamma M = g /\ policy M pi /\ policy M pi_b /\ is_value M c pi V /\
-  is_value M c pi_b V_b /\ signal M c C /\ covers M pi_b pi /\ (forall s, (s < nS M)%nat ->
-  KL (nA M) (pi s) (pi_b s) <= eps_dist) /\
-  J M V_b + C / (1 - gamma M) * sqrt (eps_dist / (1 - gamma M) / 2) * 2 <= J M V).
+Theorem P1s_attained_broken : ~ (forall g C, 0 <= g < 1 -> 0 < C -> exists M c pi pi_b V V_b, let eps_dist := 3 * (1
+  - g) / 2 in gamma M = g /\ policy M pi /\ policy M pi_b /\ is_value M c pi V /\ is_value M c pi_b V_b /\ signal M c
+  C /\ covers M pi_b pi /\ (forall s, (s < nS M)%nat -> KL (nA M) (pi s) (pi_b s) <= eps_dist) /\ J M V_b + C / (1 -
+  gamma M) * sqrt (eps_dist / (1 - gamma M) / 2) * (101 / 100) <= J M V).
 Proof.
   intros F. destruct (F 0 1) as [M [c [pi [pi_b [V [V_b [H1 [H2 [H3 [H4 [H5 [H6 [H7 [H8 H9]]]]]]]]]]]]]]; try lra.
   pose proof (P1s M c pi pi_b V V_b 1 _ H2 H3 H4 H5 H6 H7 H8) as T. rewrite H1 in *.
@@ -300,16 +310,16 @@ Proof.
 Qed.
 
 Theorem P1v_attained_broken : ~ (forall g tau C, 0 <= g < 1 -> 0 <= tau <= 1 -> 0 <= C -> exists M c pi pi_b V V_b,
-  gamma M = g /\ policy M pi /\ policy M pi_b /\ is_value M c pi V /\ is_value M c pi_b V_b /\ signal M c C /\
-  (forall s, (s < nS M)%nat -> TV (nA M) (pi s) (pi_b s) = tau) /\
-  J M V = J M V_b + 2 * C * tau / ((1 - gamma M) * (1 - gamma M * (1 - tau)))).
+  gamma M = g /\ policy M pi /\ policy M pi_b /\ is_value M c pi V /\ is_value M c pi_b V_b /\ signal M c C /\ (forall
+  s, (s < nS M)%nat -> TV (nA M) (pi s) (pi_b s) = tau) /\ J M V = J M V_b + 101 / 100 * C * tau / ((1 - gamma M) * (1
+  - gamma M * (1 - tau)))).
 Proof.
   intros F. destruct (F 0 1 1) as [M [c [pi [pi_b [V [V_b [H1 [H2 [H3 [H4 [H5 [H6 [H7 H8]]]]]]]]]]]]]; try lra.
   pose proof (P1v M c pi pi_b V V_b 1 1 H2 H3 H4 H5 H6 (fun s Hs => Req_le _ _ (H7 s Hs))) as T. rewrite H1 in *. lra.
 Qed.
 
-Theorem A1_broken : ~ (forall n p q e, dist n p -> dist n q -> supports n q p -> supports n p q -> (forall i,
-  (i < n)%nat -> 0 < p i -> Rabs (ln (p i / q i)) <= e) -> KL n p q <= e / 2 /\ KL n q p <= e).
+Theorem A1_broken : ~ (forall n p q e, dist n p -> dist n q -> supports n q p -> supports n p q -> (forall i, (i <
+  n)%nat -> 0 < p i -> Rabs (ln (p i / q i)) <= e) -> KL n p q <= 3 / 4 * e /\ KL n q p <= e).
 Proof.
   intros F. pose proof (two_policy coin (9 / 10) eq_refl ltac:(lra) 0%nat (Nat.lt_0_succ 0)) as D1.
   pose proof (two_policy coin (1 / 10) eq_refl ltac:(lra) 0%nat (Nat.lt_0_succ 0)) as D2.
@@ -339,13 +349,13 @@ Proof.
   intros F. destruct (F 1%nat (fun _ => 1) (fun _ => - 2)) as [G _]; simpl in *; lra.
 Qed.
 
-Theorem M3_broken : ~ (forall n (F : (nat -> R) -> R) (theta g grad : nat -> R) L eta, let square := ∑ i < n,
-  g i * g i in let ascent := ∑ i < n, g i * grad i in (forall e, 0 <= e ->
-  F theta + e * ascent - L * e ^ 2 * square / 2 <= F (fun i => theta i + e * g i)) -> 0 < L -> 0 < square ->
-  0 <= eta <= 4 * ascent / (L * square) -> F theta <= F (fun i => theta i + eta * g i)).
+Theorem M3_broken : ~ (forall n (F : (nat -> R) -> R) (theta g grad : nat -> R) L eta, let square := ∑ i < n, g i *
+  g i in let ascent := ∑ i < n, g i * grad i in (forall e, 0 <= e -> F theta + e * ascent - L * e ^ 2 * square / 2 <=
+  F (fun i => theta i + e * g i)) -> 0 < L -> 0 < square -> 0 <= eta <= 201 / 100 * ascent / (L * square) -> F theta
+  <= F (fun i => theta i + eta * g i)).
 Proof.
-  intros F. specialize (F 1%nat (fun t => - (t 0%nat) ^ 2 / 2) (fun _ => 1) (fun _ => - 1) (fun _ => - 1) 1 4).
-  cbv zeta in F. assert (- 1 ^ 2 / 2 <= - (1 + 4 * -1) ^ 2 / 2); [|lra]. apply F; simpl; intros; lra.
+  intros F. specialize (F 1%nat (fun t => - (t 0%nat) ^ 2 / 2) (fun _ => 1) (fun _ => - 1) (fun _ => - 1) 1 (201 / 100)).
+  cbv zeta in F. assert (- 1 ^ 2 / 2 <= - (1 + 201 / 100 * -1) ^ 2 / 2); [|lra]. apply F; simpl; intros; lra.
 Qed.
 
 Theorem C4_broken : ~ (forall (Omega : Type) (integrable : (Omega -> R) -> Prop) (E : (Omega -> R) -> R) k (q : nat ->
@@ -373,25 +383,25 @@ Proof.
   - unfold mean, one, two, first in G. simpl in G. lra.
 Qed.
 
-Theorem B3_broken : ~ (forall (M N : cmdp) c pi V W m e, nS N = nS M -> nA N = nA M -> gamma N = gamma M ->
-  policy M pi -> is_value M c pi V -> is_value N c pi W -> signal M c m -> (forall s a, (s < nS M)%nat ->
-  (a < nA M)%nat -> ∑ s' < nS M, Rabs (P N s a s' - P M s a s') <= e) -> forall s a, (s < nS M)%nat -> (a < nA M)%nat
-    ->
-  Rabs (Q N c W s a - Q M c V s a) <= gamma M * m * e / (200 * (1 - gamma M) ^ 2)).
+Theorem B3_broken : ~ (forall (M N : cmdp) c pi V W m e, nS N = nS M -> nA N = nA M -> gamma N = gamma M -> policy M
+  pi -> is_value M c pi V -> is_value N c pi W -> signal M c m -> (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> ∑
+  s' < nS M, Rabs (P N s a s' - P M s a s') <= e) -> forall s a, (s < nS M)%nat -> (a < nA M)%nat -> Rabs (Q N c W s a
+  - Q M c V s a) <= gamma M * m * e / (22 / 10 * (1 - gamma M) ^ 2)).
 Proof.
   intros F.
   assert (D : dist 2 (fun s => match s with O => 1 | _ => 0 end)) by (split; [intros; cases; simpl; lra|simpl; lra]).
   set (stay := islands 2 _ D half). set (c := fun s (_ : nat) => match s with O => 0 | _ => 1 end : R).
-  assert (G : Rabs (Q E1_model c (fun s => match s with O => 1 | _ => 2 end) 0%nat 0%nat - Q stay c (fun s => match s with O => 0 | _ => 2 end) 0%nat 0%nat)
-    <= gamma stay * 1 * 2 / (200 * (1 - gamma stay) ^ 2)).
-  { apply (F stay E1_model c always _ _ 1 2); auto; try easy.
+  set (W := fun s => match s with O => 2 / 21 | _ => 2 end : R).
+  assert (G : Rabs (Q drift c W 0%nat 0%nat - Q stay c (fun s => match s with O => 0 | _ => 2 end) 0%nat 0%nat)
+    <= gamma stay * 1 * (1 / 10) / (22 / 10 * (1 - gamma stay) ^ 2)).
+  { apply (F stay drift c always _ _ 1 (1 / 10)); auto; try easy.
     - now apply always_policy.
     - intros s Hs. unfold Q, always, c. simpl in *. cases; simpl; lra.
-    - intros s Hs. unfold Q, always, c. simpl in *. cases; simpl; lra.
+    - intros s Hs. unfold Q, always, c, W. simpl in *. cases; simpl; lra.
     - intros s a _ _. unfold c. destruct s; lra.
     - intros s a Hs Ha. simpl in *. cases; simpl; unfold Rabs; repeat destruct Rcase_abs; lra.
     - simpl. lia. }
-  unfold Q, c in G. simpl in G. rewrite Rabs_pos_eq in G; lra.
+  unfold Q, c, W in G. simpl in G. rewrite Rabs_pos_eq in G; lra.
 Qed.
 
 Theorem E1_broken : ~ (forall M c pi V L, policy M pi -> is_value M c pi V ->
@@ -427,18 +437,18 @@ Proof.
   change (two 1 0%nat 0%nat) with 1 in G. simpl nA in G. lra.
 Qed.
 
-Theorem H1_broken : ~ (forall SA g T eps m, 0 < SA -> g < 1 -> 0 < m -> 0 < eps + 4 * m ^ 2 + 6 * m -> 0 < T ->
-  SA * (eps + 4 * m ^ 2 + 6 * m) ^ 2 / ((1 - g) * m ^ 2) <= T ->
-  2 * sqrt (SA / ((1 - g) ^ 3 * T)) * (eps + 4 * m ^ 2 + 6 * m) <= m / (1 - g)).
+Theorem H1_broken : ~ (forall SA g T eps m, 0 < SA -> g < 1 -> 0 < m -> 0 < eps + 4 * m ^ 2 + 6 * m -> 0 < T -> 361
+  / 100 * SA * (eps + 4 * m ^ 2 + 6 * m) ^ 2 / ((1 - g) * m ^ 2) <= T -> 2 * sqrt (SA / ((1 - g) ^ 3 * T)) * (eps + 4
+  * m ^ 2 + 6 * m) <= m / (1 - g)).
 Proof.
-  intros F. specialize (F 1 0 100 0 1). assert (2 * sqrt (1 / ((1 - 0) ^ 3 * 100)) * (0 + 4 * 1 ^ 2 + 6 * 1) <= 1 / (1 - 0)) by (apply F; lra).
-  replace (1 / ((1 - 0) ^ 3 * 100)) with (1 / 10 * (1 / 10)) in H by field. rewrite sqrt_square in H; lra.
+  intros F. specialize (F 1 0 361 0 1). assert (2 * sqrt (1 / ((1 - 0) ^ 3 * 361)) * (0 + 4 * 1 ^ 2 + 6 * 1) <= 1 / (1 - 0)) by (apply F; lra).
+  replace (1 / ((1 - 0) ^ 3 * 361)) with (1 / 19 * (1 / 19)) in H by field. rewrite sqrt_square in H; lra.
 Qed.
 
-Theorem E48_broken : ~ (forall kl S A m g T, 0 < kl -> 0 < S -> 0 < A -> 0 < m -> g < 1 -> 0 < T ->
-  let K := S * A * m ^ 2 / (4 * (1 - g) ^ 4) in let R eta := kl / eta + eta * T * K in
-  let best T := sqrt (kl / (T * K)) in (forall eta, 0 < eta -> R (best T) <= R eta / 2) /\
-  2 * R (best T) / T = 2 * m * sqrt (kl * S * A) / (1 - g) ^ 2 / sqrt T /\ forall T', T < T' -> best T' < best T).
+Theorem E48_broken : ~ (forall kl S A m g T, 0 < kl -> 0 < S -> 0 < A -> 0 < m -> g < 1 -> 0 < T -> let K := S * A *
+  m ^ 2 / (4 * (1 - g) ^ 4) in let R eta := kl / eta + eta * T * K in let best T := sqrt (kl / (T * K)) in (forall
+  eta, 0 < eta -> R (best T) <= 99 / 100 * R eta) /\ 2 * R (best T) / T = 2 * m * sqrt (kl * S * A) / (1 - g) ^ 2 /
+  sqrt T /\ forall T', T < T' -> best T' < best T).
 Proof.
   intros F. specialize (F 1 1 1 1 0 1). cbv zeta in F. destruct F as [G _]; try lra. specialize (G 2).
   replace (1 / (1 * (1 * 1 * 1 ^ 2 / (4 * (1 - 0) ^ 4)))) with (2 * 2) in G by field. rewrite sqrt_square in G; lra.

@@ -232,12 +232,12 @@ Proof.
 Qed.
 
 Theorem L40_L41_L42_broken : ~ (forall M r c pi pi_star Vr Vc Vr_star Vc_star d_star eta x y m, policy M pi ->
-  policy M pi_star -> covers_at M d_star pi pi_star -> is_value M r pi Vr -> is_value M c pi Vc ->
-  is_value M r pi_star Vr_star -> is_value M c pi_star Vc_star -> is_occupancy M pi_star d_star -> 0 < eta ->
-  signal M r m -> signal M c m -> 0 <= x -> 0 <= y -> x + y = 1 ->
-  1 / (1 - gamma M) <= 16 * (INR (nS M) * INR (nA M)) -> let u := direction M r c Vr Vc x y in
-  x * (J M Vr_star - J M Vr) + y * (J M Vc - J M Vc_star) <= / eta * (mean_KL M d_star pi_star pi - mean_KL M d_star
-    pi_star (npg M eta pi u)) + / 100 * eta * (INR (nS M) * INR (nA M)) * m ^ 2 / (1 - gamma M) ^ 3).
+  policy M pi_star -> covers_at M d_star pi pi_star -> is_value M r pi Vr -> is_value M c pi Vc -> is_value M r
+  pi_star Vr_star -> is_value M c pi_star Vc_star -> is_occupancy M pi_star d_star -> 0 < eta -> signal M r m ->
+  signal M c m -> 0 <= x -> 0 <= y -> x + y = 1 -> 1 / (1 - gamma M) <= 16 * (INR (nS M) * INR (nA M)) -> let u :=
+  direction M r c Vr Vc x y in x * (J M Vr_star - J M Vr) + y * (J M Vc - J M Vc_star) <= / eta * (mean_KL M d_star
+  pi_star pi - mean_KL M d_star pi_star (npg M eta pi u)) + / 20 * eta * (INR (nS M) * INR (nA M)) * m ^ 2 / (1 -
+  gamma M) ^ 3).
 Proof.
   intros F.
   assert (C : covers_at coin (fun _ => 1) (two (1 / 2)) (two (1 / 2))) by (intros s _ _ a Ha _; simpl in *; cases;
@@ -247,38 +247,41 @@ Proof.
   assert (O : is_occupancy coin (two (1 / 2)) (fun _ => 1)) by (apply coin_occupancy; lra).
 
   pose proof (F coin pay free (two (1 / 2)) (two (1 / 2)) (fun _ => 1 / 2) (fun _ => 0) (fun _ => 1 / 2) (fun _ => 0) (fun _ => 1)
-    16 1 0 1 fair fair C Vr Vc Vr Vc O) as B.
+    1 1 0 1 fair fair C Vr Vc Vr Vc O) as B.
   pose proof (I0 coin pay free (two (1 / 2)) (two (1 / 2)) (fun _ => 1 / 2) (fun _ => 0) (fun _ => 1 / 2) (fun _ => 0) (fun _ => 1)
-    16 1 0 fair fair C Vr Vc O) as T.
+    1 1 0 fair fair C Vr Vc O) as T.
   cbv zeta in B, T. specialize (T ltac:(lra)).
   specialize (B ltac:(lra) (coin_signal 1 0 1 ltac:(lra) ltac:(lra)) (free_signal 1 ltac:(lra)) ltac:(lra) ltac:(lra) ltac:(lra) ltac:(simpl; lra)).
   rewrite T in B. clear T F. apply Rplus_le_reg_l in B. unfold direction, adv, Q, free, two, first in B. simpl in B.
-  replace (16 / (1 - 0) * (1 * (1 + 0 * (0 + 1 * (1 / 2)) - 1 / 2) - 0 * (0 + 0 * (0 + 1 * 0) - 0))) with 8 in B by field.
-  set (z := exp (16 / (1 - 0) * (1 * (0 + 0 * (0 + 1 * (1 / 2)) - 1 / 2) - 0 * (0 + 0 * (0 + 1 * 0) - 0)))) in B.
-  assert (Z : 0 < z) by apply exp_pos. pose proof (exp_pos 8) as E.
-  assert (L : ln (exp 8 * / 2) <= ln (0 + 1 / 2 * exp 8 + (1 - 1 / 2) * z)) by (left; apply ln_increasing; lra).
-  rewrite ln_mult, ln_exp, ln_Rinv in L by lra. pose proof ln_2_le. lra.
+  replace (1 / (1 - 0) * (1 * (1 + 0 * (0 + 1 * (1 / 2)) - 1 / 2) - 0 * (0 + 0 * (0 + 1 * 0) - 0))) with (1 / 2) in B by field.
+  replace (1 / (1 - 0) * (1 * (0 + 0 * (0 + 1 * (1 / 2)) - 1 / 2) - 0 * (0 + 0 * (0 + 1 * 0) - 0))) with (- (1 / 2)) in B by field.
+  rewrite exp_Ropp in B. pose proof (exp_power (1 / 16) 8 ltac:(lra)) as E.
+  replace (INR 8 * (1 / 16)) with (1 / 2) in E by (simpl; field). set (e := exp (1 / 2)) in *.
+  assert (E1 : 162 / 100 <= e) by lra. assert (I : 0 < / e) by (apply Rinv_0_lt_compat; lra).
+  assert (S : 223 / 100 <= e + / e).
+  { apply Rmult_le_reg_r with e; [lra|]. rewrite Rmult_plus_distr_r, Rinv_l by lra. nra. }
+  set (mean_exp := 0 + 1 / 2 * e + (1 - 1 / 2) * / e) in *. assert (M1 : 223 / 200 <= mean_exp) by (unfold mean_exp; lra).
+  pose proof (ln_ge mean_exp ltac:(lra)) as L. pose proof (Rinv_le_contravar (223 / 200) mean_exp ltac:(lra) M1). lra.
 Qed.
 
 Theorem L40c_broken : ~ (forall M r pi pi_star Q_hat V V_star d_star eta m, policy M pi -> policy M pi_star ->
   covers_at M d_star pi pi_star -> is_value M r pi V -> is_value M r pi_star V_star -> is_occupancy M pi_star d_star
-    ->
-  0 < eta -> 0 <= m -> let err s a := Q M r V s a - Q_hat s a in let A_hat s a := Q_hat s a - ∑ b < nA M,
-  pi s b * Q_hat s b in let added := / (1 - gamma M) * ∑ s < nS M, d_star s * ∑ a < nA M,
-  (pi_star s a - pi s a) * err s a in
-  J M V_star - J M V = / eta * (mean_KL M d_star pi_star pi - mean_KL M d_star pi_star (npg M eta pi A_hat)) + / eta *
-    (∑ s < nS M,
-  d_star s * ln (∑ a < nA M, pi s a * exp (eta / (1 - gamma M) * A_hat s a))) + added /\
-  added <= / 100 * (1 + eta * m) * norm_2 M err / (1 - gamma M) ^ 2).
+  -> 0 < eta -> 0 <= m -> let err s a := Q M r V s a - Q_hat s a in let A_hat s a := Q_hat s a - ∑ b < nA M, pi s b *
+  Q_hat s b in let added := / (1 - gamma M) * ∑ s < nS M, d_star s * ∑ a < nA M, (pi_star s a - pi s a) * err s a in J
+  M V_star - J M V = / eta * (mean_KL M d_star pi_star pi - mean_KL M d_star pi_star (npg M eta pi A_hat)) + / eta *
+  (∑ s < nS M, d_star s * ln (∑ a < nA M, pi s a * exp (eta / (1 - gamma M) * A_hat s a))) + added /\ added <= 4 / 3 *
+  (1 + eta * m) * norm_2 M err / (1 - gamma M) ^ 2).
 Proof.
-  intros F. assert (C : covers_at coin (fun _ => 1) (two (1 / 2)) (two 1)) by (intros s _ _ a Ha _; simpl in *; cases;
+  intros F. assert (P : policy coin (two (1 / 100))) by (apply two_policy; [easy|lra]).
+  assert (C : covers_at coin (fun _ => 1) (two (1 / 100)) (two 1)) by (intros s _ _ a Ha _; simpl in *; cases;
     unfold two; simpl; lra).
   assert (V0 : forall q, policy coin q -> is_value coin free q (fun _ => 0)) by (intros q Hq s Hs; unfold Q, free;
     simpl; ring).
-  destruct (F coin free (two (1 / 2)) (two 1) (first (- 1) 0) (fun _ => 0) (fun _ => 0) (fun _ => 1) 1 0 fair heads C
-    (V0 _ fair) (V0 _ heads) (coin_occupancy 1 ltac:(lra)) ltac:(lra) ltac:(lra)) as [_ B].
+  destruct (F coin free (two (1 / 100)) (two 1) (first (- 1) 1) (fun _ => 0) (fun _ => 0) (fun _ => 1) 1 0 P heads C
+    (V0 _ P) (V0 _ heads) (coin_occupancy 1 ltac:(lra)) ltac:(lra) ltac:(lra)) as [_ B].
   unfold norm_2, inner, Q, free, two, first in B. simpl in B.
-  match type of B with context [sqrt ?x] => replace x with 1 in B by ring end. rewrite sqrt_1 in B. lra.
+  match type of B with context [sqrt ?x] => replace x with 2 in B by ring end.
+  pose proof (Refutations.sqrt_less 2 (142 / 100) ltac:(lra) ltac:(lra)). lra.
 Qed.
 
 Theorem L44_broken : ~ (forall M r c m l eta T rule pi Vr Vc x y pi_star Vr_star Vc_star d_star, signal M r m ->
@@ -297,42 +300,80 @@ Proof.
   specialize (B W0). unfold W, X, Y, rule, J, two, first, free in B. simpl in B. lra.
 Qed.
 
-Theorem T2_broken : ~ (forall M r c m l h eta T rule K pi Vr Vc x y pi_star Vr_star Vc_star d_star,
-  corrected_rule M r c m l h rule K -> signal M r m -> signal M c m -> 0 < eta -> (0 < T)%nat ->
-  is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star -> is_run M r c eta T rule pi Vr Vc x y ->
-  let R := mean_KL M d_star pi_star (pi 0%nat) / eta + eta * INR T * K in
-  let unsafe t := if Rlt_dec (l + h) (J M (Vc t)) then 1 else 0 in h = 2 * R / INR T -> ∑ t < T,
-  unsafe t <= INR T / 2 - 1 \/ ∑ t < T, x t * (J M Vr_star - J M (Vr t)) <= 0).
+Theorem T2_broken : ~ (forall M r c m l h eta T rule K pi Vr Vc x y pi_star Vr_star Vc_star d_star, corrected_rule M
+  r c m l h rule K -> signal M r m -> signal M c m -> 0 < eta -> (0 < T)%nat -> is_comparator M r c l (pi 0%nat)
+  pi_star Vr_star Vc_star d_star -> is_run M r c eta T rule pi Vr Vc x y -> let R := mean_KL M d_star pi_star (pi
+  0%nat) / eta + eta * INR T * K in let unsafe t := if Rlt_dec (l + h) (J M (Vc t)) then 1 else 0 in h = 2 * R / INR T
+  -> ∑ t < T, unsafe t <= INR T / 7 \/ ∑ t < T, x t * (J M Vr_star - J M (Vr t)) <= 0).
 Proof.
-  intros F. set (R0 := ln 2 / 1 + 1 * INR 1 * (1 ^ 2 / (8 * (1 - gamma coin) ^ 4))). pose proof ln_2_ge as L2.
-  assert (E : R0 = ln 2 + 1 / 8) by (unfold R0; simpl; field).
-
-  set (h := 2 * R0 / INR 1). assert (Eh : h = 2 * (ln 2 + 1 / 8)) by (unfold h; rewrite E; simpl; field).
-  pose proof (F coin pay free 1 0 h 1 1%nat _ _ (path 1 free (crpo 0 h)) _ _ _ _ (two 1) _ _ _ (crpo_weights coin pay free 1 0 h)
-    pay_signal (free_signal 1 ltac:(lra)) ltac:(lra) ltac:(lia)
-    (heads_compare 1 free (crpo 0 h) 0 ltac:(unfold free; lra)) (run_1 1 free (crpo 0 h))) as B.
-  cbv zeta in B. rewrite heads_KL in B. specialize (B eq_refl).
-  unfold X, W, crpo, J, two, first, free in B. simpl in B.
-  destruct (Rle_dec _ (0 + h)) in B; [|lra]. simpl in B.
-  destruct (Rlt_dec (0 + h) _) in B; destruct B; lra.
+  intros F. set (c := first 0 1). set (h := 2 * (ln 2 / 1 + 1 * INR 6 * (1 ^ 2 / (8 * (1 - gamma coin) ^ 4))) / INR 6).
+  pose proof ln_2_le as L2. assert (Eh : h = ln 2 / 3 + 1 / 4) by (unfold h; simpl; field).
+  assert (Sc : signal coin c 1) by (apply coin_signal; lra).
+  destruct (runs_exist coin pay c 1 1 (crpo 0 h) (two (1 / 2)) 6 pay_signal Sc fair) as [pi [Vr [Vc [x [y [E0 run]]]]]].
+  set (Vr' := fun _ : nat => 1 * 1 + (1 - 1) * 0). set (Vc' := fun _ : nat => 1 * 0 + (1 - 1) * 1).
+  assert (C : is_comparator coin pay c 0 (pi 0%nat) (two 1) Vr' Vc' (fun _ => 1)).
+  { rewrite E0. split; [exact heads|split; [apply coin_value|split; [apply coin_value|split; [apply coin_occupancy; lra|split]]]].
+    - unfold Vc'. rewrite bandit_J. lra.
+    - intros s _ _ a Ha _. simpl in *. cases; unfold two; simpl; lra. }
+  assert (K : mean_KL coin (fun _ => 1) (two 1) (pi 0%nat) = ln 2).
+  { rewrite E0. unfold mean_KL. simpl nS. simpl nA. simpl sum. rewrite (coin_KL 0). ring. }
+  pose proof (crpo_weights coin pay c 1 0 h) as rule.
+  pose proof (F coin pay c 1 0 h 1 6%nat _ _ pi Vr Vc x y (two 1) Vr' Vc' (fun _ => 1) rule pay_signal Sc ltac:(lra) ltac:(lia) C run) as B.
+  pose proof (TC coin pay c 1 0 h 1 6%nat _ _ pi Vr Vc x y (two 1) Vr' Vc' (fun _ => 1) rule pay_signal Sc ltac:(lra) ltac:(lia) C run) as T.
+  cbv zeta in B, T. rewrite K in B, T. specialize (B eq_refl). destruct run as [_ run].
+  assert (R0 : (ln 2 / 1 + 1 * INR 6 * (1 ^ 2 / (8 * (1 - gamma coin) ^ 4))) / INR 6 <= h).
+  { unfold h. pose proof ln_2_ge. simpl. lra. }
+  destruct (T R0) as [X0 _].
+  assert (pol : forall t, (t <= 6)%nat -> policy coin (pi t)).
+  { induction t as [|t IH]; intros Ht; [rewrite E0; exact fair|]. destruct (run t ltac:(lia)) as [_ [_ [_ ->]]].
+    apply npg_policy, IH. lia. }
+  assert (pos : forall t a, (t <= 6)%nat -> (a < 2)%nat -> 0 < pi t 0%nat a).
+  { induction t as [|t IH]; intros a Ht Ha; [rewrite E0; cases; unfold two; simpl; lra|].
+    destruct (run t ltac:(lia)) as [_ [_ [_ ->]]]. unfold npg, tilt. apply Rdiv_lt_0_compat.
+    - apply Rmult_lt_0_compat; [apply IH; [lia|easy]|apply exp_pos].
+    - apply mean_exp_pos. apply (pol t ltac:(lia)). apply Nat.lt_0_succ. }
+  assert (below : forall t, (t < 6)%nat -> J coin (Vr t) < 1 /\ J coin (Vc t) = pi t 0%nat 1%nat).
+  { intros t Ht. destruct (run t Ht) as [H1 [H2 _]]. specialize (H1 0%nat (Nat.lt_0_succ 0)).
+    specialize (H2 0%nat (Nat.lt_0_succ 0)). pose proof (proj2 (pol t ltac:(lia) 0%nat (Nat.lt_0_succ 0))) as P1.
+    pose proof (pos t 1%nat ltac:(lia) ltac:(lia)). unfold J, Q, c, first in *. simpl in *. lra. }
+  destruct B as [B|B].
+  - set (unsafe := fun t => if Rlt_dec (0 + h) (J coin (Vc t)) then 1 else 0 : R) in B.
+    pose proof (sum_term 6 unsafe 0%nat) as S. assert (U0 : unsafe 0%nat = 1).
+    { unfold unsafe. rewrite (proj2 (below 0%nat ltac:(lia))), E0. unfold two. simpl. destruct (Rlt_dec _ _); lra. }
+    rewrite U0 in S. assert (1 <= sum 6 unsafe).
+    { apply S; [|lia]. intros j _. unfold unsafe. destruct (Rlt_dec _ _); lra. }
+    change (∑ t < 6, _) with (sum 6 unsafe) in B. simpl INR in B. lra.
+  - assert (x0 : forall t, (t < 6)%nat -> 0 <= x t).
+    { intros t Ht. destruct (run t Ht) as [_ [_ [E _]]]. unfold crpo in E. destruct (Rle_dec _ _) in E; injection E; lra. }
+    assert (Z : 0 < ∑ t < 6, x t * (J coin Vr' - J coin (Vr t))); [|lra].
+    assert (E : exists t, (t < 6)%nat /\ 0 < x t).
+    { destruct (argmax 6 x (Nat.lt_0_succ 5)) as [t [Ht M]]. exists t. split; [easy|].
+      destruct (Rle_lt_dec (x t) 0) as [N|P]; [|easy]. assert (∑ t < 6, x t <= ∑ t < 6, 0); [|rewrite sum_0 in *; lra].
+      apply sum_le. intros i Hi. specialize (M i Hi). lra. }
+    assert (EJ : J coin Vr' = 1) by (unfold Vr'; rewrite bandit_J; ring).
+    destruct E as [t [Ht Xt]]. apply (sum_pos 6 _ t); [|easy|].
+    + intros j Hj. apply Rmult_le_pos; [now apply x0|]. rewrite EJ. pose proof (proj1 (below j Hj)). lra.
+    + apply Rmult_lt_0_compat; [easy|]. rewrite EJ. pose proof (proj1 (below t Ht)). lra.
 Qed.
 
-Theorem W2_broken : ~ (forall M r c m l h eta T rule K pi Vr Vc x y pi_star Vr_star Vc_star d_star,
-  corrected_rule M r c m l h rule K -> signal M r m -> signal M c m -> 0 < eta -> (0 < T)%nat ->
-  is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star -> is_run M r c eta T rule pi Vr Vc x y ->
-  let R := mean_KL M d_star pi_star (pi 0%nat) / eta + eta * INR T * K in h = 2 * R / INR T -> INR T * 2 <= ∑ t < T,
-  x t \/ ∑ t < T, x t * (J M Vr_star - J M (Vr t)) <= 0).
+Theorem W2_broken : ~ (forall M r c m l h eta T rule K pi Vr Vc x y pi_star Vr_star Vc_star d_star, corrected_rule M
+  r c m l h rule K -> signal M r m -> signal M c m -> 0 < eta -> (0 < T)%nat -> is_comparator M r c l (pi 0%nat)
+  pi_star Vr_star Vc_star d_star -> is_run M r c eta T rule pi Vr Vc x y -> let R := mean_KL M d_star pi_star (pi
+  0%nat) / eta + eta * INR T * K in h = 2 * R / INR T -> INR T * (51 / 100) <= ∑ t < T, x t \/ ∑ t < T, x t * (J M
+  Vr_star - J M (Vr t)) <= 0).
 Proof.
-  intros F. set (R0 := ln 2 / 1 + 1 * INR 1 * (1 ^ 2 / (8 * (1 - gamma coin) ^ 4))). pose proof ln_2_ge as L2.
-  assert (E : R0 = ln 2 + 1 / 8) by (unfold R0; simpl; field).
-
-  set (h := 2 * R0 / INR 1). assert (Eh : h = 2 * (ln 2 + 1 / 8)) by (unfold h; rewrite E; simpl; field).
-  pose proof (F coin pay free 1 0 h 1 1%nat _ _ (path 1 free (crpo 0 h)) _ _ _ _ (two 1) _ _ _ (crpo_weights coin pay free 1 0 h)
-    pay_signal (free_signal 1 ltac:(lra)) ltac:(lra) ltac:(lia)
-    (heads_compare 1 free (crpo 0 h) 0 ltac:(unfold free; lra)) (run_1 1 free (crpo 0 h))) as B.
+  intros F. set (c := first 0 1). set (K := INR (nS coin) * INR (nA coin) * 1 ^ 2 / (4 * (1 - gamma coin) ^ 4)).
+  set (R0 := ln 2 / 1 + 1 * INR 1 * K). pose proof ln_2_ge as L2.
+  assert (E : R0 = ln 2 + 1 / 2) by (unfold R0, K; simpl; field).
+  set (h := 2 * R0 / INR 1). assert (Eh : h = 2 * (ln 2 + 1 / 2)) by (unfold h; rewrite E; simpl; field).
+  set (rule := projecting coin pay c 0 h (adv coin)).
+  pose proof (F coin pay c 1 0 h 1 1%nat rule K (path 1 c rule) _ _ _ _ (two 1) _ _ _ (projection coin pay c 1 0 h (adv coin) (or_introl eq_refl))
+    pay_signal (coin_signal 0 1 1 ltac:(lra) ltac:(lra)) ltac:(lra) ltac:(lia)
+    (heads_compare 1 c rule 0 ltac:(unfold c, first; lra)) (run_1 1 c rule)) as B.
   cbv zeta in B. rewrite heads_KL in B. specialize (B eq_refl).
-  unfold X, W, crpo, J, two, first, free in B. simpl in B.
-  destruct (Rle_dec _ (0 + h)) in B; [|lra]. simpl in B. destruct B; lra.
+  unfold X, W, rule, projecting, adaptation, manipulated, inner, adv, Q, J, two, c, first in B. simpl in B.
+  destruct (Rle_dec _ 0) in B; [lra|]. destruct (Rle_dec _ (0 + h)) in B; [|lra].
+  destruct (Rlt_dec _ 0) in B; [lra|]. simpl in B. destruct B; lra.
 Qed.
 
 Theorem W1_broken : ~ (forall M T (w : nat -> R) (pi : nat -> nat -> nat -> R) (d : nat -> nat -> R), dist T w ->
@@ -367,64 +408,71 @@ Proof.
   assert ((0 + 1 * (0 + 1 * 5)) / (0 + 1) - 0 <= 0); [|lra]. apply F; intros; lra.
 Qed.
 
-Theorem TC_broken : ~ (forall M r c m l h eta T rule K pi Vr Vc x y pi_star Vr_star Vc_star d_star,
-  corrected_rule M r c m l h rule K -> signal M r m -> signal M c m -> 0 < eta -> (0 < T)%nat ->
-  is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star -> is_run M r c eta T rule pi Vr Vc x y ->
-  let R := mean_KL M d_star pi_star (pi 0%nat) / eta + eta * INR T * K in 0 < ∑ t < T, x t /\
-  J M Vr_star - mixture M T x Vr <= 2 * R / INR T /\ mixture M T x Vc - l <= h).
+Theorem TC_broken : ~ (forall M r c m l h eta T rule K pi Vr Vc x y pi_star Vr_star Vc_star d_star, corrected_rule M
+  r c m l h rule K -> signal M r m -> signal M c m -> 0 < eta -> (0 < T)%nat -> is_comparator M r c l (pi 0%nat)
+  pi_star Vr_star Vc_star d_star -> is_run M r c eta T rule pi Vr Vc x y -> let R := mean_KL M d_star pi_star (pi
+  0%nat) / eta + eta * INR T * K in 4 / 5 * (R / INR T) <= h -> 0 < ∑ t < T, x t /\ J M Vr_star - mixture M T x Vr <=
+  2 * R / INR T /\ mixture M T x Vc - l <= h).
 Proof.
-  intros F. set (h := - 10).
-  destruct (F coin pay (first 0 1) 1 0 h 1 1%nat _ _ (path 1 (first 0 1) (crpo 0 h)) _ _ _ _ (two 1) _ _ _ (crpo_weights coin pay (first 0 1) 1 0 h)
+  intros F. set (c := first 0 1). set (R0 := ln 2 / (12 / 5) + 12 / 5 * INR 1 * (1 ^ 2 / (8 * (1 - gamma coin) ^ 4))).
+  pose proof ln_2_le as L2. set (h := 4 / 5 * (R0 / INR 1)).
+  assert (Eh : h <= 12 / 25) by (unfold h, R0; simpl; lra).
+  destruct (F coin pay c 1 0 h (12 / 5) 1%nat _ _ (path (12 / 5) c (crpo 0 h)) _ _ _ _ (two 1) _ _ _ (crpo_weights coin pay c 1 0 h)
     pay_signal (coin_signal 0 1 1 ltac:(lra) ltac:(lra)) ltac:(lra) ltac:(lia)
-    (heads_compare 1 (first 0 1) (crpo 0 h) 0 ltac:(unfold first; lra)) (run_1 1 (first 0 1) (crpo 0 h))) as [B _].
-  unfold X, crpo, J, two, first, h in B. simpl in B. destruct (Rle_dec _ (0 + - 10)) in B; simpl in B; lra.
+    (heads_compare (12 / 5) c (crpo 0 h) 0 ltac:(unfold c, first; lra)) (run_1 (12 / 5) c (crpo 0 h))) as [B _].
+  - cbv zeta. rewrite heads_KL. apply Rle_refl.
+  - unfold X, crpo, J, two, c, first in B. simpl in B. destruct (Rle_dec _ (0 + h)) in B; simpl in B; lra.
 Qed.
 
-Theorem TC4_broken : ~ (forall M r c m l h eta T pi Vr Vc x y pi_star Vr_star Vc_star d_star space,
-  space = adv M \/ space = Q M -> signal M r m -> signal M c m -> 0 < eta -> (0 < T)%nat ->
-  is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star ->
-  is_run M r c eta T (projecting M r c l h space) pi Vr Vc x y -> let kl := mean_KL M d_star pi_star (pi 0%nat) in
-  let K := INR (nS M) * INR (nA M) * m ^ 2 / (2 * (1 - gamma M) ^ 4) in let R := kl / eta + eta * INR T * K in
-  0 < ∑ t < T, x t /\ J M Vr_star - mixture M T x Vr <= 4 * R / INR T /\ mixture M T x Vc - l <= h /\ (0 < kl ->
-  0 < m -> eta = sqrt (kl / (INR T * K)) ->
-  4 * R / INR T = 4 * m * sqrt (2 * kl * (INR (nS M) * INR (nA M)) / INR T) / (1 - gamma M) ^ 2)).
+Theorem TC4_broken : ~ (forall M r c m l h eta T pi Vr Vc x y pi_star Vr_star Vc_star d_star space, space = adv M \/
+  space = Q M -> signal M r m -> signal M c m -> 0 < eta -> (0 < T)%nat -> is_comparator M r c l (pi 0%nat) pi_star
+  Vr_star Vc_star d_star -> is_run M r c eta T (projecting M r c l h space) pi Vr Vc x y -> let kl := mean_KL M d_star
+  pi_star (pi 0%nat) in let K := INR (nS M) * INR (nA M) * m ^ 2 / (2 * (1 - gamma M) ^ 4) in let R := kl / eta + eta
+  * INR T * K in h = 7 / 25 * R / INR T -> 0 < ∑ t < T, x t /\ J M Vr_star - mixture M T x Vr <= 4 * R / INR T /\
+  mixture M T x Vc - l <= h /\ (0 < kl -> 0 < m -> eta = sqrt (kl / (INR T * K)) -> 4 * R / INR T = 4 * m * sqrt (2 *
+  kl * (INR (nS M) * INR (nA M)) / INR T) / (1 - gamma M) ^ 2)).
 Proof.
-  intros F. set (h := - 10). set (rule := projecting coin pay (first 0 1) 0 h (adv coin)).
-  destruct (F coin pay (first 0 1) 1 0 h 1 1%nat (path 1 (first 0 1) rule) _ _ _ _ (two 1) _ _ _ (adv coin) (or_introl eq_refl)
+  intros F. set (c := first 0 1). pose proof ln_2_le as L2.
+  set (h := 7 / 25 * (ln 2 / 1 + 1 * INR 1 * (INR (nS coin) * INR (nA coin) * 1 ^ 2 / (2 * (1 - gamma coin) ^ 4))) / INR 1).
+  assert (Eh : 0 < h < 1 / 2) by (unfold h; pose proof ln_2_ge; simpl; lra).
+  set (rule := projecting coin pay c 0 h (adv coin)).
+  destruct (F coin pay c 1 0 h 1 1%nat (path 1 c rule) _ _ _ _ (two 1) _ _ _ (adv coin) (or_introl eq_refl)
     pay_signal (coin_signal 0 1 1 ltac:(lra) ltac:(lra)) ltac:(lra) ltac:(lia)
-    (heads_compare 1 (first 0 1) rule 0 ltac:(unfold first; lra)) (run_1 1 (first 0 1) rule)) as [B _].
-  unfold X, rule, projecting, adaptation, J, two, first, h in B. simpl in B.
-  destruct (Rle_dec _ 0) in B; [lra|]. destruct (Rle_dec _ (0 + - 10)) in B; simpl in B; lra.
+    (heads_compare 1 c rule 0 ltac:(unfold c, first; lra)) (run_1 1 c rule)) as [B _].
+  - cbv zeta. rewrite heads_KL. reflexivity.
+  - unfold X, rule, projecting, adaptation, J, two, c, first in B. simpl in B.
+    destruct (Rle_dec _ 0) in B; [lra|]. destruct (Rle_dec _ (0 + h)) in B; simpl in B; lra.
 Qed.
 
 Theorem TC_crpo_broken : ~ (forall M r c m l h eta T pi Vr Vc x y pi_star Vr_star Vc_star d_star, signal M r m ->
-  signal M c m -> 0 < eta -> (0 < T)%nat -> is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star ->
-  is_run M r c eta T (crpo l h) pi Vr Vc x y -> let K := m ^ 2 / (8 * (1 - gamma M) ^ 4) in
-  let R := mean_KL M d_star pi_star (pi 0%nat) / eta + eta * INR T * K in R / INR T <= h -> 0 < ∑ t < T, x t /\
-  J M Vr_star - mixture M T x Vr <= 0 /\ mixture M T x Vc - l <= h).
+  signal M c m -> 0 < eta -> (0 < T)%nat -> is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star -> is_run
+  M r c eta T (crpo l h) pi Vr Vc x y -> let K := m ^ 2 / (8 * (1 - gamma M) ^ 4) in let R := mean_KL M d_star pi_star
+  (pi 0%nat) / eta + eta * INR T * K in R / INR T <= h -> 0 < ∑ t < T, x t /\ J M Vr_star - mixture M T x Vr <= 4 / 5
+  * (R / INR T) /\ mixture M T x Vc - l <= h).
 Proof.
-  intros F. set (R0 := ln 2 / 1 + 1 * INR 1 * (1 ^ 2 / (8 * (1 - gamma coin) ^ 4))). pose proof ln_2_ge as L2.
-  assert (E : R0 = ln 2 + 1 / 8) by (unfold R0; simpl; field).
-
-  destruct (F coin pay free 1 0 R0 1 1%nat (path 1 free (crpo 0 R0)) _ _ _ _ (two 1) _ _ _
+  intros F. set (R0 := ln 2 / (12 / 5) + 12 / 5 * INR 1 * (1 ^ 2 / (8 * (1 - gamma coin) ^ 4))).
+  pose proof ln_2_le as L2. pose proof ln_2_ge as L2'. assert (E : 0 <= R0 <= 3 / 5) by (unfold R0; simpl; lra).
+  destruct (F coin pay free 1 0 R0 (12 / 5) 1%nat (path (12 / 5) free (crpo 0 R0)) _ _ _ _ (two 1) _ _ _
     pay_signal (free_signal 1 ltac:(lra)) ltac:(lra) ltac:(lia)
-    (heads_compare 1 free (crpo 0 R0) 0 ltac:(unfold free; lra)) (run_1 1 free (crpo 0 R0))) as [_ [B _]].
+    (heads_compare (12 / 5) free (crpo 0 R0) 0 ltac:(unfold free; lra)) (run_1 (12 / 5) free (crpo 0 R0))) as [_ [B _]].
   - cbv zeta. rewrite heads_KL. fold R0. simpl. lra.
-  - unfold mixture, X, W, crpo, J, two, first, free in B. simpl in B. destruct (Rle_dec _ (0 + R0)) in B; [|lra].
+  - rewrite heads_KL in B. fold R0 in B.
+    unfold mixture, X, W, crpo, J, two, first, free in B. simpl in B. destruct (Rle_dec _ (0 + R0)) in B; [|lra].
     simpl in B. lra.
 Qed.
 
-Theorem TC_best_broken : ~ (forall M r c m l T rule K pi Vr Vc x y pi_star Vr_star Vc_star d_star,
-  let kl := mean_KL M d_star pi_star (pi 0%nat) in let eta := sqrt (kl / (INR T * K)) in
-  let h := 2 * sqrt (kl * K / INR T) in corrected_rule M r c m l h rule K -> signal M r m -> signal M c m -> 0 < kl ->
-  0 < K -> (0 < T)%nat -> is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star ->
-  is_run M r c eta T rule pi Vr Vc x y -> 0 < ∑ t < T, x t /\ J M Vr_star - mixture M T x Vr <= 0 /\
-  mixture M T x Vc - l <= h).
+Theorem TC_best_broken : ~ (forall M r c m l T rule K pi Vr Vc x y pi_star Vr_star Vc_star d_star, let kl := mean_KL
+  M d_star pi_star (pi 0%nat) in let eta := sqrt (kl / (INR T * K)) in let h := 2 * sqrt (kl * K / INR T) in
+  corrected_rule M r c m l h rule K -> signal M r m -> signal M c m -> 0 < kl -> 0 < K -> (0 < T)%nat -> is_comparator
+  M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star -> is_run M r c eta T rule pi Vr Vc x y -> 0 < ∑ t < T, x t /\ J M
+  Vr_star - mixture M T x Vr <= 4 / 5 * h /\ mixture M T x Vc - l <= h).
 Proof.
   intros F. pose proof ln_2_ge as L2. set (K := 1 ^ 2 / (8 * (1 - gamma coin) ^ 4)).
   assert (EK : K = 1 / 8) by (unfold K; simpl; field).
   set (eta := sqrt (ln 2 / (INR 1 * K))). set (h := 2 * sqrt (ln 2 * K / INR 1)).
-  assert (h0 : 0 <= h) by (unfold h; pose proof (sqrt_pos (ln 2 * K / INR 1)); lra).
+  assert (h0 : 0 <= h < 61 / 100).
+  { unfold h. pose proof (sqrt_pos (ln 2 * K / INR 1)). pose proof ln_2_le.
+    pose proof (Refutations.sqrt_less (ln 2 * K / INR 1) (305 / 1000) ltac:(lra) ltac:(rewrite EK; simpl; lra)). lra. }
   pose proof (F coin pay free 1 0 1%nat (crpo 0 h) K (path eta free (crpo 0 h)) (W eta free (crpo 0 h) pay) (W eta free (crpo 0 h) free)
     (X eta free (crpo 0 h)) (Y eta free (crpo 0 h)) (two 1)) as B0.
   pose proof (fun a b => B0 a b (fun _ => 1)) as B. cbv zeta in B. rewrite heads_KL in B. clear B0.
@@ -438,7 +486,7 @@ Proof.
   - lia.
   - apply (heads_compare eta free (crpo 0 h) 0). unfold free. lra.
   - apply run_1.
-  - unfold mixture, X, W, crpo, J, val, two, first, free in G. simpl in G. destruct (Rle_dec _ (0 + h)) in G; [|lra].
+  - fold h in G. unfold mixture, X, W, crpo, J, val, two, first, free in G. simpl in G. destruct (Rle_dec _ (0 + h)) in G; [|lra].
     simpl in G. lra.
 Qed.
 
@@ -450,33 +498,46 @@ Proof.
   replace (1 * (1 * 1) / 1) with 1 in F by field. rewrite sqrt_square, sqrt_1 in F by lra. lra.
 Qed.
 
-Theorem SA_stuck_broken : ~ (forall T, (0 < T)%nat -> exists M r c, gamma M = 0 /\ nA M = 2%nat /\ signal M r 1 /\
-  signal M c 1 /\ forall eta h space, 0 < eta -> 0 < h <= 1 / 8 -> space = adv M \/ space = Q M ->
-  exists pi Vr Vc x y pi_star Vr_star Vc_star d_star,
-  is_comparator M r c (1 / 4 - h) (pi 0%nat) pi_star Vr_star Vc_star d_star /\
-  mean_KL M d_star pi_star (pi 0%nat) <= - 1 /\
-  is_run M r c eta T (projecting M r c (1 / 4 - h) h space) pi Vr Vc x y /\ J M Vr_star - mixture M T x Vr = 1 / 4 -
-    h).
+Theorem SA_stuck_broken : ~ (forall T, (0 < T)%nat -> exists M r c, gamma M = 0 /\ nA M = 2%nat /\ nS M = (T / 500 +
+  1)%nat /\ signal M r 1 /\ signal M c 1 /\ forall eta h space, 0 < eta -> 0 < h <= 1 / 8 -> space = adv M \/ space =
+  Q M -> exists pi Vr Vc x y pi_star Vr_star Vc_star d_star, is_comparator M r c (1 / 4 - h) (pi 0%nat) pi_star
+  Vr_star Vc_star d_star /\ mean_KL M d_star pi_star (pi 0%nat) <= ln 2 /\ is_run M r c eta T (projecting M r c (1 / 4
+  - h) h space) pi Vr Vc x y /\ J M Vr_star - mixture M T x Vr = 1 / 4 - h).
 Proof.
-  intros F. destruct (F 1%nat (le_n 1)) as [M [r [c [_ [_ [_ [_ H]]]]]]].
-  destruct (H 1 (1 / 8) (adv M) ltac:(lra) ltac:(lra) (or_introl eq_refl)) as [pi [Vr [Vc [x [y [ps [Vrs [Vcs [ds [C [K [[H0 _] _]]]]]]]]]]]].
-  destruct C as [C1 [_ [_ [C4 [_ C6]]]]]. pose proof (mean_KL_ge0 M ds (pi 0%nat) ps H0 C1 C4 C6). lra.
+  intros F. destruct (F 2000%nat ltac:(lia)) as [M [r [c [G [A [S [Sr [Sc H]]]]]]]].
+  change (2000 / 500 + 1)%nat with 5%nat in S.
+  destruct (H (1 / 80) (1 / 8) (adv M) ltac:(lra) ltac:(lra) (or_introl eq_refl)) as [pi [Vr [Vc [x [y [ps [Vrs [Vcs [ds [C [K [run E]]]]]]]]]]]].
+  pose proof (projection M r c 1 (1 / 4 - 1 / 8) (1 / 8) (adv M) (or_introl eq_refl)) as rule.
+  pose proof (TC M r c 1 (1 / 4 - 1 / 8) (1 / 8) (1 / 80) 2000%nat _ _ pi Vr Vc x y ps Vrs Vcs ds rule Sr Sc ltac:(lra) ltac:(lia) C run) as T.
+  cbv zeta in T. rewrite E, G, A, S in T. clear - T K. pose proof ln_2_le. set (total := ∑ t < 2000, x t) in T.
+  clearbody total. set (violation := mixture M 2000 x Vc) in T. clearbody violation.
+  replace (INR 2000) with 2000 in T by (rewrite INR_IZR_INZ; reflexivity).
+  replace (INR 5) with 5 in T by (simpl; ring). replace (INR 2) with 2 in T by reflexivity.
+  assert (B : (mean_KL M ds ps (pi 0%nat) / (1 / 80) + 1 / 80 * 2000 * (5 * 2 * 1 ^ 2 / (4 * (1 - 0) ^ 4))) / 2000 < 1 / 16) by lra.
+  destruct T as [_ [T _]]; lra.
 Qed.
 
-Theorem SA_needed_broken : ~ (forall K, 0 < K -> exists T eta h M r c, (0 < T)%nat /\ 0 < eta /\ gamma M = 0 /\
-  nA M = 2%nat /\ signal M r 1 /\ signal M c 1 /\ forall space, space = adv M \/ space = Q M ->
-  exists l pi Vr Vc x y pi_star Vr_star Vc_star d_star,
-  is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star /\
-  is_run M r c eta T (projecting M r c l h space) pi Vr Vc x y /\
-  let R := mean_KL M d_star pi_star (pi 0%nat) / eta + eta * INR T * K in R / INR T <= - 1 /\
-  2 * R / INR T < J M Vr_star - mixture M T x Vr).
+Theorem SA_needed_broken : ~ (forall K, 0 < K -> exists T eta h M r c, (0 < T)%nat /\ 0 < eta /\ gamma M = 0 /\ nA M
+  = 2%nat /\ signal M r 1 /\ signal M c 1 /\ forall space, space = adv M \/ space = Q M -> exists l pi Vr Vc x y
+  pi_star Vr_star Vc_star d_star, is_comparator M r c l (pi 0%nat) pi_star Vr_star Vc_star d_star /\ is_run M r c eta
+  T (crpo l h) pi Vr Vc x y /\ let R := mean_KL M d_star pi_star (pi 0%nat) / eta + eta * INR T * K in R / INR T <= h
+  /\ 2 * R / INR T < J M Vr_star - mixture M T x Vr).
 Proof.
-  intros F. destruct (F 1 ltac:(lra)) as [T [eta [h [M [r [c [T0 [E0 [_ [_ [_ [_ H]]]]]]]]]]]].
-  destruct (H (adv M) (or_introl eq_refl)) as [l [pi [Vr [Vc [x [y [ps [Vrs [Vcs [ds [C [[H0 _] [B _]]]]]]]]]]]]].
-  destruct C as [C1 [_ [_ [C4 [_ C6]]]]]. pose proof (mean_KL_ge0 M ds (pi 0%nat) ps H0 C1 C4 C6) as K0.
-  assert (TP : 0 < INR T) by now apply lt_0_INR.
-  assert (0 <= (mean_KL M ds ps (pi 0%nat) / eta + eta * INR T * 1) / INR T); [|lra].
-  apply Rle_mult_inv_pos; [|easy]. apply Rplus_le_le_0_compat; [now apply Rle_mult_inv_pos|nra].
+  intros F. destruct (F 1 ltac:(lra)) as [T [eta [h [M [r [c [T0 [E0 [G [_ [Sr [Sc H]]]]]]]]]]]].
+  destruct (H (adv M) (or_introl eq_refl)) as [l [pi [Vr [Vc [x [y [ps [Vrs [Vcs [ds [C [run [B N]]]]]]]]]]]]].
+  pose proof (TC_crpo M r c 1 l h eta T pi Vr Vc x y ps Vrs Vcs ds Sr Sc E0 T0 C run) as B'. cbv zeta in B'.
+  rewrite G in B'. assert (TP : 0 < INR T) by now apply lt_0_INR.
+  destruct C as [C1 [_ [_ [C4 [_ C6]]]]]. pose proof (mean_KL_ge0 M ds (pi 0%nat) ps (proj1 run) C1 C4 C6) as K0.
+  set (R1 := mean_KL M ds ps (pi 0%nat) / eta + eta * INR T * 1) in *.
+  set (R2 := mean_KL M ds ps (pi 0%nat) / eta + eta * INR T * (1 ^ 2 / (8 * (1 - 0) ^ 4))) in *.
+  assert (L : R2 <= R1).
+  { unfold R1, R2. apply Rplus_le_compat_l, Rmult_le_compat_l; [apply Rmult_le_pos; lra|lra]. }
+  assert (Z : 0 <= R1).
+  { unfold R1. apply Rplus_le_le_0_compat; [now apply Rle_mult_inv_pos|]. repeat apply Rmult_le_pos; lra. }
+  assert (I : 0 < / INR T) by now apply Rinv_0_lt_compat.
+  assert (Q1 : R2 / INR T <= R1 / INR T) by (apply Rmult_le_compat_r; lra).
+  assert (Q2 : 0 <= R1 / INR T) by (apply Rle_mult_inv_pos; lra).
+  destruct (B' ltac:(lra)) as [_ [U _]]. unfold Rdiv in *. lra.
 Qed.
 
 Theorem values_exist_broken : ~ (forall M c pi b, policy M pi -> signal M c b -> (exists V, is_value M c pi V /\

@@ -1,6 +1,6 @@
 (* Every theorem that the ledger counts as machine-checked, in full and in the words of Definitions.v alone. The proofs
    are in the other files. A theorem is named after its claim. *)
-Require Export Runs Mixture NaturalGradient Sharper31 Attained Critics BestStep PairsNeeded.
+Require Export Runs Mixture NaturalGradient Sharper31 Steps31 Attained BestStep PairsNeeded Objectives Compared Score.
 Require Import Psatz.
 
 (* ---- Safe-DQL ---- *)
@@ -59,17 +59,18 @@ Theorem D9t M D Qr q1 q2 (Ld : (nat -> nat -> R) -> R) eta lambda kappa pi pi_0 
     + gap / lambda.
 Proof. apply theorem_9_approx. Qed.
 
-(* All its terms but the shift are attained at once, for all values of the parameters ... *)
-Theorem D9t_attained kappa eps B eta lambda Br : 0 <= kappa -> 0 <= eps -> 0 <= B -> 0 <= eta -> 0 < lambda -> 0 <= Br ->
+(* All its terms but the shift are attained at once, for all values of the parameters and of the gap ... *)
+Theorem D9t_attained kappa eps B eta lambda Br gap :
+  0 <= kappa -> 0 <= eps -> 0 <= B -> 0 <= eta -> 0 < lambda -> 0 <= Br -> 0 <= gap ->
   exists M D Qr q1 q2 (Ld : (nat -> nat -> R) -> R) (class : (nat -> nat -> R) -> Prop) pi pi_0 c V Cmax,
     let hinge p := mean M D p (fun s a => relu (qmax q1 q2 s a - kappa)) in
     let objective p := Ld p - eta * mean M D p Qr + lambda * hinge p in
-    (forall p, class p -> policy M p) /\ class pi /\ (forall p, class p -> objective pi <= objective p) /\
+    (forall p, class p -> policy M p) /\ class pi /\ (forall p, class p -> objective pi <= objective p + gap) /\
     class pi_0 /\ hinge pi_0 = 0 /\ dist (nS M) D /\ 0 <= Ld pi /\
     (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> Rabs (Qr s a) <= Br) /\
     signal M c Cmax /\ is_value M c pi V /\ conservative M (Q M c V) q1 q2 eps /\
     TV (nS M) (rho M) D = 0 /\ Ld pi_0 = B /\
-    J M V = kappa + eps + Ld pi_0 / lambda + 2 * eta * Br / lambda.
+    J M V = kappa + eps + Ld pi_0 / lambda + 2 * eta * Br / lambda + gap / lambda.
 Proof. apply terms_attained. Qed.
 
 (* ... and so is the shift t, where all others are 0. *)
@@ -82,6 +83,12 @@ Theorem D9t_shift t C g lambda : 0 <= t <= 1 -> 0 <= C -> 0 <= g < 1 -> 0 < lamb
     gamma M = g /\ TV (nS M) (rho M) D = t /\
     J M V = C / (1 - gamma M) * TV (nS M) (rho M) D.
 Proof. apply shift_term_attained. Qed.
+
+(* Assumption 6 needs an action with a small prediction in every state of the data, and no more. *)
+Theorem D12 M D (Qmax : nat -> nat -> R) kappa : (0 < nA M)%nat -> (forall s, (s < nS M)%nat -> 0 <= D s) ->
+  (exists pi_0, policy M pi_0 /\ mean M D pi_0 (fun s a => relu (Qmax s a - kappa)) = 0) <->
+  (forall s, (s < nS M)%nat -> 0 < D s -> exists a, (a < nA M)%nat /\ Qmax s a <= kappa).
+Proof. apply reference_exists. Qed.
 
 (* ---- Proposition 3.1 ---- *)
 Theorem PDL M c pi V' V d : policy M pi -> is_value M c pi V' -> is_occupancy M pi d ->
@@ -140,6 +147,25 @@ Theorem P1v_attained g tau C : 0 <= g < 1 -> 0 <= tau <= 1 -> 0 <= C -> exists M
   (forall s, (s < nS M)%nat -> TV (nA M) (pi s) (pi_b s) = tau) /\
   J M V = J M V_b + C * tau / ((1 - gamma M) * (1 - gamma M * (1 - tau))).
 Proof. intros H. exact (coupling_attained (exist _ g H) tau C). Qed.
+
+(* Eq. (31) with the maximum of the absolute value. *)
+Theorem P2 M c pi pi_b V V_b d eps_adv :
+  policy M pi -> policy M pi_b -> is_value M c pi V -> is_value M c pi_b V_b -> is_occupancy M pi d ->
+  (forall s, (s < nS M)%nat -> Rabs (∑ a < nA M, pi_b s a * adv M c V s a) <= eps_adv) ->
+  / (1 - gamma M) * (∑ s < nS M, d s * ∑ a < nA M, pi_b s a * adv M c V s a)
+    - 2 * gamma M * eps_adv / (1 - gamma M) ^ 2 * (∑ s < nS M, d s * TV (nA M) (pi s) (pi_b s))
+  <= J M V_b - J M V.
+Proof. intros. now apply eq_31. Qed.
+
+(* Eq. (33), the bounds on the proof's term I. Eq. (29) is PDL, Eq. (30) Pinsker, and Eq. (34) P1. *)
+Theorem P3 M c pi pi_b V d c_max eps_dist :
+  policy M pi -> policy M pi_b -> is_value M c pi V -> is_occupancy M pi d -> signal M c c_max -> covers M pi_b pi ->
+  (forall s, (s < nS M)%nat -> KL (nA M) (pi s) (pi_b s) <= eps_dist) ->
+  let term := / (1 - gamma M) * ∑ s < nS M, d s * ∑ a < nA M, pi_b s a * adv M c V s a in
+  let spread := / (1 - gamma M) * ∑ s < nS M, d s * ∑ a < nA M, Rabs (pi_b s a - pi s a) * Q M c V s a in
+  let by_tv := 2 * c_max / (1 - gamma M) ^ 2 * ∑ s < nS M, d s * TV (nA M) (pi s) (pi_b s) in
+  Rabs term <= spread /\ spread <= by_tv /\ by_tv <= c_max * sqrt (2 * eps_dist) / (1 - gamma M) ^ 2.
+Proof. intros. now apply eq_33. Qed.
 
 Theorem A1 n p q e : dist n p -> dist n q -> supports n q p -> supports n p q ->
   (forall i, (i < n)%nat -> 0 < p i -> Rabs (ln (p i / q i)) <= e) -> KL n p q <= e /\ KL n q p <= e.
@@ -388,7 +414,8 @@ Qed.
 
 (* The plain projection needs a factor that grows with S A. For every T there is a CMDP on which its mixture is the start,
    with a gap of 1/8 at least, whatever the step size and the slack up to 1/8 ... *)
-Theorem SA_stuck T : (0 < T)%nat -> exists M r c, gamma M = 0 /\ nA M = 2%nat /\ signal M r 1 /\ signal M c 1 /\
+Theorem SA_stuck T : (0 < T)%nat -> exists M r c, gamma M = 0 /\ nA M = 2%nat /\
+  nS M = ((6 * T + 2) ^ 2 + 2)%nat /\ signal M r 1 /\ signal M c 1 /\
   forall eta h space, 0 < eta -> 0 < h <= 1 / 8 -> space = adv M \/ space = Q M ->
   exists pi Vr Vc x y pi_star Vr_star Vc_star d_star,
     is_comparator M r c (1 / 4 - h) (pi 0%nat) pi_star Vr_star Vc_star d_star /\
@@ -439,7 +466,53 @@ Theorem H1 SA g T eps m : 0 < SA -> g < 1 -> 0 < m -> 0 < eps + 4 * m ^ 2 + 6 * 
   2 * sqrt (SA / ((1 - g) ^ 3 * T)) * (eps + 4 * m ^ 2 + 6 * m) <= m / (1 - g).
 Proof. apply slack_informative. Qed.
 
+(* A stall in the band: a step along a direction with x > 0 changes nothing. No policy within l - h- earns more, so that the
+   gap to a policy within l is at most what the slack h- costs. *)
+Theorem S1 M r c l h eta pi Vr Vc x y : policy M pi ->
+  (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> 0 < pi s a) -> is_value M r pi Vr -> is_value M c pi Vc -> 0 < eta ->
+  0 < x -> 0 <= y ->
+  (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> npg M eta pi (direction M r c Vr Vc x y) s a = pi s a) ->
+  l - h <= J M Vc ->
+  forall pi_l Vr_l pi_h Vr_h Vc_h, policy M pi_l -> is_value M r pi_l Vr_l ->
+  policy M pi_h -> is_value M r pi_h Vr_h -> is_value M c pi_h Vc_h -> J M Vc_h <= l - h ->
+  J M Vr_l - J M Vr <= J M Vr_l - J M Vr_h.
+Proof.
+  intros Hpi full HVr HVc He Hx Hy stays band pi_l Vr_l pi_h Vr_h Vc_h _ _ Hh Hr Hc L.
+  pose proof (stalled M r c pi Vr Vc eta x y Hpi full HVr HVc He stays pi_h Vr_h Vc_h Hx Hy Hh Hr Hc ltac:(lra)). lra.
+Qed.
+
 (* ---- Objectives and critics ---- *)
+(* Eq. (11) is the Lagrangian, with multiplier k; it orders policies as the cost does where the reward is constant. *)
+Theorem O1 M r c k (penalty : (nat -> nat -> R) -> R) :
+  let lagrangian s a := r s a - k * c s a in
+  let eleven pi W := J M W - penalty pi in
+  let cost pi Vc := - (k * J M Vc) - penalty pi in
+  (forall pi Vr Vc W, policy M pi -> is_value M r pi Vr -> is_value M c pi Vc -> is_value M lagrangian pi W ->
+     eleven pi W = J M Vr - k * J M Vc - penalty pi) /\
+  ((exists b, forall s a, (s < nS M)%nat -> (a < nA M)%nat -> r s a = b) ->
+   forall pi Vr Vc W pi' Vr' Vc' W', policy M pi -> is_value M r pi Vr -> is_value M c pi Vc ->
+     is_value M lagrangian pi W -> policy M pi' -> is_value M r pi' Vr' -> is_value M c pi' Vc' ->
+     is_value M lagrangian pi' W' ->
+     (eleven pi W <= eleven pi' W' <-> cost pi Vc <= cost pi' Vc')).
+Proof. apply two_objectives. Qed.
+
+(* The minimiser of the asymmetric square is the expectile, and nothing else. *)
+Theorem C1 n p x tau v : dist n p -> 0 < tau < 1 ->
+  let loss w := ∑ i < n, p i * ((if Rlt_dec (x i - w) 0 then 1 - tau else tau) * (x i - w) ^ 2) in
+  (forall w, loss v <= loss w) <->
+  tau * (∑ i < n, p i * relu (x i - v)) = (1 - tau) * (∑ i < n, p i * relu (v - x i)).
+Proof. apply expectile. Qed.
+
+(* The score of noised data, where the data are the points x0 i with weights w i: x_t = alpha x0 + sigma noise, with a density
+   that is k times the sum of the shares. Its derivative along v is that of the score, from the mean noise given x. *)
+Theorem G4 n dim w (x0 : nat -> nat -> R) alpha sigma k x v : dist n w -> 0 < sigma -> 0 < k ->
+  let noise i (x : nat -> R) j := (x j - alpha * x0 i j) / sigma in
+  let share i x := w i * exp (- (∑ j < dim, noise i x j ^ 2) / 2) in
+  let density x := k * ∑ i < n, share i x in
+  let mean_noise j := (∑ i < n, share i x * noise i x j) / ∑ i < n, share i x in
+  derivable_pt_lim (fun e => ln (density (fun j => x j + e * v j))) 0 (- (∑ j < dim, mean_noise j * v j) / sigma).
+Proof. intros. now apply noised_score. Qed.
+
 (* For any expectation E over any outcomes that keeps the order of integrable functions. *)
 Theorem C4 (Omega : Type) (integrable : (Omega -> R) -> Prop) (E : (Omega -> R) -> R) k (q : nat -> Omega -> R) :
   (forall f f', integrable f -> integrable f' -> (forall w, f w <= f' w) -> E f <= E f') ->
@@ -459,6 +532,15 @@ Proof.
   specialize (Hmu s a Hs Ha). field. lra.
 Qed.
 
+(* DSRL's own score. *)
+Theorem C6 cost limit : 0 <= limit ->
+  let e := if Req_EM_T limit 0 then 1 else 0 in (cost + e) / (limit + e) <= 1 <-> cost <= limit.
+Proof. apply dsrl_score. Qed.
+
+Theorem B1 M c pi V : is_value M c pi V -> forall s a, (s < nS M)%nat -> (a < nA M)%nat ->
+  Q M c V s a = c s a + gamma M * ∑ s' < nS M, P M s a s' * ∑ a' < nA M, pi s' a' * Q M c V s' a'.
+Proof. apply evaluation_operator. Qed.
+
 Theorem B3 (M N : cmdp) c pi V W m e : nS N = nS M -> nA N = nA M -> gamma N = gamma M ->
   policy M pi -> is_value M c pi V -> is_value N c pi W -> signal M c m ->
   (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> ∑ s' < nS M, Rabs (P N s a s' - P M s a s') <= e) ->
@@ -477,6 +559,68 @@ Theorem K1 M D (mu q pi : nat -> nat -> R) beta : dist (nS M) D -> policy M pi -
   let objective p := mean M D p q - mean_KL M D p mu / beta in
   objective pi <= objective best.
 Proof. apply K1_mean. Qed.
+
+(* ---- The rules of the methods that the papers compare with ---- *)
+(* CPQ's backup of the reward's critic, for one cost critic Qc. *)
+Theorem CPQ1 M (r Qc pi q q' : nat -> nat -> R) kappa e : policy M pi ->
+  (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> Rabs (q s a - q' s a) <= e) ->
+  let kept (q : nat -> nat -> R) s a := if Rle_dec (Qc s a) kappa then q s a else 0 in
+  let backup q s a := r s a + gamma M * ∑ s' < nS M, P M s a s' * ∑ a' < nA M, pi s' a' * kept q s' a' in
+  forall s a, (s < nS M)%nat -> (a < nA M)%nat -> Rabs (backup q s a - backup q' s a) <= gamma M * e.
+Proof. intros. now apply masked_contraction. Qed.
+
+(* CPQ's policy, where q is the fixed point of the backup. *)
+Theorem CPQ2 M (r Qc pi q : nat -> nat -> R) kappa : policy M pi ->
+  (forall s a, (s < nS M)%nat -> (a < nA M)%nat -> 0 <= r s a) ->
+  let kept s a := if Rle_dec (Qc s a) kappa then q s a else 0 in
+  (forall s a, (s < nS M)%nat -> (a < nA M)%nat ->
+     q s a = r s a + gamma M * ∑ s' < nS M, P M s a s' * ∑ a' < nA M, pi s' a' * kept s' a') ->
+  forall s, (s < nS M)%nat -> (exists a, (a < nA M)%nat /\ Qc s a <= kappa) ->
+  exists a, (a < nA M)%nat /\ Qc s a <= kappa /\ forall b, (b < nA M)%nat -> kept s b <= kept s a.
+Proof. intros Hpi Hr kept Hq. now apply (masked_policy M r Qc pi kappa Hpi q Hr Hq). Qed.
+
+(* COptiDICE's threshold. *)
+Theorem DICE1 M c pi V d : policy M pi -> is_value M c pi V -> is_occupancy M pi d ->
+  mean M d pi c = (1 - gamma M) * J M V /\
+  forall kappa, mean M d pi c <= (1 - gamma M) * kappa <-> J M V <= kappa.
+Proof. apply mean_cost. Qed.
+
+(* FISOR's value, with states below n, actions from 0 to m and deterministic transitions: if every sequence of actions meets
+   a cost in its first k+1 steps, the state does not count as feasible. *)
+Theorem FISOR1 n m (next : nat -> nat -> nat) (costly : nat -> nat -> bool) h_max g V s k :
+  let h s a := if costly s a then h_max else - 1 in
+  0 < g < 1 -> - 1 <= h_max -> (forall s a, (s < n)%nat -> (a <= m)%nat -> (next s a < n)%nat) ->
+  (forall s, (s < n)%nat -> V s = minimum m (fun a => (1 - g) * h s a + g * Rmax (h s a) (V (next s a)))) ->
+  (s < n)%nat -> 1 < g ^ k * (1 + h_max) ->
+  (forall act st : nat -> nat, st 0%nat = s -> (forall t, (act t <= m)%nat /\ st (S t) = next (st t) (act t)) ->
+    exists t, (t <= k)%nat /\ costly (st t) (act t) = true) ->
+  0 < V s.
+Proof. intros h Hg Hh inside fixed. exact (feasible_value n m next costly h_max g V Hg Hh inside fixed s k). Qed.
+
+(* CAPS's switch on an episode of L steps with deterministic transitions: V t is the least cost from step t on, Q t that after
+   an action, and every action either fits into the budget left or is a cheapest one. *)
+Theorem CAPS1 L m (next : nat -> nat -> nat -> nat) (c : nat -> nat -> nat -> R) (V : nat -> nat -> R)
+    limit (act st : nat -> nat) :
+  let Q t s a := c t s a + V (S t) (next t s a) in
+  let spent n := ∑ t < n, c t (st t) (act t) in
+  (forall s, V L s = 0) -> (forall t s, (t < L)%nat -> V t s = minimum m (Q t s)) ->
+  (forall t, st (S t) = next t (st t) (act t)) -> V 0%nat (st 0%nat) <= limit ->
+  (forall t, (t < L)%nat -> Q t (st t) (act t) <= limit - spent t \/ Q t (st t) (act t) = V t (st t)) ->
+  spent L <= limit.
+Proof. apply switch_without_chance. Qed.
+
+(* With random transitions: V k is the least expected cost of k steps, z the slack, cost k s z the expected cost of k steps
+   of a policy pi k s z whose actions the slack pays for. *)
+Theorem CAPS2 M (c : nat -> nat -> R) (V : nat -> nat -> R) (pi : nat -> nat -> R -> nat -> R) (cost : nat -> nat -> R -> R) :
+  let Q k s a := c s a + ∑ s' < nS M, P M s a s' * V k s' in
+  (forall s, V 0%nat s = 0) -> (forall k s, V (S k) s = minimum (pred (nA M)) (Q k s)) ->
+  (forall k s z, (s < nS M)%nat -> 0 <= z -> dist (nA M) (pi k s z)) ->
+  (forall k s z a, (s < nS M)%nat -> (a < nA M)%nat -> 0 <= z -> 0 < pi k s z a -> Q k s a - V (S k) s <= z) ->
+  (forall s z, cost 0%nat s z = 0) ->
+  (forall k s z, (s < nS M)%nat -> cost (S k) s z
+     = ∑ a < nA M, pi k s z a * (c s a + ∑ s' < nS M, P M s a s' * cost k s' (z - (Q k s a - V (S k) s)))) ->
+  forall L s limit, (s < nS M)%nat -> V L s <= limit -> cost L s (limit - V L s) <= limit.
+Proof. apply slack_pays. Qed.
 
 (* ---- Nothing above is about an empty set ---- *)
 Theorem values_exist M c pi b : policy M pi -> signal M c b ->

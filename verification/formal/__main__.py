@@ -17,6 +17,8 @@ def check(folder: Path) -> dict[str, object]:
     for name, text in sources.texts().items():
         if found := sources.hatches(text):
             raise InputError(f"{name}.v contains {', '.join(found)}, so that it proves nothing.")
+    for name, found in sources.shadowing(sources.texts()).items():
+        raise InputError(f"{name}.v gives {', '.join(found)} a meaning that {sources.TRUSTED}.v does not.")
     try:
         coq.build(folder)
         coq.check_controls(folder)

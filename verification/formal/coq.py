@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 
-from verification.formal.sources import FOLDER, REFUTING, WITH_INTERVAL, split, statements, texts
+from verification.formal.sources import FOLDER, REFUTING, TRUSTED, WITH_INTERVAL, split, statements, texts
 from verification.formal.theorems import CONTROLS, MODULES, REFUTATIONS, THEOREMS, Control
 
 INSTALL = "apt-get install -y coq libcoq-interval"
@@ -128,7 +128,8 @@ def quantified(statement: str) -> str:
 
 def check_controls(folder: Path, controls: Collection[Control] = CONTROLS) -> None:
     """Rejected unless every theorem proves what its text says, with no hypothesis of a section, and what the control
-    makes of it is refuted."""
+    makes of it is refuted. The texts are read with the names and notations of Definitions.v alone, so that no other
+    file can give a word of them another meaning."""
     known = texts()
     proved, printed = statements(known["Statements"]), statements(known["Counterexamples"])
     goals = []
@@ -139,6 +140,6 @@ def check_controls(folder: Path, controls: Collection[Control] = CONTROLS) -> No
     goals += [(quantified(text), name) for name, text in printed.items()]
     lines = [f"Goal {text}.\nProof. exact {qualified(name)}. Qed.\n" for text, name in goals]
     files = ["Counterexamples", *(["Statements", *REFUTING] if controls else [])]
-    header = f"Require Import {' '.join(files)}.\n"
+    header = f"Require {' '.join(files)}.\nRequire Import {TRUSTED}.\n"
     (folder / "Controls.v").write_text(header + "".join(lines), encoding="utf-8")
     compile_file(folder, "Controls")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from verification.formal import sources
-from verification.formal.theorems import REASONS, REFUTATIONS, THEOREMS
+from verification.formal.theorems import PARTS, REASONS, REFUTATIONS, THEOREMS
 
 RECORD = Path(__file__).parent / "record.json"
 COMMAND = "python -m verification.formal"
@@ -29,9 +29,10 @@ def evidence(claim_id: str, certificates: tuple[str, ...] = (), record: dict[str
 
     answer: dict[str, Any] = {
         "theorems": bound(THEOREMS.get(claim_id, ())),
+        "parts": bound(PARTS.get(claim_id, ())),
         "refutations": bound([*REFUTATIONS.get(claim_id, ()), *(f"{name}_fails" for name in certificates)]),
     }
-    if answer["theorems"] or answer["refutations"]:
+    if answer["theorems"] or answer["parts"] or answer["refutations"]:
         answer |= {"coq": record["coq"], "axioms": record["axioms"]}
     if claim_id in REASONS:
         answer["reason"] = REASONS[claim_id]

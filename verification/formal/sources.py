@@ -7,12 +7,28 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 HATCHES = re.compile(
-    r"\b(Admitted|admit|give_up|Axioms?|Parameters?|Conjectures?|Declare|bypass_check|type-in-type|impredicative-set"
-    r"|Unset\s+(?:Guard|Positivity|Universe)\s+Checking)\b"
+    r"\b(Admitted|Admit|admit|give_up|Axioms?|Parameters?|Conjectures?|Declare|bypass_check|type-in-type"
+    r"|impredicative-set|Unset\s+(?:Guard|Positivity|Universe)\s+Checking|Definitional\s+UIP|Load|Add\s+(?:Rec\s+)?"
+    r"(?:LoadPath|ML)|Cd|Redirect|Drop|Primitive|Register)\b"
 )
-"""What would let a file compile without a proof. A Variable or Hypothesis outside a section shows among the axioms."""
+"""What would let a file compile without a proof, or from text that is in no file here. A Variable or Hypothesis outside
+a section shows among the axioms."""
+TRUSTED = "Definitions"
+"""The file whose names and notations every statement is read with."""
+DEFINING = re.compile(
+    r"\b(?:Program |Local |Global )*(?:Definition|Example|Fixpoint|CoFixpoint|Function|Inductive|CoInductive|Variant"
+    r"|Record|Structure|Class|Instance|Let|Theorem|Lemma|Corollary|Proposition|Fact|Remark|Module(?: Type)?|Notation"
+    r"|with(?! \S+ (?:\w+ )*=>)) ([\w']+)"
+)
+FIELDS = re.compile(r"Record \w+ := \{(.*?)\}\.")
+CONSTRUCTORS = re.compile(r"\| ([\w']+)[^|]*? : ")
+SYMBOLS = re.compile(
+    r'\b(?:(?:Reserved |Local |Global )*Notation "[^"]*"|Infix "[^"]*"|Coercion\b|Canonical\b|Arguments\b'
+    r"|Delimit Scope|Bind Scope|Undelimit Scope|Number Notation|String Notation)"
+)
+"""What changes how a text is read: notations with symbols, implicit arguments and conversions."""
 THEOREM = re.compile(r"(?:Theorem|Corollary|Lemma) ([\w']+)\b(.*?)\. Proof\b")
-REFUTING = ("Refutations", "RefutationsRuns")
+REFUTING = ("Refutations", "RefutationsRules", "RefutationsRuns")
 """The files with a broken version of every theorem, refuted; their other lemmas only help."""
 WITH_INTERVAL = ("Elementary", "Enclosures")
 """The files that need the library Coq-Interval."""
@@ -110,3 +126,23 @@ def fingerprints(folder: Path = FOLDER) -> dict[str, dict[str, str]]:
 def hatches(text: str) -> list[str]:
     """The escape hatches in a plain text."""
     return [match[0] for match in HATCHES.finditer(text)]
+
+
+@cache
+def trusted_names(text: str) -> frozenset[str]:
+    """The names that the plain text of Definitions.v gives: definitions, fields of records, cases of inductive ones."""
+    fields = [name for body in FIELDS.findall(text) for name in re.findall(r"(?:^|;) ?([\w']+) :", body)]
+    cases = [name for body in re.findall(r"Inductive .*?\. ", text) for name in CONSTRUCTORS.findall(body)]
+    return frozenset([*DEFINING.findall(text), *fields, *cases])
+
+
+def shadows(text: str, trusted: str) -> list[str]:
+    """What in a plain text gives a name of the trusted one another meaning, or changes how a statement is read."""
+    names = [name for name in DEFINING.findall(text) if name in trusted_names(trusted)]
+    return [*names, *(match[0] for match in SYMBOLS.finditer(text))]
+
+
+def shadowing(known: dict[str, str]) -> dict[str, list[str]]:
+    """The shadows in every file with theorems about the words of Definitions.v, and in all that these require."""
+    files = {x for name in ("Statements", "Counterexamples", *REFUTING) for x in closure(name, known)} - {TRUSTED}
+    return {name: found for name in sorted(files) if (found := shadows(known[name], known[TRUSTED]))}

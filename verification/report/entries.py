@@ -98,7 +98,7 @@ def tightness(entry: Entry) -> str:
 def machine_check(entry: Entry) -> str:
     """Which theorems Coq has accepted about the claim, or against it."""
     found = entry["machine_check"]
-    if not (found["theorems"] or found["refutations"]):
+    if not (found["theorems"] or found["parts"] or found["refutations"]):
         return ""
 
     def named(names: Iterable[str]) -> str:
@@ -106,6 +106,7 @@ def machine_check(entry: Entry) -> str:
 
     whole = "the correction, by " if entry["correction"] else "the statement, by "
     parts = [f"{whole}{named(found['theorems'])}"] if found["theorems"] else []
+    parts += [f"a part of it, by {named(found['parts'])}"] if found["parts"] else []
     parts += [f"the counterexample again, by {named(found['refutations'])}"] if found["refutations"] else []
     return f"{'; '.join(parts)}; Coq {found['coq']}."
 
@@ -136,7 +137,7 @@ def again(entry: Entry) -> list[str]:
     """The commands that check a claim again."""
     files = " ".join(f"verification/certificates/{name}.json" for name in entry["evidence"]["certificates"])
     commands = [f"python -m verification.check {files}"] if files else []
-    if entry["machine_check"]["theorems"] or entry["machine_check"]["refutations"]:
+    if any(entry["machine_check"][kind] for kind in ("theorems", "parts", "refutations")):
         commands.append("python -m verification.formal")
     return [*commands, f'python -m pytest verification -k "[{entry["id"]}]"']
 

@@ -2,14 +2,17 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from verification.checker.certify import CERTIFICATES
+from verification.claims.claim import HOLDS
 from verification.claims.topics import CLAIMS
 from verification.formal import coq, export, record, sources
-from verification.formal.theorems import CONTROLS, MODULES, REASONS, REFUTATIONS, THEOREMS, Control
+from verification.formal.theorems import CONTROLS, MODULES, PARTS, REASONS, REFUTATIONS, THEOREMS, Control
 from verification.judging import LEDGER, load
+from verification.report.entries import markdown
 
 needs_coq = pytest.mark.skipif(
     not coq.installed(), reason=f"no coqc 8.16 or later ({coq.INSTALL}); record.json says what Coq accepted"
@@ -27,7 +30,37 @@ HATCHES = [
     "Unset  Universe Checking.",
     "#[bypass_check(guard)] Fixpoint f (n : nat) : False := f n.",
     'Comments "(*". Axiom a : False. Comments "*)".',
+    'Load "elsewhere".',
+    "Admit Obligations.",
+    'Add LoadPath "/tmp" as Elsewhere.',
+    'Add Rec LoadPath "/tmp" as Elsewhere.',
+    'Declare ML Module "elsewhere".',
+    'Cd "/tmp".',
+    "Set Definitional UIP.",
+    "Primitive add := #int63_add.",
 ]
+SHADOWS = [
+    ("Definition KL (n : nat) (p q : nat -> R) := 0.", "KL"),
+    ("Module A. Fixpoint sum (n : nat) (f : nat -> R) := 0. End A. Import A.", "sum"),
+    ("Fixpoint f (n : nat) := 0 with dist (n : nat) := 0.", "dist"),
+    ("Record other := { nS : nat }. Lemma gamma : nat. Proof. exact 0%nat. Qed.", "gamma"),
+    ("Section A. Let policy := True. End A.", "policy"),
+    ("Program Definition crpo := 0.", "crpo"),
+    ("Notation relu := (fun x => x).", "relu"),
+    ("Local Notation \"'∑' i < n , e\" := (e 0) (at level 39).", "Local Notation \"'∑' i < n , e\""),
+    ('Infix "<=" := Rge : R_scope.', 'Infix "<="'),
+    ("Coercion f : nat >-> cmdp.", "Coercion"),
+    ("Global Arguments mean {M} D pi f.", "Arguments"),
+]
+"""What gives a word of Definitions.v another meaning, and the part of it that has to be named."""
+
+OTHER_WORDS = [
+    ("Definition relu (x : R) : R := 0.", "forall x : R, relu x <= 0", "intros; unfold relu; lra."),
+    ("Module A. Definition relu (x : R) : R := 0. End A. Export A.", "relu 1 <= 0", "unfold relu; lra."),
+    ("Notation relu := (fun x : R => 0 * x).", "forall x : R, relu x <= 0", "intros; lra."),
+    ('Notation "x <= y" := (x >= y - 1) : R_scope.', "1 <= 0", "lra."),
+]
+"""A file below, a theorem that is false in the words of Definitions.v, and its proof with those of that file."""
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +110,23 @@ def test_a_hypothesis_of_a_section_is_found(built: Path, tmp_path: Path, monkeyp
         if text == good:
             coq.check_controls(folder, [])
     with pytest.raises(coq.Rejected, match="0 = 1"):
+        coq.check_controls(folder, [])
+
+
+@needs_coq
+@pytest.mark.parametrize(("below", "claim", "proof"), OTHER_WORDS)
+def test_a_text_that_is_read_with_other_words_is_not_what_was_proved(
+    below: str, claim: str, proof: str, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Coq accepts the file, where a word means something else; with Definitions.v alone the text says more."""
+    folder, known = shutil.copytree(built, tmp_path / "copy"), sources.texts()
+    text = f"Theorem bad : {claim}. Proof. {proof} Qed."
+    (folder / "Below.v").write_text(f"Require Export Instances.\n{below}\n", encoding="utf-8")
+    (folder / "Counterexamples.v").write_text(f"Require Export Below.\n{text}\n", encoding="utf-8")
+    for name in ("Below", "Counterexamples"):
+        coq.compile_file(folder, name)
+    monkeypatch.setattr(coq, "texts", lambda: {**known, "Counterexamples": sources.plain(text)})
+    with pytest.raises(coq.Rejected, match="bad"):
         coq.check_controls(folder, [])
 
 
@@ -145,6 +195,30 @@ def test_an_escape_hatch_is_found(text: str) -> None:
     assert sources.hatches(sources.plain(text))
 
 
+def test_no_file_gives_a_word_of_the_definitions_another_meaning() -> None:
+    known = sources.texts()
+    assert sources.shadowing(known) == {}
+    assert {"KL", "sum", "nS", "P_dist", "projection", "is_run", "conservative"} <= sources.trusted_names(
+        known[sources.TRUSTED]
+    )
+
+
+@pytest.mark.parametrize(("text", "part"), SHADOWS)
+def test_another_meaning_is_found(text: str, part: str) -> None:
+    """In whatever file below a theorem it stands."""
+    known = sources.texts()
+    for name in ("Sums", "Attained", "Statements", "Counterexamples", "RefutationsRules"):
+        changed = {**known, name: f"{known[name]} {sources.plain(text)}"}
+        assert sources.shadowing(changed) == {name: [part]}
+
+
+@pytest.mark.parametrize(
+    "text", ["(* Definition KL := 0. *)", "Definition KL_0 := 0.", "Definition f x := match x with sum => 0 end."]
+)
+def test_what_has_its_own_name_is_no_other_meaning(text: str) -> None:
+    assert not sources.shadows(sources.plain(text), sources.texts()[sources.TRUSTED])
+
+
 def test_a_word_in_a_comment_is_no_escape_hatch() -> None:
     assert not sources.hatches(sources.plain("(* No (* Axiom *) is Admitted. *) Theorem a : True."))
 
@@ -152,6 +226,9 @@ def test_a_word_in_a_comment_is_no_escape_hatch() -> None:
 def test_the_record_is_of_these_files() -> None:
     assert record.outdated() == [], f"{record.COMMAND} checks the proofs and records them again"
     assert set(record.load()["axioms"]) <= coq.STANDARD_AXIOMS
+    assert record.load()["controls"] == len(CONTROLS) == len({control.theorem for control in CONTROLS})
+    recorded = record.load()["theorems"]
+    assert {f"{control.theorem}_broken" for control in CONTROLS} == {x for x in recorded if x.endswith("_broken")}
 
 
 def test_the_certificates_in_coq_are_those_of_the_folder() -> None:
@@ -166,24 +243,45 @@ def test_the_certificates_in_coq_are_those_of_the_folder() -> None:
 def test_every_theorem_has_a_broken_version_and_every_name_a_theorem() -> None:
     known, printed = (sources.statements(sources.texts()[name]) for name in ("Statements", "Counterexamples"))
     assert {control.theorem for control in CONTROLS} == set(known)
-    assert {name for names in THEOREMS.values() for name in names} <= set(known)
-    assert {name for names in THEOREMS.values() for name in names} == set(known), "a theorem that no claim names"
+    named = {name for table in (THEOREMS, PARTS) for names in table.values() for name in names}
+    assert named == set(known), "a theorem that no claim names, or no theorem of that name"
     assert {name for names in REFUTATIONS.values() for name in names} == set(printed)
     assert set(MODULES) <= set(printed)
     refuted = {name for file in sources.REFUTING for name in sources.statements(sources.texts()[file])}
     assert {f"{name}_broken" for name in known} <= refuted
     assert set(THEOREMS) | set(REFUTATIONS) | set(REASONS) <= set(CLAIMS)
+    assert set(PARTS) <= set(REASONS), "a part of a claim is no proof of it"
     for control in CONTROLS:
         assert control.old in known[control.theorem]
 
 
-def test_every_proved_claim_is_machine_checked_or_says_why_not() -> None:
-    for entry in load(LEDGER):
-        proved = entry["evidence"]["proof"] or (entry["correction"] and entry["correction"]["proof"])
-        grade = entry["correction"]["grade"] if entry["correction"] else entry["grade"]
-        if proved and entry["id"] not in REASONS:
-            assert grade.startswith("machine-checked"), entry["id"]
-        assert ("reason" in entry["machine_check"]) == (entry["id"] in REASONS)
+def unexplained(entry: dict[str, Any]) -> bool:
+    """Whether something is claimed to be true, the statement or its correction, that Coq has not checked, and no reason
+    is given; or whether both are there."""
+    true = entry["verdict"] == HOLDS or entry["correction"]
+    checked = (entry["correction"] or entry)["grade"].startswith("machine-checked")
+    return checked == ("reason" in entry["machine_check"]) if true else "reason" in entry["machine_check"]
+
+
+def test_what_is_true_of_every_claim_is_machine_checked_or_says_why_not() -> None:
+    entries = load(LEDGER)
+    assert [entry["id"] for entry in entries if unexplained(entry)] == []
+    assert [entry["id"] for entry in entries if entry["verdict"] != HOLDS and not entry["correction"]] == ["B2"]
+    text = markdown(entries)
+    for claim_id, reason in REASONS.items():
+        assert f"- Not machine-checked: {reason}" in text, claim_id
+        assert reason.endswith(".")
+        assert len(reason) > 60
+
+
+@pytest.mark.parametrize("claim_id", ["P3", "S1", "G3", "CAPS2"])
+def test_a_claim_with_neither_is_found(claim_id: str) -> None:
+    entry = next(x for x in load(LEDGER) if x["id"] == claim_id)
+    bare = {**entry, "grade": "float-checked on 1 instances", "machine_check": {"theorems": {}}}
+    if entry["correction"]:
+        bare["correction"] = {**entry["correction"], "grade": "proved, float-checked on 1 instances"}
+    assert unexplained(bare)
+    assert not unexplained({**bare, "machine_check": {"reason": "There is one."}})
 
 
 def copied(tmp_path: Path) -> Path:

@@ -5,6 +5,7 @@ Each module has
     accepts(path) -> bool                whether the file is of this format; never raises
     read(path, name, reading) -> Fields  its content, checked as far as the format goes; an `InputError` calls the file
                                          `name`; `reading` is a `deep.data.reading.Reading`
+    files(path) -> list[Path]            optional: all files that hold the data, where these are more than one
     write(...)                           optional
 
 `Fields` holds the arrays of `deep.data.dataset.OfflineDataset` under their names (next_observations may be missing),
@@ -12,6 +13,6 @@ Each module has
 file does not state them. `deep.data.formats.table` makes fields of any named arrays with a row for each transition.
 """
 
-from deep.data.formats import columns, d3rlpy, dsrl, minari, npz, packed
+from deep.data.formats import columns, d3rlpy, dsrl, minari, minari_arrow, npz, packed
 
-FORMATS = (packed, minari, d3rlpy, dsrl, npz, columns)
+FORMATS = (packed, minari, minari_arrow, d3rlpy, dsrl, npz, columns)

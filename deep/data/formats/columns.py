@@ -33,11 +33,7 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
 
 def _columns(path: Path, name: str) -> dict[str, np.ndarray]:
     """Every column as an array, lists as rows."""
-    try:
-        import pyarrow
-        from pyarrow import csv, parquet
-    except ImportError as error:
-        raise InputError(f"{name} needs the package pyarrow: `pip install pyarrow` installs it") from error
+    pyarrow, csv, parquet = packages(name)
     try:
         table = csv.read_csv(path) if path.suffix.lower() == ".csv" else parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
@@ -45,17 +41,27 @@ def _columns(path: Path, name: str) -> dict[str, np.ndarray]:
         raise_input_error(name, f"cannot be read ({text})", "a complete table with named columns is accepted")
     found = {}
     for key, column in zip(table.column_names, table.columns, strict=True):
-        if column.null_count:
-            row = int(np.flatnonzero(column.is_null().to_numpy())[0])
-            raise_input_error(name, f"has an empty cell in row {row} of {key}", "a number in each is accepted")
-        found[key] = _array(column, key, name)
+        found[key] = array_of(column, key, name)
     return found
 
 
-def _array(column: Any, key: str, name: str) -> np.ndarray:
+def packages(name: str) -> tuple[Any, Any, Any]:
+    """pyarrow and its readers of .csv and .parquet; raises `InputError` where it is not installed."""
+    try:
+        import pyarrow
+        from pyarrow import csv, parquet
+    except ImportError as error:
+        raise InputError(f"{name} needs the package pyarrow: `pip install pyarrow` installs it") from error
+    return pyarrow, csv, parquet
+
+
+def array_of(column: Any, key: str, name: str) -> np.ndarray:
     """A column, or the rows of a column of lists of one length."""
     import pyarrow
 
+    if column.null_count:
+        row = int(np.flatnonzero(column.is_null().to_numpy())[0])
+        raise_input_error(name, f"has an empty cell in row {row} of {key}", "a number in each is accepted")
     if not (pyarrow.types.is_list(column.type) or pyarrow.types.is_fixed_size_list(column.type)):
         return np.array(column.to_numpy())  # a copy, because pyarrow's memory cannot be written
     lengths = column.combine_chunks().value_lengths().to_numpy() if pyarrow.types.is_list(column.type) else None

@@ -7,7 +7,8 @@
 
 and num_episodes, columns and version. There is no next observation after the last step (`deep.data.timeouts`), and
 there are no costs: `--cost-function` gives them, or `--columns costs=NAME` for arrays NAME_i. Files of version 1 have
-one row per transition (`deep.data.formats.dsrl`). Source: d3rlpy/dataset/io.py.
+one row per transition (`deep.data.formats.dsrl`). d3rlpy's own recording does not end an episode after a single step:
+its file holds that step as the first of the next episode, which no reader can see. Source: d3rlpy/dataset/io.py.
 """
 
 from __future__ import annotations

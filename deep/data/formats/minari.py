@@ -1,4 +1,5 @@
-"""Minari's data sets in HDF5: a folder with data/main_data.hdf5, which `minari.create_dataset_from_buffers` writes.
+"""Minari's data sets in HDF5: a folder with data/main_data.hdf5, which `minari.create_dataset_from_buffers` writes. For
+those in Arrow and Parquet see `deep.data.formats.minari_arrow`.
 
     episode_i/observations                  (T + 1, o): the last one is what followed the last step
     episode_i/actions                       (T, a)
@@ -29,6 +30,7 @@ from deep.data.reading import AS_IT_IS, Reading
 from theory.support.errors import InputError
 
 MAIN = Path("data") / "main_data.hdf5"
+METADATA = "metadata.json"
 NAMES = {
     "observations": "observations",
     "actions": "actions",
@@ -40,13 +42,16 @@ NAMES = {
 
 
 def file_in(folder: Path, name: str) -> Path:
-    """The file that holds the episodes of the data set in a folder; raises `InputError` where there is none."""
+    """The file that holds the episodes of the data set in a folder, or the metadata of one in Arrow or Parquet; raises
+    `InputError` where there is none."""
     if (folder / MAIN).is_file():
         return folder / MAIN
-    metadata = folder / "data" / "metadata.json"
-    if metadata.is_file():
+    about = folder / "data" / METADATA
+    if about.is_file():
+        if metadata(about).get("minari_data_format") in ("arrow", "parquet"):
+            return about
         found = "is a Minari data set without data/main_data.hdf5"
-        raise_input_error(name, found, 'one written with data_format="hdf5", Minari\'s default, is accepted')
+        raise_input_error(name, found, 'one written with data_format="hdf5", "arrow" or "parquet" is accepted')
     raise_input_error(name, "is a folder", "a file is accepted, or the folder of a Minari data set")
 
 
@@ -73,6 +78,11 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
             if not hdf5.has(file, f"{groups[0]}/{array}"):
                 raise_missing(HDF5Table(first, name), key, array, name)
         episodes = [_episode(file, group, names, name) for group in groups]
+    return joined(episodes, path, name, reading)
+
+
+def joined(episodes: list[dict[str, np.ndarray]], path: Path, name: str, reading: Reading) -> dict[str, Any]:
+    """The fields of all episodes; `path` lies beside the metadata, or is the metadata."""
     arrays = {key: np.concatenate([episode[key] for episode in episodes]) for key in episodes[0]}
     ends = np.cumsum([len(episode["rewards"]) for episode in episodes]) - 1
     open_ended = ~(arrays["terminals"][ends].astype(bool) | arrays["timeouts"][ends].astype(bool))
@@ -82,7 +92,7 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
     if open_ended.any():
         note = f"{int(open_ended.sum())} episodes end with neither flag and are taken for timed out"
         fields["remarks"] = (*fields["remarks"], note)
-    return fields | {"provenance": _metadata(path)}
+    return fields | {"provenance": metadata(path.parent / METADATA)}
 
 
 def _number(group: str) -> int:
@@ -97,6 +107,11 @@ def _episode(file: h5py.File, group: str, names: dict[str, str], name: str) -> d
     for key, array in names.items():
         table.inspect(f"{group}/{array}")
         arrays[key] = table.read(f"{group}/{array}")
+    return aligned(arrays, names, group, name)
+
+
+def aligned(arrays: dict[str, np.ndarray], names: dict[str, str], group: str, name: str) -> dict[str, np.ndarray]:
+    """The arrays of one episode with a row for each step, and next_observations; an error names the group."""
     steps = len(arrays["rewards"])
     seen = arrays["observations"]
     if len(seen) != steps + 1:
@@ -110,9 +125,9 @@ def _episode(file: h5py.File, group: str, names: dict[str, str], name: str) -> d
     return arrays | {"observations": seen[:-1], "next_observations": seen[1:]}
 
 
-def _metadata(path: Path) -> dict[str, Any]:
-    """The texts and numbers that Minari keeps beside the episodes."""
-    with suppress(OSError, ValueError):
-        content = json.loads((path.parent / "metadata.json").read_text(encoding="utf-8"))
+def metadata(path: Path) -> dict[str, Any]:
+    """The texts and numbers in the file that Minari keeps beside the episodes; empty where it cannot be read."""
+    with suppress(OSError, ValueError, AttributeError):
+        content = json.loads(path.read_text(encoding="utf-8"))
         return {f"minari_{key}": value for key, value in content.items() if isinstance(value, str | int | float)}
     return {}

@@ -192,8 +192,7 @@ def _flags(
     ends = _as_flag(arrays["dones"], names["dones"], name)
     if terminals is not None:
         return {"terminals": terminals, "timeouts": ends & ~terminals}, ()
-    places = np.flatnonzero(ends)
-    lengths = np.diff(places, prepend=-1)
+    places, lengths = np.flatnonzero(ends), _lengths(ends, arrays)
     longest = lengths.max(initial=0)
     timeouts = np.zeros(len(ends), dtype=bool)
     timeouts[places[lengths == longest]] = True
@@ -202,6 +201,17 @@ def _flags(
         f"timeouts, {int((ends & ~timeouts).sum())} shorter ones for terminals"
     )
     return {"terminals": ends & ~timeouts, "timeouts": timeouts}, (remark,)
+
+
+def _lengths(ends: np.ndarray, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The steps of each trajectory that ends. One that breaks off before, as its next observation is not the row after,
+    is no part of the trajectory that follows."""
+    last = ends.copy()
+    if "next_observations" in arrays:
+        gap = differs(arrays["next_observations"][:-1], arrays["observations"][1:])
+        last[:-1] |= gap.reshape(len(gap), -1).any(1)
+    places = np.flatnonzero(last)
+    return np.diff(places, prepend=-1)[ends[places]]
 
 
 def completed(fields: dict[str, Any], remarks: tuple[str, ...], reading: Reading, name: str) -> dict[str, Any]:

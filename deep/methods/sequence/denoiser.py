@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from deep.nn.mlp import MLP, init_linear, unpack
+from deep.nn.mlp import MLP, init_linear, linear, unpack
 from deep.nn.transformer import Transformer, affine
 
 FEATURES = 32
@@ -116,9 +116,11 @@ class Value:
         condition: Float[Tensor, "n batch c"],
     ) -> Float[Tensor, "n batch"]:
         """The prediction for every window."""
+        return self._network.apply(theta, self._inputs(noisy, level, condition)).squeeze(-1)
+
+    def _inputs(self, noisy: Tensor, level: Tensor, condition: Tensor) -> Float[Tensor, "n batch inputs"]:
         time = features(level / self.levels, turns=16.0)
-        x = torch.cat([noisy.flatten(2), time, features(condition).flatten(-2)], -1)
-        return self._network.apply(theta, x).squeeze(-1)
+        return torch.cat([noisy.flatten(2), time, features(condition).flatten(-2)], -1)
 
     def ascent(
         self,
@@ -126,13 +128,22 @@ class Value:
         noisy: Float[Tensor, "n batch H token"],
         level: Tensor,
         condition: Tensor,
-    ) -> tuple[Float[Tensor, "n batch"], Float[Tensor, "n batch H token"]]:
-        """J and grad_x J."""
-        with torch.enable_grad():
-            x = noisy.detach().requires_grad_(True)
-            values = self.apply(theta, x, level, condition)
-            (slope,) = torch.autograd.grad(values.sum(), x)
-        return values.detach(), slope
+    ) -> tuple[Float[Tensor, "n batch"], Float[Tensor, "n #batch H token"]]:
+        """J and grad_x J, the chain rule written out so that an export can hold it: backward through each layer
+        h = W x + b, whose output is silu(h) = h s(h), goes g -> W' (g silu'(h)), silu' = s (1 + h (1 - s))."""
+        layers, inner = unpack(theta, self.shapes), []
+        x = self._inputs(noisy, level, condition)
+        for weight, bias in zip(layers[:-2:2], layers[1:-2:2], strict=True):
+            h = linear(x, weight, bias)
+            s = h.sigmoid()
+            x = h * s
+            inner.append(s * (1 + h * (1 - s)))
+        values = linear(x, layers[-2], layers[-1]).squeeze(-1)
+        slope = layers[-2].transpose(1, 2)
+        for weight, factor in zip(reversed(layers[:-2:2]), reversed(inner), strict=True):
+            slope = torch.bmm(slope * factor, weight.transpose(1, 2))
+        window = slope[..., : self.horizon * self.token_size]
+        return values, window.unflatten(-1, (self.horizon, self.token_size))
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ Sources: Janner et al. 2022 (Diffuser, plans of states and actions); Ajay et al.
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from deep.core.method import Method, Policy
+from deep.core.method import Inference, Method, Policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
@@ -172,7 +172,9 @@ class DiffusionPlanner(Method):
         return self.denoiser.apply(self.plans.ema, x, self._level(x, k), condition)
 
     def _level(self, x: Tensor, k: int) -> Int[Tensor, "n batch"]:
-        return torch.full(x.shape[:2], k, device=x.device)
+        # Computed from x, because the ONNX exporter takes a tensor of this shape alone for a constant of the batch that
+        # it traces with.
+        return (0 * x[:, :, 0, 0]).long() + k
 
     def first_budget(self) -> Float[Tensor, " replicas"]:
         """The budget of every replica at the first step of an episode."""
@@ -197,10 +199,9 @@ class DiffusionPlanner(Method):
     def policies(self) -> dict[str, Policy]:
         return {"": PlanningPolicy(self)}
 
-    def exportable(self, replica: int) -> NoReturn:
-        raise InputError(
-            f"a policy of {type(self).__name__} cannot be exported: it plans with random numbers drawn on the host"
-        )
+    def exportable(self, replica: int) -> Inference:
+        noise = (self.candidates, self.config.horizon, self.token_size)
+        return Inference(None, noise, "the step of a plan that is drawn from the noise, for the budget left")
 
 
 class PlannerState(NamedTuple):
@@ -232,34 +233,55 @@ class PlanningPolicy:
         )
 
     def act(self, state: PlannerState, observations: Tensor) -> tuple[Tensor, PlannerState]:
-        age, plan = state.number.step % self.method.config.replan_every, state.plan
-        if bool((age == 0).any()):  # episodes that were split into parts may be of different ages
-            due = (age == 0).to(plan.device)[..., None, None]
-            plan = torch.where(due, self._plan(state, observations), plan)
-        later = state.number._replace(step=state.number.step + 1)
-        return self._follow(plan, age.to(plan.device), observations), state._replace(plan=plan, number=later)
+        if bool((self._age(state) == 0).any()):  # episodes that were split into parts may be of different ages
+            return self.act_with(state, observations, self.noise(state))
+        return self._follow(state, observations)
+
+    def act_with(
+        self,
+        state: PlannerState,
+        observations: Float[Tensor, "replicas batch obs"],
+        noise: Float[Tensor, "replicas batch candidates H token"],
+    ) -> tuple[Tensor, PlannerState]:
+        """`act` with these standard normals for the plans. They are used where the plan before is used up."""
+        due = (self._age(state) == 0).to(state.plan.device)[..., None, None]
+        plan = torch.where(due, self._plan(state, observations, noise), state.plan)
+        return self._follow(state._replace(plan=plan), observations)
 
     def observe(self, state: PlannerState, rewards: Tensor, costs: Tensor, done: Tensor) -> PlannerState:
         return state._replace(budget=(state.budget - costs) / self.method.budget_discount)
 
-    @torch.no_grad()
-    def _follow(self, plan: Tensor, age: Tensor, observations: Tensor) -> Float[Tensor, "replicas batch act"]:
-        """The action of a plan's step number `age`."""
-        method, states = self.method, self.method.problem.observation_size
-        if method.config.plan_actions:
-            return _token(plan, age)[..., states:].clamp(-1, 1)
-        seen, wanted = (by_seed(method.problem, x) for x in (observations, _token(plan, age + 1)))
-        return by_replica(method.problem, method.inverse.apply(method.actor.ema, seen, wanted))
+    def _age(self, state: PlannerState) -> Int[Tensor, "replicas batch"]:
+        """The steps for which a plan was followed, on the host; 0: it is time for another one."""
+        return state.number.step % self.method.config.replan_every
 
-    def _plan(self, state: PlannerState, observations: Tensor) -> Float[Tensor, "replicas batch H token"]:
+    @torch.no_grad()
+    def _follow(self, state: PlannerState, observations: Tensor) -> tuple[Tensor, PlannerState]:
+        """The actions of the plans' present steps, and the state after them."""
+        method, states = self.method, self.method.problem.observation_size
+        age = self._age(state).to(state.plan.device)
+        later = state._replace(number=state.number._replace(step=state.number.step + 1))
+        if method.config.plan_actions:
+            return _token(state.plan, age)[..., states:].clamp(-1, 1), later
+        seen, wanted = (by_seed(method.problem, x) for x in (observations, _token(state.plan, age + 1)))
+        return by_replica(method.problem, method.inverse.apply(method.actor.ema, seen, wanted)), later
+
+    def noise(self, state: PlannerState) -> Float[Tensor, "replicas batch candidates H token"]:
+        """The standard normals of the plans that begin at this state."""
         method, config = self.method, self.method.config
         size = (method.candidates, 1, config.horizon * method.token_size)
-        noise = acting_noise(method.problem.replica_seeds, state.number, size, observations.device)[:, 0]
-        noise = config.start_noise * noise.unflatten(-1, (config.horizon, -1)).to(observations)
+        drawn = acting_noise(method.problem.replica_seeds, state.number, size, state.plan.device)[:, 0].to(state.plan)
+        return drawn.unflatten(-1, (config.horizon, -1)).unflatten(1, (-1, method.candidates))
+
+    def _plan(
+        self, state: PlannerState, observations: Tensor, noise: Tensor
+    ) -> Float[Tensor, "replicas batch H token"]:
+        method = self.method
+        start = method.config.start_noise * noise.flatten(1, 2)
         condition = method.condition(state.budget, state.number.step.to(observations.device))
-        parts = (by_seed(method.problem, x) for x in (observations, condition, noise))
+        parts = (by_seed(method.problem, x) for x in (observations, condition, start))
         return by_replica(method.problem, method.plan(*parts))
 
 
 def _token(plan: Float[Tensor, "replicas batch H token"], place: Int[Tensor, "replicas batch"]) -> Tensor:
-    return plan.gather(2, place[..., None, None].expand(-1, -1, 1, plan.shape[-1])).squeeze(2)
+    return plan.gather(2, place[..., None, None].expand(-1, -1, 1, plan.shape[-1]))[:, :, 0]

@@ -172,11 +172,12 @@ class TREBI(DiffusionPlanner):
 
     def _weight(self, cost: Float[Tensor, "n batch"], budget: Float[Tensor, "n batch"]) -> Float[Tensor, "n batch"]:
         """n."""
-        config, above = self.config, (cost > budget).to(cost)
+        config, excess = self.config, cost - budget
+        above = (excess > (-torch.inf if config.penalty == "constant" else 0.0)).to(cost)
         if config.penalty == "violation":
-            excess = (cost - budget) / budget.clamp(min=SMALLEST_BUDGET)
-            return config.cost_weight * above * excess.clamp(0, 1).exp()
-        return config.cost_weight * (above if config.penalty == "threshold" else torch.ones_like(above))
+            share = excess / budget.clamp(min=SMALLEST_BUDGET)
+            return config.cost_weight * above * share.clamp(0, 1).exp()
+        return config.cost_weight * above
 
     def _score(self, windows: Tensor, k: int, condition: Tensor) -> Float[Tensor, "n batch"]:
         """R where C <= b; all others lie below, the cheaper the higher."""

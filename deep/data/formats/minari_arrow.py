@@ -1,0 +1,95 @@
+"""Minari's data sets in Arrow or Parquet: a folder with data/metadata.json, which stands for the data set, and
+
+    data/i/part-*.arrow or .parquet    a table of T + 1 rows for every episode i, from 0 on
+
+whose columns are those of `deep.data.formats.minari`. Actions, rewards and both flags end with a row of zeros, which is
+left out. A part of a structure is named by its place, as in HDF5: infos/cost, observations/position. Needs the package
+pyarrow. Source: minari/dataset/_storages/arrow_storage.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deep.data.formats import minari
+from deep.data.formats.columns import array_of, packages
+from deep.data.formats.errors import raise_input_error
+from deep.data.formats.table import ArrayTable, raise_missing
+from deep.data.reading import AS_IT_IS, Reading
+
+SUFFIXES = {"arrow": "arrow", "parquet": "parquet"}
+"""Minari's name of a storage, and how its files end."""
+PADDED = ("actions", "rewards", "terminals", "timeouts")
+
+
+def accepts(path: Path) -> bool:
+    """Whether this is the metadata of a data set in one of these forms."""
+    return path.name == minari.METADATA and minari.metadata(path).get("minari_data_format") in SUFFIXES
+
+
+def files(path: Path) -> list[Path]:
+    """All files that hold the data set: its metadata, and the parts of every episode."""
+    return [path, *sorted(path.parent.glob("[0-9]*/part-*"))]
+
+
+def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
+    """The seven arrays, the episodes in their order; an error calls the data set `name`."""
+    names = minari.NAMES | reading.names()
+    if reading.cost_function is not None:
+        del names["costs"]
+    count = minari.metadata(path).get("minari_total_episodes")
+    if not isinstance(count, int) or count < 1:
+        raise_input_error(name, f"has {count} episodes in its metadata", "at least one is accepted")
+    return minari.joined([_episode(path.parent / str(i), names, name) for i in range(count)], path, name, reading)
+
+
+def _episode(folder: Path, names: dict[str, str], name: str) -> dict[str, np.ndarray]:
+    """The arrays of one episode, a row for each step."""
+    found = _arrays(folder, name)
+    for key, array in names.items():
+        if array not in found:
+            raise_missing(ArrayTable(found), key, array, name)
+    arrays = {key: found[array] for key, array in names.items()}
+    arrays |= {key: arrays[key][:-1] for key in PADDED}
+    return minari.aligned(arrays, names, f"episode {folder.name}", name)
+
+
+def _arrays(folder: Path, name: str) -> dict[str, np.ndarray]:
+    """The columns of an episode's table, those of a structure under their place in it."""
+    pyarrow, _, parquet = packages(name)
+    parts = sorted(folder.glob("part-*"), key=lambda part: (len(part.name), part.name))
+    if not parts:
+        raise_input_error(
+            name, f"has no episode {folder.name}", "a data set with the episodes of its metadata is accepted"
+        )
+    try:
+        tables = [
+            parquet.read_table(part, partitioning=None)
+            if part.suffix == ".parquet"
+            else pyarrow.ipc.open_file(pyarrow.BufferReader(part.read_bytes())).read_all()
+            for part in parts
+        ]
+        table = pyarrow.concat_tables(tables)
+        while any(pyarrow.types.is_struct(column.type) for column in table.columns):
+            table = _without_structures(table, pyarrow)
+    except (pyarrow.ArrowException, OSError) as error:
+        text = " ".join(str(error).split())
+        raise_input_error(
+            name, f"has an episode {folder.name} that cannot be read ({text})", "complete files are accepted"
+        )
+    return {key: array_of(column, key, name) for key, column in zip(table.column_names, table.columns, strict=True)}
+
+
+def _without_structures(table: Any, pyarrow: Any) -> Any:
+    """The table with every structure's entries as columns, which are named structure/entry."""
+    columns: dict[str, Any] = {}
+    for key, column in zip(table.column_names, table.columns, strict=True):
+        if pyarrow.types.is_struct(column.type):
+            parts = column.combine_chunks().flatten()
+            columns |= {f"{key}/{field.name}": part for field, part in zip(column.type, parts, strict=True)}
+        else:
+            columns[key] = column
+    return pyarrow.table(columns)
