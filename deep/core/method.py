@@ -130,8 +130,8 @@ class Inference(NamedTuple):
     act: Callable[..., Any] | None
     """Normalised observations (batch, obs) and noise (batch, *noise), if any, to actions (batch, act) in [-1, 1]. None:
     the first of the method's policies has a memory, and its `act` and `observe` are functions of tensors alone, so that
-    they can be traced with the state as an input and an output. With noise it has `act_with(state, observations, noise)`
-    besides, with noise (replicas, batch, *noise)."""
+    they can be traced with the state as an input and an output. With noise it also has `act_with(state, observations,
+    noise)`, with noise (replicas, batch, *noise)."""
     noise: tuple[int, ...]
     """The shape of the standard normals that each observation needs; () for a deterministic policy."""
     how: str

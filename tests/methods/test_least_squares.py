@@ -7,12 +7,15 @@ import pytest
 import torch
 
 from deep.data.load import save
+from deep.data.replay import RowTable
 from deep.methods.drcorl import least_squares
 from deep.methods.drcorl.least_squares import LeastSquares, last_hidden, solve_values
 from deep.methods.parts.critics import CostCritic, CriticConfig, PolicyCritic
 from deep.nn.mlp import unpack
+from tests.support.builders import TINY
 from tests.support.chain import always, chain_data, tabular_system
 from theory.evaluation import evaluate
+from theory.support.errors import InputError
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def test_the_deviation_is_that_of_resampled_trajectories():
     assert std.item() == pytest.approx(np.std(values), rel=0.15)
 
 
-@pytest.mark.parametrize("states", ["start", "data"])
+@pytest.mark.parametrize("states", ["start", "data", "cloned"])
 def test_the_estimate_is_exact_where_the_features_can_be_whatever_the_critics_say(problem, monkeypatch, states):
     """Four pairs and 32 random features; untrained TD critics, whose values are moved out of the way."""
     monkeypatch.setattr(least_squares, "RIDGE", 1e-9)
@@ -75,11 +78,13 @@ def test_the_estimate_is_exact_where_the_features_can_be_whatever_the_critics_sa
     for critic, shift in ((cost, -50.0), (reward, 50.0)):
         with torch.no_grad():
             critic.q.ema.unflatten(1, (2, -1))[..., -1] += shift
-    estimate = LeastSquares(problem, cost, reward, 2000, states).estimate(always(0.5, -0.5))
+    first = problem.data.observations[:, 0] == 0
+    of_each = RowTable.of([first.nonzero()[0], (~first).nonzero()[0]], problem.device)  # one state for each replica
+    estimate = LeastSquares(problem, cost, reward, 2000, states, of_each).estimate(always(0.5, -0.5))
     gamma = problem.gamma
-    share = 1.0 if states == "start" else (problem.data.observations[:, 0] == 0).mean()
+    here, there = {"start": (1.0, 1.0), "data": (first.mean(),) * 2, "cloned": (1.0, 0.0)}[states]
     go = 1 / (1 - gamma**2)  # Q_c(0, +); Q_c(1, +) is gamma times that; - ends: 0 and 3
-    expected = torch.tensor([share * go + (1 - share) * gamma * go, (1 - share) * 3]) * (1 - gamma) * 1000
+    expected = torch.tensor([here * go + (1 - here) * gamma * go, (1 - there) * 3]) * (1 - gamma) * 1000
     torch.testing.assert_close(estimate.cost, expected.float(), rtol=1e-3, atol=1e-2)
     assert estimate.reward[0].item() == pytest.approx(2 * expected[0].item(), rel=1e-3)
     assert (estimate.cost_std < 0.5).all()
@@ -101,3 +106,16 @@ def test_the_estimate_is_the_worse_one_of_the_critics_and_their_solution(problem
         assert (moved["reward"].reward < before.reward - 1).all() == (changes == "reward")
     assert (before.cost_low <= before.cost).all()
     assert (before.cost <= before.cost_high).all()
+
+
+def test_the_gate_averages_over_cloned_states_where_it_is_told_to(build):
+    options = ("--gate.kind", "least_squares", "--gate.states", "cloned", "--dynamics.steps", "0")
+    method = build(*TINY, *options, "--cost-limits", "1", "9").method
+    solver, rows = method.evaluation.least_squares, method.cloning.rows
+    for states, table, count in zip(solver.states, rows.table, rows.counts, strict=True):
+        cloned = method.problem.replay.observations[table[:count]]
+        assert len(states) == least_squares.MEAN_STATES
+        # Every cloned state, and no other.
+        assert set(map(tuple, states.tolist())) == set(map(tuple, cloned.tolist()))
+    with pytest.raises(InputError, match=r"--gate\.states cloned with --gate\.kind ucb"):
+        build(*TINY, "--gate.kind", "ucb", "--gate.states", "cloned")

@@ -81,7 +81,7 @@ class LeastSquares:
         reward_critic: PolicyCritic | None,
         transitions: int,
         states: Literal["data", "cloned", "start"],
-        cloned: RowTable | None,
+        cloned: RowTable | None = None,
     ) -> None:
         """`reward_critic` evaluates the policy, too; without one the cost critic's features serve for the reward.
         `cloned` has the rows of the cloned trajectories; None: all of the data."""
