@@ -106,6 +106,7 @@ def test_a_simulator_that_breaks_later_ends_in_one_sentence_and_scoring_can_be_r
 
 
 @pytest.mark.slow
+@no_figures()
 def test_a_doubtful_estimate_gives_no_verdict(recorded, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "conclusion", lambda *rest: "")
     words = ["--dataset", str(recorded), *TINY, *BOUNDS, "--cost-limits", "29", "--out", str(tmp_path / "run")]
