@@ -107,7 +107,7 @@ def test_a_run_leaves_a_whole_folder(algorithm, dataset_file, tmp_path, capsys):
 def test_cloning_the_embedded_data_learns_to_hop(tmp_path, capsys):
     """Short of the default steps, on the real data and simulator: far above a policy that falls, which scores .1."""
     words = ["--algorithm", "bc_best", "--dataset", "embedded", "--cost-limits", "20", "--episodes", "5"]
-    words += ["--steps", "2000", "--batch-size", "256", "--dynamics.steps", "0", "--out", str(tmp_path / "run")]
+    words += ["--steps", "1000", "--batch-size", "256", "--dynamics.steps", "0", "--out", str(tmp_path / "run")]
     train.main(words)
     (result,) = json.loads((tmp_path / "run" / "summary.json").read_text())["results"]
     assert result["reward"] > 0.5

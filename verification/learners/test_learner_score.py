@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.lighter import unchecked
 from verification.lattice.mixtures import Mixture
 from verification.lattice.score_error import LEVELS, MIXTURE, TrainedScore, errors
 
@@ -15,7 +16,8 @@ COMMITTED = Path(__file__).parents[1] / "lattice" / "score_error.json"
 @pytest.fixture(scope="module")
 def trained() -> TrainedScore:
     """A fifth of the committed table's training."""
-    return TrainedScore(MIXTURE, steps=1200)
+    with unchecked():
+        return TrainedScore(MIXTURE, steps=1200)
 
 
 @pytest.mark.parametrize(("t", "noise", "relative"), [(0.1, 0.06, 0.1), (0.2, 0.05, 0.05), (0.4, 0.05, 0.1)])
