@@ -158,7 +158,8 @@ def test_start_states_are_drawn_and_in_the_public_form_found():
 def test_it_ends_within_the_limit_on_a_bandit_with_a_known_optimum(tmp_path):
     """The second seed is a negative control: with the public threshold the same training violates the limits."""
     limits = (4.0, 12.0)
-    experiment: Any = bandit("coptidice", limits, seeds=(0, 1), **SMALL | {"steps": 600})
+    shorter: dict[str, Any] = SMALL | {"steps": 600}
+    experiment: Any = bandit("coptidice", limits, seeds=(0, 1), **shorter)
     experiment.method.threshold[2:] /= 1 - GAMMA
     outcome = play(trained(experiment, tmp_path / "run"))
     assert (outcome.cost[:2] <= limits).all()
