@@ -121,7 +121,7 @@ def test_next_actions_are_smoothed_within_their_bounds(build):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("delayed", [False, True])
+@pytest.mark.parametrize("delayed", [pytest.param(False, marks=pytest.mark.exhaustive), True])
 @unchecked()
 def test_it_ends_within_the_limit_on_a_bandit_and_on_a_chain(delayed, tmp_path):
     """On the bandit it takes no risk at all: half of the data's risky pairs cost kappa when the training begins.

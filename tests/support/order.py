@@ -25,7 +25,6 @@ LONGEST = (
     "tests/commands/test_ope_study.py",
     "tests/commands/test_interrupts.py",
     "tests/notebooks/test_notebooks.py",
-    "tests/methods/test_carl.py",
 )
 """Files of more than about 15 seconds, by processor time; the others follow in pytest's own order."""
 
