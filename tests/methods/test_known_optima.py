@@ -2,7 +2,7 @@
 
 Their own tests have more of these problems: `test_bcq_lag`, `test_bear_lag` and `test_cpq` a ramp, `test_carl` both
 problems here, `test_ccac`, `test_coptidice` and `test_o3srl` the bandit, `test_bcrl`, `test_caps` and `test_fisor`
-others. Those are run by `make test`, these by `make exhaustive`.
+others. `make test` runs one or more of each family, and `make exhaustive` these.
 """
 
 from typing import Any
