@@ -3,9 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/hopper
-# Files go to the workers whole: what a file's tests share is made once.
+# Files go to the workers whole: what a file's tests share is made once. The longest files first (tests/support/order.py).
 # One thread a worker, and a worker a core: more threads than cores slow each other down.
-PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Parts whose tests train little and start no commands.
 QUICK := tests/test_layout.py tests/core tests/data tests/envs tests/methods tests/nn tests/ope tests/theory
 
@@ -22,8 +22,9 @@ test: $(VENV)/installed
 fast: $(VENV)/installed
 	$(PYTEST) -m "not exhaustive and not slow" $(QUICK)
 
-# What `make test` leaves out: 110 process kills at random moments, every digit of the certificates, the whole search,
-# the long notebooks, and lattice results that must not be stale. CONTRIBUTING.md names the files.
+# What `make test` leaves out: 136 process kills at random moments, every digit of the certificates, all certified runs,
+# the whole search, the notebooks that compute, trainings of methods whose family has another one in `make test`, and
+# lattice results that must not be stale. CONTRIBUTING.md names the files.
 exhaustive: $(VENV)/installed
 	$(PYTEST) -m exhaustive tests verification
 

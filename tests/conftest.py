@@ -9,11 +9,15 @@ import torch
 from deep.data.dataset import OfflineDataset
 from deep.data.load import save
 from deep.runs.experiment import Experiment
-from tests.support import custom_lab, lighter
+from tests.support import custom_lab, lighter, order
 from tests.support.builders import TINY, small_dataset
 
 # One thread: the networks here are tiny, and equality of results must not depend on how work is split.
 torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order.longest_first(items)
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
+
+from tests.support import order
 
 ROOT = Path(__file__).parent.parent
 
@@ -192,6 +195,14 @@ def test_no_test_imports_from_another_test_file():
     tests = {name for name, last in names.items() if last.startswith("test_") or last == "conftest"}
     assert len(tests) > 60
     assert [str(link) for link in imports(known) if link.imported in tests] == []
+
+
+def test_the_longest_test_files_run_first():
+    assert [name for name in order.LONGEST if not (ROOT / name).is_file()] == []
+    paths = [ROOT / name for name in ("tests/a.py", order.LONGEST[1], "tests/b.py", order.LONGEST[0])]
+    items = [SimpleNamespace(path=path) for path in paths]
+    order.longest_first(items)
+    assert [item.path for item in items] == [paths[3], paths[1], paths[0], paths[2]]
 
 
 @pytest.mark.parametrize(

@@ -179,10 +179,10 @@ def test_a_dask_cluster_gives_the_same_table(serial, dataset_file, tmp_path, cap
     with distributed.LocalCluster(
         n_workers=2,
         threads_per_worker=1,
-        processes=True,
+        processes=False,
+        protocol="tcp",
         host="127.0.0.1",
         dashboard_address=None,
-        preload="tests.support.short_benchmark",
     ) as cluster:
         benchmark.main(
             words(tmp_path / "out", dataset_file, ("bc_safe", "safe_dql"), "--dask", cluster.scheduler_address)

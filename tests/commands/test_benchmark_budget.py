@@ -193,17 +193,18 @@ def test_a_file_names_its_task(dataset_file):
 
 
 @pytest.mark.slow
-def test_a_budget_runs_what_fits_and_resume_goes_on_where_it_ended(dataset_file: Path, tmp_path: Path, capsys):
+def test_a_budget_runs_what_fits_and_resume_goes_on_where_it_ended(dataset_file, tmp_path: Path, capsys, monkeypatch):
+    monkeypatch.setattr(running, "CHILD", "tests.support.short_child")
     tiny = "all=--steps 20 --hidden 8 --batch-size 8 --dynamics.steps 0"
     words = ["--out", str(tmp_path / "out"), "--tasks", str(dataset_file), "--algorithms", "bc_safe", "bc_all"]
-    words += ["--episodes", "1", "--cost-limits", "9", "--seeds", "0", "3", "--options", tiny, "--workers", "1"]
+    words += ["--episodes", "1", "--cost-limits", "9", "--seeds", "3", "--options", tiny, "--workers", "1"]
     benchmark.main([*words, "--budget", str(15 / 3600)])
     printed = capsys.readouterr().out
-    assert "4 jobs, 0 finished before, 4 to run" in printed
-    assert "HopperVel-small-bc_all-seeds0 started" in printed
+    assert "2 jobs, 0 finished before, 2 to run" in printed
+    assert "HopperVel-small-bc_all started" in printed
     rows = rows_in(tmp_path / "out" / "results.csv")
     assert {row["algorithm"] for row in rows} == {"bc_all"}, "20 seconds of bc_safe never fit into 15"
-    assert "- HopperVel (small), seed 0: bc_safe" in (tmp_path / "out" / "table.md").read_text()
+    assert "- HopperVel (small), seed 3: bc_safe" in (tmp_path / "out" / "table.md").read_text()
     seconds = json.loads((tmp_path / "out" / "seconds.json").read_text())
     assert all(0 < taken < 60 for taken in seconds.values())
     first = rows[0]
@@ -217,7 +218,8 @@ def test_a_budget_runs_what_fits_and_resume_goes_on_where_it_ended(dataset_file:
     assert "estimated from" in capsys.readouterr().out
     rows = rows_in(tmp_path / "out" / "results.csv")
     assert sorted((row["algorithm"], row["seed"]) for row in rows) == [
-        (algorithm, seed) for algorithm in ("bc_all", "bc_safe") for seed in (0, 3)
+        ("bc_all", 3),
+        ("bc_safe", 3),
     ]
     assert "Missing" not in (tmp_path / "out" / "table.md").read_text()
 

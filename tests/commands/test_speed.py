@@ -17,6 +17,13 @@ from deep.speed.table import plain
 from deep.speed.updates import whole_update
 from theory.support.errors import InputError
 
+
+@pytest.fixture
+def small_data(monkeypatch, dataset):
+    """In the place of the embedded data, on whose number an update does not depend."""
+    monkeypatch.setattr("deep.runs.experiment.load", lambda *which: dataset)
+
+
 OPTIONS = {
     "drcorl": ["--gate.kind", "ucb", "--gate.select", "last", "--dynamics.steps", "0", "--behaviour.dropout", "0.1"],
     "safe_dql": ["--algorithm", "safe_dql", "--batch-size", "16", "--critics.hidden", "16", "--hidden", "16", "16"],
@@ -49,7 +56,7 @@ def test_the_plain_loop_is_the_same_update(build, double, algorithm, name):
             torch.testing.assert_close(row, after[key][replica], rtol=1e-8, atol=1e-10, msg=f"{key} {replica}")
 
 
-def test_the_command_prints_and_writes_what_it_measured(tmp_path, capsys):
+def test_the_command_prints_and_writes_what_it_measured(small_data, tmp_path, capsys):
     words = "--algorithms bc_all --phases cloning --replicas 1 2 --seconds 0.05 --preset quick --threads 1".split()
     main([*words, "--out", str(tmp_path / "speed.json")])
     found = json.loads((tmp_path / "speed.json").read_text())
@@ -67,7 +74,7 @@ def test_the_command_prints_and_writes_what_it_measured(tmp_path, capsys):
 WIDTHS = [(11, 256), (256, 256), (256, 3)]
 
 
-def test_updates_stand_beside_those_of_the_public_code(tmp_path, capsys, monkeypatch):
+def test_updates_stand_beside_those_of_the_public_code(small_data, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(PEERS, "bc_all", Peer("nobody's", 64, 2.0, 1.5))
     words = "--methods bc_all,bc_safe --replicas 1 2 --seconds 0.02 --preset quick --threads 1".split()
     main([*words, "--out", str(tmp_path / "speed.json")])

@@ -2,6 +2,7 @@
 refusals."""
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import gymnasium
@@ -31,7 +32,8 @@ pytestmark = pytest.mark.usefixtures("unchecked")
 def test_a_file_without_a_simulator_is_trained_on_and_estimated(algorithm, recorded, tmp_path, capsys):
     out = tmp_path / "run"
     seeds = (0, 3) if algorithm == "bc_all" else (0,)
-    summary = trained(out, recorded, algorithm, *BOUNDS, "--seeds", *map(str, seeds))
+    with nullcontext() if algorithm in ("drcorl", "bc_all") else no_figures():
+        summary = trained(out, recorded, algorithm, *BOUNDS, "--seeds", *map(str, seeds))
     screen = capsys.readouterr().out
     assert "Nothing was simulated" in screen
     assert "actions of 1 in [-2, 2]" in screen
@@ -106,6 +108,7 @@ def test_a_simulator_that_breaks_later_ends_in_one_sentence_and_scoring_can_be_r
 
 
 @pytest.mark.slow
+@no_figures()
 def test_a_doubtful_estimate_gives_no_verdict(recorded, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "conclusion", lambda *rest: "")
     words = ["--dataset", str(recorded), *TINY, *BOUNDS, "--cost-limits", "29", "--out", str(tmp_path / "run")]

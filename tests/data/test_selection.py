@@ -11,6 +11,7 @@ from deep.data.custom import cost_limits
 from deep.data.selection import Selection
 from deep.tasks import within_limit
 from tests.support.builders import two_gaits
+from tests.support.lighter import short_episodes
 from theory.support.errors import InputError
 
 
@@ -109,6 +110,7 @@ def test_the_cost_critics_learn_from_all_data_whatever_is_cloned(build):
     assert not torch.equal(*thetas)
 
 
+@short_episodes()
 @pytest.mark.parametrize("anchor", ["diffusion", "mse", "none"])
 def test_what_holds_the_policy_to_the_data(build, anchor):
     experiment = build("--cost-limits", "4", "--policy-states", "all", "--anchor", anchor)

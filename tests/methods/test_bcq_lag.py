@@ -115,7 +115,7 @@ def test_wrong_options_are_one_sentence(build):
         VAEConfig(latent_bound=0.0)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @unchecked()
 def test_it_finds_the_known_optimum_of_a_bandit_within_the_limit(build, tmp_path):
     options = ("--algorithm", "bcq_lag", "--vae.kl-weight", "0.01", "--vae.latent-bound", "2", "--candidates", "3")

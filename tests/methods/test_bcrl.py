@@ -51,7 +51,7 @@ def one_choice():
 
 @pytest.mark.slow
 @unchecked()
-@pytest.mark.parametrize("form", ["slack", "absolute"])
+@pytest.mark.parametrize("form", ["slack", pytest.param("absolute", marks=pytest.mark.exhaustive)])
 def test_the_reward_s_value_jumps_where_the_budget_affords_the_better_action(form):
     """And a large budget is implicit Q-learning without one: .7 (1 - v) = .3 (v - .2) at v = .76."""
     options = {"steps": 700, "batch_size": 32, "hidden": (32,), "critics__hidden": (32,)}

@@ -93,7 +93,7 @@ def test_wrong_options_are_one_sentence(build):
             build(*TINY, *options)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @unchecked()
 def test_it_finds_the_known_optimum_of_a_bandit_within_the_limit(build, tmp_path):
     options = ("--algorithm", "bear_lag", "--vae.kl-weight", "0.01", "--vae.latent-bound", "2", "--samples", "3")

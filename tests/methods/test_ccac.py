@@ -155,7 +155,7 @@ def test_a_large_multiplier_turns_the_actors_gradient_and_does_not_lengthen_it(v
         torch.testing.assert_close(three, (reward + weight * cost) / (1 + weight), rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @unchecked()
 def test_it_ends_within_the_limits_on_a_bandit_and_takes_the_risks_that_they_allow(tmp_path):
     """The best policy earns 3.6 and 8.4. Without the division by 1 + lambda_3 this one earns nothing."""

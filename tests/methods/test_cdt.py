@@ -88,7 +88,7 @@ def test_the_budget_decides_where_the_data_say_so():
     assert (at_10 - 0.5).abs().max() < 0.2
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @unchecked()
 def test_a_budget_also_stands_for_trajectories_that_do_not_use_it():
     """B2R: at the limit 150 a third of the examples cost nothing, and the mean action is not that of the others."""

@@ -2,7 +2,7 @@
 
 Their own tests have more of these problems: `test_bcq_lag`, `test_bear_lag` and `test_cpq` a ramp, `test_carl` both
 problems here, `test_ccac`, `test_coptidice` and `test_o3srl` the bandit, `test_bcrl`, `test_caps` and `test_fisor`
-others.
+others. `make test` runs one or more of each family, and `make exhaustive` these.
 """
 
 from typing import Any
@@ -47,7 +47,7 @@ def missed(algorithm: str, delayed: bool, cost: float):
     return pytest.param(algorithm, delayed, marks=mark)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @unchecked()
 @pytest.mark.parametrize(
     ("algorithm", "delayed"),

@@ -15,6 +15,7 @@ from deep.nn.parameters import Adam, Parameters
 from deep.nn.policies import MLPPolicy
 from deep.tasks import TASKS
 from tests.support.builders import two_gaits
+from tests.support.lighter import short_episodes
 
 
 def test_as_good_as_the_best_is_a_share_of_the_range_of_returns():
@@ -115,6 +116,7 @@ def test_a_checkpoint_holds_what_was_played_online(build):
     assert not any(name.startswith("online") for name in build().tensors())
 
 
+@short_episodes()
 def test_the_reported_cosine_is_that_of_the_step_and_the_direction(build, monkeypatch):
     """Adam's first step goes along the signs of g."""
     experiment = build("--cost-limits", "9")

@@ -20,6 +20,12 @@ SMALL: dict[str, Any] = {
     "batch_size": 128,
     "learning_rate": 2e-3,
 }
+SHORT = SMALL | {
+    "steps": 500,
+    "regression_steps": 150,
+    "critics": TwinConfig((32, 32), learning_rate=6e-3, target_rate=0.04),
+    "learning_rate": 4e-3,
+}
 
 
 @pytest.fixture
@@ -102,8 +108,8 @@ def test_one_arm_is_no_adversary():
 @pytest.mark.slow
 @unchecked()
 def test_it_ends_within_the_limit_on_a_bandit_with_a_known_optimum(tmp_path):
-    outcome = play(trained(bandit("o3srl", (4.0,), **SMALL), tmp_path / "o3srl"))
+    outcome = play(trained(bandit("o3srl", (4.0,), **SHORT), tmp_path / "o3srl"))
     assert outcome.cost[0] <= 4
-    experiment: Any = bandit("o3srl", (4.0,), **SMALL)
+    experiment: Any = bandit("o3srl", (4.0,), **SHORT)
     experiment.method.multipliers.zero_()  # an adversary without a weapon
     assert play(trained(experiment, tmp_path / "plain")).cost[0] > 8

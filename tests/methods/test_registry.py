@@ -151,9 +151,9 @@ def test_every_replica_equals_a_run_of_it_alone_after_one_update(algorithm):
 @pytest.mark.slow
 @unchecked()
 @pytest.mark.parametrize("algorithm", METHODS)
-def test_a_replica_equals_a_run_of_it_alone_after_a_hundred_updates(algorithm, double):
+def test_a_replica_equals_a_run_of_it_alone_after_thirty_updates(algorithm, double):
     """Both seeds, both limits: the first and the last replica."""
-    compare(algorithm, 100, 1e-9, (0, 3))
+    compare(algorithm, 30, 1e-9, (0, 3))
 
 
 @pytest.mark.parametrize("algorithm", METHODS)

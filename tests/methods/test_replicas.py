@@ -26,7 +26,7 @@ def test_one_update_in_float32(build, options):
     compare(build, options, 1, 1e-5)
 
 
-HUNDRED = [
+LONG = [
     word
     for phase in ("--dynamics.steps", "--behaviour.steps", "--critics.steps", "--cloning-steps", "--adaptation-steps")
     for word in (phase, "100")
@@ -37,9 +37,9 @@ HUNDRED = [
 @pytest.mark.slow
 @unchecked()
 @pytest.mark.parametrize("options", [("--policy", "gaussian", "--behaviour.condition", "cost")])
-def test_a_hundred_updates_in_float64(build, double, options):
+def test_thirty_updates_in_float64(build, double, options):
     """The default options: tests/methods/test_registry.py."""
-    compare(build, (*HUNDRED, *options), 100, 1e-9)
+    compare(build, (*LONG, *options), 30, 1e-9)
 
 
 def test_draws_depend_on_seed_phase_block_and_name_alone():

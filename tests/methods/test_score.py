@@ -89,19 +89,19 @@ def test_the_trained_score_of_a_mixture_is_the_true_one():
     """Behaviour: half N(-.5, .1^2), half N(.6, .2^2). Compared with the exact E[eps | a_t] on a grid."""
     means, stds = torch.tensor([-0.5, 0.6]), torch.tensor([0.1, 0.2])
     network = ScoreNetwork(1, 1, width=64, expansion=2, blocks=2, time_features=16, time_width=32)
-    parameters = Parameters(initial_parameters(network, [0], "score"), Adam(2e-3), ema=True)
+    parameters = Parameters(initial_parameters(network, [0], "score"), Adam(4e-3), ema=True)
     rng = torch.Generator().manual_seed(0)
     nothing = torch.zeros(1, 512, 1)
     untrained = parameters.ema.clone()
-    for step in range(1500):
+    for step in range(700):
         pick = torch.randint(2, (1, 512, 1), generator=rng)
         actions = means[pick] + stds[pick] * torch.randn(1, 512, 1, generator=rng)
         t, noise = torch.rand(1, 512, generator=rng), torch.randn(1, 512, 1, generator=rng)
         loss = denoising_loss(
             lambda noisy, t: network.apply(parameters.theta, noisy, t, nothing), SCHEDULE, actions, t, noise
         )
-        parameters.adam_step(gradient(loss, parameters), linear_decay(torch.tensor(float(step)), 1500))
-        parameters.update_ema(0.01)
+        parameters.adam_step(gradient(loss, parameters), linear_decay(torch.tensor(float(step)), 700))
+        parameters.update_ema(0.02)
 
     def error(theta, t):
         noisy = torch.linspace(-1, 1.2, 101).view(1, -1, 1)

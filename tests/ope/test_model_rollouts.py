@@ -21,7 +21,7 @@ from deep.ope.nearest_trajectories import NearestBehaviour
 from deep.ope.paired_rollouts import PairedRollouts
 from deep.ope.short_rollouts import ShortConfig, ShortRollouts
 from deep.runs.experiment import Experiment
-from tests.support.lighter import unchecked
+from tests.support.lighter import short_episodes, unchecked
 
 
 def trained(experiment: Experiment, members: int = 4, **options) -> DynamicsEnsemble:
@@ -39,12 +39,13 @@ def constant(value: float):
 
 
 @pytest.mark.slow
+@short_episodes(300)
 @unchecked()
 def test_estimates_tell_costly_policies_from_free_ones_and_in_episode_units(build, dataset: OfflineDataset):
     """In the small data state' = .9 state + action . push, reward = state'_1, cost = 1[state'_0 > 0] on many rows.
 
-    Under a constant action the state settles at 10 action . push, so the true return of an episode of 1000 steps is
-    about 1000 times its second entry.
+    Under a constant action the state settles at 10 action . push, so the true return of an episode of 300 steps is
+    about 300 times its second entry.
     """
     experiment = build("--seeds", "1", "--cost-limits", "4", "9")
     data = experiment.data
@@ -249,6 +250,8 @@ def test_results_report_the_held_out_estimate_of_the_kept_policy_and_the_baselin
     assert found["offline_baselines"].keys() == baselines.keys()
 
 
+@short_episodes()
+@unchecked()
 def test_predicted_rewards_are_clamped_to_the_datas_range(build):
     """A prediction of a thousand standard deviations is clamped to the best step of the data, or the worst."""
     experiment = build("--seeds", "0", "--cost-limits", "4")

@@ -12,7 +12,10 @@ from deep.runs.folder import RunFolder
 class Walk:
     """Two phases of a random walk; the second starts from what its `begin` makes of the first."""
 
-    def __init__(self, stop_at: int | None = None, poison_at: int | None = None) -> None:
+    def __init__(
+        self, stop_at: int | None = None, poison_at: int | None = None, steps: tuple[int, int] = (230, 170)
+    ) -> None:
+        self.steps = steps
         self.x = torch.zeros(2)
         self.y = torch.zeros(2)
         self.hooked: list[int] = []
@@ -22,8 +25,8 @@ class Walk:
         draws = {"noise": RandomInput("normal", ())}
         hook = Hook(100, self._hook)
         return [
-            Phase("first", 230, (0, 1), draws, self._move(self.x)),
-            Phase("second", 170, (0, 1), draws, self._move(self.y), self._begin, [hook]),
+            Phase("first", self.steps[0], (0, 1), draws, self._move(self.x)),
+            Phase("second", self.steps[1], (0, 1), draws, self._move(self.y), self._begin, [hook]),
         ]
 
     def tensors(self) -> dict[str, torch.Tensor]:

@@ -20,6 +20,7 @@ import deep.collect.workers
 import deep.evaluate.__main__
 import deep.train
 import theory.npg_sweep
+import theory.sweep.figures
 from deep.envs import velocity_vector  # noqa: F401 imported once, in the server, for all victims
 from deep.runs import trainer
 from deep.runs.folder import RunFolder
@@ -102,8 +103,8 @@ def _live(work: Callable[..., Any], arguments: Sequence[Any], folder: str, fate:
 
 
 def walk(path: Path) -> None:
-    """The two phases of a random walk, begun or gone on with."""
-    steps, folder = Walk(), RunFolder(path)
+    """The two phases of a random walk, of two and three blocks, begun or gone on with."""
+    steps, folder = Walk(steps=(70, 120)), RunFolder(path)
     folder.open({"identity": {"seed": 0}}, resume=(path / ".lock").exists())
     trainer.train(steps.phases(), steps.tensors(), folder, torch.device("cpu"))
 
@@ -141,8 +142,10 @@ def collect(words: Sequence[str]) -> None:
 
 
 def sweep(words: Sequence[str]) -> None:
-    """`python -m theory.npg_sweep`, with figures that take no time."""
+    """`python -m theory.npg_sweep`, with figures that take no time: its algorithms are not run again to draw them."""
     _draw_nothing(1 << 20)
+    for name in ("gap_against_T", "region_portrait", "reward_cost_plane", "critic_error_against_N"):
+        setattr(theory.sweep.figures, name, lambda *rows: Figure())
     theory.npg_sweep.main(words)
 
 

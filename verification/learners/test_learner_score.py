@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.lighter import unchecked
 from verification.lattice.mixtures import Mixture
 from verification.lattice.score_error import LEVELS, MIXTURE, TrainedScore, errors
 
@@ -15,9 +16,11 @@ COMMITTED = Path(__file__).parents[1] / "lattice" / "score_error.json"
 @pytest.fixture(scope="module")
 def trained() -> TrainedScore:
     """A fifth of the committed table's training."""
-    return TrainedScore(MIXTURE, steps=1200)
+    with unchecked():
+        return TrainedScore(MIXTURE, steps=1200)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("t", "noise", "relative"), [(0.1, 0.06, 0.1), (0.2, 0.05, 0.05), (0.4, 0.05, 0.1)])
 def test_the_network_learns_the_score_and_gives_the_kl_gradient(
     trained: TrainedScore, t: float, noise: float, relative: float
@@ -31,6 +34,7 @@ def test_the_network_learns_the_score_and_gives_the_kl_gradient(
     assert moved.dirac_relative > 2 * relative
 
 
+@pytest.mark.exhaustive
 def test_towards_t_0_the_gradients_error_grows_like_one_over_sigma(trained: TrainedScore):
     small, middle = errors(trained, MIXTURE, 0.001), errors(trained, MIXTURE, 0.1)
     assert small.score / small.noise == pytest.approx(1 / small.sigma)

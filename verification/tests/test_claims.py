@@ -26,7 +26,7 @@ from verification.judging import LEDGER, certified, judge, load, outcome, same_s
 
 IDS = list(CLAIMS)
 ENTRIES = {entry["id"]: entry for entry in load(LEDGER)}
-LONG = {"L44", "S1", "T2", "T15", "T16", "W1", "W2"}
+LONG = {"L44", "S1", "T2", "T15", "T16", "W1", "W2", "CPQ2", "FISOR1", "CAPS2", "C2"}
 """Claims on runs of thousands of iterations; shapes are checked in those on one iteration, and in tests/theory."""
 CHECKS = [(x.id, "printed") for x in CLAIMS.values() if x.printed] + [
     (x.id, "repair") for x in CLAIMS.values() if x.repair

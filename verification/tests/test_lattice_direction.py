@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.lighter import unchecked
 from theory.evaluation import evaluate
 from theory.optimum import solve
 from verification.lattice.data import Behaviour
@@ -65,6 +66,7 @@ def test_exact_parts_replace_the_learned_ones():
     assert torch.equal(method.gate.cost, exact.values.J_c)
 
 
+@unchecked()
 def test_a_curve_measures_from_the_clone_to_the_end():
     shared = {}
     rows = curve(LATTICES["LatticeHeat"], Variant(BRIEF, GATE), shared)
