@@ -414,27 +414,47 @@ Proof.
 Qed.
 
 Theorem K1_broken : ~ (forall M D (mu q pi : nat -> nat -> R) beta, dist (nS M) D -> policy M pi -> policy M mu ->
-  covers_at M D mu pi -> 0 < beta -> let best s := tilt (nA M) (mu s) (fun a => - beta * q s a) in
-  let objective p := mean M D p q - mean_KL M D p mu / beta in objective pi <= objective best).
+  covers_at M D mu pi -> 0 < beta -> let best s := tilt (nA M) (mu s) (fun a => 101 / 100 * beta * q s a) in let
+  objective p := mean M D p q - mean_KL M D p mu / beta in objective pi <= objective best).
 Proof.
-  intros F. pose proof ln_2_le as L2.
-  assert (P0 : policy coin (two 1)) by (apply two_policy; [easy|lra]).
-  assert (P1 : policy coin (two (1 / 2))) by (apply two_policy; [easy|lra]).
-  specialize (F coin one (two (1 / 2)) (first 1 0) (two 1) 2 (one_dist _ _) P0 P1).
-  set (best := fun s => tilt 2 (two (1 / 2) s) (fun a => - 2 * first 1 0 s a)) in *.
-  assert (Db : dist 2 (best 0%nat)) by (apply tilt_dist; apply (P1 0%nat (Nat.lt_0_succ 0))).
-  assert (S : supports 2 (two (1 / 2) 0) (best 0%nat)) by (intros a Ha _; cases; unfold two; simpl; lra).
-  pose proof (KL_ge0 2 _ _ Db (P1 0%nat (Nat.lt_0_succ 0)) S) as K0.
-  assert (G : mean coin one (two 1) (first 1 0) - mean_KL coin one (two 1) (two (1 / 2)) / 2
-    <= mean coin one best (first 1 0) - mean_KL coin one best (two (1 / 2)) / 2).
-  { apply F; [|lra]. intros s Hs _ a Ha _. simpl in *. cases; unfold two; simpl; lra. }
-  assert (B : best 0%nat 0%nat <= 1 / 2).
-  { unfold best, tilt, two, first. simpl. pose proof (exp_pos (- 2 * 1)) as E.
-    pose proof (exp_increasing (- 2 * 1) (- 2 * 0) ltac:(lra)).
-    apply Rmult_le_reg_r with (0 + 1 / 2 * exp (- 2 * 1) + (1 - 1 / 2) * exp (- 2 * 0)); [lra|].
-    unfold Rdiv at 1. rewrite Rmult_assoc, Rinv_l by lra. lra. }
-  unfold mean, mean_KL, one, first in G. simpl nS in G. simpl nA in G. simpl sum in G. rewrite (coin_KL 0) in G.
-  change (two 1 0%nat 0%nat) with 1 in G. simpl nA in G. lra.
+  intros F. set (mu := two (1 / 2)). set (q := first 1 0).
+  set (f := fun k a => k * q 0%nat a : R). set (T := fun k => tilt 2 (mu 0%nat) (f k)).
+  assert (P1 : policy coin mu) by (apply two_policy; [easy|lra]). pose proof (P1 0%nat (Nat.lt_0_succ 0)) as D0.
+  assert (D : forall k, dist 2 (T k)) by (intros k; now apply tilt_dist).
+  assert (S : forall p, supports 2 (mu 0%nat) p) by (intros p a Ha _; cases; unfold mu, two; simpl; lra).
+  assert (SB : forall p, supports 2 (T 1) p).
+  { intros p a Ha _. unfold T, tilt. apply Rdiv_lt_0_compat; [apply Rmult_lt_0_compat; [|apply exp_pos]|now apply mean_exp_pos].
+    cases; unfold mu, two; simpl; lra. }
+  set (pi := fun s : nat => tilt 2 (mu s) (fun a => 1 * q s a)).
+  set (bad := fun s : nat => tilt 2 (mu s) (fun a => 101 / 100 * 1 * q s a)).
+  assert (G : mean coin one pi q - mean_KL coin one pi mu / 1 <= mean coin one bad q - mean_KL coin one bad mu / 1).
+  { apply (F coin one mu q pi 1 (one_dist _ _)); [|exact P1| |lra].
+    - intros s Hs. apply tilt_dist. now apply P1.
+    - intros s Hs _. replace s with 0%nat by (simpl in Hs; lia). apply S. }
+  pose proof (KL_tilt 2 (T 1) (mu 0%nat) (f 1) (D 1) D0 (S _)) as K1.
+  pose proof (KL_tilt 2 (T (101 / 100 * 1)) (mu 0%nat) (f 1) (D _) D0 (S _)) as K2.
+  fold (T 1) in K1, K2. pose proof (KL_ge0 2 (T 1) (T 1) (D 1) (D 1) (SB _)) as Z.
+  assert (E1 : mean coin one pi q - mean_KL coin one pi mu / 1 = (∑ a < 2, T 1 a * f 1 a) - KL 2 (T 1) (mu 0%nat)).
+  { unfold mean, mean_KL, one. simpl nS. simpl nA. change (pi 0%nat) with (T 1). simpl sum at 1 3 4.
+    change (pi 0%nat) with (T 1). unfold f. simpl. field. }
+  assert (E2 : mean coin one bad q - mean_KL coin one bad mu / 1
+    = (∑ a < 2, T (101 / 100 * 1) a * f 1 a) - KL 2 (T (101 / 100 * 1)) (mu 0%nat)).
+  { unfold mean, mean_KL, one. simpl nS. simpl nA. simpl sum at 1 3 4. change (bad 0%nat) with (T (101 / 100 * 1)).
+    unfold f. simpl. field. }
+  pose proof (pinsker 2 (T (101 / 100 * 1)) (T 1) (D _) (D 1) (SB _)) as TVB.
+  assert (Y : KL 2 (T 1) (T 1) = 0).
+  { unfold KL. rewrite (sum_ext 2 _ (fun _ => 0)); [apply sum_0|]. intros a Ha.
+    pose proof (SB (fun _ => 1) a Ha Rlt_0_1). replace (T 1 a / T 1 a) with 1 by (field; lra). rewrite ln_1. ring. }
+  assert (W : KL 2 (T (101 / 100 * 1)) (T 1) <= 0) by lra.
+  rewrite sqrt_neg_0 in TVB by lra. unfold TV in TVB. simpl in TVB.
+  pose proof (Rabs_pos (T (101 / 100 * 1) 0%nat - T 1 0%nat)). pose proof (Rabs_pos (T (101 / 100 * 1) 1%nat - T 1 1%nat)).
+  assert (N : T (101 / 100 * 1) 0%nat - T 1 0%nat = 0).
+  { destruct (Req_dec (T (101 / 100 * 1) 0%nat - T 1 0%nat) 0) as [E|E]; [easy|]. apply Rabs_pos_lt in E. lra. }
+  unfold T, tilt, f, mu, q, two, first in N. simpl in N. rewrite !Rmult_0_r, exp_0, !Rmult_1_r in N.
+  pose proof (exp_increasing 1 (101 / 100) ltac:(lra)) as L. pose proof (exp_pos 1). set (x := exp (101 / 100)) in *. set (y := exp 1) in *.
+  replace (1 / 2 * x / (0 + 1 / 2 * x + (1 - 1 / 2))) with (1 - / (1 + x)) in N by (field; lra).
+  replace (1 / 2 * y / (0 + 1 / 2 * y + (1 - 1 / 2))) with (1 - / (1 + y)) in N by (field; lra).
+  pose proof (Rinv_lt_contravar (1 + y) (1 + x) ltac:(apply Rmult_lt_0_compat; lra) ltac:(lra)). lra.
 Qed.
 
 Theorem H1_broken : ~ (forall SA g T eps m, 0 < SA -> g < 1 -> 0 < m -> 0 < eps + 4 * m ^ 2 + 6 * m -> 0 < T -> 361

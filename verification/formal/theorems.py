@@ -192,7 +192,7 @@ CONTROLS = (
     Control(
         "E1", "(forall s', (s' < nS M)%nat -> rho M s' = ∑ s < nS M, rho M s * ∑ a < nA M, pi s a * P M s a s') -> ", ""
     ),
-    Control("K1", "beta * q s a", "- beta * q s a"),
+    Control("K1", "beta * q s a", "101 / 100 * beta * q s a"),
     Control("P2", "2 * gamma M * eps_adv", "99 / 100 * gamma M * eps_adv"),
     Control("P3", "sqrt (2 * eps_dist)", "sqrt (4 / 3 * eps_dist)"),
     Control("O1", "(exists b, forall s a, (s < nS M)%nat -> (a < nA M)%nat -> r s a = b) -> ", ""),

@@ -266,6 +266,8 @@ def unexplained(entry: dict[str, Any]) -> bool:
 def test_what_is_true_of_every_claim_is_machine_checked_or_says_why_not() -> None:
     entries = load(LEDGER)
     assert [entry["id"] for entry in entries if unexplained(entry)] == []
+    for entry in entries:
+        assert entry["machine_check"] == record.evidence(entry["id"], CLAIMS[entry["id"]].counterexamples), entry["id"]
     assert [entry["id"] for entry in entries if entry["verdict"] != HOLDS and not entry["correction"]] == ["B2"]
     text = markdown(entries)
     for claim_id, reason in REASONS.items():
