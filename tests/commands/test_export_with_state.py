@@ -208,12 +208,15 @@ def test_a_nested_state_is_flattened_and_filled():
     assert back.budget.tolist() == [[2, 2, 2]]
 
 
-@pytest.mark.parametrize("algorithm", METHODS)
-def test_every_method_is_written_as_onnx(algorithm):
+@pytest.mark.parametrize(
+    ("algorithm", "options"),
+    [*((name, []) for name in METHODS), ("fisor", ["--network", "residual", "--width", "8", "--variant", "public"])],
+)
+def test_every_method_is_written_as_onnx(algorithm, options):
     """Untrained: the file computes what the module does, on a batch of another size than the one it was traced with."""
     runtime = pytest.importorskip("onnxruntime")
     settings = ["--algorithm", algorithm, *words(METHODS[algorithm].spec.smoke), "--dynamics.steps", "4"]
-    settings += ["--dynamics.hidden", "16", "--cost-limits", "9", "--device", "cpu"]
+    settings += ["--dynamics.hidden", "16", "--cost-limits", "9", "--device", "cpu", *options]
     graph = inference_graph(Experiment(settings_of(parse(settings)), find_task("HopperVel"), small_dataset()), 0)
     generator = torch.Generator().manual_seed(0)
     inputs = {name: torch.rand(3, *shape, generator=generator) for name, shape in graph.inputs.items()}
