@@ -51,6 +51,7 @@ CASES = [(name, *place) for name in WITH_STATE for place in PLACES[: 1 if name i
 def run(request, tmp_path_factory, file) -> Path:
     out = tmp_path_factory.mktemp(request.param) / "run"
     smoke = {**METHODS[request.param].spec.smoke, "steps": 20}
+    smoke |= {"levels": 2} if request.param in PLANNERS else {}
     settings = [*words(smoke), "--dynamics.steps", "0", "--seeds", "0", "3", "--cost-limits", "3", "9"]
     train.main(["--dataset", str(file), "--algorithm", request.param, *BOUNDS, *settings, "--out", str(out)])
     return out
