@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from deep.core.method import Inference
-from deep.export.with_state import WithState
+from deep.export.with_state import WithState, within
 from deep.runs.experiment import Experiment
 
 
@@ -45,7 +45,7 @@ class InferenceGraph(torch.nn.Module):
         return ["action"]
 
     def forward(self, observation: Tensor, *noise: Tensor) -> Tensor:
-        return self.act((observation - self.mean) / self.std, *noise) * self.scale + self.centre
+        return within(self.act((observation - self.mean) / self.std, *noise)) * self.scale + self.centre
 
 
 def inference_graph(experiment: Experiment, replica: int) -> InferenceGraph | WithState:

@@ -89,6 +89,11 @@ def filled(like: State, tensors: dict[str, Tensor], prefix: str = "") -> State:
     return type(like)(*parts)
 
 
+def within(action: Tensor) -> Tensor:
+    """The action in [-1, 1], where a runtime's own tanh may leave it by a rounding error."""
+    return action.clamp(-1, 1)
+
+
 class WithState(torch.nn.Module):
     """One replica's policy with a memory, from raw observations to actions in the simulator's units.
 
@@ -137,4 +142,4 @@ class WithState(torch.nn.Module):
         act = self.policy.act_with if self.noise else self.policy.act
         action, after = act(filled(self.like, chosen), ((observation - self.mean) / self.std).unsqueeze(0), *noise)
         entries = tuple(tensor[0].float() for tensor in carried(after).values())
-        return (action[0] * self.scale + self.centre, *entries, torch.ones_like(reward))
+        return (within(action[0]) * self.scale + self.centre, *entries, torch.ones_like(reward))

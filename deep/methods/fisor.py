@@ -44,12 +44,13 @@ from deep.core.randomness import RandomInput, uniforms
 from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, BELOW_1, BETWEEN_0_AND_1, RATE, check_ranges
 from deep.data.replay import Batch
 from deep.methods.drcorl.score import ScoreNetwork
+from deep.methods.fisor_inference import published_samples, residual_predictor
 from deep.methods.parts.acting import SamplingPolicy
 from deep.methods.parts.best_of_n import best_of_n
 from deep.methods.parts.budget import by_replica, by_seed
 from deep.methods.parts.critics import bellman_target
 from deep.methods.parts.diffusion_policy import Chain, DiffusionPolicy, Predictor
-from deep.methods.parts.inference import diffusion, over_candidates
+from deep.methods.parts.inference import over_candidates, predictor, samples
 from deep.methods.parts.iql import IQL, Head, Inputs, IQLConfig, advantage_weights, bootstraps
 from deep.methods.spec import MethodSpec
 from deep.nn.inference import Array
@@ -247,17 +248,18 @@ class FISOR(Method):
         return {"": SamplingPolicy(self.safest, shape, self.problem.replica_seeds, self.problem.device)}
 
     def exportable(self, replica: int) -> Inference:
-        if self.config.network != "mlp":
-            raise InputError("a policy of FISOR with --network residual cannot be exported: accepted is mlp")
-        if self.config.variant != "corrected":
-            raise InputError("a policy of FISOR with --variant public cannot be exported: accepted is corrected")
         seed = replica // len(self.problem.cost_limits)
-        sample, twin = diffusion(self.policy, self.actor.ema[seed]), self.critics.twin
+        theta, twin, chain = self.actor.ema[seed], self.critics.twin, self.policy.chain
+        if isinstance(self.policy, ResidualPolicy):
+            at = residual_predictor(self.policy.residual, theta, chain.steps)
+        else:
+            at = predictor(self.policy, theta)
+        sample = samples if self.config.variant == "corrected" else published_samples
         members = self.critics.q.ema[seed].reshape(twin.size, -1)[2:]
         one, two = (over_candidates(twin.member, theta, self.problem.observation_size) for theta in members)
 
         def act(x: Array, z: Array) -> Array:
-            candidates = sample(x, z)
+            candidates = sample(chain, at(x), z)
             safety = -one(x, candidates).maximum(two(x, candidates))
             safest = safety.argmax(1, keepdim=True).expand(-1, 1, candidates.shape[2])
             return candidates.gather(1, safest).squeeze(1)

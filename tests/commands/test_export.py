@@ -17,6 +17,7 @@ import torch
 
 import deep.export.__main__ as export
 from deep import train
+from deep.core.method import Inference
 from deep.export.inference_graph import InferenceGraph, inference_graph
 from deep.methods.parts.acting import acting_noise
 from deep.runs.experiment import finished
@@ -194,3 +195,12 @@ def test_the_choice_among_candidates_is_the_methods_whatever_the_critics_say(bui
         graph = inference_graph(experiment, replica)
         assert isinstance(graph, InferenceGraph)
         torch.testing.assert_close(graph.act(observations, z), expected[replica])
+
+
+def test_no_runtime_leaves_the_bounds():
+    """onnxruntime's own tanh of large numbers was seen at 1.0000002."""
+    found = Inference(lambda x: x.tanh() * 1.0000002, (), "saturated")
+    ones = torch.ones(3)
+    graph = InferenceGraph(found, 0 * ones, ones, (0 * ones, 2 * ones))
+    with torch.no_grad():
+        assert graph(torch.tensor([[-30.0, 0.5, 30.0]])).abs().amax() == 2

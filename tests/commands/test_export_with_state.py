@@ -51,6 +51,7 @@ CASES = [(name, *place) for name in WITH_STATE for place in PLACES[: 1 if name i
 def run(request, tmp_path_factory, file) -> Path:
     out = tmp_path_factory.mktemp(request.param) / "run"
     smoke = {**METHODS[request.param].spec.smoke, "steps": 20}
+    smoke |= {"levels": 2} if request.param in PLANNERS else {}
     settings = [*words(smoke), "--dynamics.steps", "0", "--seeds", "0", "3", "--cost-limits", "3", "9"]
     train.main(["--dataset", str(file), "--algorithm", request.param, *BOUNDS, *settings, "--out", str(out)])
     return out
@@ -208,12 +209,15 @@ def test_a_nested_state_is_flattened_and_filled():
     assert back.budget.tolist() == [[2, 2, 2]]
 
 
-@pytest.mark.parametrize("algorithm", METHODS)
-def test_every_method_is_written_as_onnx(algorithm):
+@pytest.mark.parametrize(
+    ("algorithm", "options"),
+    [*((name, []) for name in METHODS), ("fisor", ["--network", "residual", "--width", "8", "--variant", "public"])],
+)
+def test_every_method_is_written_as_onnx(algorithm, options):
     """Untrained: the file computes what the module does, on a batch of another size than the one it was traced with."""
     runtime = pytest.importorskip("onnxruntime")
     settings = ["--algorithm", algorithm, *words(METHODS[algorithm].spec.smoke), "--dynamics.steps", "4"]
-    settings += ["--dynamics.hidden", "16", "--cost-limits", "9", "--device", "cpu"]
+    settings += ["--dynamics.hidden", "16", "--cost-limits", "9", "--device", "cpu", *options]
     graph = inference_graph(Experiment(settings_of(parse(settings)), find_task("HopperVel"), small_dataset()), 0)
     generator = torch.Generator().manual_seed(0)
     inputs = {name: torch.rand(3, *shape, generator=generator) for name, shape in graph.inputs.items()}

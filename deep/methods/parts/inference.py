@@ -6,10 +6,15 @@ from math import sqrt
 
 from torch import Tensor
 
-from deep.methods.parts.diffusion_policy import DiffusionPolicy
+from deep.methods.parts.diffusion_policy import Chain, DiffusionPolicy
 from deep.methods.parts.twin_critics import TwinCritics
 from deep.nn.inference import ACTIVATIONS, Array, Layers, layer_tensors
 from deep.nn.mlp import MLP
+
+Predictor = Callable[[Array, int], Array]
+"""(actions (batch, n, a) at noise level t, t) -> the noise in them, (batch, n, a)."""
+PredictorAt = Callable[[Array], Predictor]
+"""States (batch, o) -> the predictor at these."""
 
 
 def over_candidates(network: MLP, theta: Tensor, size: int) -> Callable[[Array, Array], Array]:
@@ -44,20 +49,30 @@ def best_candidate(candidates: Array, reward: Array, cost: Array, kappa: float) 
 
 def diffusion(policy: DiffusionPolicy, theta: Tensor) -> Callable[[Array, Array], Array]:
     """The denoising chain: states (batch, o) and normals (batch, n, T, a) to actions (batch, n, a)."""
-    chain = policy.chain
+    at = predictor(policy, theta)
+    return lambda x, z: samples(policy.chain, at(x), z)
+
+
+def predictor(policy: DiffusionPolicy, theta: Tensor) -> PredictorAt:
+    """The policy's noise predictor; its parameters are (params,)."""
     first, bias, *rest = layer_tensors(theta, policy.shapes)
     by_action, by_time, by_state = first.split([policy.action_size, policy.times.shape[1], policy.observation_size])
     in_time = (policy.times @ by_time).cpu()
     by_action, by_state, bias = by_action.cpu(), by_state.cpu(), bias.cpu()
     activation, tail = ACTIVATIONS[policy.network.activation], Layers(rest, policy.network.activation)
 
-    def sample(x: Array, z: Array) -> Array:
-        context, noisy = (x @ by_state + bias).unsqueeze(1), z.select(2, 0)
-        for t in range(chain.steps, 0, -1):
-            noise = tail(activation(noisy @ by_action + context + in_time[t - 1]))
-            noisy = chain.posterior_mean(chain.clean(noisy, noise, t), noisy, t)
-            if t > 1:
-                noisy = noisy + z.select(2, chain.steps - t + 1) * sqrt(chain.posterior_variances[t - 1])
-        return noisy.clamp(-1, 1)
+    def at(x: Array) -> Predictor:
+        context = (x @ by_state + bias).unsqueeze(1)
+        return lambda noisy, t: tail(activation(noisy @ by_action + context + in_time[t - 1]))
 
-    return sample
+    return at
+
+
+def samples(chain: Chain, predict: Predictor, z: Array) -> Array:
+    """The denoising chain for normals (batch, n, T, a): actions (batch, n, a)."""
+    noisy = z.select(2, 0)
+    for t in range(chain.steps, 0, -1):
+        noisy = chain.posterior_mean(chain.clean(noisy, predict(noisy, t), t), noisy, t)
+        if t > 1:
+            noisy = noisy + z.select(2, chain.steps - t + 1) * sqrt(chain.posterior_variances[t - 1])
+    return noisy.clamp(-1, 1)
