@@ -144,7 +144,7 @@ def train(
         task: short name or DSRL id; "auto": the task on which `dataset` was recorded, HopperVel without a file.
         algorithm: "drcorl", "safe_dql", "bc_all", "bc_safe" or "bc_best".
         dataset: "auto", "embedded", "dsrl" or the path of an HDF5 file.
-        preset: "quick" or "paper": the defaults of the algorithm's hyper-parameters.
+        preset: "quick", "paper" or (drcorl) "rebuilt": the defaults of the algorithm's hyper-parameters.
         seeds: one training per seed.
         cost_limits: limits on the undiscounted cost of an episode; each seed is trained for each. Empty: those at
             which DSRL reports the task.

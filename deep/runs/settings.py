@@ -31,8 +31,9 @@ class Settings(Generic[Config]):
     --dataset was recorded on, own if that is none of the table, and HopperVel where no file is named."""
     algorithm: Algorithm = "drcorl"
     """The method."""
-    preset: Literal["quick", "paper"] = "quick"
-    """quick: minutes on two CPU cores. paper: the sizes and steps that the paper prints, for a GPU."""
+    preset: Literal["quick", "paper", "rebuilt"] = "quick"
+    """quick: minutes on two CPU cores. paper: the sizes and steps that the paper prints, for a GPU. rebuilt (drcorl
+    alone): critics of the policy's own values, for data in which no trajectory is good as a whole."""
     seeds: tuple[int, ...] = (0,)
     """Every stage is trained anew for each seed."""
     cost_limits: tuple[float, ...] = ()
@@ -56,6 +57,8 @@ class Settings(Generic[Config]):
 
     def check(self) -> None:
         """Raise `InputError` for values no run can have."""
+        if self.preset not in (presets := spec_of(self.algorithm).presets):
+            raise InputError(f"--preset {self.preset} with {self.algorithm}: accepted are {', '.join(presets)}")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise InputError(f"--seeds {list(self.seeds)}: accepted are different numbers of at least 0, one or more")
         limits = self.cost_limits

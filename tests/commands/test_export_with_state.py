@@ -44,7 +44,13 @@ def file(tmp_path_factory) -> Path:
 
 PLACES = ((3, 3.0), (0, 9.0))
 """Seeds and limits to export; one of them for the methods that are options of a planner which has both."""
-CASES = [(name, *place) for name in WITH_STATE for place in PLACES[: 1 if name in ("cdd", "sdgd", "diffuser") else 2]]
+QUICK = ("caps", "cdt", "tcdp")
+"""One of each kind of state; `make exhaustive` plays the episodes of the others."""
+CASES = [
+    pytest.param(name, *place, marks=[] if name in QUICK else pytest.mark.exhaustive)
+    for name in WITH_STATE
+    for place in PLACES[: 1 if name in ("cdd", "sdgd", "diffuser") else 2]
+]
 
 
 @pytest.fixture(scope="module", params=WITH_STATE)

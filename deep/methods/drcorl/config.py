@@ -8,7 +8,7 @@ from deep.data.selection import Selection
 from deep.methods.drcorl.behaviour_model import BehaviourConfig
 from deep.methods.drcorl.gate import GateConfig
 from deep.methods.drcorl.hybrid import OnlineConfig
-from deep.methods.drcorl.safe_adaptation import SafeAdaptationConfig
+from deep.methods.drcorl.safe_adaptation import SafeAdaptationConfig, Temperature
 from deep.methods.parts.critics import CriticConfig
 from deep.nn.policies import PolicyClass
 from theory.support.errors import InputError
@@ -99,3 +99,18 @@ PAPER = DRCORLConfig(
     gate=GateConfig(kind="ucb", k=2.0, select="last"),
 )
 """The sizes, steps and form of the preprint."""
+
+REBUILT = DRCORLConfig(
+    behaviour=BehaviourConfig(steps=8000),
+    critics=CriticConfig(
+        steps=8000, regression_steps=2000, layer_norm=True, target_rate=0.02, reward="td", ensemble=2, pessimism=0.0
+    ),
+    adaptation=SafeAdaptationConfig(temperature=Temperature(c0=3.0)),
+    adaptation_rate=2e-5,
+    adaptation_steps=2500,
+    ema_rate=0.05,
+    gate=GateConfig("least_squares", k=0.0, states="cloned", transitions=4000, eval_every=100),
+)
+"""Critics of the policy's own reward and cost, longer training, and the gate that has no delay: for data in which no
+trajectory is good as a whole. Chosen on one HalfCheetah collection (`notebooks/results/direction`). Goes with
+--dynamics.steps 0, unless an estimate is wanted."""

@@ -20,7 +20,7 @@ from deep.data.replay import Batch, RowTable
 from deep.data.selection import Selection, trajectory_stats
 from deep.methods.drcorl.behaviour_model import BehaviourModel
 from deep.methods.drcorl.cloning import Cloning
-from deep.methods.drcorl.config import PAPER, DRCORLConfig
+from deep.methods.drcorl.config import PAPER, REBUILT, DRCORLConfig
 from deep.methods.drcorl.evaluation import PolicyEvaluation
 from deep.methods.drcorl.gate import (
     CostSignal,
@@ -290,6 +290,7 @@ SPEC = MethodSpec(
     presets={
         "quick": DRCORLConfig(),
         "paper": PAPER,
+        "rebuilt": REBUILT,
     },
     smoke={
         "behaviour.steps": 100,
