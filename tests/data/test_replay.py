@@ -96,6 +96,16 @@ def test_discounted_sums_by_hand(dataset):
     assert kinds == {True, False}
 
 
+@pytest.mark.parametrize("count", [1000, 2**24 + 3, 30_000_001])
+def test_rows_are_exact_for_more_transitions_than_float32_can_count(count):
+    """floor(u n) in whole numbers: uniforms are multiples j of 2^-24, and the largest gives the last row, not n."""
+    replay = object.__new__(Replay)
+    replay.rewards = torch.zeros(1).expand(count)
+    multiples = [0, 1, 2**23, 2**24 - 3, 2**24 - 2, 2**24 - 1, *range(5, 2**24, 99_991)]
+    rows = replay.rows(torch.tensor([multiples]).float() / 2**24)
+    assert rows[0].tolist() == [j * count >> 24 for j in multiples]
+
+
 def test_rows_cover_what_is_allowed_and_nothing_else(dataset):
     replay = Replay(dataset, 0.9, 1.0, CPU)
     uniform = torch.linspace(0, 1 - 1e-7, 4000).expand(2, -1)
