@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from deep.core.randomness import draw_block
-from deep.methods.actor_critic.coptidice import cost_bound, inverse_derivative, soft_chi
+from deep.methods.actor_critic.coptidice import StateValues, cost_bound, inverse_derivative, soft_chi
 from deep.methods.parts.critics import episodic_to_discounted
 from deep.methods.registry import spec_of
 from tests.support.lighter import unchecked
@@ -78,6 +78,15 @@ def test_the_bound_is_the_mean_of_a_uniform_p_and_its_gradient_is_p():
     log_p = sharp.weights.log()
     torch.testing.assert_close(sharp.kl, (sharp.weights * log_p).mean(1))
     assert sharp.value > ell.mean()
+
+
+@pytest.mark.parametrize("variant", ["corrected", "public"])
+def test_nothing_flows_on_after_a_terminal(variant):
+    method = learner("coptidice", (4.0,), variant=variant, **SMALL)
+    batch = method.problem.replay.batch(torch.arange(4)[None])._replace(not_terminal=torch.tensor([[1.0, 0, 1, 0]]))
+    here, there = torch.tensor([[1.0, 2, 3, 4]]), torch.tensor([[10.0, 20, 30, 40]])
+    found = method._flow(StateValues(here, there, here), batch)
+    torch.testing.assert_close(found, torch.tensor([[10 * GAMMA - 1, -2, 30 * GAMMA - 3, -4]]))
 
 
 def test_the_threshold_is_a_cost_per_step():
