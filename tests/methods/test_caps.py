@@ -42,6 +42,15 @@ def test_weights_lean_from_the_reward_to_the_cost():
     assert found[2, 1] < 1 < found[2, 2], "the last head leaves costly actions out"
 
 
+@pytest.mark.parametrize("algorithm", ["caps", "fisor"])
+def test_values_go_on_at_timeouts_but_in_the_public_form(algorithm):
+    data = bandit()
+    for variant, ends in (("corrected", data.terminals), ("public", data.terminals | data.timeouts)):
+        method = build(algorithm, data, (4.0,), variant=variant).method
+        assert torch.equal(method.not_terminal == 0, torch.from_numpy(ends)), variant
+    assert (data.timeouts & ~data.terminals).any()
+
+
 def test_middle_heads_of_five():
     method = learner(build("caps", bandit(), (4.0,), heads=5), CAPS)
     assert method.mixture[:, 0].tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]

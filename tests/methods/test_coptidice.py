@@ -99,6 +99,17 @@ def test_the_threshold_is_a_cost_per_step():
     assert (corrected.threshold < 1).all()
 
 
+@pytest.mark.parametrize(("epsilon", "sign"), [(0.0, 1), (1e3, -1)])
+def test_the_temperature_rises_while_the_reweighting_is_farther_than_epsilon_from_uniform(epsilon, sign):
+    """A larger tau brings p nearer to the uniform distribution."""
+    method = learner("coptidice", (4.0, 16.0), epsilon=epsilon, **SMALL)
+    before = method.temperature.theta.detach().clone()
+    one_update(method)
+    assert (sign * (method.temperature.theta.detach() - before) > 0).all()
+    ell = torch.tensor([[0.0, 1.0, 2.0]])
+    assert cost_bound(ell, torch.tensor([[2.0]])).kl < cost_bound(ell, torch.tensor([[1.0]])).kl
+
+
 @pytest.mark.parametrize("variant", ["corrected", "public"])
 def test_lambda_rises_where_the_cost_exceeds_the_threshold(variant):
     """With chi = 0, tau large and e = 0: w = p = 1, and the gradient is softplus'(0) (threshold - mean cost)."""
