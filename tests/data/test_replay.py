@@ -65,6 +65,18 @@ def test_a_far_feature_is_normalised_in_the_replay(dataset):
     assert (replay.observations[:, 1] == 0).all()
 
 
+@pytest.mark.parametrize("signal", ["costs", "rewards"])
+def test_a_trajectorys_sum_is_that_of_float64(dataset, signal):
+    """A million steps of float32's .1 add up to 100 000 and a bit; in float32 a running sum of them is off by 1 %."""
+    count = 1_000_000
+    flags = np.zeros(count, dtype=bool)
+    flags[-1] = True
+    columns = {key: np.full(count, 0.1, dtype=np.float32) for key in ("rewards", "costs")}
+    long = dataclasses.replace(dataset, **columns, terminals=~flags & flags, timeouts=flags)
+    (found,) = long.trajectory_costs if signal == "costs" else long.trajectory_returns
+    assert found == pytest.approx(count * float(np.float32(0.1)), rel=1e-12)
+
+
 def test_one_transition_is_too_few(dataset):
     one = {key: getattr(dataset, key)[-1:] for key in KEYS}
     with pytest.raises(InputError, match="have 1 transition: at least 2 are needed to train"):
