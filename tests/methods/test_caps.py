@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from deep.methods.actor_critic.caps import CAPS, best_head
+from deep.methods.fisor import FISOR
 from deep.methods.parts.cloning import Temperatures, Units
 from deep.methods.parts.iql import Estimates
 from tests.support.lighter import unchecked
@@ -47,6 +48,7 @@ def test_values_go_on_at_timeouts_but_in_the_public_form(algorithm):
     data = bandit()
     for variant, ends in (("corrected", data.terminals), ("public", data.terminals | data.timeouts)):
         method = build(algorithm, data, (4.0,), variant=variant).method
+        assert isinstance(method, CAPS | FISOR)
         assert torch.equal(method.not_terminal == 0, torch.from_numpy(ends)), variant
     assert (data.timeouts & ~data.terminals).any()
 
