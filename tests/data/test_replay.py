@@ -65,6 +65,18 @@ def test_a_far_feature_is_normalised_in_the_replay(dataset):
     assert (replay.observations[:, 1] == 0).all()
 
 
+@pytest.mark.parametrize("signal", ["costs", "rewards"])
+def test_a_trajectorys_sum_is_that_of_float64(dataset, signal):
+    """A million steps of float32's .1 add up to 100 000 and a bit; in float32 a running sum of them is off by 1 %."""
+    count = 1_000_000
+    flags = np.zeros(count, dtype=bool)
+    flags[-1] = True
+    columns = {key: np.full(count, 0.1, dtype=np.float32) for key in ("rewards", "costs")}
+    long = dataclasses.replace(dataset, **columns, terminals=~flags & flags, timeouts=flags)
+    (found,) = long.trajectory_costs if signal == "costs" else long.trajectory_returns
+    assert found == pytest.approx(count * float(np.float32(0.1)), rel=1e-12)
+
+
 def test_one_transition_is_too_few(dataset):
     one = {key: getattr(dataset, key)[-1:] for key in KEYS}
     with pytest.raises(InputError, match="have 1 transition: at least 2 are needed to train"):
@@ -94,6 +106,16 @@ def test_discounted_sums_by_hand(dataset):
         last = 0.0 if terminal else gamma * rewards.mean() / (1 - gamma)
         assert found[start + length - 1] == pytest.approx(rewards[-1] + last)
     assert kinds == {True, False}
+
+
+@pytest.mark.parametrize("count", [1000, 2**24 + 3, 30_000_001])
+def test_rows_are_exact_for_more_transitions_than_float32_can_count(count):
+    """floor(u n) in whole numbers: uniforms are multiples j of 2^-24, and the largest gives the last row, not n."""
+    replay = object.__new__(Replay)
+    replay.rewards = torch.zeros(1).expand(count)
+    multiples = [0, 1, 2**23, 2**24 - 3, 2**24 - 2, 2**24 - 1, *range(5, 2**24, 99_991)]
+    rows = replay.rows(torch.tensor([multiples]).float() / 2**24)
+    assert rows[0].tolist() == [j * count >> 24 for j in multiples]
 
 
 def test_rows_cover_what_is_allowed_and_nothing_else(dataset):

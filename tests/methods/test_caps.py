@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from deep.methods.actor_critic.caps import CAPS, best_head
+from deep.methods.fisor import FISOR
 from deep.methods.parts.cloning import Temperatures, Units
 from deep.methods.parts.iql import Estimates
 from tests.support.lighter import unchecked
@@ -40,6 +41,16 @@ def test_weights_lean_from_the_reward_to_the_cost():
     reward, cost = exp(torch.tensor([2.0, 0.0, 18.0])).clamp(max=50), exp(torch.tensor([0.0, -0.5, 9.0])).clamp(max=50)
     torch.testing.assert_close(found, torch.stack([reward, reward + cost, cost]))
     assert found[2, 1] < 1 < found[2, 2], "the last head leaves costly actions out"
+
+
+@pytest.mark.parametrize("algorithm", ["caps", "fisor"])
+def test_values_go_on_at_timeouts_but_in_the_public_form(algorithm):
+    data = bandit()
+    for variant, ends in (("corrected", data.terminals), ("public", data.terminals | data.timeouts)):
+        method = build(algorithm, data, (4.0,), variant=variant).method
+        assert isinstance(method, CAPS | FISOR)
+        assert torch.equal(method.not_terminal == 0, torch.from_numpy(ends)), variant
+    assert (data.timeouts & ~data.terminals).any()
 
 
 def test_middle_heads_of_five():

@@ -70,6 +70,19 @@ def test_the_budget_is_discounted_and_in_the_public_form_ten_times_too_loose():
     assert length * (1 - gamma) / (1 - gamma**length) == pytest.approx(10, rel=1e-3)
 
 
+@pytest.mark.parametrize("variant", ["corrected", "public"])
+def test_the_budget_after_a_step_is_that_of_the_row_after_it(variant):
+    """Inside a trajectory; after its last step nothing is left to be spent."""
+    method = learner(variant=variant)
+    data, count = method.problem.data, len(method.problem.replay)
+    _, kappa, after = method._batch({"row": ((torch.arange(count) + 0.5) / count).unsqueeze(0)})
+    inside = np.ones(count, dtype=bool)
+    inside[data.ends] = False
+    torch.testing.assert_close(after[0, :-1][inside[:-1]], kappa[0, 1:][inside[:-1]])
+    assert not after[0, ~inside].any()
+    assert kappa.unique().numel() > 5
+
+
 def test_the_classifier_compares_with_budgets_in_another_order():
     kappa, order = torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([[0.9, 0.1, 0.5]])
     assert learner().other_budgets(kappa, order).tolist() == [[1.0, 2.0, 3.0]]

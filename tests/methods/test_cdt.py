@@ -268,3 +268,12 @@ def test_the_public_units():
 def test_options_that_do_not_fit_are_rejected(options, sentence):
     with pytest.raises(InputError, match=sentence):
         experiment(*options)
+
+
+def test_every_seed_has_relabelled_trajectories_of_its_own():
+    data = small_dataset()
+    tables = augmented(data, 0.5, (3, 4), None)
+    for seed, table in zip((3, 4), tables, strict=True):
+        (alone,) = augmented(data, 0.5, (seed,), None)
+        assert all(np.array_equal(*columns) for columns in zip(table, alone, strict=True))
+    assert not np.array_equal(tables[0].most_shift, tables[1].most_shift)

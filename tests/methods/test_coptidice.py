@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from deep.core.randomness import draw_block
-from deep.methods.actor_critic.coptidice import cost_bound, inverse_derivative, soft_chi
+from deep.methods.actor_critic.coptidice import StateValues, cost_bound, inverse_derivative, soft_chi
 from deep.methods.parts.critics import episodic_to_discounted
 from deep.methods.registry import spec_of
 from tests.support.lighter import unchecked
@@ -80,6 +80,15 @@ def test_the_bound_is_the_mean_of_a_uniform_p_and_its_gradient_is_p():
     assert sharp.value > ell.mean()
 
 
+@pytest.mark.parametrize("variant", ["corrected", "public"])
+def test_nothing_flows_on_after_a_terminal(variant):
+    method = learner("coptidice", (4.0,), variant=variant, **SMALL)
+    batch = method.problem.replay.batch(torch.arange(4)[None])._replace(not_terminal=torch.tensor([[1.0, 0, 1, 0]]))
+    here, there = torch.tensor([[1.0, 2, 3, 4]]), torch.tensor([[10.0, 20, 30, 40]])
+    found = method._flow(StateValues(here, there, here), batch)
+    torch.testing.assert_close(found, torch.tensor([[10 * GAMMA - 1, -2, 30 * GAMMA - 3, -4]]))
+
+
 def test_the_threshold_is_a_cost_per_step():
     corrected, public = (learner("coptidice", (4.0, 8.0), variant=v, **SMALL) for v in ("corrected", "public"))
     torch.testing.assert_close(corrected.threshold, torch.tensor([4.0, 8.0]) / LENGTH)
@@ -88,6 +97,17 @@ def test_the_threshold_is_a_cost_per_step():
     # A mean cost per step of at most 1 does not exceed the public one, whatever the policy does.
     assert (public.threshold >= 1).all()
     assert (corrected.threshold < 1).all()
+
+
+@pytest.mark.parametrize(("epsilon", "sign"), [(0.0, 1), (1e3, -1)])
+def test_the_temperature_rises_while_the_reweighting_is_farther_than_epsilon_from_uniform(epsilon, sign):
+    """A larger tau brings p nearer to the uniform distribution."""
+    method = learner("coptidice", (4.0, 16.0), epsilon=epsilon, **SMALL)
+    before = method.temperature.theta.detach().clone()
+    one_update(method)
+    assert (sign * (method.temperature.theta.detach() - before) > 0).all()
+    ell = torch.tensor([[0.0, 1.0, 2.0]])
+    assert cost_bound(ell, torch.tensor([[2.0]])).kl < cost_bound(ell, torch.tensor([[1.0]])).kl
 
 
 @pytest.mark.parametrize("variant", ["corrected", "public"])

@@ -112,6 +112,19 @@ def test_the_pid_multiplier_is_its_formula(public):
         assert pid.update(torch.tensor([cost])).item() == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("public", [False, True])
+def test_a_pid_multiplier_goes_on_and_reports_as_before_a_restart(public):
+    config, threshold = PIDConfig(k_p=0.2, k_i=0.05, k_d=0.3), torch.tensor([2.0, 3.0])
+    first, second = (PIDMultiplier(config, threshold, public) for _ in range(2))
+    for cost in (5.0, 6.0):
+        first.update(torch.full((2,), cost))
+    for name, tensor in first.tensors().items():
+        second.tensors()[name].copy_(tensor)
+    assert torch.equal(second.value, first.value)
+    assert first.value.all()
+    assert torch.equal(second.update(torch.full((2,), 7.0)), first.update(torch.full((2,), 7.0)))
+
+
 def test_the_dual_multiplier_rises_with_the_excess_within_its_bounds():
     dual = DualMultiplier("alpha", 0.5, torch.zeros(3), (-1.0, 1.0))
     assert dual.value.tolist() == [1, 1, 1]

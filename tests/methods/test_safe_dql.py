@@ -11,7 +11,8 @@ from deep.core.randomness import draw_block
 from deep.methods.parts.acting import SamplingPolicy, acting_noise
 from deep.methods.parts.best_of_n import selection_score
 from deep.methods.parts.critics import episodic_to_discounted
-from deep.methods.parts.twin_critics import TwinConfig, TwinCritics
+from deep.methods.parts.twin_critics import TwinConfig, TwinCritics, TwinValues
+from deep.methods.safe_dql import safe_dql as safe_dql_module
 from deep.nn.parameters import gradient
 from tests.support.builders import TINY_SAFE_DQL as TINY
 from theory.support.errors import InputError
@@ -142,6 +143,19 @@ def test_eta_is_normalised_by_the_size_of_the_reward_values(build):
     constant(method, -4.0, -8.0, 0.0, 0.0)
     assert (terms(method).reward.item(), terms(method).eta.item()) == pytest.approx((-8, 2 / 8))
     assert not terms(method).eta.requires_grad
+
+
+def test_eta_is_normalised_by_the_mean_size_where_signs_differ(build, monkeypatch):
+    """Each replica by its own: values of +-4 and of +-2 whose means are 0."""
+    method = made(build, "--eta", "2", "--cost-limits", "10", "30", "--twin", "min")
+
+    def values(theta, observations, actions) -> TwinValues:
+        signs = 1 - 2 * (torch.arange(actions.shape[1]) % 2)
+        reward = signs * torch.tensor([4.0, 2.0]).view(2, 1, 1).expand(-1, 2, actions.shape[1])
+        return TwinValues(reward + 0 * actions.sum(2).unsqueeze(1), torch.zeros_like(reward))
+
+    monkeypatch.setattr(method.critics, "values", values)
+    torch.testing.assert_close(terms(method).eta, torch.tensor([2 / 4, 2 / 2]))
 
 
 def test_dual_ascent_raises_the_penalty_while_the_cost_is_too_high(build):
@@ -303,3 +317,18 @@ def test_kappa_is_the_limit_converted(build):
 def test_numbers_that_make_no_sense_are_refused(build, words):
     with pytest.raises(InputError, match="accepted"):
         build(*TINY, *words)
+
+
+def test_a_replica_is_exported_with_its_own_threshold_policy_and_critics(build, monkeypatch):
+    method = made(build, "--seeds", "1", "2", "--cost-limits", "10", "30")
+    for tensor in (method.actor.ema, method.critics.q.ema):
+        tensor.add_(torch.arange(4.0).unsqueeze(1))
+    seen = []
+    monkeypatch.setattr(safe_dql_module, "best_of", lambda *given: seen.append(given))
+    for replica in range(4):
+        method.exportable(replica)
+    for replica, (count, policy, theta, critics, q, kappa) in enumerate(seen):
+        assert (count, policy, critics) == (method.config.candidates, method.policy, method.critics)
+        assert torch.equal(theta, method.actor.ema[replica])
+        assert torch.equal(q, method.critics.q.ema[replica])
+        assert kappa == pytest.approx((1.0, 3.0)[replica % 2])

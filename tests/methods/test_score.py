@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from deep.methods.drcorl import behaviour_model
 from deep.methods.drcorl.score import Schedule, ScoreNetwork, denoising_loss, reverse_kl, reverse_kl_limit
 from deep.nn.mlp import initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient, linear_decay
@@ -138,3 +139,12 @@ def test_dropout_drops_in_training_only_and_keeps_the_mean():
 def test_an_odd_number_of_time_features_is_refused():
     with pytest.raises(ValueError, match="must be even"):
         ScoreNetwork(1, 1, time_features=15)
+
+
+def test_the_averaged_kl_has_noise_levels_over_the_whole_of_its_range_and_no_others(build, monkeypatch):
+    model = build("--cost-limits", "4", "--behaviour.t-range", "0.2", "0.6").method.behaviour
+    seen, observations = [], torch.zeros(1, 3, 11)
+    monkeypatch.setattr(behaviour_model, "reverse_kl", lambda *given: seen.append(given[4]) or torch.zeros(1))
+    draws = {"t": torch.tensor([[0.0, 0.5, 1.0]]), "noise": torch.zeros(1, 3, 3)}
+    model.kl(observations, torch.zeros(1, 3, 3), None, draws)
+    torch.testing.assert_close(seen[0], torch.tensor([[0.2, 0.4, 0.6]]))

@@ -197,3 +197,21 @@ def test_steps_episodes_and_seeds_have_noise_of_their_own(build):
     for several in (seen[:4], seen[4:]):
         vectors = torch.stack(several).flatten(0, -2)
         assert len(torch.unique(vectors, dim=0)) == len(vectors)
+
+
+def test_drcorls_critics_evaluate_the_averaged_policy(build):
+    """Their targets and their pessimism have the actions of the moving average, which is what is evaluated."""
+    random = torch.Generator().manual_seed(2)
+    draws = {name: torch.randn(2, 8, 3, generator=random) for name in ("z", "next_z")}
+
+    def learned(change: str) -> torch.Tensor:
+        method = build("--seeds", "0", "1", "--cost-limits", "4").method
+        if change:
+            shake(method.actor.ema if change == "ema" else method.actor.theta)
+        batch = batch_of(method.problem)
+        method.values.learn(method.values.of_policy, method.actor, torch.tensor(1e6), batch, draws)
+        return method.values.cost[0].q.theta.detach()
+
+    before = learned("")
+    assert torch.equal(learned("theta"), before)
+    assert not torch.equal(learned("ema"), before)

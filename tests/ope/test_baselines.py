@@ -316,3 +316,14 @@ def test_the_nearest_behaviour_needs_some_trajectories_to_be_left_out(build):
     most, more = (NearestBehaviour(NearestConfig(effective), problem).estimate(always(0.3)) for effective in (10.8, 99))
     assert more == most
     assert most.cost.item() != pytest.approx(problem.data.trajectory_costs.mean(), rel=1e-3)
+
+
+def test_the_ridge_weighs_alike_whatever_the_number_of_members(tabular):
+    _, _, data, onward, payoffs, weights = tabular
+    several = torch.stack([weights, weights.flip(0), 3 * weights])
+    together = fixed_point(data, onward, payoffs, several, 0.9, 0.1)
+    for member, own in enumerate(several):
+        alone = fixed_point(data, onward, payoffs, own.unsqueeze(0), 0.9, 0.1)
+        torch.testing.assert_close(together[:, member], alone[:, 0])
+    torch.testing.assert_close(together[:, 0], together[:, 2])
+    assert not torch.allclose(together[:, 0], together[:, 1])

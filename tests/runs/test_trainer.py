@@ -72,6 +72,14 @@ def test_every_step_gets_its_own_draws(tmp_path):
     torch.testing.assert_close(walk.x, expected, rtol=1e-4, atol=1e-2)
 
 
+def test_a_line_of_metrics_is_the_mean_over_its_block_however_short_it_is(tmp_path):
+    folder = folder_in(tmp_path / "run")
+    phase = Phase("only", 70, (0, 1), {}, lambda step, draws: {"step twice": step * torch.tensor([1.0, 2.0])})
+    trainer.train([phase], {}, folder, torch.device("cpu"))
+    lines = [(line["step"], line["step twice"]) for line in folder.read_metrics()]
+    assert lines == [(50, [24.5, 49.0]), (70, [59.5, 119.0])]
+
+
 def test_a_finished_run_is_not_trained_again(tmp_path):
     walk = Walk()
     run(walk, folder_in(tmp_path))

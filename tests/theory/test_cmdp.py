@@ -148,3 +148,23 @@ def test_sparse_garnet_is_reproducible() -> None:
     first, second = sparse_garnet(50, seed=3), sparse_garnet(50, seed=3)
     assert (first.P != second.P).nnz == 0
     assert torch.equal(first.budget, second.budget)
+
+
+def test_every_cmdp_of_a_batch_can_be_made_sparse() -> None:
+    dense = make("garnet", 5, 3, 0.9, 0.5, [4, 5, 6])
+    for index in range(3):
+        sparse, alone = to_sparse(dense, index), dense.select(index)
+        assert torch.equal(torch.from_numpy(sparse.P.toarray()).reshape(5, 3, 5), alone.P[0])
+        for name in ("r", "c", "rho", "gamma", "budget"):
+            assert torch.equal(getattr(sparse, name), getattr(alone, name)), name
+
+
+@pytest.mark.parametrize("states", [4, 9, 25])
+def test_a_third_of_the_gridworlds_inner_nodes_are_hazards_and_neither_start_nor_goal_is(states: int) -> None:
+    cmdp = make("gridworld", states, 4, 0.9, 0.5, range(40))
+    hazards = cmdp.c.amax(-1)
+    assert torch.equal(cmdp.c, hazards[..., None].expand_as(cmdp.c))
+    assert (hazards.sum(-1) == max(1, (states - 2) // 3)).all()
+    assert not hazards[:, [0, -1]].any()
+    assert hazards[:, 1:-1].any(0).all(), "every other node is one for some seed"
+    assert torch.equal(cmdp.r.amax(-1), torch.eye(states, dtype=torch.float64)[-1].expand_as(hazards))

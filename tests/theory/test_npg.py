@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.theory.strategies import FEW, SETTINGS, Recipe, policy_for, recipes
 from theory import FiniteCMDP
 from theory.adaptation import in_conflict
+from theory.cmdp.dense import concatenate
 from theory.evaluation import evaluate
 from theory.npg.npg import fisher_matrix, inner_products, metric_codes, natural_gradient, npg_step, policy_gradient
 
@@ -143,3 +144,17 @@ def test_each_cmdp_of_a_batch_has_its_own_metric() -> None:
         alone = inner_products(values, policy, cmdp.gamma, codes[i].expand(4))
         assert [x[i].item() for x in together] == [x[i].item() for x in alone]
     assert len({round(x, 9) for x in together[1].tolist()}) == 4
+
+
+@pytest.mark.parametrize("metric", ["fisher", "euclidean", "advantage", "q_vector"])
+def test_inner_products_do_not_depend_on_the_rest_of_the_batch(metric: str) -> None:
+    """What is rounding is judged by a CMDP's own values: a neighbour with payoffs of 1e16 makes nothing vanish."""
+    small = Recipe("dirichlet", 3, 3, 0.9, 0.5, 1, 1).make()
+    large = FiniteCMDP(small.P, 1e16 * small.r, 1e16 * small.c, small.rho, small.gamma, small.budget)
+    together, policy = concatenate([small, large]), policy_for(small, 3)
+    policies = policy.expand(2, -1, -1)
+    found = inner_products(evaluate(together, policies), policies, together.gamma, metric_codes([metric] * 2))
+    alone = inner_products(evaluate(small, policy), policy, small.gamma, metric_codes([metric]))
+    for one, other in zip(found, alone, strict=True):
+        assert other.item() != 0
+        torch.testing.assert_close(one[:1], other)

@@ -183,3 +183,11 @@ def test_what_is_measured_of_a_cmdp_does_not_depend_on_the_rest_of_the_batch(cmd
         alone = [measure(cmdp.select(i), data_policy[i : i + 1], policy[i : i + 1]) for i in range(3)]
         torch.testing.assert_close(together, torch.cat(alone), msg=name)
         assert len(set(together.tolist())) == 3, "a negative control: the CMDPs differ"
+
+
+def test_ensembles_of_different_seeds_share_no_member(cmdp: FiniteCMDP) -> None:
+    data = sample(cmdp, cmdp.uniform_policy(), [300] * 3, [1, 2, 3])
+    models = torch.cat([ensemble_critic(cmdp, data, members=4, seed=seed).models.P[::3] for seed in range(3)])
+    assert len(torch.unique(models.flatten(1), dim=0)) == 12
+    again = ensemble_critic(cmdp, data, members=4, seed=2).models.P[::3]
+    assert torch.equal(again, models[8:])

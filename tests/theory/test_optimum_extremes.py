@@ -5,9 +5,11 @@ import torch
 
 from tests.support.lighter import unchecked
 from theory import FiniteCMDP
+from theory.cmdp.dense import concatenate
 from theory.cmdp.families import make
 from theory.optimum import Solution, certify, lagrangian, solve
 from theory.optimum import conic as conic_route
+from theory.optimum.policies import budget_unit, reward_unit
 
 
 def bandit(r: list[float], c: list[float], budget: float) -> FiniteCMDP:
@@ -151,3 +153,25 @@ def test_clarabel_answers_infeasible_only_with_a_proof(monkeypatch) -> None:
     monkeypatch.setattr(conic_route, "_run", lambda problem: (run(problem), next(statuses))[1])
     with pytest.raises(RuntimeError, match="without a proof"):
         clarabel(bandit([0, 1], [0, 1], 1.0))
+
+
+@pytest.mark.parametrize("method", ["lagrangian", "highs"])
+def test_capped_costs_of_one_cmdp_of_a_batch_are_told_apart_whatever_the_others_need(method: str) -> None:
+    """Both actions of the first cost far more than the budget, the second one a tenth of the first."""
+    hard, easy = bandit([0, 0], [1e7, 1e6], 1.0), bandit([0, 1], [0, 1], 1.0)
+    for batch in ([hard, easy], [easy, hard], [hard, hard]):
+        answer = solve(concatenate(batch), method)
+        for i, one in enumerate(batch):
+            alone = solve(one, method)
+            assert answer.cost[i].item() == pytest.approx(alone.cost.item(), rel=1e-9)
+            assert alone.cost.item() == pytest.approx(2e6 if one is hard else 1.0)
+        assert bool(answer.certificate.holds().all())
+
+
+def test_units_by_hand() -> None:
+    """min(|l|, c_max/(1-gamma)), the least positive cost for l = 0; the largest reward, else the least loss, else 1."""
+    for budget, unit in ((0.5, 0.5), (-0.5, 0.5), (7.0, 7.0), (9.0, 8.0), (1e6, 8.0), (0.0, 0.25)):
+        assert budget_unit(bandit([0, 0, 0], [0, 0.25, 4], budget)).item() == unit
+    assert budget_unit(bandit([0, 0], [0, 0], 0.0)).item() == 1
+    for rewards, unit in (([3.0, -1e12], 3), ([0.0, -2.0, -5.0], 2), ([0.0, 0.0], 1)):
+        assert reward_unit(bandit(rewards, [0.0] * len(rewards), 1.0)).item() == unit

@@ -301,3 +301,15 @@ def test_a_slopes_interval_is_that_of_medians_over_instances() -> None:
     middle, low, high, count = slope(rows, "gap")
     assert (middle, low, high) == pytest.approx((-1.0, -1.0, 0.0), abs=1e-9)
     assert count == 9
+
+
+def test_a_slopes_interval_leaves_out_a_fortieth_on_either_side() -> None:
+    """Nine instances of slopes 0 to -8. The k-th smallest is at least the resamples' median with P(B(9, k/9) >= 5): .03
+    for the second and .14 for the third one; so the 2.5 % quantile is the second and the 5 % quantile the third."""
+    rows = [
+        dict.fromkeys(("family", "states", "actions", "gamma", "tightness"), 0)
+        | {"seed": seed, "steps": T, "gap": (T / 10) ** -float(seed)}
+        for seed in range(9)
+        for T in (10, 20)
+    ]
+    assert slope(rows, "gap")[:3] == pytest.approx((-4.0, -7.0, -1.0), abs=1e-9)

@@ -13,6 +13,8 @@ import torch
 
 from tests.support.lighter import unchecked
 from theory.adaptation import Region
+from verification import judging
+from verification.checker import certified as certified_instances
 from verification.checker import hashing
 from verification.checker.certified import holds_on
 from verification.checker.certify import CERTIFICATES, Statement, read
@@ -222,3 +224,16 @@ def test_a_verdict_does_not_go_stale_with_other_code() -> None:
         "verification/checker/counterexamples.py",
     ):
         assert hashing.ROOT / name not in files
+
+
+@pytest.mark.parametrize(
+    ("xs", "outcome"), [((1, 1), (2, True)), ((2, 1), (2, False)), ((1, 2), (2, False)), ((0, 1), (1, True))]
+)
+def test_an_inequality_that_fails_on_one_instance_is_not_certified(
+    xs: tuple[int, ...], outcome: tuple[int, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever instance it is; those that do not meet the conditions do not count."""
+    monkeypatch.setattr(certified_instances, "random_instances", lambda count: iter([{"x": str(x)} for x in xs]))
+    assert holds_on(Statement({}, ["x >= 1"], "x <= 1")) == outcome
+    monkeypatch.setattr(judging, "holds_on", lambda formal: outcome)
+    assert judging.certified.__wrapped__("D9") == (outcome[0] if outcome[1] else 0)

@@ -11,7 +11,7 @@ import pytest
 from flint import fmpq
 
 from verification import check as checker
-from verification.check import Rejected, check, digest
+from verification.check import Rejected, check, digest, measure
 from verification.checker.certify import CERTIFICATES, Statement, certificate, read, stated
 from verification.checker.statements import STATEMENTS, statements
 from verification.tests.support import at, leaves
@@ -221,3 +221,13 @@ def test_a_condition_that_the_balls_cannot_decide_is_not_met(condition: str) -> 
 def test_a_conclusion_that_the_balls_cannot_decide_has_no_certificate(conclusion: str, outcome: str) -> None:
     with pytest.raises(Rejected, match="conclusion does not certainly"):
         certificate("none", "none", Statement({}, [], conclusion), {"x": "1/3"}, outcome)
+
+
+@pytest.mark.parametrize(
+    ("entries", "outcome"), [(["0", "1"], (True, False)), (["0", "2"], (False, True)), (["2", "3"], (False, True))]
+)
+def test_a_comparison_of_arrays_is_true_for_all_entries_and_false_for_one(
+    entries: list[str], outcome: tuple[bool, bool]
+) -> None:
+    assert measure({"a": entries}, {}, [], "a <= 1")[2:] == outcome
+    assert measure({"a": entries}, {}, ["a <= 1"], "1 <= 1")[1] == outcome[0]

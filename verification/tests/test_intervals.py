@@ -164,3 +164,17 @@ def test_every_iteration_can_be_written_out() -> None:
     assert lines[1].startswith("0,c,")
     trace, _ = enclosed(setting(CASES[0]), CASES[0]._replace(steps=20))
     assert len(trace.regions) == 20
+
+
+def test_both_weights_are_clipped_where_the_theorem_needs_it() -> None:
+    """Advantages in conflict, of which one is twice the other: Eq. (12) gives 3/2 and 3/4."""
+    one, policy = arb(1), [[arb(1) / 2] * 2]
+    longer, shorter = [[2 * one, -2 * one]], [[one, -one]]
+    problem = setting(CASES[0]).problem._replace(limit=fmpq(0))
+    for good, bad, clipped in ((longer, shorter, 1), (shorter, longer, 0)):
+        values = enclosure.Values(one, one, good, bad, good, bad, [one])
+        *found, region = enclosure.weights("fisher", problem, fmpq(2), values, policy)
+        assert region == "c"
+        assert [float(x) for x in found] == ([0.75, 1] if clipped else [1, 0.75])
+        free = enclosure.weights("advantage", problem, fmpq(2), values, policy)
+        assert float(free[clipped]) == 1.5, "a negative control"

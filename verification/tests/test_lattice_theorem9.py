@@ -109,6 +109,21 @@ def test_a_policy_better_than_the_reference_has_no_suboptimality(learner):
     assert (terms.suboptimality == 0).all()
 
 
+def test_every_replica_is_compared_with_the_behaviour_policy_of_its_own_seed(monkeypatch: pytest.MonkeyPatch):
+    behaviour, experiment = build(LATTICE, replace(TRIALS["Safe-DQL"], seeds=(0, 1)))
+    method, objective, seen = experiment.method, theorem9._objective, []
+    assert isinstance(method, SafeDQL)
+    monkeypatch.setattr(theorem9, "LOTS", 2)
+    monkeypatch.setattr(theorem9, "_objective", lambda *given: seen.append(given[2]) or objective(*given))
+    limits = len(experiment.problem.cost_limits)
+    uniform = LATTICE.cmdp.uniform_policy().expand(2 * limits, -1, -1)
+    theorem_9(behaviour, experiment, method, uniform)
+    own, reference = seen
+    assert own is method.actor.ema
+    assert torch.equal(reference, method.behaviour.ema[[0] * limits + [1] * limits])
+    assert not torch.equal(reference[0], reference[-1])
+
+
 def test_critics_that_know_nothing_are_charged_in_full(learner):
     """With Q_c = 0 everywhere: eps_c is the largest true value, and what Lemma 8 needs is the whole expected cost."""
     behaviour, experiment, method, policy = learner
