@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from deep.core.method import Method
 
-Preset = Literal["quick", "paper"]
-"""quick: minutes on two CPU cores. paper: the sizes and numbers of steps that the papers print, for a GPU."""
+Preset = Literal["quick", "paper", "rebuilt"]
+"""quick: minutes on two CPU cores. paper: the sizes and numbers of steps that the papers print, for a GPU.
+rebuilt: DRCORL alone."""
 
 Need = Literal["dynamics"]
 """dynamics: the ensemble of learned dynamics models (`deep.ope.model_rollouts.DynamicsEnsemble`)."""
