@@ -4,7 +4,7 @@
 
 - there is an estimate, and its whole 95 % interval is within the limit;
 - nothing contradicts it: the learned dynamics agree with the data, and predicted episodes are as long as theirs;
-- every baseline estimator that is defined for the policy agrees;
+- every baseline estimator that is defined for the policy agrees, and there is one;
 - the policy stays near the data: an OOD score of at most `LARGEST_OOD`;
 - estimates that said so were right in the studies (`deep.deploy.record`) often enough: the lower end of the one-sided
   95 % interval of Clopper and Pearson is at least `LEAST_RIGHT`.
@@ -15,6 +15,7 @@ Otherwise it is unknown, and every reason is named. The two constants are ours.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,8 @@ def decide(result: Mapping[str, Any], studies: Mapping[str, Any]) -> Decision:
     known += [("predicted steps of an episode", f"{result['offline_length_estimate']:.0f}")]
     reasons = list(_doubts(result, words, low, high, limit, ood))
     agreeing = {name for name, cost in baselines.items() if bool(within_limit(cost, limit)) is (words == "satisfied")}
+    if words != "nothing" and not baselines:
+        reasons.append("No other estimator is defined for this policy, so that nothing confirms the estimate.")
     if words != "nothing":
         other = sorted(set(baselines) - agreeing)
         if other:
@@ -89,6 +92,8 @@ def decide(result: Mapping[str, Any], studies: Mapping[str, Any]) -> Decision:
 
 def _doubts(result: Mapping[str, Any], words: str, low: float, high: float, limit: float, ood: float) -> Iterator[str]:
     """The reasons that lie in the estimate itself."""
+    if not (math.isfinite(ood) and math.isfinite(low) and math.isfinite(high)):
+        yield f"The estimate is no number: its interval is {low:.3g} to {high:.3g}, its OOD score {ood:.2g}."
     if words == "nothing":
         yield f"The interval from {low:.3g} to {high:.3g} holds the limit {limit:g}."
     if result.get("offline_doubt") == "contradicted":

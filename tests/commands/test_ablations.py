@@ -58,7 +58,7 @@ def test_every_variant_differs_from_the_defaults_and_from_the_others():
         ({}, ["reward critic", "adaptation"]),
         ({"adaptation.rule": "crpo"}, ["reward critic", "adaptation"]),
         ({"behaviour.kl_form": "limit"}, ["cloning", "reward critic", "cost critics", "adaptation"]),
-        ({"behaviour.width": 8}, ["behaviour", "cloning", "reward critic", "cost critics", "adaptation"]),
+        ({"behaviour.width": 8}, ["cloning", "behaviour", "reward critic", "cost critics", "adaptation"]),
         ({"critics.pessimism": 0.0}, ["reward critic", "cost critics", "adaptation"]),
         ({"gate.kind": "ucb"}, ["reward critic", "cost critics", "adaptation"]),
         *(
@@ -80,7 +80,7 @@ def test_every_variant_differs_from_the_defaults_and_from_the_others():
         ),
         (
             {"normalise_states": False},
-            ["dynamics", "behaviour", "cloning", "reward critic", "cost critics", "adaptation"],
+            ["dynamics", "cloning", "behaviour", "reward critic", "cost critics", "adaptation"],
         ),
     ],
 )

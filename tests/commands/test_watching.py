@@ -277,6 +277,9 @@ def test_a_policy_is_within_the_limit_where_all_evidence_agrees():
         ({"offline_ood_score": 2.5}, "The policy leaves the data: its OOD score is 2.5"),
         ({"offline_baselines": {"nearest": 30.0}}, "Other estimators contradict it: nearest (30)."),
         ({"offline_cost_estimate": None}, "There is no estimate with an interval"),
+        ({"offline_baselines": {"dice": None, "nearest": None}}, "No other estimator is defined for this policy"),
+        ({"offline_ood_score": float("nan")}, "The estimate is no number"),
+        ({"offline_cost_interval": (float("nan"), 8.0)}, "The estimate is no number"),
     ],
 )
 def test_each_doubt_alone_makes_it_unknown(change, reason):

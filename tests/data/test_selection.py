@@ -29,14 +29,14 @@ def test_the_clone_learns_from_the_chosen_trajectories_alone(build):
         experiment = build("--clone.trajectories", "safe", "--cost-limits", "4")
         if spoil:
             experiment.replay.actions[experiment.replay.episode_cost > 4] = 0.9
-        phase, draws = drawn(experiment, 1)
+        phase, draws = drawn(experiment, 0)
         assert phase.name == "cloning"
         phase.update(torch.tensor(0.0), draws)
         thetas.append(experiment.method.clone.theta.detach().clone())
     torch.testing.assert_close(*thetas)
     experiment = build("--cost-limits", "4", "--clone.trajectories", "all")
     experiment.replay.actions[experiment.replay.episode_cost > 4] = 0.9
-    phase, draws = drawn(experiment, 1)
+    phase, draws = drawn(experiment, 0)
     phase.update(torch.tensor(0.0), draws)
     assert not torch.allclose(experiment.method.clone.theta, thetas[0])
 

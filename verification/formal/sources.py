@@ -143,6 +143,9 @@ def shadows(text: str, trusted: str) -> list[str]:
 
 
 def shadowing(known: dict[str, str]) -> dict[str, list[str]]:
-    """The shadows in every file with theorems about the words of Definitions.v, and in all that these require."""
+    """The shadows in every file with theorems about the words of Definitions.v, and in all that these require; and the
+    project's files that Definitions.v requires, since one named like a library's would stand in its place."""
     files = {x for name in ("Statements", "Counterexamples", *REFUTING) for x in closure(name, known)} - {TRUSTED}
-    return {name: found for name in sorted(files) if (found := shadows(known[name], known[TRUSTED]))}
+    found = {name: shadows(known[name], known[TRUSTED]) for name in sorted(files)}
+    found[TRUSTED] = required(known[TRUSTED], known)
+    return {name: where for name, where in found.items() if where}

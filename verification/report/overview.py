@@ -124,7 +124,7 @@ SUMMARIES: dict[str, tuple[str, str]] = {
     ),
     "C6": ("A normalised cost below 1 is safe: not with Eq. (26).", "slip"),
     "B1": ("Eq. (35) is the Bellman operator of evaluation: it has a maximum in the place of a mean.", "slip"),
-    "B2": ("Enough samples for an accuracy eps: the power of eps is 2, not 1.", "repairable"),
+    "B2": ("Enough samples for an accuracy eps: the power of eps is at least 2, not 1.", "repairable"),
     "B3": ("Critics are uniformly accurate whatever the data cover: coverage is needed.", "repairable"),
     "E1": ("An episode's cost from the discounted cost: exact from the stationary law alone.", "repairable"),
     "D7": ("A value is at most a threshold plus its excess.", "holds"),

@@ -219,6 +219,13 @@ def test_what_has_its_own_name_is_no_other_meaning(text: str) -> None:
     assert not sources.shadows(sources.plain(text), sources.texts()[sources.TRUSTED])
 
 
+def test_a_file_named_like_a_library_of_the_trusted_one_is_found() -> None:
+    known = sources.texts()
+    assert sources.shadowing({**known, "Lra": "Require Export Lra. Definition sqrt (x : R) := 0."}) == {
+        sources.TRUSTED: ["Lra"]
+    }
+
+
 def test_a_word_in_a_comment_is_no_escape_hatch() -> None:
     assert not sources.hatches(sources.plain("(* No (* Axiom *) is Admitted. *) Theorem a : True."))
 
