@@ -107,6 +107,7 @@ def run(options: Options[Any], opened: Callable[[Path], None] = lambda folder: N
     software = software_versions()
     about = {"schema": SCHEMA, "identity": identity(experiment), "data": about_data(experiment), **software}
     about |= {"command": sys.argv, "machine": machine()}
+    about["processes"] = options.processes
     about["dependencies"] = {"phases": [phase.name for phase in experiment.phases()]}
     with of_earlier_version(folder.path):
         config = folder.open(about, options.resume, began)
@@ -115,7 +116,7 @@ def run(options: Options[Any], opened: Callable[[Path], None] = lambda folder: N
         folder.listeners.append(log)
         print(opening(experiment), *changed_since(config, software), sep="\n", flush=True)
         left = (
-            phases_beside(experiment, folder, options.processes, options.threads)
+            phases_beside(experiment, folder, int(config.get("processes", 1)), options.threads)
             if taken is None
             else nullcontext(taken)
         )

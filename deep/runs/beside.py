@@ -37,19 +37,15 @@ def phases_beside(experiment: Experiment, folder: RunFolder, processes: int, thr
     """The phases that are left for this process while a second one trains the dynamics.
 
     The first phase that queries the dynamics waits for them; where none does, they are needed for the estimate alone,
-    and the end of the last phase waits. A run that was begun in one process or in two goes on as it was begun. All
-    phases are left where `processes` is 1 or nothing can be trained beside anything.
+    and the end of the last phase waits. All phases are left where `processes` is 1 or nothing can be trained beside
+    anything. `processes` is what the run was begun with: phases that a checkpoint is already beyond are not run again.
     """
-    phases = experiment.phases()
-    begun = (folder.path / FOLDER).exists()
-    fresh = processes > 1 and not folder.checkpoint.exists()
     own = experiment.method.phases()
     querying = next((n for n, phase in enumerate(own) if phase.needs_dynamics), len(own))
     beside = sum(phase.steps for phase in own[:querying]) > 0 and experiment.settings.dynamics.steps > 0
-    if not (beside and (begun or fresh)):
-        yield phases
+    if processes == 1 or not beside:
+        yield experiment.phases()
         return
-    (folder.path / FOLDER).mkdir(exist_ok=True)  # before any checkpoint: a run that is resumed knows how it was begun
     second = _Second(experiment, folder.path, threads)
     try:
         waiting = min(querying, len(own) - 1)

@@ -95,7 +95,9 @@ class TrainedPolicy:
 
         `done` says whether the episode has ended. A policy without a memory has nothing to remember.
         """
-        size = _episodes(state) or 1
+        size = _episodes(state)
+        if size is None:
+            return state
         shape = (len(self.experiment.problem.replicas), size)
         rewards, costs = (np.broadcast_to(np.asarray(x, dtype=np.float32), shape).copy() for x in (reward, cost))
         ended = np.broadcast_to(np.asarray(done, dtype=bool), shape).copy()

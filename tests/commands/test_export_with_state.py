@@ -291,5 +291,6 @@ def test_predict_is_deterministic_unless_a_drawing_policy_is_asked_otherwise(alg
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(first, policy.act(where))
     policy.predict(where, policy.observe(state, 0.0, 0.0))
+    policy.predict(where, policy.observe(state, np.zeros(3), np.zeros(3), np.zeros(3, dtype=bool)))
     fresh, _ = policy.predict(where, deterministic=False)
     assert np.array_equal(fresh, first) is not random
