@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n au
 # Parts whose tests train little and start no commands.
 QUICK := tests/test_layout.py tests/core tests/data tests/envs tests/methods tests/nn tests/ope tests/theory
 
-.PHONY: train test fast exhaustive notebooks lint clean
+.PHONY: train test fast exhaustive evidence notebooks lint clean
 
 train: $(VENV)/installed
 	$(BIN)/python -m deep.train --task HopperVel --processes 2 --out $(RUN) $(if $(wildcard $(RUN)/config.json),--resume)
@@ -27,6 +27,15 @@ fast: $(VENV)/installed
 # lattice results that must not be stale. CONTRIBUTING.md names the files.
 exhaustive: $(VENV)/installed
 	$(PYTEST) -m exhaustive tests verification
+
+# What `verification/` keeps of runs, proofs and verdicts, made again: after a change of code that they depend on.
+# About six minutes, with Coq and Coq-Interval. The lattice study trains and has a command of its own.
+evidence: $(VENV)/installed
+	$(BIN)/python -m verification.intervals
+	$(BIN)/python -m verification.formal --export
+	$(BIN)/python -m verification.ledger
+	$(BIN)/python -m verification.report
+	$(BIN)/python -m verification.measured
 
 notebooks: $(VENV)/installed
 	$(BIN)/python notebooks/build.py

@@ -5,7 +5,8 @@ A script needs no `if __name__ == "__main__":` line, unless it registers a gymna
 
 import dataclasses
 import typing
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -92,17 +93,22 @@ def load_dataset(name: str | Path, source: str = "auto", **settings: Any) -> Off
     return resolve(options)[2]
 
 
-def save_episodes(path: str | Path, episodes: Sequence[Any]) -> Path:
+def save_episodes(path: str | Path, episodes: Iterable[Any]) -> Path:
     """Write a list of episodes in DSRL's layout, as `train` and every command take it.
 
     Args:
         path: the file, which ends in .hdf5; an existing one is replaced.
         episodes: one entry for each trajectory of T steps, a mapping or an object with attributes: observations
-            (T + 1, o), the last one after the last step, or (T, o) without it; actions (T, a), in any units; rewards
-            (T,); costs (T,), at least 0; terminated, whether it ended in a terminal state (otherwise it timed out).
+            (T + 1, o), the last one after the last step, or (T, o) without it, and both may be in one list; actions
+            (T, a), in any units; rewards (T,); costs (T,), at least 0; terminated, whether it ended in a terminal state
+            (otherwise it timed out).
 
     Returns:
         The path.
+
+    Warns:
+        UserWarning: each thing that was left out or assumed. An episode that timed out loses its last step where no
+            observation follows it; other episodes keep theirs.
 
     Raises:
         InputError: an entry that is missing, of another shape, or that the format does not allow.
@@ -112,6 +118,8 @@ def save_episodes(path: str | Path, episodes: Sequence[Any]) -> Path:
         raise InputError(f"{path}: a name that ends in .hdf5 is accepted")
     data = of_episodes(episodes, f"the data for {path}")
     write(path, data, {})
+    for remark in data.remarks:
+        warnings.warn(f"{path}: {remark}", UserWarning, stacklevel=2)
     return path
 
 
@@ -142,8 +150,8 @@ def train(
 
     Args:
         task: short name or DSRL id; "auto": the task on which `dataset` was recorded, HopperVel without a file.
-        algorithm: "drcorl", "safe_dql", "bc_all", "bc_safe" or "bc_best".
-        dataset: "auto", "embedded", "dsrl" or the path of an HDF5 file.
+        algorithm: a method of `deep.train --help`, such as "drcorl", "bc_best" or "o3srl".
+        dataset: "auto", "embedded", "dsrl" or the path of a data set in any format that is read.
         preset: "quick", "paper" or (drcorl) "rebuilt": the defaults of the algorithm's hyper-parameters.
         seeds: one training per seed.
         cost_limits: limits on the undiscounted cost of an episode; each seed is trained for each. Empty: those at

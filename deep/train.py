@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     __all__ = ("Options", "conclusion", "main", "opening", "parse", "report", "run", "settings_of")
 
 PROG = "python -m deep.train"
-SHORT = """task dataset algorithm preset seeds cost-limits out resume episodes log device threads""".split()
+SHORT = """task dataset columns algorithm preset seeds cost-limits out resume episodes log device threads""".split()
 """The options that --help shows."""
 REST = "All options, those of the method that --algorithm and --preset name among them."
 """What --help-all shows."""

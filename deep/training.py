@@ -19,11 +19,10 @@ from deep.cli.run_folder import check_folder
 from deep.core.phase import Phase
 from deep.core.provenance import device_name, machine, software_versions
 from deep.core.validation import use_threads
-from deep.data.custom import assumptions
 from deep.envs.custom import check as check_simulator
 from deep.evaluate import plots
 from deep.evaluate.scores import evaluate, remarks, scores_table, simulate, table
-from deep.evaluate.summary import SCHEMA, summary_of
+from deep.evaluate.summary import SCHEMA, remarks_on, summary_of
 from deep.evaluate.verdict import contradictions, verdict
 from deep.methods.registry import METHODS
 from deep.page.run_page import page
@@ -171,16 +170,14 @@ def opening(experiment: Experiment) -> str:
         f"{experiment.task.name}: {settings.algorithm} ({settings.preset} preset) on {device_name(experiment.device)}, "
         f"seeds {list(settings.seeds)}, cost limits {list(settings.cost_limits)}\n"
         f"data: {data.source}, {data.path}, {len(data.starts)} trajectories, {len(data):,} transitions"
-        + (f", the actions of {data.clipped:,} clipped to [-1, 1] as the simulator does" if data.clipped else "")
         + "".join(f"\n  {line}" for line in _assumed(experiment))
     )
 
 
 def _assumed(experiment: Experiment) -> list[str]:
-    if experiment.task.family != "custom":
-        return list(experiment.data.remarks)
-    lines = assumptions(experiment.task, experiment.data)
-    return ["custom data set, read with these assumptions (each option changes one):", *lines]
+    custom = experiment.task.family == "custom"
+    heading = ["custom data set, read with these assumptions (each option changes one):"] if custom else []
+    return [*heading, *remarks_on(experiment)]
 
 
 def conclusion(experiment: Experiment, scores: dict[str, list[dict[str, Any]]]) -> str:

@@ -44,6 +44,7 @@ STEMS = {
 AXES = {stem: axes for axes, stems in STEMS.items() for stem in stems.split()}
 DISTRIBUTIONS = ("P", "rho", "pi", "mu", "D")
 BOUND = (*DISTRIBUTIONS, "c", "eta", "beta", "gamma")
+BITS = 1_000_000  # of a number at most, of a power before it is computed: 9**99999999999 ended the process
 
 
 class Rejected(Exception):
@@ -85,10 +86,13 @@ def dot(x, y):
 
 
 def last_axis(f):
-    def apply(x):
-        return [apply(row) for row in x] if isinstance(x[0], list) else f(x)
+    return lambda x: [last_axis(f)(row) for row in x] if isinstance(x[0], list) else f(x)
 
-    return apply
+
+def sized(x, n=1):
+    if isinstance(x, fmpq) and x.height_bits() * n > BITS:
+        raise Rejected(f"a number has more than {BITS} bits.")
+    return x
 
 
 def larger(x, y):
@@ -187,9 +191,9 @@ def evaluate(node, names, used):
         case ast.UnaryOp(op=ast.USub(), operand=x):
             return each(operator.neg, evaluate(x, names, used))
         case ast.BinOp(op=ast.Pow(), left=x, right=ast.Constant(value=n)) if type(n) is int:
-            return each(lambda y: y**n, evaluate(x, names, used))
+            return each(lambda y: sized(y, n) ** n, evaluate(x, names, used))
         case ast.BinOp(op=op, left=x, right=y) if type(op) in BINARY:
-            return each(BINARY[type(op)], evaluate(x, names, used), evaluate(y, names, used))
+            return each(lambda *pair: sized(BINARY[type(op)](*pair)), *(evaluate(z, names, used) for z in (x, y)))
         case ast.Subscript(value=x, slice=ast.Constant(value=i)) if type(i) is int:
             return evaluate(x, names, used)[i]
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
@@ -233,9 +237,7 @@ def instance(given):
         if stem not in AXES:
             raise Rejected(f"{name!r} has a stem that AXES does not know.")
         axes = AXES[stem]
-        if len(axes) != len(lengths) or any(
-            sizes.setdefault(axis, n) != n for axis, n in zip(axes, lengths, strict=True)
-        ):
+        if len(axes) != len(lengths) or any(sizes.setdefault(k, n) != n for k, n in zip(axes, lengths, strict=True)):
             raise Rejected(f"{name} has the shape {lengths}, where its name requires ({', '.join(axes)}).")
         least = min(flat(x))
         if stem in DISTRIBUTIONS and not (least >= 0 and all(s == 1 for s in flat(last_axis(total)(x)))):
@@ -289,9 +291,8 @@ def bind(certificate):
     entry = read(__file__.removesuffix("check.py") + "statements.json").get(certificate["claim"])
     if entry is None:
         raise Rejected(f"{certificate['claim']!r} is not a claim of statements.json.")
-    for field, text in entry.items():
-        if certificate[field] != text:
-            raise Rejected(f"its {field} is not that of {certificate['claim']} in statements.json.")
+    if wrong := [field for field, text in entry.items() if certificate[field] != text]:
+        raise Rejected(f"its {wrong[0]} is not that of {certificate['claim']} in statements.json.")
 
 
 def verify(certificate):

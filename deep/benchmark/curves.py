@@ -36,7 +36,8 @@ def schedule_of(run: Run) -> str | None:
 
 def curves_of(run: Run) -> Curves | None:
     """What the learned dynamics predicted during adaptation; None where no policy was evaluated."""
-    records = [r for r in RunFolder(run.path).read_metrics() if "predicted_cost" in r and "predicted_reward" in r]
+    predicted = {"predicted_cost", "predicted_reward"}  # in DRCORL's last check, too, which has no schedule
+    records = [r for r in RunFolder(run.path).read_metrics() if r["phase"] == "adaptation" and predicted <= set(r)]
     if not records:
         return None
     path = run.path / "summary.json"  # its results are in the order of the metrics' replicas

@@ -81,11 +81,13 @@ def rows_in(path: Path) -> list[Row]:
 
 
 def rows_of(runs: Iterable[Run], earlier: Iterable[Row] = ()) -> list[Row]:
-    """All rows, those of an earlier table among them, in the order of their cells.
+    """All rows, those of an earlier table among them, in the order of their cells. Where episodes end early, a replica
+    is not called safe: its cost is small because the episode is over.
 
     Raises `InputError` where two rows are of the same cell, and where one data set's name stands for different files.
     """
     rows = [*earlier, *(row for run in runs for row in _rows(run))]
+    rows = [row | {"safe": bool(row["safe"] and not row.get("ends_early"))} for row in rows]
     cells: dict[tuple[Any, ...], Row] = {}
     for row in rows:
         other = cells.setdefault(tuple(row[key] for key in CELL), row)

@@ -1,6 +1,7 @@
 """table.md: DSRL's table of reward and cost, per task and data set, with what the numbers may be compared with."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +15,8 @@ SMOKE_AMONG = "**Some runs are of smoke scale, short training and few seeds: whe
 LEGEND = (
     "R: return on DSRL's scale from 0 to 1; for a task of one's own, on that of its data's returns. C: cost of an "
     "episode / limit. Both are means over seeds and evaluation episodes in the simulator. **Bold**: safe, C <= 1. "
-    "✗: unsafe. ★: the largest R among the safe ones of the column. In brackets a 95 % interval (bootstrap over "
-    "seeds); none where there is one seed."
+    "✗: unsafe. short: C <= 1, but episodes end early, which is not safe. ★: the largest R among the safe ones of the "
+    "column. In brackets a 95 % interval (bootstrap over seeds); none where there is one seed."
 )
 
 
@@ -77,8 +78,23 @@ def averages(rows: Sequence[Row]) -> str:
     return (_grid(["method", "mean: R, C", "safe replicas"], lines) if lines else "None was run on all.") + note
 
 
-Cell = tuple[float, float, str, str] | None
-"""R, C, and their intervals as text; None where a method was not run."""
+class Values(NamedTuple):
+    """R, C, their intervals as text, and whether some replica's episodes end early."""
+
+    R: float
+    C: float
+    R_range: str
+    C_range: str
+    early: bool
+
+    @property
+    def safe(self) -> bool:
+        """Decided before C is rounded."""
+        return bool(within_limit(self.C, 1)) and not self.early
+
+
+Cell = Values | None
+"""None where a method was not run."""
 
 
 def _mean_cell(rows: Sequence[Row]) -> Cell:
@@ -86,27 +102,32 @@ def _mean_cell(rows: Sequence[Row]) -> Cell:
     R, C = (float(mean(found)) for found in values.values())
     ranges = [interval(found, mean) for found in values.values()]
     R_range, C_range = ("" if found is None else f" [{found[0]:.2f}, {found[1]:.2f}]" for found in ranges)
-    return R, C, R_range, C_range
+    return Values(R, C, R_range, C_range, _early(rows))
 
 
 def _cell(rows: Sequence[Row]) -> Cell:
     if not rows:
         return None
-    return float(np.mean([row["R"] for row in rows])), float(np.mean([row["C"] for row in rows])), "", ""
+    R, C = (float(np.mean([row[name] for row in rows])) for name in ("R", "C"))
+    return Values(R, C, "", "", _early(rows))
+
+
+def _early(rows: Sequence[Row]) -> bool:
+    return any(row.get("ends_early") for row in rows)
 
 
 def _column(cells: Sequence[Cell]) -> list[str]:
-    """The texts of a column: whether a cell is safe is decided before it is rounded."""
-    best = max((cell[0] for cell in cells if cell is not None and within_limit(cell[1], 1)), default=np.nan)
+    """The texts of a column."""
+    best = max((cell.R for cell in cells if cell is not None and cell.safe), default=np.nan)
     return [_text(cell, best) for cell in cells]
 
 
 def _text(cell: Cell, best: float) -> str:
     if cell is None:
         return "-"
-    R, C, R_range, C_range = cell
-    if not within_limit(C, 1):
-        return f"{R:.2f}{R_range}, {C:.2f}{C_range} ✗"
+    R, C, R_range, C_range, early = cell
+    if not cell.safe:
+        return f"{R:.2f}{R_range}, {C:.2f}{C_range} " + ("short" if early and within_limit(C, 1) else "✗")
     return f"**{R:.2f}**{R_range}, **{C:.2f}**{C_range}" + (" ★" if best == R else "")
 
 

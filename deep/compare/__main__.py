@@ -1,6 +1,7 @@
 """`python -m deep.compare RUN RUN ...`: finished runs beside each other, as a table, a figure and a page.
 
-Nothing is simulated again: the numbers are those of the runs' summary.json.
+Nothing is simulated again: the numbers are those of the runs' summary.json. Runs without a simulator are compared by
+their estimates, the baseline estimators', and the returns of their data.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ def run(options: Options) -> Path:
     if len(options.runs) < 2:
         raise InputError("one run cannot be compared: two or more are accepted")
     from deep.compare.figure import figure
-    from deep.compare.table import COLUMNS, Run, names_of, notes, rows, text
+    from deep.compare.table import Run, explanations, names_of, notes, parts, text
     from deep.page.render import inside, render
     from deep.page.run_page import flat
 
@@ -49,9 +50,8 @@ def run(options: Options) -> Path:
         "compare.html",
         title=f"{len(runs)} runs beside each other",
         notes=notes(runs),
-        columns=COLUMNS,
-        rows=[row for each in runs for row in rows(each)],
-        short="short:" in table,
+        parts=[part for part in parts(runs) if part.rows],
+        explanations=explanations(runs),
         figure=inside(picture),
         names=[each.name for each in runs],
         settings=[(key, values) for key, values in different.items() if len({*map(str, values)}) > 1],

@@ -50,9 +50,9 @@ def run(options: Options, words: str = "") -> Path:
     """Read, check and write; the path of the data card."""
     _check(options)
     from deep.data.conversion import read_any, write
-    from deep.data.custom import recorded_lengths
     from deep.data.load import task_of
     from deep.describe.card import write_card
+    from deep.describe.command import train_command
     from deep.tasks import find_task
 
     path = data_path(options.source)
@@ -73,15 +73,15 @@ def run(options: Options, words: str = "") -> Path:
     described = replace(data, provenance=known, task=task.name if task else data.task)
     card = write_card(options.out, described)
     print(f"{options.out}: {len(data.ends):,} trajectories, {len(data):,} transitions", *data.remarks, sep="\n")
-    if data.shortened is not None and data.shortened.any():
-        longest = int(recorded_lengths(data).max())
-        print(f"{options.out} does not hold the steps left out: deep.train needs --episode-length {longest} with it")
-    print(f"data card: {card}")
+    trained = train_command(str(options.out), data, task, written=True)
+    print(f"data card: {card}", f"to train on it: {trained}", sep="\n")
     return card
 
 
 def _check(options: Options) -> None:
     """Raise `InputError` for what can be seen to be wrong without the data."""
+    from deep.describe.card import card_of
+
     if options.to == "dsrl" and options.out.suffix not in (".hdf5", ".h5"):
         raise InputError(f"{options.out}: a name that ends in .hdf5 is accepted")
     if options.to == "minari" and not re.fullmatch(r"[\w-]+-v\d+", options.out.name):
@@ -97,6 +97,8 @@ def _check(options: Options) -> None:
             raise InputError(f"{options.out} exists: another name is accepted, or --overwrite with it")
         if options.out.is_dir() and not (options.out / "data" / "metadata.json").is_file():
             raise InputError(f"{options.out} is a folder of other content: another name is accepted")
+    if not options.overwrite and (card := card_of(options.out)).exists():
+        raise InputError(f"{card}, the name of the data card, exists: another name is accepted, or --overwrite with it")
 
 
 if __name__ == "__main__":

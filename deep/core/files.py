@@ -2,25 +2,21 @@
 
 import json
 import os
-import weakref
+import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from theory.support.errors import InputError
 from theory.support.files import remove_leftovers, write_whole, writing
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 NOTES, DIGEST = "notes", "sha256"
 """The entry of a file's metadata; the note in it that holds the digest of all the rest."""
@@ -49,7 +45,7 @@ def wrong_form(path: Path, kind: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {_one_line(error)}"
         raise InputError(f"{path} does not hold {kind} ({what}): put the file back as it was written") from None
 
@@ -96,22 +92,48 @@ def _one_line(error: BaseException) -> str:
 class Lock:
     """Has a folder for this process, until `release` is called, the object is gone, or the process ends in any way.
 
-    Where the system has no `fcntl` (Windows) nothing keeps a second process out; a lock file that a killed process
-    leaves behind would keep out the next one.
+    The system holds the lock on the file .lock, so that one that a killed process leaves behind keeps nobody out. The
+    file names the process that has it, where the system lets others read it (not on Windows).
 
     Raises `InputError` where another process has it. Leftovers of processes that were killed while they wrote are
     removed.
     """
 
     def __init__(self, folder: Path) -> None:
+        place = folder / ".lock"
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
-        self.release = weakref.finalize(self, os.close, descriptor)
-        try:
-            if fcntl is not None:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self.release()
-            raise InputError(f"another process is at work in {folder}: give another folder, or wait") from None
+            self._held: list[int] = []  # the file's descriptor
+            opened = self._held.append  # no method of this object, which would keep it from going
+            self._lock = FileLock(place, thread_local=False, fallback_to_soft=False, on_acquired=opened)
+            try:
+                self._lock.acquire(blocking=False)
+            except Timeout:
+                holder = _signature(place)
+                raise InputError(
+                    f"another process{holder} is at work in {folder}: give another folder, or wait"
+                ) from None
+        _sign(self._held[0], f"{os.getpid()} on {socket.gethostname()}\n")
         remove_leftovers(folder)
+
+    def release(self) -> None:
+        """Let another process have the folder; once more changes nothing."""
+        if self._lock.is_locked:
+            _sign(self._held[0], "")
+        self._lock.release()
+
+
+def _sign(descriptor: int, text: str) -> None:
+    """Write who has the lock into its file."""
+    with suppress(OSError):  # a full disk keeps nobody from having a lock
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, text.encode())
+
+
+def _signature(place: Path) -> str:
+    """Who has the lock, in brackets; nothing where the file does not say it."""
+    with suppress(OSError, ValueError):
+        if text := place.read_text(encoding="utf-8").strip():
+            return f" ({text})"
+    return ""

@@ -114,6 +114,14 @@ def state_rows(state: State, rows: slice) -> State:
     return _like(state, [state_rows(part, rows) for part in state])
 
 
+def state_where(chosen: Bool[Tensor, " batch"], state: State, other: State) -> State:
+    """The chosen rows of one state, and the others of another one."""
+    if isinstance(state, Tensor):
+        assert isinstance(other, Tensor)
+        return torch.where(chosen.to(state.device).view(-1, *[1] * (state.ndim - 2)), state, other)
+    return _like(state, [state_where(chosen, *parts) for parts in zip(state, other, strict=True)])
+
+
 def _joined(states: Sequence[State]) -> State:
     if isinstance(states[0], Tensor):
         return torch.cat(list(states), 1)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deep.data.custom import checked, read_fields, with_vectors
+from deep.data.custom import checked, longest_recorded, read_fields, with_vectors
 from deep.data.dataset import LARGEST, OfflineDataset
-from deep.data.formats import dsrl
+from deep.data.formats import dsrl, hdf5
 from deep.data.formats.episodes import fields_of_episodes
 from deep.data.formats.table import KEYS
 from deep.data.reading import AS_IT_IS, Reading
@@ -26,7 +26,7 @@ def read_any(path: Path, reading: Reading = AS_IT_IS) -> OfflineDataset:
     return _in_own_units(fields, str(path), path, sha256)
 
 
-def of_episodes(episodes: Sequence[Any], name: str) -> OfflineDataset:
+def of_episodes(episodes: Iterable[Any], name: str) -> OfflineDataset:
     """The data of a list of episodes (`deep.data.formats.episodes`), checked; an error calls them `name`."""
     fields = fields_of_episodes(episodes, name)
     del fields["task"]
@@ -52,6 +52,7 @@ def write(path: Path, data: OfflineDataset, about: dict[str, Any]) -> None:
     known = {key: value for key, value in data.provenance.items() if np.ndim(value) == 0}
     if data.path is not None:
         known |= {"converted_from": data.path.name, "source_sha256": str(data.sha256)}
-    known |= {"remarks": "; ".join(data.remarks)} if data.remarks else {}
+    known |= {hdf5.REMARKS: "; ".join(data.remarks)} if data.remarks else {}
+    known[hdf5.LENGTH] = longest_recorded(data)
     policies = {} if data.policies is None else {"policies": np.asarray(data.policies)}
     dsrl.write(path, {key: getattr(data, key) for key in KEYS}, known | policies | about)

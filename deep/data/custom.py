@@ -16,6 +16,8 @@ from jaxtyping import Int
 
 from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check
 from deep.data.formats.errors import raise_input_error
+from deep.data.formats.joined import ROWS
+from deep.data.formats.minari import action_bounds
 from deep.data.load import read
 from deep.data.reading import AS_IT_IS, Reading
 from deep.data.tails import blank_tails
@@ -25,6 +27,11 @@ from theory.support.errors import InputError
 from theory.support.files import stem
 
 Bounds = tuple[float, ...]
+DISCRETE = (
+    "every action is one of the whole numbers from 0 on, as discrete choices are numbered: they are taken for points "
+)
+DISCRETE += "of a continuous range, as no method here has discrete actions"
+"""The remark on such actions."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,10 @@ class CustomData:
     reward_range: tuple[float, float] | None = None
     """Custom data set: the returns that become the scores 0 and 1; none: the least and the greatest in the data."""
     action_low: Bounds = ()
-    """Custom data set: lower bound of the actions, one number or one for each; none: the simulator's, or -1."""
+    """Custom data set: lower bound of the actions, one number or one for each; none: the simulator's, or what
+    a Minari data set states, or -1."""
     action_high: Bounds = ()
-    """Custom data set: upper bound of the actions; none: the simulator's, or 1."""
+    """Custom data set: upper bound of the actions; none: the simulator's, or what a Minari data set states, or 1."""
 
 
 def load_custom(path: Path, given: CustomData, reading: Reading = AS_IT_IS) -> tuple[Task, OfflineDataset, CustomData]:
@@ -52,10 +60,11 @@ def load_custom(path: Path, given: CustomData, reading: Reading = AS_IT_IS) -> t
     """
     name = str(path)
     fields, sha256 = read_fields(path, name, reading)
-    given = _with_interface(given, fields["actions"].shape[1])
+    stated = action_bounds(fields["provenance"], fields["actions"].shape[1])
+    given = _with_interface(given, fields["actions"].shape[1], *(stated or ((), ())))
     fields["actions"] = _scaled(fields["actions"], given, name)
     anything, data = checked(fields, name, path, sha256)
-    longest = int(recorded_lengths(data).max())
+    longest = longest_recorded(data)
     given = replace(
         given,
         episode_length=longest if given.episode_length is None else given.episode_length,
@@ -97,10 +106,21 @@ def with_vectors(fields: dict[str, Any], name: str) -> dict[str, Any]:
     vectors."""
     for key in ("observations", "actions"):
         if len(shape := fields[key].shape) != 2 or 0 in shape:
-            raise_input_error(
-                name, f"has {key} of shape {shape}", "an array of two dimensions, a row a transition, is accepted"
-            )
+            accepted = "an array of two dimensions, a row a transition, is accepted"
+            if len(shape) == 3:
+                accepted += "; deep.save_episodes writes episodes of several steps from Python"
+            raise_input_error(name, f"has {key} of shape {shape}", accepted)
+    if _discrete(fields["actions"]) and DISCRETE not in fields["remarks"]:
+        fields = fields | {"remarks": (*fields["remarks"], DISCRETE)}
     return fields if "next_observations" in fields else with_successors(fields, name)
+
+
+def _discrete(actions: np.ndarray) -> bool:
+    """Whether each action is one of 0, 1, ..., k - 1, k > 1, as choices are numbered."""
+    if actions.shape[1] > 1 or not np.isfinite(actions).all():
+        return False
+    found = np.unique(actions)
+    return len(found) > 1 and np.array_equal(found, np.arange(len(found)))
 
 
 def checked(
@@ -114,8 +134,9 @@ def checked(
     title = name if path is None else stem(path)
     anything = Task(title, "custom", "", "", fields["observations"].shape[1], action_size, rows, (0, 1), 0)
     source = "memory" if path is None else "file"
-    data = OfflineDataset(title, **fields, source=source, path=path, sha256=sha256)
-    check(data, anything, name)
+    values = {key: value for key, value in fields.items() if key != ROWS}
+    data = OfflineDataset(title, **values, source=source, path=path, sha256=sha256)
+    check(data, anything, name, fields.get(ROWS))
     data = replace(data, remarks=(*data.remarks, *blank_tails(data)))
     return anything, drop_unknown_successors(data, name)
 
@@ -123,6 +144,11 @@ def checked(
 def recorded_lengths(data: OfflineDataset) -> Int[np.ndarray, " trajectory"]:
     """The steps of each trajectory, with the last one that `deep.data.timeouts` has left out."""
     return data.lengths + (0 if data.shortened is None else data.shortened)
+
+
+def longest_recorded(data: OfflineDataset) -> int:
+    """The steps of the longest trajectory, also where its last one was left out of the file when it was written."""
+    return max(int(recorded_lengths(data).max()), data.recorded_length or 0)
 
 
 def cost_limits(costs: np.ndarray) -> tuple[float, ...]:
@@ -155,8 +181,9 @@ def assumptions(task: Task, data: OfflineDataset) -> list[str]:
     return [*lines, *data.remarks]
 
 
-def _with_interface(given: CustomData, actions: int) -> CustomData:
-    """`given` with the bounds of the actions, and where a simulator is named, with what it says of itself."""
+def _with_interface(given: CustomData, actions: int, least: Bounds, most: Bounds) -> CustomData:
+    """`given` with the bounds of the actions, and where a simulator is named, with what it says of itself; `least` and
+    `most` are the bounds that the file states."""
     low, high = given.action_low, given.action_high
     if given.env is not None and not (low and high and given.episode_length):
         from deep.envs.custom import interface  # imported here: most data have no simulator
@@ -164,7 +191,7 @@ def _with_interface(given: CustomData, actions: int) -> CustomData:
         found = interface(given.env)
         low, high = low or found.action_low, high or found.action_high
         given = replace(given, episode_length=given.episode_length or found.episode_length)
-    low, high = low or (-1.0,), high or (1.0,)
+    low, high = low or least or (-1.0,), high or most or (1.0,)
     for option, bound in (("low", low), ("high", high)):
         if len(bound) not in (1, actions) or not np.isfinite(bound).all():
             numbers = "one finite number" + (f" or {actions}" if actions > 1 else "")

@@ -44,6 +44,8 @@ class OfflineDataset:
         provenance: how the file was made (command, seed, versions): texts and numbers; they decide nothing.
         remarks: what `load` left out or assumed, a sentence each.
         shortened: the trajectories whose last recorded step was left out because its next observation is unknown, (T,).
+        recorded_length: the steps of the longest trajectory before any were left out, where `deep.convert` or
+            `deep.save_episodes` says so in its file.
         source: "dsrl", "embedded" or "file"; "memory" for data that were not read from a file.
         path: the file read.
         sha256: that file's hash, hexadecimal.
@@ -62,6 +64,7 @@ class OfflineDataset:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     shortened: np.ndarray | None = None
+    recorded_length: int | None = None
     source: str = "memory"
     path: Path | None = None
     sha256: str | None = None
@@ -95,8 +98,9 @@ class OfflineDataset:
         return np.add.reduceat(self.costs, self.starts, dtype=np.float64)
 
 
-def check(dataset: OfflineDataset, task: Task, name: str) -> None:
-    """Raise `InputError` for values that no recording of the task can have; the sentence calls the data `name`."""
+def check(dataset: OfflineDataset, task: Task, name: str, rows_in_file: np.ndarray | None = None) -> None:
+    """Raise `InputError` for values that no recording of the task can have; the sentence calls the data `name`, and the
+    rows by their numbers in the file, if some were left out."""
     if not dataset.rewards.size:
         raise_input_error(name, "has no transitions", "at least one is needed")
     rows = dataset.rewards.shape[:1]
@@ -109,12 +113,12 @@ def check(dataset: OfflineDataset, task: Task, name: str) -> None:
     for key in KEYS:
         if key not in FLAGS:
             values = getattr(dataset, key)
-            raise_on_rows(~np.isfinite(values), values, key, name, "finite numbers are accepted")
+            raise_on_rows(~np.isfinite(values), values, key, name, "finite numbers are accepted", rows_in_file)
             accepted = f"numbers of at most {LARGEST:g} in size are accepted, none that mark missing values"
-            raise_on_rows(np.abs(values) > LARGEST, values, key, name, accepted)
-    raise_on_rows(dataset.costs < 0, dataset.costs, "costs", name, "costs of at least 0 are accepted")
+            raise_on_rows(np.abs(values) > LARGEST, values, key, name, accepted, rows_in_file)
+    raise_on_rows(dataset.costs < 0, dataset.costs, "costs", name, "costs of at least 0 are accepted", rows_in_file)
     outside = np.abs(dataset.actions) > 1 + ACTION_TOLERANCE
-    raise_on_rows(outside, dataset.actions, "actions", name, "actions inside [-1, 1] are accepted")
+    raise_on_rows(outside, dataset.actions, "actions", name, "actions inside [-1, 1] are accepted", rows_in_file)
 
     done = dataset.terminals | dataset.timeouts
     if not done[-1]:
@@ -124,12 +128,14 @@ def check(dataset: OfflineDataset, task: Task, name: str) -> None:
         )
         raise_input_error(name, "stops in the middle of a trajectory", accepted)
     if (longest := dataset.lengths.max()) > task.episode_length:
-        row, accepted = dataset.starts[dataset.lengths.argmax()], f"at most {task.episode_length} are accepted"
-        raise_input_error(name, f"has a trajectory of {longest} steps from row {row} on", accepted)
+        start = dataset.starts[dataset.lengths.argmax()]
+        row = start if rows_in_file is None else rows_in_file[start]
+        found, accepted = f"has a trajectory of {longest} steps from row {row} on", f"at most {task.episode_length} are"
+        raise_input_error(name, found, f"{accepted} accepted")
     follows = dataset.next_observations[:-1]
     gap = differs(follows, dataset.observations[1:])
     accepted = "inside a trajectory the observations one row later are accepted"
-    raise_on_rows(gap & ~done[:-1, None], follows, "next_observations", name, accepted)
+    raise_on_rows(gap & ~done[:-1, None], follows, "next_observations", name, accepted, rows_in_file)
     if (policies := dataset.policies) is not None:
         policies = np.asarray(policies)
         if policies.shape != dataset.ends.shape or policies.dtype.kind not in "iu":

@@ -1,8 +1,8 @@
 """DSRL's own files, fetched from where DSRL keeps them: resumed where a download broke off, checked, then named.
 
 The bytes of FILE are gathered in FILE.part; FILE.part.json says of which version of the file they are, so that the rest
-is not taken from another one, and is locked by the process that downloads, while others wait. (HDF5 locks what it reads
-in the same way, hence not FILE.part.) Only a file that is complete and that the reader accepts gets its name.
+is not taken from another one. The process that downloads has the lock on FILE.part.lock, while others wait. Only a file
+that is complete and that the reader accepts gets its name.
 
 DSRL_DATASET_DIR is the folder of DSRL's files (default ~/.dsrl/datasets), DSRL_DATASET_URL the address they are under
 (default `HOST`): for a mirror, say.
@@ -21,12 +21,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+from filelock import FileLock, Timeout
 from tqdm import tqdm
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 from deep.data.http_download import Broken, Version, ask
 from theory.support.errors import InputError
@@ -58,19 +54,17 @@ def download(path: Path, check: Callable[[Path], Any]) -> None:
     Raises:
         InputError: the file cannot be had, is damaged, or cannot be written; says what to fetch by hand, and whereto.
     """
-    if fcntl is None:
-        _give_up(url_of(path), path, "downloads need the file locks of Linux or macOS")
     url, part, record = url_of(path), path.with_name(path.name + ".part"), path.with_name(path.name + ".part.json")
     rejection = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(record) as recorded:
+        with _alone(path):
             if not path.exists():
-                with part.open("ab") as file:
+                with record.open("a+b") as recorded, part.open("ab") as file:
                     version = _gather(url, file, recorded)
                 rejection = _rejection(part, version, check)
                 os.replace(part, path.with_name(path.name + ".rejected") if rejection else path)
-            record.unlink()
+            record.unlink(missing_ok=True)
     except OSError as error:
         _give_up(url, path, f"{error.filename or part} cannot be written: {error.strerror}")
     except Broken as error:
@@ -80,26 +74,21 @@ def download(path: Path, check: Callable[[Path], Any]) -> None:
 
 
 @contextmanager
-def _alone(record: Path) -> Iterator[BinaryIO]:
-    """The open record, once no other process has it; a lock ends with the process that holds it."""
-    assert fcntl is not None
-    while True:
-        with record.open("a+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(f"another process downloads {record.stem}: waiting for it", file=sys.stderr, flush=True)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            if _is_at(record, file):  # else the process that was waited for has completed, and removed it
-                yield file
-                return
-
-
-def _is_at(path: Path, file: BinaryIO) -> bool:
+def _alone(path: Path) -> Iterator[None]:
+    """No other process downloads this file meanwhile; a lock ends with the process that holds it."""
+    place = path.with_name(path.name + ".part.lock")
+    lock = FileLock(place, thread_local=False, fallback_to_soft=False)
     try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"another process downloads {path.name}: waiting for it", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file; who waits for a removed one takes the next
+            place.unlink()
+        lock.release()
 
 
 def _gather(url: str, file: BinaryIO, record: BinaryIO) -> Version:

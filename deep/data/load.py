@@ -14,8 +14,9 @@ import numpy as np
 from deep.data.data_path import data_path
 from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check
 from deep.data.download import download, folder, url_of
-from deep.data.formats import FORMATS, dsrl, hdf5, minari, packed
+from deep.data.formats import FORMATS, columns, dsrl, hdf5, minari, packed
 from deep.data.formats.errors import raise_input_error
+from deep.data.formats.joined import ROWS
 from deep.data.formats.table import KEYS
 from deep.data.reading import AS_IT_IS, Reading
 from deep.data.tails import blank_tails
@@ -23,6 +24,9 @@ from deep.data.timeouts import drop_unknown_successors
 from deep.tasks import TASKS, Task, find_task
 
 EMBEDDED = Path(__file__).parent / "embedded"
+ACCEPTED = "HDF5 of DSRL, D4RL, d3rlpy or Minari, numpy's .npz, .csv, .tsv, .parquet and folders of Minari or of such "
+ACCEPTED += "tables are accepted; deep.save_episodes writes a list of episodes from Python"
+"""The formats, for a rejection."""
 
 
 def load(task: Task, which: str | Path = "auto", reading: Reading = AS_IT_IS) -> OfflineDataset:
@@ -71,7 +75,8 @@ def save_packed(path: str | Path, dataset: OfflineDataset) -> None:
 
 
 def _attributes(dataset: OfflineDataset) -> dict[str, Any]:
-    return {"task": dataset.task} | dict(dataset.provenance)
+    remarks = {hdf5.REMARKS: "; ".join(dataset.remarks)} if dataset.remarks else {}
+    return {"task": dataset.task} | dict(dataset.provenance) | remarks
 
 
 def _locate(task: Task, which: str | Path) -> tuple[str, Path]:
@@ -93,15 +98,15 @@ def _locate(task: Task, which: str | Path) -> tuple[str, Path]:
 def _load(task: Task, path: Path, source: str, name: str, reading: Reading = AS_IT_IS) -> OfflineDataset:
     """The data set in the file at `path`, which an error calls `name`."""
     fields, sha256 = read(path, name, reading)
-    recorded = fields.pop("task")
+    recorded, rows = fields.pop("task"), fields.pop(ROWS, None)
     if recorded is not None and str(recorded) != task.name:
         raise_input_error(name, f"was recorded on {recorded}", f"data of {task.name} are accepted here")
     if "next_observations" not in fields:
         raise_input_error(name, "has no array next_observations", "a file that has one is accepted")
     clipped = _clip(fields["actions"]) if _simulator_clips(task) else {}
     dataset = OfflineDataset(task.name, **(fields | clipped), source=source, path=path, sha256=sha256)
-    check(dataset, task, name)
-    dataset = replace(dataset, remarks=blank_tails(dataset))
+    check(dataset, task, name, rows)
+    dataset = replace(dataset, remarks=(*dataset.remarks, *blank_tails(dataset)))
     return drop_unknown_successors(dataset, name)
 
 
@@ -113,7 +118,7 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> tuple[dict[str, 
     """
     path = file_of(path, name)
     try:
-        found = format_of(path)
+        found = format_of(path, name)
         files = found.files(path) if hasattr(found, "files") else [path]
         before, sha256 = [_version(file) for file in files], _hash(files)
         fields = found.read(path, name, reading)
@@ -127,16 +132,24 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> tuple[dict[str, 
     return fields, sha256
 
 
-def format_of(path: Path) -> Any:
-    """The module of the first format that accepts the file; that of DSRL's layout, whose sentences say what is missing,
-    where none does."""
-    return next((each for each in FORMATS if each.accepts(path)), dsrl)
+def format_of(path: Path, name: str) -> Any:
+    """The module of the first format that accepts the file; raises `InputError`, which calls it `name`, where none
+    does."""
+    if (found := next((each for each in FORMATS if each.accepts(path)), None)) is not None:
+        return found
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise_input_error(name, f"cannot be read ({error})", "a complete, readable file is accepted")
+    kind = "a complete .npz archive" if path.suffix.lower() == ".npz" else "an HDF5 file, nor of another known format"
+    raise_input_error(name, f"is not {kind}", ACCEPTED)
 
 
 def task_of(path: Path) -> Task | None:
     """The task that a file was recorded on: by its attribute, in files of this project, or by DSRL's name for it."""
     file, recorded = file_of(path, str(path)), None
-    if dsrl.accepts(file) or not any(each.accepts(file) for each in FORMATS):
+    format_of(file, str(path))
+    if dsrl.accepts(file):
         with hdf5.opened(file, str(path)) as opened:
             recorded = hdf5.attributes(opened, ("task",)).get("task") if hdf5.is_own(opened) else None
     by_file = {task.dsrl_file: task for task in TASKS.values()}
@@ -144,11 +157,12 @@ def task_of(path: Path) -> Task | None:
 
 
 def file_of(path: Path, name: str) -> Path:
-    """The file itself, or that of a Minari data set's folder; raises `InputError` where there is none."""
+    """The file itself, a folder of tables, or the file of a Minari data set's folder; raises `InputError` where there
+    is none."""
     if os.path.isdir(path):
-        return minari.file_in(path, name)
+        return path if columns.accepts(path) else minari.file_in(path, name)
     if not os.path.isfile(path):
-        accepted = "a file of data is accepted, or the folder of a Minari data set"
+        accepted = "a file of data is accepted, or the folder of a Minari data set or of .csv or .parquet files"
         raise_input_error(name, "is not a file" if os.path.exists(path) else "does not exist", accepted)
     return path
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal
@@ -22,8 +22,12 @@ KEYS = (
     "timeouts",
     "dones",
     "episodes",
+    "steps",
+    "environments",
 )
 """The arrays that `--columns` can name."""
+OPTIONAL = ("next_observations", *KEYS[5:])
+"""Those that it can leave out of account."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,10 @@ class Reading:
 
     columns: tuple[str, ...] | None = None
     """Other names of arrays in the file, KEY=NAME with the keys observations, next_observations, actions, rewards,
-    costs, terminals, timeouts, dones and episodes: costs=infos/cost. dones mark ends of any kind, and a change of
-    episodes marks one."""
+    costs, terminals, timeouts, dones, episodes, steps and environments: costs=infos/cost. observations=pos,vel is a
+    vector of several arrays. dones mark ends of any kind, or the terminals where only some episodes end with one; a
+    change of episodes marks an end; a counter of steps has to increase within a trajectory; the rows of each of several
+    environments are taken together. steps= leaves an array out of account."""
     cost_function: str | None = None
     """MODULE:NAME, a function of some of the arrays observations, actions, next_observations, rewards, terminals and
     timeouts, by these names and with a row for each step, to the cost of each step; in place of the file's costs."""
@@ -42,14 +48,46 @@ class Reading:
 
     def names(self) -> dict[str, str]:
         """The array in the file for each key that `columns` names; raises `InputError` for what is no KEY=NAME."""
+        return {key: name for key, name in self._pairs().items() if name}
+
+    def unread(self) -> set[str]:
+        """The keys whose arrays `columns` leaves out of account: KEY=."""
+        return {key for key, name in self._pairs().items() if not name}
+
+    def decided(self) -> set[str]:
+        """The keys of which an option says what is read."""
+        return self.names().keys() | self.unread() | ({"costs"} if self.cost_function else set())
+
+    def check_keys(self, accepted: Collection[str], name: str, form: str) -> None:
+        """Raise `InputError` for a key that a file of this form, of the name `name`, has no use for."""
+        for key, array in self._pairs().items():
+            if key not in accepted or not (array or key in ("next_observations", "steps")):
+                found = f"{name} is {form}, which keeps each episode apart: --columns {key}={array} has no effect"
+                raise InputError(f"{found}; names of {', '.join(accepted)} are accepted")
+
+    def _pairs(self) -> dict[str, str]:
         found: dict[str, str] = {}
         for text in self.columns or ():
             key, equals, name = text.partition("=")
-            if not (equals and name) or key not in KEYS or key in found:
-                accepted = f"KEY=NAME, once for each key, is accepted; keys are {', '.join(KEYS)}"
+            joined = [part.strip() for part in name.split(",")]
+            empty = not name and key in OPTIONAL
+            if (
+                not (equals and (all(joined) or empty))
+                or len(set(joined)) < len(joined)
+                or key not in KEYS
+                or key in found
+            ):
+                accepted = "KEY=NAME, once for each key, is accepted, or KEY=NAME,NAME to join arrays; keys are "
+                accepted += f"{', '.join(KEYS)}; {OPTIONAL[0]}= and the like leave out what need not be there"
                 raise InputError(f"--columns {text}: {accepted}")
             found[key] = name
         return found
+
+    def words(self) -> list[str]:
+        """The options of a command line that say this."""
+        words = ["--columns", *self.columns] if self.columns else []
+        words += ["--cost-function", self.cost_function] if self.cost_function else []
+        return words + (["--last-trajectory", self.last_trajectory] if self.last_trajectory else [])
 
 
 AS_IT_IS = Reading()
@@ -57,7 +95,7 @@ AS_IT_IS = Reading()
 
 
 def costs_by(function: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The cost of each step, float32 (n,), by the function MODULE:NAME of the arrays that its parameters name.
+    """The cost of each step, (n,), by the function MODULE:NAME of copies of the arrays it names as parameters.
 
     Raises `InputError` where there is no such function, it asks for other arrays, fails, or gives another shape.
     """
@@ -76,13 +114,21 @@ def costs_by(function: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     count = len(arrays["rewards"])
     accepted = f"one number for each of the {count} rows is accepted"
     try:
-        costs = np.asarray(called(**{parameter: arrays[parameter] for parameter in parameters}))
+        copies = {parameter: arrays[parameter].copy() for parameter in parameters}
+        costs = np.array(called(**copies))
     except Exception as error:  # a user's code may raise anything
         raise InputError(f"{option} failed ({_said(error)}): {accepted}") from error
     if costs.shape != (count,) or costs.dtype.kind not in "biuf":
         found = f"gives an array of shape {costs.shape} and type {costs.dtype}"
         raise InputError(f"{option} {found}: {accepted}")
-    return costs.astype(np.float32)
+    return costs
+
+
+def vanished(costs: np.ndarray, key: str) -> tuple[str, ...]:
+    """A remark where float32 leaves none of the costs, (n,), because all are below its smallest number."""
+    if costs.dtype.kind != "f" or costs.astype(np.float32).any() or not costs.any():
+        return ()
+    return (f"{key} are at most {np.abs(costs).max():.2g}, which is 0 in float32: no step costs anything",)
 
 
 def _said(error: Exception) -> str:

@@ -37,23 +37,29 @@ def run(options: Options) -> Path:
     check_run(options.directory)
     from deep.core.files import read_json, wrong_form
 
-    summary = read_json(options.directory / "summary.json")
+    summary, config = (read_json(options.directory / name) for name in ("summary.json", "config.json"))
+    with wrong_form(options.directory / "config.json", "a run's settings"):
+        task = str(config["identity"]["task"])
     with wrong_form(options.directory / "summary.json", "the summary of a run"):
-        content = _page(summary, options.directory)
+        content = _page(summary, task, options.directory)
     path = options.out or options.directory / "deployment.html"
     write_whole(path, content.encode())
     print(f"page: {path}")
     return path
 
 
-def _page(summary: dict[str, Any], run: Path) -> str:
-    from deep.deploy.decision import VERDICTS, decide, record
+def _page(summary: dict[str, Any], task: str, run: Path) -> str:
+    from deep.deploy.decision import VERDICTS, decide, record, reliability
+    from deep.deploy.record import track_of
     from deep.page.render import embedded, render
+    from deep.tasks import find_task
 
-    studies, policies = record(), []
+    data, policies = summary["dataset"], []
+    kind = "custom" if task == "custom" else find_task(task).family
+    track = track_of(record()["runs"], summary["algorithm"], kind)
     classes = dict(zip(VERDICTS.values(), ("safe", "unsafe", "unknown"), strict=True))
     for result in summary["results"]:
-        found = decide(result, studies)
+        found = decide(result, track, data)
         named = {"seed": result["seed"], "limit": f"{result['cost_limit']:g}", "class": classes[found.verdict]}
         policies.append(named | {"verdict": found.verdict, "reasons": found.reasons, "known": found.known})
         print(f"{found.verdict}: seed {named['seed']}, cost limit {named['limit']}", *found.reasons, sep="\n  ")
@@ -62,7 +68,9 @@ def _page(summary: dict[str, Any], run: Path) -> str:
         title=f"{summary['task']}, {summary['algorithm']}: before deployment",
         simulated=summary["simulated"],
         policies=policies,
-        studies=studies,
+        track=track,
+        unreliable=reliability(track, *track.satisfied),
+        remarks=data.get("remarks", []),
         plane=None if summary["simulated"] else embedded(run / "results.png"),
     )
 

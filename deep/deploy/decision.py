@@ -1,15 +1,20 @@
 """What the data say of a policy's cost before it has acted: within the limit, above it, or unknown.
 
-"Within the limit" is said where all of this holds, and "above the limit" where its mirror image does:
+"Estimated within the limit" is said where all of this holds, and "estimated above the limit" where its mirror image
+does:
 
 - there is an estimate, and its whole 95 % interval is within the limit;
 - nothing contradicts it: the learned dynamics agree with the data, and predicted episodes are as long as theirs;
 - every baseline estimator that is defined for the policy agrees, and there is one;
 - the policy stays near the data: an OOD score of at most `LARGEST_OOD`;
-- estimates that said so were right in the studies (`deep.deploy.record`) often enough: the lower end of the one-sided
-  95 % interval of Clopper and Pearson is at least `LEAST_RIGHT`.
+- the data hold steps that cost something, and none of these was left out;
+- estimates that said so were right often enough in the studies of the same method on the same kind of task, counted in
+  independent runs (`deep.deploy.record`): the lower end of the one-sided 95 % interval of Clopper and Pearson is at
+  least `LEAST_RIGHT`. With no error among them this takes 29 runs.
 
-Otherwise it is unknown, and every reason is named. The two constants are ours.
+Otherwise it is unknown, and every reason is named. What the estimate alone says stands among the evidence, in small
+print: whoever reads the largest print alone must not take an estimate of unknown reliability for an answer. The two
+constants are ours.
 """
 
 from __future__ import annotations
@@ -22,13 +27,23 @@ from typing import Any
 
 from scipy.stats import beta
 
-from deep.deploy.record import RECORD, said
+from deep.deploy.record import RECORD, Track, said
 from deep.tasks import within_limit
 
 LARGEST_OOD = 2.0
 """Twice the data's own: an OOD score is the models' disagreement along the policy's states over that on the data."""
 LEAST_RIGHT = 0.9
-VERDICTS = {"satisfied": "WITHIN THE LIMIT", "violated": "ABOVE THE LIMIT", "nothing": "UNKNOWN"}
+VERDICTS = {
+    "satisfied": "ESTIMATED WITHIN THE LIMIT",
+    "violated": "ESTIMATED ABOVE THE LIMIT",
+    "nothing": "UNKNOWN",
+}
+ALONE = {
+    "satisfied": "within the limit",
+    "violated": "above the limit",
+    "nothing": "nothing, its interval holds the limit",
+}
+"""What the estimate alone says."""
 
 
 @dataclass(frozen=True)
@@ -56,24 +71,30 @@ def least_right(count: int, right: int) -> float:
     return float(beta.ppf(0.05, right, count - right + 1)) if right else 0.0
 
 
-def decide(result: Mapping[str, Any], studies: Mapping[str, Any]) -> Decision:
-    """The decision on one result of summary.json. What a simulator has measured plays no part."""
+def decide(result: Mapping[str, Any], track: Track, data: Mapping[str, Any]) -> Decision:
+    """The decision on one result of summary.json. What a simulator has measured plays no part.
+
+    `track` is how often such estimates were right, `data` the summary's entry on the data set.
+    """
     limit, estimate = result["cost_limit"], result.get("offline_cost_estimate")
     baselines = {name: cost for name, cost in result.get("offline_baselines", {}).items() if cost is not None}
     undefined = sorted(set(result.get("offline_baselines", {})) - set(baselines))
     known = [("cost limit", f"{limit:g}")]
     if estimate is None:
-        reasons = ("There is no estimate with an interval: the run has no learned dynamics.",)
-        return Decision(VERDICTS["nothing"], reasons, (*known, *_baselines(baselines, undefined)))
+        none = "There is no estimate with an interval: the run has no learned dynamics."
+        return Decision(
+            VERDICTS["nothing"], (none, *_doubts_of_data(data)), (*known, *_baselines(baselines, undefined))
+        )
     low, high = result["offline_cost_interval"]
     ood, words = result["offline_ood_score"], said(low, high, limit)
+    known += [("the estimate alone says", ALONE[words])]
     known += [("estimated cost of an episode", f"{estimate:.3g}"), ("its 95 % interval", f"{low:.3g} to {high:.3g}")]
     known += _baselines(baselines, undefined)
     known += [("disagreement of the estimators", _spread([estimate, *baselines.values()]))]
     known += [("distance from the data (OOD score)", f"{ood:.2g}; that of the data is 1")]
     known += [("estimated return", f"{result['offline_return_estimate']:.4g}")]
     known += [("predicted steps of an episode", f"{result['offline_length_estimate']:.0f}")]
-    reasons = list(_doubts(result, words, low, high, limit, ood))
+    reasons = [*_doubts(result, words, low, high, limit, ood), *_doubts_of_data(data)]
     agreeing = {name for name, cost in baselines.items() if bool(within_limit(cost, limit)) is (words == "satisfied")}
     if words != "nothing" and not baselines:
         reasons.append("No other estimator is defined for this policy, so that nothing confirms the estimate.")
@@ -82,12 +103,33 @@ def decide(result: Mapping[str, Any], studies: Mapping[str, Any]) -> Decision:
         if other:
             shown = ", ".join(f"{name} ({baselines[name]:.3g})" for name in other)
             reasons.append(f"Other estimators contradict it: {shown}.")
-        entry = studies[words]
-        share = least_right(entry["count"], entry["right"])
-        if share < LEAST_RIGHT:
-            cases = f"{entry['right']} of {entry['count']} cases of the studies"
-            reasons.append(f"Estimates that said so were right in {cases}: too few.")
+        reasons += reliability(track, *(track.satisfied if words == "satisfied" else track.violated))
     return Decision(VERDICTS["nothing" if reasons else words], tuple(reasons), tuple(known))
+
+
+def reliability(track: Track, count: int, right: int) -> list[str]:
+    """Why estimates that said so are not known to be right, in at most one sentence; `count` runs of which `right` were
+    right."""
+    kind = "custom data sets" if track.kind == "custom" else f"{track.kind} tasks"
+    if not track.tasks:
+        there = ", ".join(track.elsewhere) or "nothing"
+        return [
+            f"How often such estimates are right for {track.method} on {kind} is unknown: the studies are of {there}."
+        ]
+    if least_right(count, right) < LEAST_RIGHT:
+        where = f"of {track.method} on {kind}"
+        return [f"Estimates that said so were right in {right} of {count} independent runs {where}: too few to know."]
+    return []
+
+
+def _doubts_of_data(data: Mapping[str, Any]) -> Iterator[str]:
+    """The reasons that lie in the data."""
+    if data.get("largest_cost") == 0:
+        yield "No step of the data costs anything: what would cost is unknown."
+    if data.get("costs_left_out"):
+        yield "Steps with costs were left out of the data, so that the estimate is too low."
+    if "remarks" not in data:
+        yield "What was left out of the data is not recorded: an earlier version has trained this run."
 
 
 def _doubts(result: Mapping[str, Any], words: str, low: float, high: float, limit: float, ood: float) -> Iterator[str]:

@@ -52,7 +52,7 @@ def run(options: Options) -> None:
         print("recorded about it: " + ", ".join(sorted(data.provenance)))
     figure = options.figure or Path(f"{path.stem}-plane.png")
     write(figure, data, [row["limit"] for row in found["limits"]], f"{path.name}: {len(data.ends):,} trajectories")
-    print(f"figure: {figure}", *_what_next(data, task, path), sep="\n")
+    print(f"figure: {figure}", *_what_next(options, data, task), sep="\n")
 
 
 def opened(name: str, reading: Reading) -> tuple[OfflineDataset, Task | None, Path, str]:
@@ -66,12 +66,12 @@ def opened(name: str, reading: Reading) -> tuple[OfflineDataset, Task | None, Pa
             task = find_task(name)
             data = load(task, "auto", reading)
             assert data.path is not None
-            return data, task, data.path, _form(format_of(data.path))
+            return data, task, data.path, _form(format_of(data.path, str(data.path)))
         where = "" if str(path) == name else f" (it would be {path})"
         raise InputError(f"{name} does not exist{where}: a path, minari:ID or a task's name is accepted")
     task = task_of(path)
     data = read_any(path, reading)
-    return data, task, path, _form(format_of(file_of(path, name)))
+    return data, task, path, _form(format_of(file_of(path, name), name))
 
 
 def _form(module: object) -> str:
@@ -79,15 +79,17 @@ def _form(module: object) -> str:
     return (module.__doc__ or "").split(":")[0].split(",")[0].rstrip(".")
 
 
-def _what_next(data: OfflineDataset, task: Task | None, path: Path) -> list[str]:
+def _what_next(options: Options, data: OfflineDataset, task: Task | None) -> list[str]:
     """How to train on these data."""
-    words = f"python -m deep.train --dataset {path}"
+    from deep.describe.command import bounds_are_of_the_data, train_command
+
+    name = options.file if data_path(options.file).exists() else str(data.path)
+    lines = [f"to train on it: {train_command(name, data, task, options.reading)}"]
     if task is not None:
-        return [f"to train on it: {words}"]
-    low, high = float(data.actions.min()), float(data.actions.max())
-    if low < -1 or high > 1:
-        words += " --action-low LOW --action-high HIGH"
-    return [f"to train on it: {words} (--env MODULE:ID names its simulator, if there is one)"]
+        return lines
+    if bounds_are_of_the_data(data, task):
+        lines.append("the bounds of the actions are the data's: those of the plant or its simulator are better")
+    return [*lines, "--env MODULE:ID names its simulator, if there is one"]
 
 
 if __name__ == "__main__":

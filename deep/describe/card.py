@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from deep.data.dataset import OfflineDataset
+from deep.describe.command import train_command
 from deep.describe.numbers import numbers
 from deep.tasks import TASKS, Task
 from theory.support.files import write_whole
@@ -22,9 +24,14 @@ def write_card(path: Path, data: OfflineDataset, figure: Path | None = None) -> 
 
     `data` is what was written; `figure` is its cost-return plane.
     """
-    card = path.with_name(f"{path.stem if path.suffix else path.name}.md")
+    card = card_of(path)
     write_whole(card, text(path, data, figure).encode())
     return card
+
+
+def card_of(path: Path) -> Path:
+    """The name of the data card beside the data set that is written to `path`."""
+    return path.with_name(f"{path.stem if path.suffix else path.name}.md")
 
 
 def text(path: Path, data: OfflineDataset, figure: Path | None = None) -> str:
@@ -39,7 +46,7 @@ def text(path: Path, data: OfflineDataset, figure: Path | None = None) -> str:
         *([] if figure is None else [f"![the cost and the return of each trajectory]({figure.name})"]),
         "## How it was made\n\n" + _made(path, data.provenance),
         *(["## Assumed or left out\n\n" + "\n".join(f"- {remark}" for remark in data.remarks)] if data.remarks else []),
-        "## How to read it\n\n" + _how_to_read(path, task),
+        "## How to read it\n\n" + _how_to_read(path, data, task),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -92,6 +99,6 @@ def _made(path: Path, provenance: Mapping[str, Any]) -> str:
     return "\n".join(lines) or "Nothing is recorded about it."
 
 
-def _how_to_read(path: Path, task: Task | None) -> str:
-    words = f"--dataset {path.name}" + (f" --task {task.name}" if task else "")
-    return f"    python -m deep.describe {path.name}\n    python -m deep.train {words}"
+def _how_to_read(path: Path, data: OfflineDataset, task: Task | None) -> str:
+    trained = train_command(path.name, data, task, written=True) + (f" --task {task.name}" if task else "")
+    return f"    python -m deep.describe {shlex.quote(path.name)}\n    {trained}"

@@ -32,7 +32,7 @@ def numbers(data: OfflineDataset, task: Task | None = None) -> dict[str, Any]:
         "costly_steps_share": float((data.costs > 0).mean()),
         "largest_step_cost": float(data.costs.max()),
         "correlation": _correlation(costs, returns),
-        "limits": [_within(limit, costs, returns, task) for limit in limits],
+        "limits": [within(limit, costs, returns, task) for limit in limits],
     }
 
 
@@ -48,7 +48,8 @@ def _correlation(costs: np.ndarray, returns: np.ndarray) -> float | None:
     return float(np.corrcoef(costs, returns)[0, 1])
 
 
-def _within(limit: float, costs: np.ndarray, returns: np.ndarray, task: Task | None) -> dict[str, Any]:
+def within(limit: float, costs: np.ndarray, returns: np.ndarray, task: Task | None = None) -> dict[str, Any]:
+    """How many of these trajectories satisfy a limit, and their mean and greatest return, where there are any."""
     chosen = returns[within_limit(costs, limit)]
     row: dict[str, Any] = {"limit": limit, "trajectories": len(chosen), "share": len(chosen) / len(costs)}
     row |= {"mean_return": float(chosen.mean()), "best_return": float(chosen.max())} if len(chosen) else {}

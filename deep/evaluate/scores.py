@@ -78,8 +78,9 @@ def offline_costs(experiment: Experiment, policy: Policy | Act) -> list[dict[str
     """Off-policy estimates of every replica's episodes, in the unit of an episode's cost.
 
     The estimate is that of the held-out half of the learned dynamics, by the method's own estimator where it has one;
-    None if no dynamics were trained. `offline_baselines` has the cost by every estimator that needs no training; where
-    these differ much from the estimate, it is doubtful.
+    None if no dynamics were trained. `offline_baselines` has the cost by every estimator that needs no training, and
+    `offline_baseline_returns` the return by those that are defined; where the costs differ much from the estimate, it
+    is doubtful.
     """
     problem = experiment.problem
     markov = as_policy(policy).markov
@@ -101,8 +102,10 @@ def offline_costs(experiment: Experiment, policy: Policy | Act) -> list[dict[str
                 "offline_ood_score": float(estimate.ood_score[i]),
                 "offline_doubt": estimate_doubts[i],
             }
-        baseline_costs = {name: None if other is None else float(other.cost[i]) for name, other in others.items()}
-        results.append({**found, "offline_baselines": baseline_costs})
+        defined = {name: other for name, other in others.items() if other is not None}
+        baseline_costs = {name: float(defined[name].cost[i]) if name in defined else None for name in others}
+        returns = {name: float(other.reward[i]) for name, other in defined.items()}
+        results.append({**found, "offline_baselines": baseline_costs, "offline_baseline_returns": returns})
     return results
 
 

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from deep.core.provenance import device_name
+from deep.data.custom import assumptions
+from deep.data.timeouts import COSTS_LEFT_OUT
+from deep.describe.numbers import within
 from deep.runs.experiment import Experiment
 
 LAST = "last"
@@ -46,9 +49,21 @@ def summary_of(
     }
 
 
+def remarks_on(experiment: Experiment) -> list[str]:
+    """What the data were taken to be, and what of them was changed or left out, a line each."""
+    task, data = experiment.task, experiment.data
+    clipped = f"the actions of {data.clipped:,} clipped to [-1, 1] as the simulator does"
+    lines = assumptions(task, data) if task.family == "custom" else list(data.remarks)
+    return [*([clipped] if data.clipped else []), *lines]
+
+
 def dataset_of(experiment: Experiment) -> dict[str, Any]:
-    """Which data a run has seen."""
+    """Which data a run has seen; their own returns, and those within each limit; what was said of them.
+
+    `costs_left_out` is whether steps with costs were left out, `largest_cost` that of a trajectory.
+    """
     data = experiment.data
+    returns, costs = data.trajectory_returns, data.trajectory_costs
     return {
         "source": data.source,
         "path": str(data.path),
@@ -56,4 +71,10 @@ def dataset_of(experiment: Experiment) -> dict[str, Any]:
         "transitions": len(data),
         "trajectories": len(data.starts),
         "transitions_with_clipped_actions": data.clipped,
+        "remarks": remarks_on(experiment),
+        "costs_left_out": any(COSTS_LEFT_OUT in remark for remark in data.remarks),
+        "mean_return": float(returns.mean()),
+        "mean_cost": float(costs.mean()),
+        "largest_cost": float(costs.max()),
+        "within": [within(limit, costs, returns) for limit in experiment.settings.cost_limits],
     }

@@ -37,6 +37,7 @@ def page(run: Path) -> str:
             plane=embedded(run / "results.png"),
             curves=embedded(run / "training.png"),
             film=embedded(run / FILM),
+            remarks=data.get("remarks", []),
             settings=list(flat(config["identity"]).items()),
             software=list(software.items()),
         )

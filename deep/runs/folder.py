@@ -4,6 +4,7 @@ sessions.json holds, for every command that has worked on the run, how many seco
 """
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from deep.cli.run_folder import check_folder
 from deep.core.files import Lock, read_json, read_tensors, write_tensors, wrong_form
 from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
@@ -90,7 +92,10 @@ class RunFolder:
             sessions = read_json(self.sessions)["sessions"]
             if not isinstance(sessions, list):
                 raise TypeError("the sessions are no list")
-            return [{**session, "seconds": float(session["seconds"])} for session in sessions]
+            found = [{**session, "seconds": float(session["seconds"])} for session in sessions]
+            if wrong := [session["seconds"] for session in found if not 0 <= session["seconds"] < math.inf]:
+                raise ValueError(f"a session took {wrong[0]:g} seconds")
+            return found
 
     def record_elapsed(self) -> float:
         """Write down how long this session has lasted so far; the seconds of all sessions."""
@@ -99,14 +104,9 @@ class RunFolder:
         return sum(session["seconds"] for session in [*self._earlier, session])
 
     def _check(self, resume: bool) -> None:
-        if self.config.exists() and not resume:
-            raise InputError(
-                f"--out {self.path} already holds a run: give another folder, or --resume to go on with it"
-            )
+        check_folder(self.path, resume)
         if resume and not self.config.exists() and not (self.path / ".lock").exists():
             raise InputError(f"--resume: there is no run in {self.path} (no config.json in it)")
-        if self.checkpoint.exists() and not self.config.exists():
-            raise InputError(f"--out {self.path} holds a checkpoint without a config.json: give another folder")
 
     def compare(self, config: Mapping[str, Any]) -> None:
         """Raise `InputError` where the run in the folder differs in its `identity`, or in what else it
@@ -216,12 +216,12 @@ class RunFolder:
 
         Raises `InputError` where lines are missing that it has counted.
         """
+        there = self.metrics.stat().st_size if self.metrics.exists() else 0
+        if there < size:
+            raise InputError(
+                f"{self.metrics} has {there} bytes where the checkpoint has counted {size}: put it back as it was"
+            )
         with writing(self.metrics), self.metrics.open("ab") as file:
-            there = os.fstat(file.fileno()).st_size
-            if there < size:
-                raise InputError(
-                    f"{self.metrics} has {there} bytes where the checkpoint has counted {size}: put it back as it was"
-                )
             file.truncate(size)
 
 

@@ -1,6 +1,7 @@
 """The settings of a run: what decides its result. They are written to config.json and read back from it."""
 
 import dataclasses
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -33,7 +34,7 @@ class Settings(Generic[Config]):
     """The method."""
     preset: Literal["quick", "paper", "rebuilt"] = "quick"
     """quick: minutes on two CPU cores. paper: the sizes and steps that the paper prints, for a GPU. rebuilt (drcorl
-    alone): critics of the policy's own values, for data in which no trajectory is good as a whole."""
+    alone): from a clone of all of the data, for data in which no trajectory is good as a whole."""
     seeds: tuple[int, ...] = (0,)
     """Every stage is trained anew for each seed."""
     cost_limits: tuple[float, ...] = ()
@@ -102,7 +103,7 @@ def said(hint: Any) -> str:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value has the annotated type; whole numbers pass for floats."""
+    """Whether a value has the annotated type; whole numbers pass for floats, and both are of 64 bits."""
     kind, inner = typing.get_origin(hint), typing.get_args(hint)
     if kind is Annotated:
         return fits(value, inner[0])
@@ -119,7 +120,7 @@ def fits(value: Any, hint: Any) -> bool:
     if hint in (int, float) and isinstance(value, bool | np.bool_):
         return False
     if hint is int:
-        return isinstance(value, int)
+        return isinstance(value, int) and abs(value) < 2**63
     if hint is float:
-        return isinstance(value, int | float)
+        return isinstance(value, float) or (isinstance(value, int) and abs(value) <= sys.float_info.max)
     return hint is Any or isinstance(value, kind or hint)

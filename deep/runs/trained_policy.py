@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
+from deep.core.method import state_where
 from deep.methods.parts.acting import ActingState
 from deep.runs.experiment import Experiment
 from deep.tasks import Task
@@ -59,9 +60,14 @@ class TrainedPolicy:
         return raw
 
     def predict(
-        self, observation: ArrayLike, state: Any = None, deterministic: bool = True
+        self,
+        observation: ArrayLike,
+        state: Any = None,
+        episode_start: ArrayLike | None = None,
+        deterministic: bool = True,
     ) -> tuple[Float[np.ndarray, "*batch action"], Any]:
-        """The action and the state after it, in the form of stable-baselines3's `predict`.
+        """The action and the state after it, called as stable-baselines3's `predict` is; there the default of
+        `deterministic` is False.
 
         A policy with a memory also needs to know what came of the action: pass what `observe` returns as the next
         `state`. Without it the budget stays that of the episode's first step.
@@ -70,25 +76,36 @@ class TrainedPolicy:
             observation: as for `act`.
             state: None at the first step of an episode, then what this function or `observe` returned. One batch of
                 episodes has one state.
+            episode_start: whether an episode begins with this observation, one flag each or one for all: its row of the
+                state begins anew. None: none does, but where the state is None.
             deterministic: of a policy that draws its actions: True, the draws follow from the run's seed and the number
                 of the step; False, an episode's draws are new at each first step. Other policies act alike for both.
 
         Raises:
-            InputError: as `act`, or a state of another number of episodes.
+            InputError: as `act`, or a state or flags of another number of episodes.
         """
         raw = self._checked(observation)
         batch = np.atleast_2d(raw)
-        player = self.experiment.player()
-        if state is None:
-            state = player.start(0, len(batch))
-            if not deterministic and isinstance(state, ActingState):
-                new = torch.randint(2**31, state.episode.shape[1:])
-                state = state._replace(episode=new.expand_as(state.episode))
-        elif (found := _episodes(state)) not in (None, len(batch)):
+        if state is not None and (found := _episodes(state)) not in (None, len(batch)):
             raise InputError(f"a state of {found} episodes with {len(batch)} observations: one for each is accepted")
-        actions, state = player.act(state, np.repeat(batch[None], len(self.experiment.problem.replicas), axis=0))
+        begins = _flags(False if episode_start is None else episode_start, len(batch))
+        if state is None:
+            state = self._first_state(len(batch), deterministic)
+        elif begins.any():
+            state = state_where(torch.from_numpy(begins), self._first_state(len(batch), deterministic), state)
+        actions, state = self.experiment.player().act(
+            state, np.repeat(batch[None], len(self.experiment.problem.replicas), axis=0)
+        )
         chosen = self.task.in_own_units(actions[self.replica])
         return (chosen if raw.ndim == 2 else chosen[0]), state
+
+    def _first_state(self, count: int, deterministic: bool) -> Any:
+        """The state of this many episodes at their first step."""
+        state = self.experiment.player().start(0, count)
+        if not deterministic and isinstance(state, ActingState):
+            new = torch.randint(2**31, state.episode.shape[1:])
+            state = state._replace(episode=new.expand_as(state.episode))
+        return state
 
     def observe(self, state: Any, reward: ArrayLike, cost: ArrayLike, done: ArrayLike = False) -> Any:
         """The state after a step's outcome: its reward and cost in the task's units, one each or one per episode.
@@ -124,6 +141,14 @@ class TrainedPolicy:
         stacked = np.repeat(batch[None], len(self.experiment.problem.replicas), axis=0)
         actions = self.task.in_own_units(self.experiment.act(stacked)[self.replica])
         return actions if raw.ndim == 2 else actions[0]
+
+
+def _flags(episode_start: ArrayLike, count: int) -> Bool[np.ndarray, " batch"]:
+    """A flag for each episode; raises `InputError` for another number of them."""
+    flags = np.asarray(episode_start, dtype=bool)
+    if flags.shape not in ((), (1,), (count,)):
+        raise InputError(f"episode_start of shape {flags.shape} with {count} observations: one for each is accepted")
+    return np.broadcast_to(flags, (count,)).copy()
 
 
 def _episodes(state: Any) -> int | None:

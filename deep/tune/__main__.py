@@ -82,16 +82,16 @@ def run(options: Options, words: list[str]) -> dict[str, Any]:
         raise InputError(f"--{both[0]} is searched and given: one of the two is accepted")
     if shared := [each.name for each in space if each.name.split(".")[0] in SHARED]:
         raise InputError(f"--search {shared[0]}: all trials share it, so that they can be compared")
-    from deep.tune.study import Search, describe
+    from deep.tune.study import Search, describe, unqualified
 
     found = Search(options.out, words, space, options.tuner_seed, options.resume)
     found.run(options.trials)
     report = found.report()
     best = report["trials"][0]
     write_whole(options.out / "tuning.json", json.dumps(report, indent=1).encode())
-    print(
-        f"best by the estimate: {best['value']:.4f}  {describe(best['settings'])}", f"run: {best['folder']}", sep="\n"
-    )
+    missed = unqualified(report["trials"])
+    which = "best of those that do not qualify" if missed else "best by the estimate"
+    print(*missed, f"{which}: {best['value']:.4f}  {describe(best['settings'])}", f"run: {best['folder']}", sep="\n")
     if options.verdict_episodes:
         from deep.evaluate.scores import table
 

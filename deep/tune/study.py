@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from deep.cli.run_folder import check_folder
+from deep.core.files import read_json, wrong_form
 from deep.core.provenance import software_versions
 from deep.core.validation import use_threads
 from deep.evaluate.scores import evaluate, offline_costs
-from deep.evaluate.summary import SCHEMA
+from deep.evaluate.summary import SCHEMA, remarks_on
 from deep.runs.experiment import Experiment, about_data, finished, identity, take_dynamics
 from deep.runs.folder import RunFolder
 from deep.runs.trainer import train
@@ -37,13 +38,18 @@ LARGEST = 10.0
 WORST = 90.0
 
 
+def qualifies(result: Mapping[str, Any]) -> bool:
+    """Whether the whole interval of the estimated cost is within the limit, and nothing casts doubt on the estimate."""
+    return bool(within_limit(result["offline_cost_interval"][1], result["cost_limit"])) and not result["offline_doubt"]
+
+
 def criterion(results: Sequence[Mapping[str, Any]], task: Task) -> float:
     """The value of a trial from its offline estimates, one entry for each replica, see above."""
     values = []
     for result in results:
         limit, high = result["cost_limit"], result["offline_cost_interval"][1]
         doubt = result["offline_doubt"] is not None
-        if within_limit(high, limit) and not doubt:
+        if qualifies(result):
             score = float(task.normalised_reward(result["offline_return_estimate"]))
             values.append(min(max(score, -LARGEST), LARGEST))
         else:
@@ -64,6 +70,7 @@ class Search:
         except ImportError as error:
             raise InputError(f"deep.tune needs a package ({error}): `pip install optuna` installs it") from error
         self.optuna, self.folder, self.words, self.space, self.seed = optuna, folder, list(words), list(space), seed
+        self._described = False
         journal, about = folder / "study.log", {"words": list(words), "space": [repr(each) for each in space]}
         if journal.exists() and not resume:
             raise InputError(
@@ -104,6 +111,9 @@ class Search:
         options = self.options(chosen)
         use_threads(options.threads)
         experiment = Experiment(settings_of(options))
+        if not self._described:
+            print(f"data: {experiment.data.path}", *remarks_on(experiment), sep="\n  ", flush=True)
+            self._described = True
         if experiment.settings.dynamics.steps == 0:
             raise InputError("--dynamics.steps 0: the criterion is an estimate by learned dynamics, so they are needed")
         folder = RunFolder(self.folder / folder_of(chosen))
@@ -112,7 +122,8 @@ class Search:
         phases = experiment.phases()
         shared = self.folder / "dynamics.json"
         if shared.exists():
-            first = json.loads(shared.read_text())["folder"]
+            with wrong_form(shared, "the folder with a search's dynamics"):
+                first = str(read_json(shared)["folder"])
             if first != folder.path.name:
                 phases = take_dynamics(experiment, self.folder / first)
         about = {"schema": SCHEMA, "identity": identity(experiment), "data": about_data(experiment)}
@@ -140,6 +151,7 @@ class Search:
         return {
             "criterion": "the estimate from the data alone: deep.tune.study",
             "words": self.words,
+            "qualified_trials": sum(all(map(qualifies, trial.user_attrs["estimates"])) for trial in ranked),
             "trials": [{"value": trial.value, "settings": trial.params, **trial.user_attrs} for trial in ranked],
         }
 
@@ -153,6 +165,28 @@ def estimates(experiment: Experiment) -> list[dict[str, Any]]:
     found = offline_costs(experiment, experiment.policy())
     replicas = experiment.problem.replicas
     return [replica._asdict() | entry for replica, entry in zip(replicas, found, strict=True)]
+
+
+def unqualified(trials: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where no trial qualifies for all its replicas, that this is so, and for each limit the least estimated cost."""
+    if any(all(map(qualifies, trial["estimates"])) for trial in trials):
+        return []
+    lines = [
+        "NO TRIAL QUALIFIED: in none is the whole 95 % interval of the estimated cost within the limit, without a "
+        "doubt, for every seed and limit."
+    ]
+    entries = [(result, trial) for trial in trials for result in trial["estimates"]]
+    for limit in sorted({result["cost_limit"] for result, _ in entries}):
+        own = [entry for entry in entries if entry[0]["cost_limit"] == limit]
+        least, trial = min(own, key=lambda entry: entry[0]["offline_cost_estimate"])
+        low, high = least["offline_cost_interval"]
+        doubt = f", doubtful ({least['offline_doubt']})" if least["offline_doubt"] else ""
+        lines.append(
+            f"cost limit {limit:g}: {sum(qualifies(result) for result, _ in own)} of {len(own)} estimates qualify; the "
+            f"least estimated cost is {least['offline_cost_estimate']:.3g} [{low:.3g}, {high:.3g}]{doubt}, of seed "
+            f"{least['seed']} in {trial['folder']}"
+        )
+    return lines
 
 
 def folder_of(chosen: Mapping[str, str]) -> str:

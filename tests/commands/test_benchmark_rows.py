@@ -49,6 +49,7 @@ def write_run(folder: Path, R: float = 0.5, variant_of_beta: str = "sqrt", sha25
     records = [
         {"phase": "adaptation", "step": 50, "beta": [0.5, 0.5], **looked},
         {"phase": "adaptation", "step": 100, "beta": [0.7, 0.7], "loss": [1.0, 1.0]},
+        {"phase": "last check", "step": 50, **looked},  # has no beta
     ]
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "summary.json").write_text(json.dumps(summary))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deep.benchmark import figures, tables
-from deep.benchmark.rows import at_limits
+from deep.benchmark.rows import at_limits, rows_of
 from deep.methods.registry import METHODS
 from tests.support.benchmark_rows import rows
 from tests.support.file_names import NAMES
@@ -41,6 +41,15 @@ def test_the_table_marks_what_is_safe_and_says_whose_data_it_is():
     assert mixed.startswith("# Reward and cost\n\n" + tables.SMOKE_AMONG)
     assert "preset: quick; scale: smoke." in mixed
     assert "preset: quick.\n" in mixed
+
+
+def test_a_policy_that_ends_early_is_short_and_not_safe_nor_best():
+    falls, goes_on = rows({"fisor": [[0.9, 0.9]]}, 0.0, ends_early=True), rows({"bc_all": [[0.3, 0.2]]}, 0.5)
+    found = rows_of([], [*falls, *goes_on])
+    assert {row["algorithm"]: row["safe"] for row in found} == {"fisor": False, "bc_all": True}
+    text = tables.table(found)
+    assert "| 0.90, 0.00 short | 0.90, 0.00 short | 0.90, 0.00 short | 0 of 2 |" in text
+    assert "**0.30**, **0.50** ★" in text
 
 
 def test_the_table_gives_intervals_gaps_and_an_average_over_tasks():

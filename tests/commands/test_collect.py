@@ -24,6 +24,7 @@ from deep.envs.vector import Step, VectorEnv
 from deep.envs.velocity_vector import VelocityVectorEnv
 from deep.tasks import find_task
 from tests.support.builders import TINY_COLLECTION
+from tests.support.one_process import one_process
 
 TINY = Settings(
     trajectories=6, episodes=3, runs=2, pilots=2, snapshot_every=2, steps=160,
@@ -248,7 +249,8 @@ def command(out: Path, *words: str) -> list[str]:
 
 def test_a_killed_command_resumed_with_more_workers_writes_the_same_file(tmp_path):
     whole, killed = tmp_path / "whole.hdf5", tmp_path / "killed.hdf5"
-    collect.main(command(whole, "--workers", "1")[3:])
+    with one_process():
+        collect.main(command(whole, "--workers", "1")[3:])
     assert whole.with_suffix(".png").stat().st_size > 10_000
     assert not whole.with_suffix(".unfinished").exists()
 

@@ -15,6 +15,7 @@ from deep.data.conversion import read_any
 from deep.data.load import load, save, save_packed
 from deep.tasks import find_task
 from tests.support.builders import TINY_COLLECTION, small_dataset
+from tests.support.one_process import one_process
 from theory.support.errors import InputError
 
 HOPPER = find_task("HopperVel")
@@ -85,6 +86,7 @@ def test_the_command_in_the_file_gives_the_file_again(pool, tmp_path, monkeypatc
     assert load(HOPPER, tmp_path / "b-hybrid.hdf5").sha256 == first.sha256
 
 
+@one_process()
 def test_a_fresh_pool_and_its_file_give_the_same_kind(tmp_path, monkeypatch):
     out, tiny = tmp_path / "fresh.hdf5", [str(word) for pair in TINY_COLLECTION.items() for word in pair]
     collect.main(["--out", str(out), "--workers", "1", "--kind", "few", *tiny])

@@ -31,8 +31,8 @@ CLOSED = ("fitted_q", "nearest", "dice", "fitted_q, 1 - 1/L")
 
 @pytest.fixture(scope="module", autouse=True)
 def light():
-    """Episodes of 60 steps, in the simulator and in the learned dynamics: nothing here needs more."""
-    with lighter.short_episodes(60), lighter.no_figures():
+    """Short episodes, in the simulator and in the learned dynamics: nothing here needs more."""
+    with lighter.short_episodes(), lighter.no_figures():
         yield
 
 

@@ -15,6 +15,7 @@ from deep.speed.__main__ import main
 from deep.speed.peers import PEERS, Peer
 from deep.speed.table import plain
 from deep.speed.updates import whole_update
+from tests.support.lighter import unchecked
 from theory.support.errors import InputError
 
 
@@ -91,6 +92,7 @@ def test_updates_stand_beside_those_of_the_public_code(small_data, tmp_path, cap
     assert float(shown[0][8]) == pytest.approx(float(shown[0][5]) / 2, rel=0.02)
 
 
+@unchecked()
 def test_a_public_update_after_a_warm_up_is_compared_with_the_last_phase(monkeypatch):
     def phase(name: str) -> Phase:
         def update(step, draws):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from scipy.stats import bootstrap
 from deep import train, training
 from deep.core import provenance
 from deep.core.files import read_json, read_tensors, write_tensors
+from deep.data.load import load
 from deep.envs.rollout import Episodes
 from deep.evaluate import __main__ as evaluate
 from deep.evaluate import scores, summary
@@ -54,7 +56,7 @@ def test_one_thread_trains_unless_more_are_asked_for_and_one_evaluates(asked, th
     try:
         torch.set_num_threads(3)
         words = ["--algorithm", "bc_all", "--dataset", str(dataset_file), "--out", str(out), "--episodes", "1"]
-        train.main([*words, "--cost-limits", "4", *SETTINGS["bc_all"], *asked])
+        train.main(last_of_each([*words, "--cost-limits", "4", *SETTINGS["bc_all"], "--steps", "4", *asked]))
         assert torch.get_num_threads() == threads
         assert json.loads((out / "summary.json").read_text())["device"] == f"cpu, {named}"
         torch.set_num_threads(3)
@@ -68,7 +70,8 @@ def test_one_thread_trains_unless_more_are_asked_for_and_one_evaluates(asked, th
 def test_a_run_leaves_a_whole_folder(algorithm, dataset_file, tmp_path, capsys):
     out = tmp_path / "run"
     words = ["--algorithm", algorithm, "--dataset", str(dataset_file), "--out", str(out), "--episodes", "3"]
-    train.main([*words, "--cost-limits", "4", "60", "--seeds", "0", "7", *SETTINGS[algorithm]])
+    with no_figures() if algorithm in ("bc_safe", "bc_best") else nullcontext():  # they are those of bc_all
+        train.main([*words, "--cost-limits", "4", "60", "--seeds", "0", "7", *SETTINGS[algorithm]])
     screen = capsys.readouterr().out
     assert "not DSRL's own" in screen
     assert "best trajectory" in screen
@@ -76,7 +79,19 @@ def test_a_run_leaves_a_whole_folder(algorithm, dataset_file, tmp_path, capsys):
     assert summary["schema"] == 2
     assert "\n".join(summary["screen"]) in screen
     assert summary["simulator_episodes_used_in_training"] == 0
-    assert summary["dataset"] | {"path": ""} == {
+    data = load(TASK, dataset_file)
+    costs, returns = data.trajectory_costs, data.trajectory_returns
+    about = summary["dataset"]
+    within = about.pop("within")
+    assert [row["limit"] for row in within] == [4, 60]
+    for row in within:
+        chosen = returns[costs <= row["limit"]]
+        assert row["trajectories"] == len(chosen)
+        assert row.get("best_return") == (pytest.approx(chosen.max()) if len(chosen) else None)
+    assert about.pop("mean_return") == pytest.approx(returns.mean())
+    assert (about.pop("mean_cost"), about.pop("largest_cost")) == pytest.approx((costs.mean(), costs.max()))
+    assert (about.pop("remarks"), about.pop("costs_left_out")) == ([], False)
+    assert about | {"path": ""} == {
         "source": "file",
         "path": "",
         "sha256": summary["dataset"]["sha256"],
@@ -126,14 +141,14 @@ def test_clipped_actions_are_told(build):
 @no_figures()
 def test_a_killed_run_resumes_to_the_same_bits(dataset_file, tmp_path):
     words = [*TINY, "--dataset", str(dataset_file), "--cost-limits", "9", "--episodes", "1", "--threads", "1"]
-    words = last_of_each([*words, "--behaviour.steps", "300"])
+    words = last_of_each([*words, "--behaviour.steps", "200"])
     train.main([*words, "--out", str(tmp_path / "whole")])
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     arguments = [sys.executable, "-m", "tests.support.short_train", *words, "--out", str(tmp_path / "killed")]
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     metrics = tmp_path / "killed" / "metrics.jsonl"
     deadline = time.monotonic() + 120
-    while not (metrics.exists() and metrics.read_text().count('"behaviour"') > 2):
+    while not (metrics.exists() and metrics.read_text().count('"behaviour"') > 1):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)

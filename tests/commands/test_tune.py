@@ -98,6 +98,42 @@ def test_the_criterion():
     assert worst > criterion([result(offline_return_estimate=1e9, offline_cost_interval=(1.0, 10.1))], HOPPER)
 
 
+def estimated(name: str, *estimates: dict) -> dict:
+    return {"folder": name, "estimates": list(estimates)}
+
+
+def estimate(limit: float, cost: float, high: float, seed: int = 0, doubt: str | None = None) -> dict:
+    return {"seed": seed, "cost_limit": limit, "offline_cost_estimate": cost, "offline_cost_interval": (cost / 2, high),
+            "offline_doubt": doubt}  # fmt: skip
+
+
+def test_that_no_trial_qualified_is_said_with_the_least_estimated_cost():
+    from deep.tune.study import unqualified
+
+    trials = [
+        estimated("a", estimate(3, 2.5, 5), estimate(9, 4, 8)),
+        estimated("b", estimate(3, 2, 4, 1), estimate(9, 3, 6, 1, "short")),
+    ]
+    first, *lines = unqualified(trials)
+    assert first.startswith("NO TRIAL QUALIFIED: in none is the whole 95 % interval")
+    least = "estimates qualify; the least estimated cost is"
+    assert lines == [
+        f"cost limit 3: 0 of 2 {least} 2 [1, 4], of seed 1 in b",
+        f"cost limit 9: 1 of 2 {least} 3 [1.5, 6], doubtful (short), of seed 1 in b",
+    ]
+    assert unqualified([*trials, estimated("c", estimate(3, 2, 3), estimate(9, 2, 9))]) == []
+
+
+def test_a_search_in_which_no_trial_qualifies_says_so(file, tmp_path, capsys):
+    """With models this small every interval is from 0 to the largest cost."""
+    found = search(file, tmp_path / "a", "--trials", "1", "--verdict-episodes", "0")
+    screen = capsys.readouterr().out
+    assert found["qualified_trials"] == 0
+    assert "NO TRIAL QUALIFIED" in screen
+    assert f"in {found['trials'][0]['folder']}\nbest of those that do not qualify: -" in screen
+    assert "an episode costs 0 to 13" in screen, "what the data were taken to be"
+
+
 def test_ranges():
     found = dimensions(["learning-rate=1e-4..1e-2:log", "steps=5..9", "hidden=8,8+8"], OPTIONS)
     assert found == [

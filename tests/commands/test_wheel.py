@@ -165,6 +165,7 @@ result = train('HopperVel', 'bc_best', cost_limits=[20], out='run', episodes=1, 
 print(deep.__file__)
 print(load_policy('run').act([0.0] * 11).shape, result.rows[0]['cost_limit'])
 """
+LOADING = "from deep.data.load import load; from deep.tasks import find_task; load(find_task('HopperVel'), 'auto')"
 
 
 def test_the_installed_api_acts_in_another_folder(installed: Path, tmp_path: Path):
@@ -176,7 +177,7 @@ def test_the_installed_api_acts_in_another_folder(installed: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("lost", "arguments", "said"),
     [
-        ("deep/data/embedded/HopperVel.hdf5", ("-c", SCRIPT), "no data of HopperVel were found"),
+        ("deep/data/embedded/HopperVel.hdf5", ("-c", LOADING), "no data of HopperVel were found"),
         ("deep/tasks.py", ("-m", "deep.tasks"), "No module named deep.tasks"),
         ("theory/support/errors.py", ("-m", "deep.tasks"), "No module named 'theory.support.errors'"),
     ],

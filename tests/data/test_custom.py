@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("unchecked")
 def test_a_file_without_a_simulator_is_trained_on_and_estimated(algorithm, recorded, tmp_path, capsys):
     out = tmp_path / "run"
     seeds = (0, 3) if algorithm == "bc_all" else (0,)
-    with nullcontext() if algorithm in ("drcorl", "bc_all") else no_figures():
+    with nullcontext() if algorithm == "drcorl" else no_figures():
         summary = trained(out, recorded, algorithm, *BOUNDS, "--seeds", *map(str, seeds))
     screen = capsys.readouterr().out
     assert "Nothing was simulated" in screen

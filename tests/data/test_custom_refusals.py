@@ -35,9 +35,9 @@ def broken_off(fields: dict[str, np.ndarray]) -> None:
     fields["timeouts"][-1] = False
 
 
-def flat(fields: dict[str, np.ndarray]) -> None:
+def deep(fields: dict[str, np.ndarray]) -> None:
     without_successors(fields)
-    fields["observations"] = fields["observations"][:, 0]
+    fields["observations"] = fields["observations"][..., None]
 
 
 def single_steps(fields: dict[str, np.ndarray]) -> None:
@@ -63,7 +63,7 @@ def late_costs(fields: dict[str, np.ndarray]) -> None:
         (drop("costs"), "has no array costs"),
         (drop("timeouts"), "has no array timeouts"),
         (cut, r"has actions of shape \(359, 1\): 360 rows, as in rewards"),
-        (flat, r"has observations of shape \(360,\)"),
+        (deep, r"has observations of shape \(360, \d, 1\)"),
         (late_costs, "has costs only in the last steps of trajectories"),
         (single_steps, "neither next_observations nor two steps in a row"),
     ],

@@ -81,7 +81,7 @@ BAD_PACKED = {
     },
     "packed called plain": (
         mark("layout", "plain"),
-        "has no array terminals: .*it has actions .3, 1009. float16",
+        "has no array terminals or timeouts: .*it has actions .3, 1009. float16",
     ),
     "lengths too long": (swap("lengths", lambda x: x + 1), r"has rewards of shape \(1009,\): \(1013,\)"),
     "a length of 0": (swap("lengths", lambda x: x * (x != 1)), "has bad lengths"),

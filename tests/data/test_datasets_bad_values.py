@@ -65,7 +65,10 @@ BAD_VALUES = {
     "short flags": (cut("timeouts", slice(1, None)), "has timeouts of shape"),
     "fewer actions": (cut("actions", np.s_[:, :2]), r"has actions of shape \(1009, 2\): \(1009, 3\) is accepted"),
     "fewer observations": (cut("observations", np.s_[:, :10]), r"has observations of shape \(1009, 10\)"),
-    "flat observations": (cut("observations", np.s_[:, 0]), r"has observations of shape \(1009,\)"),
+    "flat observations": (
+        cut("observations", np.s_[:, 0]),
+        r"has observations of shape \(1009,( 1)?\): \(1009, 11\)",
+    ),
     "wide costs": (cut("costs", np.s_[:, None, None]), r"has costs of shape \(1009, 1, 1\)"),
     "too few policies": (cut("policies", slice(1, None)), r"has policies of shape \(3,\)"),
     "policies that are no numbers": (

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
 
 import h5py
@@ -16,8 +17,9 @@ import numpy as np
 import pytest
 
 from deep.data.custom import CustomData, load_custom
-from deep.data.dataset import KEYS, OfflineDataset
+from deep.data.dataset import OfflineDataset
 from deep.data.load import load, task_of
+from tests.support.damaged_bytes import flip_bits, flip_in_the_head, overwrite, rejected_or_whole, truncate
 from tests.support.damaged_files import BAD, each_array, grown
 from tests.support.recordings import HOPPER, recording, write
 from theory.support.errors import InputError
@@ -32,32 +34,14 @@ def key_of(layout: str, rng: np.random.Generator) -> str:
     return str(rng.choice(each_array[layout]))
 
 
-def flip_bits(path: Path, layout: str, rng: np.random.Generator) -> None:
-    content = bytearray(path.read_bytes())
-    for place in rng.integers(0, len(content), rng.integers(1, 9)):
-        content[place] ^= 1 << rng.integers(8)
-    path.write_bytes(content)
+def of_bytes(damage: Callable[[Path, np.random.Generator], None]) -> Mutation:
+    """One that asks for no layout, under its own name."""
 
+    @wraps(damage)
+    def mutation(path: Path, layout: str, rng: np.random.Generator) -> None:
+        damage(path, rng)
 
-def flip_in_the_head(path: Path, layout: str, rng: np.random.Generator) -> None:
-    content = bytearray(path.read_bytes())
-    for place in rng.integers(0, min(len(content), 4096), rng.integers(1, 5)):
-        content[place] = rng.integers(256)
-    path.write_bytes(content)
-
-
-def truncate(path: Path, layout: str, rng: np.random.Generator) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[: rng.integers(0, len(content))])
-
-
-def overwrite(path: Path, layout: str, rng: np.random.Generator) -> None:
-    """A stretch of zeros or of noise, as a bad sector leaves it."""
-    content = bytearray(path.read_bytes())
-    start, size = rng.integers(0, len(content)), rng.integers(1, 600)
-    piece = content[start : start + size]
-    content[start : start + size] = bytes(len(piece)) if rng.random() < 0.5 else rng.bytes(len(piece))
-    path.write_bytes(content)
+    return mutation
 
 
 def disguise(path: Path, layout: str, rng: np.random.Generator) -> None:
@@ -122,7 +106,8 @@ def attribute(path: Path, layout: str, rng: np.random.Generator) -> None:
 
 
 MUTATIONS: tuple[Mutation, ...] = (
-    flip_bits, flip_in_the_head, truncate, overwrite, disguise, grow, retype, reshape, spoil_flags, attribute
+    *map(of_bytes, (flip_bits, flip_in_the_head, truncate, overwrite)),
+    disguise, grow, retype, reshape, spoil_flags, attribute,
 )  # fmt: skip
 HARMLESS = (attribute,)
 """These may change what a file says about itself, and never the arrays."""
@@ -161,13 +146,7 @@ def check_files(numbers: range, folder: Path, reader: ProcessPoolExecutor) -> in
         mutation(path, layout, rng)
         found = reader.submit(outcome, path).result(timeout=SECONDS)
         case = f"file {number}: {mutation.__name__} of a {layout} file"
-        if isinstance(found, str):
-            assert found.startswith(str(path)), case
-            assert "\n" not in found, case
-            rejected += 1
-            continue
-        for key in KEYS:
-            np.testing.assert_array_equal(getattr(found, key), getattr(content, key), err_msg=f"{case}: {key}")
+        rejected += rejected_or_whole(found, path, content, case)
     return rejected
 
 

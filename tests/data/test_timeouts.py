@@ -8,7 +8,8 @@ import pytest
 from deep.data.custom import CustomData, assumptions, load_custom, recorded_lengths
 from deep.data.dataset import KEYS, OfflineDataset
 from deep.data.load import load, save
-from deep.data.timeouts import drop_unknown_successors, stand_ins
+from deep.data.stand_ins import stand_ins
+from deep.data.timeouts import drop_unknown_successors
 from tests.support.builders import small_dataset
 from tests.support.recordings import HOPPER
 from theory.support.errors import InputError

@@ -158,7 +158,9 @@ def test_before_the_warm_up_ends_nu_regresses_on_the_sums_of_the_data():
 
 
 def test_start_states_are_drawn_and_in_the_public_form_found():
-    corrected, public = (learner("coptidice", (4.0,), variant=v, **SMALL) for v in ("corrected", "public"))
+    corrected, public = (
+        learner("coptidice", (4.0,), variant=v, kappa="start", **SMALL) for v in ("corrected", "public")
+    )
     replay = corrected.problem.replay
     states, weight = corrected._starts(torch.zeros(1, 5), {"start": torch.tensor([[0.0, 0.5, 0.999, 0.2, 0.7]])})
     assert weight == 1
@@ -171,6 +173,20 @@ def test_start_states_are_drawn_and_in_the_public_form_found():
     batch = public._batch(torch.arange(2 * LENGTH).unsqueeze(0))
     assert (batch.not_terminal == 0).nonzero()[:, 1].tolist() == [LENGTH - 1, 2 * LENGTH - 1]  # timeouts end
     torch.testing.assert_close(batch.rewards, 0.1 * replay.rewards[: 2 * LENGTH].unsqueeze(0))  # the scale is 1 here
+
+
+@pytest.mark.parametrize(("kappa", "spread"), [("data", True), ("cut", True), ("start", False)])
+def test_visits_begin_in_the_states_that_the_threshold_is_for(kappa, spread):
+    """On the chain no cost is due in a start state, and in about half of the data's states."""
+    method = learner("coptidice", (4.0,), delayed=True, kappa=kappa, **SMALL)
+    replay = method.problem.replay
+    uniforms = torch.linspace(0, 0.999, 200).unsqueeze(0)
+    states, weight = method._starts(torch.zeros(1, 200), {"start": uniforms})
+    due = states[0, :, 1] > 0
+    assert weight == 1
+    assert due.any() == spread
+    assert 0.4 < (replay.observations[:, 1] > 0).double().mean() < 0.6
+    assert not spread or 0.3 < due.double().mean() < 0.7
 
 
 @pytest.mark.slow

@@ -144,7 +144,7 @@ def test_the_least_squares_gate_is_the_bound_of_the_estimate_for_the_present_pol
         with torch.no_grad():
             method.actor.ema.add_(shift)
         metrics = method.evaluation.evaluate_policy(50 * step)
-        estimate = method.evaluation.least_squares.estimate(method.act_current)
+        estimate = method.evaluation.by_critics.estimate(method.act_current)
         assert estimate.cost_std.item() > 0
         assert method.gate.cost.item() == pytest.approx((estimate.cost + 2 * estimate.cost_std).item(), rel=1e-6)
         assert torch.equal(metrics["predicted_cost"], estimate.cost)

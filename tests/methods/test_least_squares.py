@@ -9,6 +9,7 @@ import torch
 from deep.data.load import save
 from deep.data.replay import RowTable
 from deep.methods.drcorl import least_squares
+from deep.methods.drcorl.critic_values import MEAN_STATES
 from deep.methods.drcorl.least_squares import LeastSquares, last_hidden, solve_values
 from deep.methods.parts.critics import CostCritic, CriticConfig, PolicyCritic
 from deep.nn.mlp import unpack
@@ -111,10 +112,10 @@ def test_the_estimate_is_the_worse_one_of_the_critics_and_their_solution(problem
 def test_the_gate_averages_over_cloned_states_where_it_is_told_to(build):
     options = ("--gate.kind", "least_squares", "--gate.states", "cloned", "--dynamics.steps", "0")
     method = build(*TINY, *options, "--cost-limits", "1", "9").method
-    solver, rows = method.evaluation.least_squares, method.cloning.rows
+    solver, rows = method.evaluation.by_critics, method.cloning.rows
     for states, table, count in zip(solver.states, rows.table, rows.counts, strict=True):
         cloned = method.problem.replay.observations[table[:count]]
-        assert len(states) == least_squares.MEAN_STATES
+        assert len(states) == MEAN_STATES
         # Every cloned state, and no other.
         assert set(map(tuple, states.tolist())) == set(map(tuple, cloned.tolist()))
     with pytest.raises(InputError, match=r"--gate\.states cloned with --gate\.kind ucb"):

@@ -13,24 +13,20 @@ import torch
 
 from deep.benchmark.rows import rows_of
 from deep.core.method import Inference, Method
-from deep.core.randomness import draw_block
 from deep.methods.registry import METHODS, Entry, rank_of, spec_of
 from deep.methods.spec import words
 from deep.runs import trainer
 from deep.runs.experiment import Experiment, about_data
 from deep.runs.folder import RunFolder
-from deep.runs.player import PolicyPlayer
 from deep.runs.stand_in import stand_in
-from deep.tasks import find_task
-from deep.train import parse, settings_of
-from tests.support.builders import small_dataset
 from tests.support.lighter import unchecked
+from tests.support.numbers import methods
+from tests.support.numbers.summary import Case, check
+from tests.support.smoke_runs import SEEDS, Metrics, build, played, run_phases, trained
+from tests.support.training import copy_at
 from theory.support.errors import InputError
 from verification.lattice.study import rests
 from verification.lattice.trials import TRIALS
-
-DYNAMICS = {"members": 2, "hidden": (16,), "episodes": 2, "batch_size": 16}
-SEEDS, LIMITS = (3, 5), (4.0, 60.0)
 
 
 @pytest.fixture
@@ -38,15 +34,6 @@ def double() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
-
-
-def build(algorithm: str, seeds=SEEDS, limits=LIMITS, dynamics_steps: int | None = None) -> Experiment:
-    """The method's smoke configuration on the small data, as a task of 40 steps."""
-    steps = (100 if "dynamics" in spec_of(algorithm).needs else 0) if dynamics_steps is None else dynamics_steps
-    sizes = {f"dynamics.{name}": value for name, value in DYNAMICS.items()} | {"dynamics.steps": steps}
-    options = ["--algorithm", algorithm, *words(spec_of(algorithm).smoke), *words(sizes), "--device", "cpu"]
-    options += ["--seeds", *map(str, seeds), "--cost-limits", *map(str, limits)]
-    return Experiment(settings_of(parse(options)), replace(find_task("HopperVel"), episode_length=40), small_dataset())
 
 
 def train(experiment: Experiment, folder: Path, resume: bool = False) -> None:
@@ -58,21 +45,6 @@ def train(experiment: Experiment, folder: Path, resume: bool = False) -> None:
         run.release()
 
 
-def stop_after(experiment: Experiment, updates: int, monkeypatch) -> None:
-    """Interrupt the training as it begins the block after this many updates."""
-    count = 0
-    draw = trainer.draw_block
-
-    def counted(draws, seeds, phase, block, steps, device):
-        nonlocal count
-        if count >= updates:
-            raise KeyboardInterrupt
-        count += steps
-        return draw(draws, seeds, phase, block, steps, device)
-
-    monkeypatch.setattr(trainer, "draw_block", counted)
-
-
 @pytest.mark.slow
 @unchecked()
 @pytest.mark.parametrize("algorithm", METHODS)
@@ -80,16 +52,14 @@ def test_a_stopped_run_resumes_to_the_same_bits(algorithm, tmp_path, monkeypatch
     monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     whole = build(algorithm)
     before = {name: tensor.clone() for name, tensor in whole.tensors().items()}
-    train(whole, tmp_path / "whole")
-    assert any(not torch.equal(before[name], tensor) for name, tensor in whole.tensors().items())
     total = sum(phase.steps for phase in whole.phases())
-    stopped = build(algorithm)
-    with monkeypatch.context() as patch:
-        stop_after(stopped, total - 50, patch)
-        with pytest.raises(KeyboardInterrupt):
-            train(stopped, tmp_path / "stopped")
+    begun = copy_at(total - 50, tmp_path / "whole", tmp_path / "stopped", monkeypatch)
+    train(whole, tmp_path / "whole")
+    assert sum(begun) == total
+    assert any(not torch.equal(before[name], tensor) for name, tensor in whole.tensors().items())
     resumed = build(algorithm)
     train(resumed, tmp_path / "stopped", resume=True)
+    assert 0 < sum(begun) - total <= 50, "it goes on from where it was stopped"
     for name, tensor in whole.tensors().items():
         assert torch.equal(resumed.tensors()[name], tensor), name
     metrics = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "stopped")]
@@ -99,16 +69,6 @@ def test_a_stopped_run_resumes_to_the_same_bits(algorithm, tmp_path, monkeypatch
         tensor.copy_(whole.tensors()[name])
     assert json.dumps(read_back.method.report()) == json.dumps(whole.method.report()), "all of it is in the checkpoint"
     assert all(isinstance(line, str) for line in whole.method.remarks())
-
-
-def run_phases(experiment: Experiment, steps: int) -> None:
-    for phase in experiment.phases():
-        phase.on_start()
-        block = draw_block(phase.draws, phase.seeds, phase.name, 0, steps, experiment.device)
-        for hook in phase.hooks:
-            hook.call(0)
-        for step in range(steps):
-            phase.update(torch.tensor(float(step)), {name: draws[step] for name, draws in block.items()})
 
 
 def rows_of_replica(experiment: Experiment, tensor: torch.Tensor, seed: int, replica: int) -> torch.Tensor:
@@ -121,10 +81,12 @@ def rows_of_replica(experiment: Experiment, tensor: torch.Tensor, seed: int, rep
     return tensor[seed * share : (seed + 1) * share]
 
 
-def compare(algorithm: str, steps: int, tolerance: float, replicas: tuple[int, ...] = (0, 1, 2, 3)) -> None:
-    """Train all replicas together, and these replicas each alone."""
+def compare(
+    algorithm: str, steps: int, tolerance: float, replicas: tuple[int, ...] = (0, 1, 2, 3)
+) -> tuple[Experiment, Metrics]:
+    """Train all replicas together, and these replicas each alone; the first of these runs, and its metrics."""
     together = build(algorithm)
-    run_phases(together, steps)
+    metrics = run_phases(together, steps)
     differ = 0
     for replica in replicas:
         seed, limit = together.problem.replicas[replica]
@@ -143,6 +105,7 @@ def compare(algorithm: str, steps: int, tolerance: float, replicas: tuple[int, .
             where = f"{name} of replica {replica}"
             torch.testing.assert_close(part, tensor, atol=tolerance, rtol=tolerance, msg=lambda m, w=where: f"{w}: {m}")
     assert differ >= 4, "negative control: the other seed's replica is another run"
+    return together, metrics
 
 
 @pytest.mark.slow
@@ -155,8 +118,9 @@ def test_every_replica_equals_a_run_of_it_alone_after_one_update(algorithm):
 @unchecked()
 @pytest.mark.parametrize("algorithm", METHODS)
 def test_a_replica_equals_a_run_of_it_alone_after_thirty_updates(algorithm, double):
-    """Both seeds, both limits: the first and the last replica."""
-    compare(algorithm, 30, 1e-9, (0, 3))
+    """Both seeds, both limits: the first and the last replica. The numbers of the joint run are those recorded."""
+    together, metrics = compare(algorithm, methods.STEPS, 1e-9, (0, 3))
+    check("methods", algorithm, Case(lambda: trained(together, metrics)))
 
 
 @pytest.mark.parametrize("algorithm", METHODS)
@@ -170,16 +134,6 @@ def test_every_method_exports_its_policy(algorithm):
     policy = experiment.policy()
     expected, _ = policy.act(policy.start(5), observations.expand(4, -1, -1))
     torch.testing.assert_close(graph.act(observations), expected[1])
-
-
-def played(experiment: Experiment, choice: str, observations: np.ndarray) -> np.ndarray:
-    """The actions of all replicas at two steps, of which the first pays and costs 1: (replicas, 2, batch, act)."""
-    player = PolicyPlayer(experiment.policy(choice), experiment.replay)
-    shape = observations.shape[:2]
-    first, state = player.act(player.start(0, shape[1]), observations)
-    ones = np.ones(shape, dtype=np.float32)
-    second, _ = player.act(player.observe(state, ones, ones, np.zeros(shape, dtype=bool)), observations)
-    return np.stack([first, second], 1)
 
 
 @pytest.mark.parametrize("algorithm", METHODS)
@@ -292,6 +246,7 @@ def test_a_table_with_an_unregistered_method_sorts_it_last():
         "cost_limit": 1.0,
         "sha256": "",
         "run": "",
+        "safe": True,
     }
     rows = rows_of([], [cell | {"algorithm": "cpq", "seed": s} for s in (1, 0)] + [cell | {"algorithm": "bc_all"}])
     assert [(row["algorithm"], row["seed"]) for row in rows] == [("bc_all", 0), ("cpq", 0), ("cpq", 1)]
@@ -304,7 +259,7 @@ def test_changes_become_options():
 
 
 def test_a_preset_that_the_method_lacks_is_refused(build):
-    method = build("--preset", "rebuilt", "--dynamics.steps", "0").settings.method
+    method = build("--preset", "rebuilt", "--dynamics.steps", "0", "--adaptation-steps", "500").settings.method
     assert method.gate == spec_of("drcorl").presets["rebuilt"].gate
     with pytest.raises(InputError, match="--preset rebuilt with cpq: accepted are quick, paper"):
         build("--preset", "rebuilt", "--algorithm", "cpq", "--dynamics.steps", "0")

@@ -1,6 +1,9 @@
 """deep.runs.trainer and deep.runs.folder: resuming gives the same bits, and nothing good is lost."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -301,7 +304,7 @@ def test_a_checkpoint_without_a_configuration_is_not_trained_over(tmp_path):
     folder.release()
     folder.config.unlink()
     for resume in (False, True):
-        with pytest.raises(InputError, match="a checkpoint without a config"):
+        with pytest.raises(InputError, match=r"holds checkpoint\.safetensors and sessions\.json and no config\.json"):
             folder_in(tmp_path, resume)
 
 
@@ -321,6 +324,36 @@ def test_a_lock_goes_with_its_holder(tmp_path):
         Lock(tmp_path / "run")
     del folder
     Lock(tmp_path / "run").release()
+
+
+def test_who_has_a_folder_is_named(tmp_path):
+    """The process that has it now, not one that had it before and was killed."""
+    code = "import os, signal, sys; from pathlib import Path; from deep.core.files import Lock; "
+    code += "lock = Lock(Path(sys.argv[1])); print('there', flush=True); sys.stdin.read()"
+    earlier = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)  # fmt: skip
+    with earlier:
+        assert earlier.stdout is not None
+        assert earlier.stdout.readline() == "there\n"
+        with pytest.raises(InputError, match=rf"another process \({earlier.pid} on .+\) is at work in"):
+            Lock(tmp_path)
+        earlier.kill()
+    lock = Lock(tmp_path)
+    with pytest.raises(InputError, match=rf"another process \({os.getpid()} on .+\) is at work in"):
+        Lock(tmp_path)
+    lock.release()
+    lock.release()
+
+
+def test_a_folder_is_had_on_a_full_disk(tmp_path, monkeypatch):
+    def full(descriptor: int, length: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("deep.core.files.os.ftruncate", full)
+    lock = Lock(tmp_path)
+    with pytest.raises(InputError, match="another process is at work in"):
+        Lock(tmp_path)
+    lock.release()
 
 
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):

@@ -14,6 +14,8 @@ from tests.support.builders import SHORT
 from theory.support.files import write_whole
 
 DRAWN = plots.training, plots.results
+UNCHECKED: list[bool] = []
+"""An entry for each `unchecked` that has begun and not ended."""
 
 
 @contextmanager
@@ -58,8 +60,10 @@ def unchecked() -> Iterator[None]:
     For a test of many updates or of a whole command: shapes do not depend on the number of steps, and the unit tests
     of the same functions check them.
     """
+    UNCHECKED.append(True)
     jaxtyping.config.update("jaxtyping_disable", True)
     try:
         yield
     finally:
-        jaxtyping.config.update("jaxtyping_disable", False)
+        UNCHECKED.pop()
+        jaxtyping.config.update("jaxtyping_disable", bool(UNCHECKED))  # whatever order several of these end in

@@ -21,6 +21,7 @@ LONGEST = (
     "tests/theory/test_commands.py",
     "tests/theory/test_sweep.py",
     "tests/commands/test_export_with_state.py",
+    "tests/commands/test_proposed_commands.py",
     "tests/methods/test_sequence_acting.py",
     "tests/commands/test_ope_study.py",
     "tests/commands/test_interrupts.py",

@@ -49,6 +49,11 @@ def cost_of_where_it_leads(next_observations: np.ndarray) -> np.ndarray:
     return next_observations[:, 0] > LIMIT
 
 
+def cost_of_the_first(observations: np.ndarray) -> np.ndarray:
+    """A cost in every step but the last of some trajectories."""
+    return observations[:, 0] > 0
+
+
 def broken(observations: np.ndarray) -> np.ndarray:
     """One that fails."""
     raise ZeroDivisionError("no such\nnumber")
@@ -71,6 +76,15 @@ def with_last(episode: dict[str, np.ndarray]) -> np.ndarray:
     return np.concatenate([episode["observations"], episode["next_observations"][-1:]])
 
 
+def of_python(data: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """Episodes as a script has them, for `deep.save_episodes`."""
+    return [
+        {"observations": with_last(episode), "terminated": episode["terminals"][-1]}
+        | {key: episode[key] for key in ("actions", "rewards", "costs")}
+        for episode in episodes(data)
+    ]
+
+
 def write_minari(
     root: Path, data: dict[str, np.ndarray], key: str = "cost", reset: bool = True, form: str = "hdf5"
 ) -> Path:
@@ -81,7 +95,7 @@ def write_minari(
     from minari.data_collector import EpisodeBuffer
 
     def infos(costs: np.ndarray) -> dict[str, np.ndarray]:
-        return {key: np.concatenate([[9.0], costs]) if reset else costs}
+        return {key: np.concatenate([[0.0], costs]) if reset else costs}
 
     buffers = [
         EpisodeBuffer(
@@ -168,4 +182,18 @@ def write_parquet(path: Path, data: dict[str, np.ndarray]) -> Path:
 
     columns = {key: list(values) if values.ndim == 2 else values for key, values in data.items()}
     parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+def write_hdf5(path: Path, data: dict[str, np.ndarray]) -> Path:
+    """Plain arrays."""
+    with h5py.File(path, "w") as file:
+        for key, values in data.items():
+            file[key] = values
+    return path
+
+
+def write_npz(path: Path, data: dict[str, np.ndarray]) -> Path:
+    """Plain arrays in numpy's archive."""
+    np.savez(path, **data)  # pyright: ignore[reportArgumentType]  (its stub takes them for an option)
     return path

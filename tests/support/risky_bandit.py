@@ -33,14 +33,16 @@ class Outcome(NamedTuple):
     """What the best policy within the limit earns."""
 
 
-def bandit_data(trajectories: int, delayed: bool, risks: tuple[float, ...] = (0.2, 0.5, 0.8)) -> OfflineDataset:
-    """Trajectories that take the risk with one of these probabilities each, whatever x is."""
+def bandit_data(
+    trajectories: int, delayed: bool, risks: tuple[float, ...] = (0.2, 0.5, 0.8), smallest: float = 0.4
+) -> OfflineDataset:
+    """Trajectories that take the risk with one of these probabilities each, whatever x is, by |a| ~ U(smallest, .9)."""
     rng = np.random.default_rng(0)
     shape = (trajectories, LENGTH)
     x = rng.uniform(-1, 1, (trajectories, LENGTH + 1))
     risk = rng.random(shape) < np.resize(risks, trajectories)[:, None]
     due = np.concatenate([np.zeros((trajectories, 1)), risk], axis=1)
-    actions = np.where(risk, 1, -1) * rng.uniform(0.4, 0.9, shape)
+    actions = np.where(risk, 1, -1) * rng.uniform(smallest, 0.9, shape)
     states = np.stack([x, due], axis=-1).astype(np.float32)
     timeouts = np.zeros(shape, dtype=bool)
     timeouts[:, -1] = True
@@ -62,10 +64,11 @@ def bandit(
     delayed: bool = False,
     seeds: tuple[int, ...] = (0,),
     trajectories: int = 300,
+    smallest: float = 0.4,
     **changes: Any,
 ) -> Experiment:
     """An untrained learner with the quick preset's settings but for these."""
-    data = bandit_data(trajectories, delayed)
+    data = bandit_data(trajectories, delayed, smallest=smallest)
     task = replace(
         find_task("HopperVel"), name="RiskyBandit", dsrl_id="", dsrl_file="", observation_size=2, action_size=1,
         episode_length=LENGTH, reward_range=(0.0, float(LENGTH)), max_cost=float(LENGTH), cost_limits=limits,

@@ -1,11 +1,15 @@
-"""Two phases of a random walk, and every phase of a method without the trainer."""
+"""Two phases of a random walk, every phase of a method without the trainer, and the folder of a run that was killed."""
 
+import shutil
 from functools import partial
+from pathlib import Path
 
+import pytest
 import torch
 
 from deep.core.phase import Hook, Phase
 from deep.core.randomness import RandomInput, draw_block
+from deep.runs import trainer
 from deep.runs.folder import RunFolder
 
 
@@ -55,6 +59,24 @@ def folder_in(path, resume=False) -> RunFolder:
     folder = RunFolder(path)
     folder.open({"identity": {"seed": 0}}, resume)
     return folder
+
+
+def copy_at(steps: int, folder: Path, copy: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Copy the folder as the trainer begins the block after so many steps: what a run leaves that is killed there.
+
+    Returns the number of steps of every block that the trainer begins, also of later runs.
+    """
+    begun: list[int] = []
+    draw = trainer.draw_block
+
+    def counted(draws, seeds, phase, block, count, device):
+        if sum(begun) >= steps and not copy.exists():
+            shutil.copytree(folder, copy)
+        begun.append(count)
+        return draw(draws, seeds, phase, block, count, device)
+
+    monkeypatch.setattr(trainer, "draw_block", counted)
+    return begun
 
 
 def run_phases(experiment, steps: int) -> None:

@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +15,6 @@ import torch
 from matplotlib.figure import Figure
 
 import deep.collect.__main__
-import deep.collect.workers
 import deep.evaluate.__main__
 import deep.train
 import theory.npg_sweep
@@ -25,6 +23,7 @@ from deep.envs import velocity_vector  # noqa: F401 imported once, in the server
 from deep.runs import trainer
 from deep.runs.folder import RunFolder
 from tests.support.lighter import no_figures, short_episodes
+from tests.support.one_process import one_process
 from tests.support.training import Walk
 from theory.support.words import last_of_each
 
@@ -121,24 +120,12 @@ def evaluate(words: Sequence[str]) -> None:
         deep.evaluate.__main__.main(list(words))
 
 
-class _Here(Executor):
-    """Runs what is submitted at once, in this process: one process to kill, and none to start."""
-
-    def __init__(self, workers: int, context: Any, initialise: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-        deep.collect.workers._shared.update(zip(("progress", "stop"), arguments, strict=True))
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        done.set_result(fn(*args, **options))
-        return done
-
-
 def collect(words: Sequence[str]) -> None:
     """`python -m deep.collect` in one process, with a figure that takes no time."""
-    deep.collect.workers.ProcessPoolExecutor = _Here  # pyright: ignore[reportAttributeAccessIssue]
     _draw_nothing()
     sys.argv = ["deep.collect", *words]
-    deep.collect.__main__.main()
+    with one_process():
+        deep.collect.__main__.main()
 
 
 def sweep(words: Sequence[str]) -> None:

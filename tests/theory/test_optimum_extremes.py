@@ -7,9 +7,9 @@ from tests.support.lighter import unchecked
 from theory import FiniteCMDP
 from theory.cmdp.dense import concatenate
 from theory.cmdp.families import make
-from theory.optimum import Solution, certify, lagrangian, solve
+from theory.optimum import Solution, certify, lagrangian, policy_iteration, solve
 from theory.optimum import conic as conic_route
-from theory.optimum.policies import budget_unit, reward_unit
+from theory.optimum.policies import budget_unit, reward_unit, visits
 
 
 def bandit(r: list[float], c: list[float], budget: float) -> FiniteCMDP:
@@ -70,7 +70,7 @@ def test_the_dual_residual_bounds_the_value_that_is_missed(distance: float) -> N
     policy = torch.tensor([[[1.0, 0], [1, 0], [1, 0]]], dtype=torch.float64)
     v = cmdp.solve(policy, (policy * cmdp.r).sum(-1, keepdim=True)).squeeze(-1)
     certificate = certify(
-        cmdp, lagrangian.visits(cmdp, policy), v, torch.zeros_like(cmdp.budget), torch.ones_like(cmdp.budget) > 0
+        cmdp, visits(cmdp, policy), v, torch.zeros_like(cmdp.budget), torch.ones_like(cmdp.budget) > 0
     )
     missed = (cycle_value(1 - distance, 2e-3) - v[0, 0].item()) * distance / cmdp.bound.item()
     assert missed <= (certificate.gap + certificate.dual).item()
@@ -111,21 +111,11 @@ def test_a_chain_that_is_longer_than_any_fixed_number_of_improvements() -> None:
 
 def test_a_search_that_does_not_settle_says_so(monkeypatch) -> None:
     cmdp = make("garnet", 4, 3, 0.9, 0.5, [0])
-    monkeypatch.setattr(lagrangian, "ROUNDING", -1.0)
+    monkeypatch.setattr(policy_iteration, "ROUNDING", -1.0)
     with pytest.raises(RuntimeError, match="policy iteration did not settle in 512 improvements"):
         solve(cmdp)
-    best_response = lagrangian.best_response
-    monkeypatch.setattr(lagrangian, "ROUNDING", 1e-15)
-    responses = iter(range(10_000))
-
-    def forgetful(*arguments):
-        monkeypatch.setattr(lagrangian, "ROUNDING", 1e-15)
-        answer = best_response(*arguments)
-        if next(responses) > 1:
-            monkeypatch.setattr(lagrangian, "ROUNDING", -1.0)
-        return answer
-
-    monkeypatch.setattr(lagrangian, "best_response", forgetful)
+    monkeypatch.setattr(policy_iteration, "ROUNDING", 1e-15)
+    monkeypatch.setattr(lagrangian, "ROUNDING", -1.0)
     with pytest.raises(RuntimeError, match="search did not settle in 212 lines"):
         solve(cmdp)
 

@@ -3,7 +3,8 @@
 from theory.cmdp.sparse import AnyCMDP
 from theory.optimum.capped import solve_capped
 from theory.optimum.certificate import Certificate, Solution, certify
-from theory.optimum.lagrangian import best_response, solve_lagrangian
+from theory.optimum.lagrangian import solve_lagrangian
+from theory.optimum.policy_iteration import best_response
 from theory.support.errors import InputError
 
 __all__ = ["Certificate", "Solution", "best_response", "certify", "solve"]

@@ -3,9 +3,11 @@
 With c' = min(c, cap) no policy costs more than with c. So the optimum for c' is an upper bound, and a budget that is
 infeasible for c' is infeasible for c. If the solution for c' gives no mass to the pairs with c > cap, its cost is the
 same for c, and v and lambda stay dual feasible (r - lambda c <= r - lambda c'): it is the optimum for c as well.
-Otherwise the cap is raised. Rewards far below 0 are replaced in the same way: with r' = max(r, -cap) no policy earns
-less than with r, and v stays dual feasible. The solver receives numbers of similar size, and the certificate is that of
-r and c themselves.
+Otherwise the cap is raised. A positive reward of such a pair is lowered in the same proportion, r' = r c'/c: no budget
+pays for it, and it may be as far above the other rewards as the cost is above the budget. v stays dual feasible where
+r <= lambda c, because then r - lambda c <= (c'/c) (r - lambda c); where not, the cap is raised. Rewards far below 0 are
+replaced as costs are: with r' = max(r, -cap) no policy earns less than with r, and v stays dual feasible. The solver
+receives numbers of similar size, and the certificate is that of r and c themselves.
 """
 
 from collections.abc import Callable
@@ -33,7 +35,7 @@ def solve_capped(cmdp: AnyCMDP, route: Callable[[AnyCMDP, Pairs], Solution]) -> 
     """
     dearest, worst = cmdp.c.amax((1, 2)), (-cmdp.r).amax((1, 2))
     cost_cap = (FIRST_CAP * budget_unit(cmdp)).minimum(dearest)
-    loss_cap = (FIRST_CAP * reward_unit(cmdp)).minimum(worst)
+    loss_cap = (FIRST_CAP * reward_unit(with_caps(cmdp, cost_cap, worst))).minimum(worst)
     while True:
         dear, bad = cmdp.c > cost_cap[:, None, None], -cmdp.r > loss_cap[:, None, None]
         if not bool((dear | bad).any()):
@@ -41,6 +43,8 @@ def solve_capped(cmdp: AnyCMDP, route: Callable[[AnyCMDP, Pairs], Solution]) -> 
         answer = route(with_caps(cmdp, cost_cap, loss_cap), dear | bad)
         used = answer.occupancy != 0
         uses_dear, uses_bad = ((used & over).any(-1).any(-1) for over in (dear, bad))
+        tempting = cmdp.r > torch.where(answer.feasible, answer.multiplier, torch.inf)[:, None, None] * cmdp.c
+        uses_dear |= (dear & tempting).any(-1).any(-1)
         if not bool((uses_dear | uses_bad).any()):
             return restated(cmdp, answer)
         cost_cap = torch.where(uses_dear, FIRST_CAP * cost_cap, cost_cap).minimum(dearest)
@@ -48,9 +52,12 @@ def solve_capped(cmdp: AnyCMDP, route: Callable[[AnyCMDP, Pairs], Solution]) -> 
 
 
 def with_caps(cmdp: AnyCMDP, cost_cap: PerCMDP, loss_cap: PerCMDP) -> AnyCMDP:
-    """The same CMDP with min(c, cost cap) for its cost and max(r, -loss cap) for its reward."""
+    """The same CMDP with costs min(c, cost cap), gains in proportion, and rewards of at least -loss cap."""
     kind = FiniteCMDP if isinstance(cmdp, FiniteCMDP) else SparseCMDP
-    r, c = cmdp.r.maximum(-loss_cap[:, None, None]), cmdp.c.minimum(cost_cap[:, None, None])
+    c = cmdp.c.minimum(cost_cap[:, None, None])
+    gains = (cmdp.c > c) & (cmdp.r > 0)
+    part = torch.where(gains, c / torch.where(gains, cmdp.c, 1.0), 1.0)
+    r = (part * cmdp.r).maximum(-loss_cap[:, None, None])
     return kind(cmdp.P, r, c, cmdp.rho, cmdp.gamma, cmdp.budget)
 
 

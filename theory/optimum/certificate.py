@@ -14,33 +14,34 @@ from torch import Tensor
 from theory.cmdp.shapes import Mask, PerCMDP, PerState, PerStateAction
 from theory.cmdp.sparse import AnyCMDP
 from theory.optimum.policies import budget_unit, corner, greedy_policy, policy_of, positive, reward_unit
+from theory.optimum.policy_iteration import best_response
 
 ROUNDING = 4 * torch.finfo(torch.float64).eps
+PLAIN, SHADE = 1e-10, 1e-11
+"""Up to PLAIN the dual residual is the simple one; beyond it the sharper one, with SHADE for the multiplier."""
 
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
     """How far the residuals of the optimality conditions can move the value (all (batch,)), and the evidence.
 
-    The unit of the value is R/(1-gamma). R is the largest |r|, unless that is a loss; then it is the larger of
-    |value| (1-gamma) and the largest reward, or the least loss where no reward is above 0. The unit of the cost is
-    u = min(|l|, c_max/(1-gamma)), with the least positive cost for |l| where l = 0: in units of c_max alone, ten times
-    the budget can be a rounding error, and in units of a loss that forbids an action the whole value can.
+    The unit of the cost is u = min(|l|, c_max/(1-gamma)), with the least positive cost for |l| where l = 0. The unit of
+    the value is w, see `value_unit`: of the size of what the answer itself earns within the budget. In units of c_max,
+    ten times the budget can be a rounding error; in units of the largest reward, which an action may have that no
+    budget pays for, the whole value can.
 
     flow: |sum_a x - (1-gamma) rho - gamma P^T x|_1 / (1-gamma);   negativity: |min(x, 0)|_1 / (1-gamma);
     budget: max(0, cost - l) in units of u, cost the larger of <x, c>/(1-gamma) and V_c^pi of the returned policy;
-    dual: delta/(1-gamma), delta the largest violation of v >= r - lambda c + gamma P v, in units of R/(1-gamma);
-    gap: <rho, v> + lambda l - value, value the smaller of <x, r>/(1-gamma) and V_r^pi of the returned policy, and
-    complementarity: lambda (l - cost), in units of R/(1-gamma).
-    An occupancy x' sums to 1, so weak duality gives, for every policy within the budget,
+    dual: what the violations delta(s, a) of v >= r - lambda c + gamma P v can hide, see `hidden_value`;
+    gap: <rho, v> + lambda l - value, value that one of <x, r>/(1-gamma) and V_r^pi of the returned policy which is
+    farther from it, and complementarity: lambda (l - cost); all three in units of w.
+    Weak duality gives, for every policy within the budget and its occupancy x',
 
-        V_r = <x', r>/(1-gamma) <= <x', v - gamma P v + delta>/(1-gamma) + lambda l = <rho, v> + lambda l
-              + delta/(1-gamma) = value + (gap + dual) R/(1-gamma).
+        V_r = <x', r>/(1-gamma) <= <x', v - gamma P v + delta>/(1-gamma) + lambda l
+            = <rho, v> + lambda l + <x', delta>/(1-gamma) <= value + (gap + dual) w,   V_c^pi - l <= budget u.
 
     (I - gamma P_pi^T)^{-1} is at most 1/(1-gamma) in the 1-norm, so x lies within flow + 3 negativity of the occupancy
-    of its own policy pi (proportional to max(x, 0)). Hence
-
-        |V_r^pi - value| <= (flow + 3 negativity) max |r|/(1-gamma),   V_c^pi - l <= budget u.
+    of its own policy pi (proportional to max(x, 0)).
 
     flow and delta contain what rounding can hide in them, about 4 eps of what they subtract, so that near gamma = 1,
     where float64 cannot decide, no certificate holds.
@@ -115,28 +116,63 @@ def certify(
     reward = (occupancy * cmdp.r).sum((1, 2)) / (1 - gamma)
     cost = (occupancy * cmdp.c).sum((1, 2)) / (1 - gamma)
     policy, policy_reward, policy_cost = corner(cmdp, policy)
-    earned = reward_unit(cmdp).maximum(reward.abs() * (1 - gamma)).minimum(positive(cmdp.r.abs().amax((1, 2))))
     smallest = positive(cost.maximum(cmdp.budget.abs()).minimum(positive(cmdp.c.amax((1, 2)) / (1 - gamma))))
-    unit = torch.where(feasible, earned / (1 - gamma), smallest)
+    unit = torch.where(feasible, value_unit(cmdp, occupancy, weight), smallest)
     beyond = torch.where(feasible, cost.maximum(policy_cost) - cmdp.budget, policy_cost - cost).clamp(min=0)
     inflow = (1 - gamma)[:, None] * cmdp.rho + gamma[:, None] * cmdp.arrival(occupancy)
     flow = (occupancy.sum(-1) - inflow).abs().sum(-1) + ROUNDING * occupancy.abs().sum((1, 2))
-    defect = dual_defect(cmdp, v, weight, feasible)
+    defects = dual_defects(cmdp, v, weight, feasible)
+    defect = defects.amax((1, 2)) / (1 - gamma)
     dual_objective = (cmdp.rho * v).sum(-1)
     bound, slack = dual_objective + weight * cmdp.budget, cmdp.budget - cost
+    farther = torch.where((bound - reward).abs() > (bound - policy_reward).abs(), reward, policy_reward)
     return Certificate(
         flow=flow / (1 - gamma),
         negativity=(-occupancy).clamp(min=0).sum((1, 2)) / (1 - gamma),
         budget=beyond / torch.where(feasible, budget_unit(cmdp), smallest),
-        dual=defect / (1 - gamma) / unit,
-        gap=torch.where(feasible, bound - reward.minimum(policy_reward), cost - dual_objective) / unit,
+        dual=torch.where(feasible, hidden_value(cmdp, defects, unit), defect / unit),
+        gap=torch.where(feasible, bound - farther, cost - dual_objective) / unit,
         complementarity=weight * slack / unit,
-        margin=torch.where(feasible, torch.nan, dual_objective - cmdp.budget - defect / (1 - gamma)),
+        margin=torch.where(feasible, torch.nan, dual_objective - cmdp.budget - defect),
     )
 
 
-def dual_defect(cmdp: AnyCMDP, v: PerState, weight: PerCMDP, feasible: Mask) -> PerCMDP:
-    """The largest violation of v >= r - lambda c + gamma P v, or of v <= c + gamma P v where infeasible.
+def value_unit(cmdp: AnyCMDP, occupancy: PerStateAction, multiplier: PerCMDP) -> PerCMDP:
+    """The unit w of the value: the largest of three sizes, at most R/(1-gamma).
+
+    <x, |r|>/(1-gamma), what the answer gains and loses; lambda u, what the allowed error of the budget is worth; and
+    the least of |r| min(1/(1-gamma), u/c) over all r != 0, what one action within the budget gains or loses at least.
+    R is the largest |r|, unless that is a loss; then it is the larger of |value| (1-gamma) and `reward_unit`.
+    """
+    horizon, u = 1 / (1 - cmdp.gamma), budget_unit(cmdp)
+    most = (
+        reward_unit(cmdp).maximum((occupancy * cmdp.r).sum((1, 2)).abs()).minimum(positive(cmdp.r.abs().amax((1, 2))))
+    )
+    gross = (occupancy * cmdp.r).abs().sum((1, 2)) * horizon
+    share = torch.where(cmdp.c > 0, u[:, None, None] / cmdp.c, torch.inf).minimum(horizon[:, None, None])
+    least = torch.where(cmdp.r != 0, cmdp.r.abs() * share, torch.inf).amin((1, 2))
+    return positive(gross.maximum(multiplier * u).maximum(least).minimum(most * horizon))
+
+
+def hidden_value(cmdp: AnyCMDP, defects: PerStateAction, unit: PerCMDP) -> PerCMDP:
+    """A bound of <x', delta>/(1-gamma) over all policies within the budget, in units of w.
+
+    delta/(1-gamma) for the largest delta bounds it. Where that exceeds PLAIN, and a budget l >= 0 keeps a policy from
+    the states of large delta, weak duality gives a smaller bound: the best response to delta - k c, and k l, for any k.
+    """
+    plain = defects.amax((1, 2)) / (1 - cmdp.gamma) / unit
+    if bool((plain <= PLAIN).all()):
+        return plain
+    k = SHADE * unit / budget_unit(cmdp)
+    try:
+        _, v = best_response(cmdp, defects - k[:, None, None] * cmdp.c)
+    except RuntimeError:  # gamma is too near 1: the simple bound holds all the same
+        return plain
+    return plain.minimum(((cmdp.rho * v).sum(-1) + k * cmdp.budget.clamp(min=0)).clamp(min=0) / unit)
+
+
+def dual_defects(cmdp: AnyCMDP, v: PerState, weight: PerCMDP, feasible: Mask) -> PerStateAction:
+    """The violations of v >= r - lambda c + gamma P v, or of v <= c + gamma P v where infeasible, of every pair.
 
     The rounding of each pair (s, a) is that of its own terms: a pair with lambda c = 1e15 must not hide the others.
     """
@@ -145,9 +181,9 @@ def dual_defect(cmdp: AnyCMDP, v: PerState, weight: PerCMDP, feasible: Mask) -> 
     lagrangian = cmdp.r - weight[:, None, None] * cmdp.c
     mask = feasible[:, None, None]
     violation = torch.where(mask, lagrangian + next_v - v[..., None], v[..., None] - cmdp.c - next_v)
-    own = torch.where(mask, lagrangian, cmdp.c).abs()
+    own = torch.where(mask, cmdp.r.abs() + weight[:, None, None] * cmdp.c, cmdp.c)
     terms = own + v.abs()[..., None] + gamma * cmdp.next_value(v.abs())
-    return (violation + ROUNDING / 2 * terms).amax((1, 2)).clamp(min=0)
+    return (violation + ROUNDING / 2 * terms).clamp(min=0)
 
 
 def assemble(

@@ -8,40 +8,14 @@ mixture of the two that spends the budget exactly, or replaces one of them. Ever
 import torch
 from torch import Tensor
 
-from theory.cmdp.shapes import PerState, PerStateAction
 from theory.cmdp.sparse import AnyCMDP
 from theory.optimum.certificate import Solution, assemble
-from theory.optimum.policies import Corner, budget_unit, corner, one_hot_argmax, visits
-
-ROUNDING = 8 * torch.finfo(torch.float64).eps
-"""What comparisons of values ignore, relative to the values' own size."""
-NEAR_ONE = "gamma is too near 1 for float64"
-
-
-def best_response(
-    cmdp: AnyCMDP, payoff: PerStateAction, start: PerStateAction | None = None
-) -> tuple[PerStateAction, PerState]:
-    """A deterministic policy maximising E sum gamma^t payoff, and its value function, by Howard's policy iteration.
-
-    An action changes only where that improves Q by more than rounding, so that ties cannot cycle. Raises RuntimeError
-    if that goes on for longer than it could, which means that gamma is too near 1 for float64.
-    """
-    policy = one_hot_argmax(payoff) if start is None else start
-    improvements = 500 + cmdp.states * cmdp.actions
-    for _ in range(improvements):
-        v = cmdp.solve(policy, (policy * payoff).sum(-1, keepdim=True)).squeeze(-1)
-        Q = payoff + cmdp.gamma[:, None, None] * cmdp.next_value(v)
-        tolerance = (ROUNDING * (v.abs().amax(-1) + payoff.abs().amax((1, 2))))[:, None]
-        improvable = Q.amax(-1) > (policy * Q).sum(-1) + tolerance
-        if not bool(improvable.any()):
-            return policy, v
-        policy = torch.where(improvable[..., None], one_hot_argmax(Q), policy)
-    raise RuntimeError(f"policy iteration did not settle in {improvements} improvements, as it does unless {NEAR_ONE}.")
+from theory.optimum.policies import Corner, budget_unit, corner, visits
+from theory.optimum.policy_iteration import NEAR_ONE, ROUNDING, best_response
 
 
 def solve_lagrangian(cmdp: AnyCMDP) -> Solution:
     """See `theory.optimum.solve`; the returned policy mixes at most two deterministic ones."""
-    reward_scale = cmdp.r.abs().amax((1, 2)) / (1 - cmdp.gamma)
     cheap_policy, cheap_value = best_response(cmdp, -cmdp.c)
     within = corner(cmdp, cheap_policy)
     # Costs that differ by rounding alone are equal: at the smallest cost anything else would mean an infinite slope.
@@ -61,10 +35,12 @@ def solve_lagrangian(cmdp: AnyCMDP) -> Solution:
             break
         rise, run = beyond.reward - within.reward, beyond.cost - within.cost
         slope = torch.where(settled, multiplier, rise.clamp(min=0) / torch.where(settled, 1.0, run))
-        policy, value = best_response(cmdp, cmdp.r - slope[:, None, None] * cmdp.c, beyond.policy)
+        # Both ends lie on the line; the one within the budget has the smaller payoffs, and so the smaller rounding.
+        priced = slope[:, None, None] * cmdp.c
+        policy, value = best_response(cmdp, cmdp.r - priced, within.policy, cmdp.r.abs() + priced)
         new = corner(cmdp, policy)
-        gain = (new.reward - slope * new.cost) - (beyond.reward - slope * beyond.cost)
-        rounding = ROUNDING * (reward_scale + slope * (new.cost + beyond.cost))
+        gain = (new.reward - slope * new.cost) - (within.reward - slope * within.cost)
+        rounding = ROUNDING * (new.reward.abs() + within.reward.abs() + slope * (new.cost + within.cost))
         multiplier, v = slope, torch.where(settled[:, None], v, value)
         on_line = gain <= rounding
         affordable = new.cost <= limit

@@ -1,5 +1,6 @@
 """How a command ends early: wrong input in one sentence and exit code 2, Ctrl-C in one line and exit code 130."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -18,17 +19,35 @@ def check_seeds(seeds: Iterable[object]) -> None:
             raise InputError(f"seeds must be non-negative integers, not {seed!r}.")
 
 
+SHOWN = 200
+"""Of a longer path, the characters that a sentence shows."""
 INTERRUPTED = 130
 """The exit code after Ctrl-C: 128 + SIGINT, the shell's convention."""
 
 
+UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
+"""What the system says of a path that a user has given, and of none that a command makes up."""
+
+
 @contextmanager
 def exit_on_input_error() -> Iterator[None]:
-    """Wrap a command: print an `InputError`'s sentence to stderr and exit with code 2."""
+    """Wrap a command: print an `InputError`'s sentence to stderr and exit with code 2.
+
+    So for a path that cannot be used, wherever it is first read: its name is too long, or it is not this user's to
+    read or write (`UNUSABLE`). Any other OSError is a fault of the program, and stays one.
+    """
     try:
         yield
     except InputError as error:
         _last_line(f"error: {error}")
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in UNUSABLE:
+            raise
+        text = os.strerror(error.errno)
+        path = str(error.filename or "a path")
+        shown = path if len(path) <= SHOWN else f"{path[:SHOWN]}... ({len(path)} characters)"
+        _last_line(f"error: {shown} cannot be used ({text}): a path that this user may read and write is accepted")
         sys.exit(2)
 
 

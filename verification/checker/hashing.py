@@ -51,13 +51,16 @@ def dependencies(module: str, without: Collection[str] = ()) -> list[Path]:
 
 
 @cache
-def meaning(code: str) -> str:
-    """A hash of a file's code; an import from a project module is hashed with that module's own code."""
+def meaning(code: str, without: frozenset[str] = frozenset()) -> str:
+    """A hash of a file's code; an import from a project module is hashed with that module's own code, unless it is one
+    of those `without`."""
     tree = _stripped(code)
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and source(node.module):
+        if isinstance(node, ast.ImportFrom) and node.module in without:
+            node.module = ""
+        elif isinstance(node, ast.ImportFrom) and node.module and source(node.module):
             for name in node.names:  # a name may be a module itself: then its own name, which may change, is left out
-                inner = source(f"{node.module}.{name.name}")
+                inner = source(found) if (found := f"{node.module}.{name.name}") not in without else None
                 name.name = _own(inner.read_text(encoding="utf-8")) if inner else name.name
             node.module = _own(_text(node.module))
         elif isinstance(node, ast.Import):
@@ -103,9 +106,9 @@ def _digest(tree: ast.Module) -> str:
     return hashlib.sha256("\n".join([*imported, "", *others]).encode()).hexdigest()
 
 
-def meanings(paths: Iterable[Path]) -> list[str]:
+def meanings(paths: Iterable[Path], without: Collection[str] = ()) -> list[str]:
     """The meanings of these files, in an order that their names do not decide."""
-    return sorted(meaning(path.read_text(encoding="utf-8")) for path in paths)
+    return sorted(meaning(path.read_text(encoding="utf-8"), frozenset(without)) for path in paths)
 
 
 def files(module: str) -> set[Path]:

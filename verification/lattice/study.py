@@ -26,7 +26,7 @@ from deep.core.provenance import processor
 from deep.methods.registry import METHODS
 from theory.support.command import read
 from theory.support.errors import InputError
-from verification.checker.hashing import dependencies, meanings
+from verification.checker.hashing import ROOT, dependencies, meanings
 from verification.lattice.methods import DATA_SEED, TRAJECTORIES, run
 from verification.lattice.tasks import GAMMA, LATTICES
 from verification.lattice.trials import TRIALS, Trial, described
@@ -48,18 +48,25 @@ class Options:
     """The results file; the figure lies beside it."""
 
 
+def readers() -> set[str]:
+    """The modules that read files of data, which are imported and never called: the study's data are collected in
+    memory."""
+    formats = {f"deep.data.formats.{path.stem}" for path in (ROOT / "deep" / "data" / "formats").glob("*.py")}
+    return formats | {f"deep.data.{name}" for name in ("custom", "data_path", "formats", "load", "reading")}
+
+
 def rests(trial: Trial) -> list[Path]:
     """The files that a trial's rows depend on: its algorithm and what trains, plays and scores any."""
     # The settings of a trial are hashed themselves, and a new line in the registry changes no other method's result.
     without = {"deep.methods.registry", "verification.lattice.trials", *(entry.module for entry in METHODS.values())}
-    shared = dependencies("verification.lattice.methods", without)
-    return sorted({*dependencies(METHODS[trial.algorithm].module), *shared})
+    shared = dependencies("verification.lattice.methods", without | readers())
+    return sorted({*dependencies(METHODS[trial.algorithm].module, readers()), *shared})
 
 
 def fingerprint(trial: Trial) -> str:
     """A hash of the settings and of the code (without comments and docstrings) that a trial's rows follow from."""
     digest = hashlib.sha256(json.dumps(described(trial), sort_keys=True).encode())
-    for found in meanings(rests(trial)):
+    for found in meanings(rests(trial), readers()):
         digest.update(found.encode())
     return digest.hexdigest()
 

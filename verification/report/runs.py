@@ -14,7 +14,7 @@ violation are those of the trajectory mixture after T iterations, h+ is R/T with
 bound is 2R/T (R/T for CRPO) with the comparator's own KL_0; all numbers shown are rounded, the comparisons are of the
 enclosures. The regions are the numbers of safe, aligned, conflicting and unsafe iterations. The last column says how
 far the same run in double precision is from the enclosure, over all iterations. The file of the runs is bound to
-their code and their content by hashes. The tests make eight of the runs again, two of each rule, which these hashes
+their code and their content by hashes. The tests make four of the runs again, one of each rule, which these hashes
 draw; `python -m pytest -m exhaustive verification/tests/test_intervals.py` makes the others."""
 
 

@@ -148,6 +148,33 @@ def test_a_formula_reads_alike_for_a_person_and_for_python(text: str) -> None:
         checker.measure({"x": "1"}, {}, [], text)
 
 
+HUGE = "99999999999"
+
+
+@pytest.mark.parametrize("text", [f"9**{HUGE}", f"(x/7)**{HUGE}", "(x**300000)**300000", f"g**{HUGE}"])
+def test_a_power_that_no_memory_holds_is_rejected(text: str, tmp_path: Path) -> None:
+    """In a process of its own: the arithmetic library ended it with a floating point exception."""
+    forged = tmp_path / "forged.json"
+    forged.write_text(json.dumps(signed(read("L42") | {"given": {"x": "3", "g": ["2", "3"]}, "let": {"k": text}})))
+    done = subprocess.run([sys.executable, "-m", "verification.check", forged], capture_output=True, text=True)
+    assert done.returncode == 1, done
+    assert re.fullmatch(r".*forged.json: a number has more than 1000000 bits.", done.stdout.strip())
+
+
+def test_numbers_that_double_their_digits_are_rejected() -> None:
+    """Forty squares of squares, and a ball with a huge exponent: the first would fill the memory."""
+    let = {"k0": "x + 1"} | {f"k{i + 1}": f"k{i}*k{i}" for i in range(40)}
+    with pytest.raises(Rejected, match="a number has more than 1000000 bits"):
+        checker.measure({"x": "2"}, let, [], "x <= 1")
+    halves = {"k0": "x + 1"} | {f"k{i + 1}": f"k{i}/(1/k{i})" for i in range(40)}
+    with pytest.raises(Rejected, match="a number has more than 1000000 bits"):
+        checker.measure({"x": "2"}, halves, [], "x <= 1")
+    assert checker.measure({"x": "2"}, {"k": "(x + 1)**300000"}, [], "k >= 1")[2]
+    assert checker.measure({"x": "2"}, {"k": f"exp(x)**{HUGE}"}, [], "k >= 1")[2], (
+        "a ball has 256 bits whatever its size"
+    )
+
+
 @pytest.mark.parametrize("key", ["conclusion", "statement", "gamma", "V_c"])
 def test_a_key_that_occurs_twice_is_rejected(key: str, tmp_path: Path) -> None:
     """A reader sees the first entry; Python's json takes the last."""

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -11,16 +12,17 @@ from tests.support.lighter import unchecked
 from theory.evaluation import evaluate
 from theory.optimum import solve
 from theory.support.errors import InputError
-from verification.checker.hashing import ROOT
+from verification.checker.hashing import ROOT, meaning, source
 from verification.lattice import study
 from verification.lattice.data import Behaviour
-from verification.lattice.methods import run
+from verification.lattice.methods import build, run
 from verification.lattice.study import (
     RESULTS,
     Options,
     chosen,
     fingerprint,
     loaded,
+    readers,
     replace_rows,
     rests,
     rows_of,
@@ -140,6 +142,7 @@ def test_rows_go_stale_with_all_that_trains_and_scores_them(monkeypatch, tmp_pat
         not {"deep/methods/parts/twin_critics.py", "verification/lattice/trials.py", "verification/lattice/study.py"}
         & drcorl
     )
+    assert not {path for path in drcorl | cloning if path.startswith(("deep/data/formats/", "deep/data/load"))}
     before, copy = fingerprint(TRIALS["BC-All"]), tmp_path / "evaluation.py"
     original = ROOT / "theory" / "evaluation.py"
     files = [copy if path == original else path for path in rests(TRIALS["BC-All"])]
@@ -148,6 +151,34 @@ def test_rows_go_stale_with_all_that_trains_and_scores_them(monkeypatch, tmp_pat
     assert fingerprint(TRIALS["BC-All"]) == before
     copy.write_text(original.read_text() + "GAMMA = 1\n")
     assert fingerprint(TRIALS["BC-All"]) != before
+
+
+def test_the_study_calls_nothing_that_reads_files():
+    """So that its rows do not depend on `readers`."""
+    called = set()
+
+    def note(frame, event, argument):
+        if event == "call":
+            called.add(frame.f_code.co_filename)
+
+    sys.setprofile(note)
+    try:
+        build(LATTICES["LatticeHeat"], TRIALS["BC-All"])
+    finally:
+        sys.setprofile(None)
+    known = {str(path) for name in readers() if (path := source(name))}
+    assert len(known) > 10
+    assert not called & known
+    assert str(ROOT / "deep" / "data" / "replay.py") in called
+
+
+def test_what_readers_say_is_left_out_of_a_file_that_imports_them():
+    load, custom = (f"from deep.data.{name} import load\nx = 1\n" for name in ("load", "custom"))
+    assert meaning(load) != meaning(custom)
+    assert meaning(load, frozenset(readers())) == meaning(custom, frozenset(readers()))
+    assert meaning("from deep.data import load\n") != meaning("from deep.data import custom\n")
+    whole = "from deep.data import load\n"
+    assert meaning(whole, frozenset(readers())) != meaning(whole)
 
 
 def test_rows_are_replaced_and_the_table_shows_them(results: dict):

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from deep.cli.run_folder import check_run
+from deep.cli.run_folder import check_no_run, check_run
 from theory.support.command import command, read
 from theory.support.errors import InputError
 from theory.support.files import writing
@@ -53,6 +53,7 @@ def run(options: Options) -> dict[str, Any]:
         )
     for path in options.runs:
         check_run(path)
+    check_no_run(options.out)
     from deep.benchmark.ope_study.figure import draw
     from deep.benchmark.ope_study.measure import Estimators, RowFile, measure
     from deep.benchmark.ope_study.policies import FinishedRun

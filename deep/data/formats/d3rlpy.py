@@ -21,10 +21,14 @@ import numpy as np
 from deep.data.formats import hdf5
 from deep.data.formats.dsrl import HDF5Table
 from deep.data.formats.errors import raise_input_error
-from deep.data.formats.table import ArrayTable, fields_of, raise_missing
+from deep.data.formats.joined import JoinedTable
+from deep.data.formats.missing import raise_missing
+from deep.data.formats.table import ArrayTable, fields_of
 from deep.data.reading import AS_IT_IS, Reading
 from theory.support.errors import InputError
 
+KEYS = ("observations", "next_observations", "actions", "rewards", "costs", "steps")
+"""What `--columns` can name."""
 MARKS = ("num_episodes", "columns", "version")
 
 
@@ -39,7 +43,9 @@ def accepts(path: Path) -> bool:
 
 def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
     """The arrays without next_observations, the episodes in their order; an error calls the file `name`."""
-    names = {key: key for key in ("observations", "actions", "rewards", "costs")} | reading.names()
+    reading.check_keys(KEYS, name, "a file of d3rlpy")
+    given = reading.names()
+    names = {key: key for key in ("observations", "actions", "rewards", "costs")} | given
     if reading.cost_function is not None:
         del names["costs"]
     with hdf5.opened(path, name) as file:
@@ -48,18 +54,20 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
         count = int(table.read("num_episodes"))
         if count < 1:
             raise_input_error(name, f"has {count} episodes", "at least one is accepted")
-        for key, array in names.items():
-            if not table.has(f"{array}_0"):
-                raise_missing(table, key, f"{array}_0", name)
+        if missing := {key: array for key, array in names.items() if not JoinedTable(table, name, "{}_0").has(array)}:
+            first = {array[:-2]: form for array, form in table.listing().items() if array.endswith("_0")}
+            raise_missing(first, missing, name, given, form="{}_0")
         parts: dict[str, list[np.ndarray]] = {key: [] for key in (*names, "terminals", "timeouts")}
         for i in range(count):
+            of_episode = JoinedTable(table, name, f"{{}}_{i}")
             for array in (*names.values(), "terminated"):
-                table.inspect(f"{array}_{i}")
+                of_episode.inspect(array)
             for key, array in names.items():
-                parts[key].append(table.read(f"{array}_{i}"))
+                parts[key].append(of_episode.read(array))
             end = np.arange(len(parts["rewards"][-1])) == len(parts["rewards"][-1]) - 1
             terminated = bool(table.read(f"terminated_{i}"))
             parts["terminals"].append(end & terminated)
             parts["timeouts"].append(end & (not terminated))
     arrays = {key: np.concatenate(values) for key, values in parts.items()}
-    return fields_of(ArrayTable(arrays), name, Reading(None, reading.cost_function, reading.last_trajectory))
+    columns = ("steps=steps",) if "steps" in given else None
+    return fields_of(ArrayTable(arrays), name, Reading(columns, reading.cost_function, reading.last_trajectory))

@@ -20,14 +20,18 @@ import h5py
 import numpy as np
 
 from deep.data.formats import hdf5
-from deep.data.formats.errors import raise_input_error
-from deep.data.formats.table import FLAGS, KEYS, Found, fields_of
+from deep.data.formats.errors import raise_input_error, raise_on_two
+from deep.data.formats.missing import FLAGS, Found
+from deep.data.formats.table import KEYS, fields_of
 from deep.data.reading import AS_IT_IS, Reading
 
 
 def accepts(path: Path) -> bool:
     """Whether this is an HDF5 file; what it lacks of this layout is for `read` to say."""
-    return path.is_file() and h5py.is_hdf5(path)
+    if not path.is_file():
+        return False
+    path.open("rb").close()  # its error names a file that may not be read; h5py's does not
+    return h5py.is_hdf5(path)
 
 
 class HDF5Table:
@@ -47,7 +51,11 @@ class HDF5Table:
         return found
 
     def has(self, name: str) -> bool:
-        return hdf5.has(self.file, name)
+        """Whether there is an array of this name, or a link, of which `inspect` says what it leads to."""
+        if not hdf5.has(self.file, name):
+            return False
+        hard = self.file.get(name, getclass=True, getlink=True) is h5py.HardLink
+        return not (hard and isinstance(self.file.get(name), h5py.Group))
 
     def inspect(self, name: str) -> Found:
         item = hdf5.inspect(self.file, name, self.name)
@@ -62,18 +70,26 @@ class HDF5Table:
 def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
     """The seven arrays, float32 and bool, without next_observations where the file has none; an error calls it `name`.
 
-    Shapes are compared before anything is read. The attributes `task`, `layout` and `policies` mean something in the
-    files of `write` alone; every other writer's attributes are kept in `provenance` and decide nothing.
+    Shapes are compared before anything is read. The attributes `task`, `layout`, `policies`, `recorded_length` and
+    `remarks`, what was assumed or left out when the file was written, mean something in the files of `write` alone;
+    every other writer's attributes are kept in `provenance` and decide nothing.
     """
     with hdf5.opened(path, name) as file:
         attributes, own = hdf5.attributes(file), hdf5.is_own(file)
         about = {key: attributes.pop(key, None) for key in ("task", "policies", "layout")} if own else {}
+        before = hdf5.taken_remarks(attributes) if own else ()
+        length = hdf5.taken_length(attributes, name) if own else None
         attributes.pop(hdf5.MARK, None)
         layout = about.get("layout")
         if layout is not None and str(layout) != "plain":
             raise_input_error(name, f"has the layout {str(layout)!r}", "plain and packed are accepted")
-        fields = fields_of(HDF5Table(file, name), name, reading)
-    return fields | {"policies": about.get("policies"), "task": about.get("task"), "provenance": attributes}
+        table = HDF5Table(file, name)
+        if "costs" not in reading.names() and not reading.cost_function and table.has("costs") and table.has("cost"):
+            raise_on_two("costs", "cost", "costs", name)
+        fields = fields_of(table, name, reading)
+    fields["remarks"] = (*before, *fields["remarks"])
+    known = {"policies": about.get("policies"), "task": about.get("task"), "recorded_length": length}
+    return fields | known | {"provenance": attributes}
 
 
 def write(path: str | Path, fields: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> None:

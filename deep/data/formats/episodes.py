@@ -1,44 +1,82 @@
 """Episodes in memory: a list with an entry for each trajectory, a mapping or an object with attributes.
 
-observations    (T + 1, o) with the one after the last step, or (T, o) without it
+observations    (T + 1, o) with the one after the last step, or (T, o) without it; both may be in one list
 actions         (T, a)
 rewards, costs  (T,)
-terminated      whether the trajectory ended in a terminal state; otherwise it timed out
+terminated      whether the trajectory ended in a terminal state; otherwise it timed out. (T,) is accepted as well,
+                with no more than the last entry true
+
+An episode without the observation after its last step loses this step where it timed out (`deep.data.timeouts`); where
+it terminated, the step's own observation stands for the next one. Other episodes keep all their steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from deep.data.formats.errors import raise_input_error
+from deep.data.formats.errors import raise_input_error, raise_on_rows
+from deep.data.formats.joined import as_float32
+from deep.data.formats.missing import nearest
 from deep.data.formats.table import ArrayTable, fields_of
 from deep.data.reading import AS_IT_IS
+from deep.data.timeouts import without_last_steps
 
 KEYS = ("observations", "actions", "rewards", "costs", "terminated")
+LAST = "last"
+"""The entry that marks a last step after which there is no observation, (T,)."""
+SHOWN = 10
+"""Episodes that a remark lists."""
 
 
-def fields_of_episodes(episodes: Sequence[Any], name: str) -> dict[str, Any]:
+def fields_of_episodes(episodes: Iterable[Any], name: str) -> dict[str, Any]:
     """The fields of these episodes, one after another; raises `InputError`, which calls them `name`."""
-    if not len(episodes):
+    if isinstance(episodes, Mapping | str) or not isinstance(episodes, Iterable):
+        raise_input_error(name, f"is a {type(episodes).__name__}", "a list with an entry for each episode is accepted")
+    episodes = list(episodes)
+    if not episodes:
         raise_input_error(name, "has no episodes", "at least one is accepted")
     parts = [_rows(episode, f"episode {i} of {name}") for i, episode in enumerate(episodes)]
-    whole = all("next_observations" in part for part in parts)
-    keys = [key for key in parts[0] if whole or key != "next_observations"]
-    try:
-        arrays = {key: np.concatenate([part[key] for part in parts]) for key in keys}
-    except ValueError as error:
-        raise_input_error(name, f"has episodes of different sizes ({error})", "vectors of one size are accepted")
-    return fields_of(ArrayTable(arrays), name, AS_IT_IS)
+    for key in parts[0]:
+        sizes = [part[key].shape[1:] for part in parts]
+        if other := next((i for i, size in enumerate(sizes) if size != sizes[0]), 0):
+            found = f"{key} have rows of shape {sizes[0]} in episode 0 and {sizes[other]} in episode {other}"
+            raise_input_error(name, f"has episodes of different sizes ({found})", "vectors of one size are accepted")
+    arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    last = arrays.pop(LAST)  # steps after which no observation is known
+    fields = fields_of(ArrayTable(arrays), name, AS_IT_IS)
+    terminated = last & fields["terminals"]
+    if (unknown := last & ~terminated).any():
+        which = [i for i, part in enumerate(parts) if (part[LAST] & part["timeouts"]).any()]
+        fields = without_last_steps(fields, unknown, f"no observation follows {_listed(which)}", name)
+    if terminated.any():
+        which = [i for i, part in enumerate(parts) if (part[LAST] & part["terminals"]).any()]
+        note = f"no observation follows {_listed(which)}, which terminated; its own stands for it"
+        fields["remarks"] = (*fields["remarks"], note)
+    return fields
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """The last steps of episodes 0, 3 and 7; of many episodes the first ones."""
+    shown = [f"{number}" for number in numbers[:SHOWN]]
+    if len(numbers) > SHOWN:
+        shown.append(f"{len(numbers) - SHOWN} more")
+    words = f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else shown[0]
+    return f"the last step{'s' * (len(numbers) > 1)} of episode{'s' * (len(numbers) > 1)} {words}"
 
 
 def _rows(episode: Any, name: str) -> dict[str, np.ndarray]:
     """The arrays of one episode with a row for each step."""
-    arrays = {key: np.asarray(_entry(episode, key, name)) for key in KEYS}
-    terminated = bool(arrays.pop("terminated").any())
+    arrays = {key: _numbers(_entry(episode, key, name), key, name) for key in KEYS}
+    raise_on_rows(arrays["costs"] < 0, arrays["costs"], "costs", name, "costs of at least 0 are accepted")
+    flag = arrays.pop("terminated")
+    raise_on_rows(~np.isin(flag, (0, 1)), flag, "terminated", name, "a boolean, or 0 or 1, is accepted")
+    if not arrays["observations"].ndim:
+        raise_input_error(name, "has a single number for observations", "a row for each step is accepted")
     steps, seen = arrays["rewards"].shape[:1], len(arrays["observations"])
+    terminated = _terminated(flag, steps, name)
     if not steps or steps == (0,):
         raise_input_error(name, "has no steps", "at least one is accepted")
     for key in ("actions", "costs"):
@@ -46,20 +84,48 @@ def _rows(episode: Any, name: str) -> dict[str, np.ndarray]:
             raise_input_error(name, f"has {key} of shape {arrays[key].shape}", f"{steps[0]} rows are accepted")
     if seen not in (steps[0], steps[0] + 1):
         raise_input_error(name, f"has {seen} observations", f"{steps[0]} or {steps[0] + 1} are accepted")
-    if seen == steps[0] + 1:
-        arrays["next_observations"] = arrays["observations"][1:]
-        arrays["observations"] = arrays["observations"][:-1]
-    end = np.arange(steps[0]) == steps[0] - 1
-    return arrays | {"terminals": end & terminated, "timeouts": end & (not terminated)}
+    end, known, observations = np.arange(steps[0]) == steps[0] - 1, seen == steps[0] + 1, arrays["observations"]
+    follows = observations[1:] if known else np.concatenate([observations[1:], observations[-1:]])
+    arrays |= {"observations": observations[: steps[0]], "next_observations": follows}
+    flags = {"terminals": end & terminated, "timeouts": end & (not terminated)}
+    return arrays | flags | {LAST: end & (not known)}
+
+
+def _terminated(flag: np.ndarray, steps: tuple[int, ...], name: str) -> bool:
+    """Whether the episode ended in a terminal state, by one flag or one for each step."""
+    if flag.size != 1 and flag.shape not in (steps, (*steps, 1)):
+        raise_input_error(name, f"has terminated of shape {flag.shape}", "one flag, or one for each step, is accepted")
+    flags = flag.ravel()
+    if flags[:-1].any():
+        found = f"has terminated in step {int(np.flatnonzero(flags)[0])} of {len(flags)}"
+        raise_input_error(name, found, "an end in the last step is accepted, and an entry for each episode")
+    return bool(flags[-1:].any())
+
+
+def _numbers(values: Any, key: str, name: str) -> np.ndarray:
+    """Finite numbers, float32."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        raise_input_error(name, f"has {key} of which some are masked", "a number in each is accepted")
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        found = f"has {key} that make no array ({' '.join(str(error).split())})"
+        raise_input_error(name, found, "rows of numbers, of one size, are accepted")
+    array = as_float32(array, key, name)
+    raise_on_rows(~np.isfinite(array), array, key, name, "finite numbers are accepted")
+    return array
 
 
 def _entry(episode: Any, key: str, name: str) -> Any:
     if isinstance(episode, Mapping):
         if key in episode:
             return episode[key]
-        has = ", ".join(map(str, episode))
+        found = [str(each) for each in episode]
+        has = ", ".join(found)
     else:
         if hasattr(episode, key):
             return getattr(episode, key)
-        has = type(episode).__name__
-    raise_input_error(name, f"has no {key}", f"{', '.join(KEYS)} are accepted; it has {has}")
+        found, has = [each for each in dir(episode) if not each.startswith("_")], type(episode).__name__
+    near = nearest("terminals" if key == "terminated" else key, key, found)
+    serves = f"; {near} may serve, under the name {key}" if near else ""
+    raise_input_error(name, f"has no {key}", f"{', '.join(KEYS)} are accepted; it has {has}{serves}")

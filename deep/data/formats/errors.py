@@ -1,6 +1,8 @@
 """The sentences with which data are rejected."""
 
-from typing import NoReturn
+import shlex
+from collections.abc import Collection
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -12,10 +14,35 @@ def raise_input_error(name: str, found: str, accepted: str) -> NoReturn:
     raise InputError(f"{name} {found}: {accepted}") from None
 
 
-def raise_on_rows(bad: np.ndarray, values: np.ndarray, key: str, name: str, accepted: str) -> None:
-    """Reject the values under `key` if any of them is bad, naming the first row that holds one, and its column."""
+def raise_on_rows(
+    bad: np.ndarray | np.bool_, values: np.ndarray, key: str, name: str, accepted: str, rows: np.ndarray | None = None
+) -> None:
+    """Reject the values under `key` if any of them is bad, naming the first row that holds one, and its column; `rows`
+    are the numbers of the rows in the file, if some were left out."""
     if bad.any():
         place = tuple(int(i) for i in np.argwhere(bad)[0])
-        row = f"row {place[0]} of {key}" if place else key
+        row = f"row {place[0] if rows is None else rows[place[0]]} of {key}" if place else key
         column = f", column {place[1]}" if len(place) == 2 else ""
         raise_input_error(name, f"has {values[place]} in {row}{column}", accepted)
+
+
+def raise_on_texts(values: np.ndarray, key: str, name: str, accepted: str, words: Collection[str] = ()) -> None:
+    """Raise `InputError` for the first value that is no number, and none of these words, in an array of texts."""
+    if values.dtype.kind in "OUS":
+        shown = np.array([repr(value) for value in values.ravel().tolist()], dtype=object).reshape(values.shape)
+        good = [_numeric(value) or str(value).lower() in words for value in values.flat]
+        raise_on_rows(np.array([not each for each in good]).reshape(values.shape), shown, key, name, accepted)
+
+
+def raise_on_two(first: str, second: str, key: str, name: str) -> NoReturn:
+    """Raise `InputError` for two arrays of which either may be meant."""
+    ways = " or ".join(f"--columns {shlex.quote(f'{key}={each}')}" for each in (first, second))
+    raise_input_error(name, f"has {first} and {second}, and either may be {key}", f"{ways} says which it is")
+
+
+def _numeric(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return "_" not in str(value)  # 1_000 is a number in Python alone

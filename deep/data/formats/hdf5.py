@@ -26,10 +26,15 @@ from theory.support.files import temporary_name, writing
 
 MARK = "safe_offline_rl_format"
 """The attribute of the files that this project writes. Only in these are `task`, `layout` and `policies` its own."""
+REMARKS = "remarks"
+"""The attribute of these files with what was assumed or left out when the file was written."""
+LENGTH = "recorded_length"
+"""The attribute of these files with the steps of the longest trajectory before any were left out."""
 LARGEST_RATIO = 1100
 """gzip shrinks by at most 1032; what claims to hold more than this times its stored bytes is no recording."""
 UNSUSPICIOUS_BYTES = 1 << 28
 """Arrays below this size are read whatever their compression."""
+SAID_BEFORE = "said when the file was written: "
 _LINK_DEPTH = 16
 _SHOWN_SOURCES = 3
 _FAULTS = (OSError, RuntimeError, KeyError, ValueError, TypeError, ArithmeticError, MemoryError, SystemError)
@@ -80,6 +85,20 @@ def _is_readable(file: h5py.File, key: str) -> bool:
     if attribute.shape is None or attribute.dtype.kind not in "biufS":
         return False
     return math.prod(attribute.shape) * attribute.dtype.itemsize <= os.path.getsize(file.filename)
+
+
+def taken_remarks(attributes: dict[str, Any]) -> tuple[str, ...]:
+    """The remarks in the attributes of a file of this project, which are taken out of them."""
+    text = attributes.pop(REMARKS, None)
+    return (f"{SAID_BEFORE}{str(text).removeprefix(SAID_BEFORE)}",) if text else ()
+
+
+def taken_length(attributes: dict[str, Any], name: str) -> int | None:
+    """The recorded length in such attributes, which is taken out of them; raises `InputError` for what is none."""
+    found = attributes.pop(LENGTH, None)
+    if found is not None and (type(found) is not int or found < 1):
+        raise_input_error(name, f"has the {LENGTH} {found!r}", "a whole number of at least 1 is accepted")
+    return found
 
 
 def has(file: h5py.Group, key: str) -> bool:

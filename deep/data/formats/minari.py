@@ -9,12 +9,15 @@ those in Arrow and Parquet see `deep.data.formats.minari_arrow`.
 
 for every episode i. Minari has no costs of its own: --columns costs=infos/NAME names another entry. An episode whose
 last step has neither flag is taken for one that timed out. `--columns observations=observations/NAME` takes one part of
-observations that are a dictionary. data/metadata.json goes into `provenance`.
+observations that are a dictionary, and `--columns steps=infos/NAME` checks the order of the steps. data/metadata.json
+goes into `provenance`; finite bounds of its action_space are those of the actions, in files that are converted from it
+as well.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,12 +28,20 @@ import numpy as np
 from deep.data.formats import hdf5
 from deep.data.formats.dsrl import HDF5Table
 from deep.data.formats.errors import raise_input_error
-from deep.data.formats.table import ArrayTable, fields_of, raise_missing
+from deep.data.formats.joined import JoinedTable
+from deep.data.formats.missing import FLAGS, raise_missing
+from deep.data.formats.table import ArrayTable, fields_of
 from deep.data.reading import AS_IT_IS, Reading
 from theory.support.errors import InputError
 
 MAIN = Path("data") / "main_data.hdf5"
 METADATA = "metadata.json"
+KEPT = "safe_offline_rl_remarks"
+"""The entry of the metadata in which `deep.convert` says what was assumed or left out."""
+KEPT_LENGTH = "safe_offline_rl_recorded_length"
+"""Its entry with the steps of the longest trajectory before any were left out."""
+SPACE = "minari_action_space"
+"""The entry of the provenance with the space of the actions, in JSON."""
 NAMES = {
     "observations": "observations",
     "actions": "actions",
@@ -39,6 +50,12 @@ NAMES = {
     "terminals": "terminations",
     "timeouts": "truncations",
 }
+LONELY = (".h5", ".hdf5", ".npy", ".npz", ".pkl")
+"""Files of arrays, of which a folder is no data set."""
+KEYS = (*NAMES, "steps")
+"""What `--columns` can name."""
+INFOS = "infos/"
+"""Where the arrays are that may have an entry of the reset in front of the steps' own."""
 
 
 def file_in(folder: Path, name: str) -> Path:
@@ -52,7 +69,11 @@ def file_in(folder: Path, name: str) -> Path:
             return about
         found = "is a Minari data set without data/main_data.hdf5"
         raise_input_error(name, found, 'one written with data_format="hdf5", "arrow" or "parquet" is accepted')
-    raise_input_error(name, "is a folder", "a file is accepted, or the folder of a Minari data set")
+    arrays = sorted(each.suffix for each in folder.iterdir() if each.suffix in LONELY)
+    kind = f"is a folder of {arrays[0]} files" if arrays else "is a folder"
+    accepted = "a file is accepted, or the folder of a Minari data set or of .csv or .parquet files"
+    accepted += "; deep.save_episodes writes a list of episodes, such as one from each file, from Python"
+    raise_input_error(name, kind, accepted)
 
 
 def accepts(path: Path) -> bool:
@@ -66,6 +87,7 @@ def accepts(path: Path) -> bool:
 
 def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
     """The seven arrays, the episodes in their order; an error calls the data set `name`."""
+    reading.check_keys(KEYS, name, "a Minari data set")
     given = reading.names()
     names = NAMES | given
     if reading.cost_function is not None:
@@ -74,9 +96,9 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
         groups = sorted((key for key in map(str, file) if key.startswith("episode_")), key=_number)
         first = file[groups[0]]
         assert isinstance(first, h5py.Group)
-        for key, array in names.items():
-            if not hdf5.has(file, f"{groups[0]}/{array}"):
-                raise_missing(HDF5Table(first, name), key, array, name)
+        table = JoinedTable(HDF5Table(first, name), name)
+        if missing := {key: array for key, array in names.items() if not table.has(array)}:
+            raise_missing(table.listing(), missing, name, given)
         episodes = [_episode(file, group, names, name) for group in groups]
     return joined(episodes, path, name, reading)
 
@@ -84,15 +106,48 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
 def joined(episodes: list[dict[str, np.ndarray]], path: Path, name: str, reading: Reading) -> dict[str, Any]:
     """The fields of all episodes; `path` lies beside the metadata, or is the metadata."""
     arrays = {key: np.concatenate([episode[key] for episode in episodes]) for key in episodes[0]}
+    for key in FLAGS:
+        if arrays[key].shape[1:] == (1,):
+            arrays[key] = arrays[key][:, 0]
     ends = np.cumsum([len(episode["rewards"]) for episode in episodes]) - 1
-    open_ended = ~(arrays["terminals"][ends].astype(bool) | arrays["timeouts"][ends].astype(bool))
+    flagged = arrays["terminals"].astype(bool) | arrays["timeouts"].astype(bool)
+    open_ended = ~flagged[ends]
+    flagged[ends] = False
+    if flagged.any():
+        number = int(np.searchsorted(ends, np.flatnonzero(flagged)[0]))
+        found = f"has an end inside episode {number} of its episodes, counted from 0"
+        raise_input_error(name, found, "terminations and truncations in the last steps of episodes are accepted")
     arrays["timeouts"][ends[open_ended]] = True
-    rest = Reading(None, reading.cost_function, reading.last_trajectory)
-    fields = fields_of(ArrayTable(arrays), name, rest)
+    columns, given = None, reading.names()
+    if "steps" in given:
+        columns = (f"steps={given['steps']}",)
+        arrays[given["steps"]] = arrays.pop("steps")
+    fields = fields_of(ArrayTable(arrays), name, Reading(columns, reading.cost_function, reading.last_trajectory))
     if open_ended.any():
         note = f"{int(open_ended.sum())} episodes end with neither flag and are taken for timed out"
         fields["remarks"] = (*fields["remarks"], note)
-    return fields | {"provenance": metadata(path.parent / METADATA)}
+    about = metadata(path.parent / METADATA)
+    fields["remarks"] = (*hdf5.taken_remarks(about), *fields["remarks"])
+    if "actions" in reading.names():
+        about.pop(SPACE, None)  # of other actions
+    return fields | {"recorded_length": hdf5.taken_length(about, name), "provenance": about}
+
+
+def action_bounds(about: Mapping[str, Any], size: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """The finite bounds of `size` numbers that the provenance of data from Minari states; None where it states none."""
+    with suppress(ValueError, TypeError, KeyError):
+        space = json.loads(about[SPACE])
+        if space["type"] == "Box":
+            low, high = (np.asarray(space[key], dtype=np.float64).ravel() for key in ("low", "high"))
+            if low.shape == high.shape == (size,) and np.isfinite((low, high)).all() and (low < high).all():
+                return tuple(low.tolist()), tuple(high.tolist())
+    return None
+
+
+def hold_all(bounds: tuple[Any, Any], actions: np.ndarray) -> bool:
+    """Whether actions, (n, a), lie within bounds, (a,) each, as float32 has them."""
+    low, high = (np.asarray(bound, np.float32) for bound in bounds)
+    return bool((actions >= low).all() and (actions <= high).all())
 
 
 def _number(group: str) -> int:
@@ -102,11 +157,11 @@ def _number(group: str) -> int:
 
 def _episode(file: h5py.File, group: str, names: dict[str, str], name: str) -> dict[str, np.ndarray]:
     """The arrays of one episode, a row for each step."""
-    table = HDF5Table(file, name)
+    table = JoinedTable(HDF5Table(file, name), name, f"{group}/{{}}")
     arrays = {}
     for key, array in names.items():
-        table.inspect(f"{group}/{array}")
-        arrays[key] = table.read(f"{group}/{array}")
+        table.inspect(array)
+        arrays[key] = table.read(array)
     return aligned(arrays, names, group, name)
 
 
@@ -118,7 +173,11 @@ def aligned(arrays: dict[str, np.ndarray], names: dict[str, str], group: str, na
         found = f"has {len(seen)} observations in {group} of {steps} steps"
         raise_input_error(name, found, f"{steps + 1}, the last of which follows the last step, are accepted")
     for key, values in arrays.items():
-        if key == "costs" and len(values) == steps + 1:
+        if len(values) == steps + 1 and (key == "costs" or names[key].startswith(INFOS)):
+            if key == "costs" and np.any(values[0] != 0):
+                found = f"has a cost of {values[0]} in front of the {steps} steps of {group}, in {names[key]}"
+                accepted = f"{steps} costs, or 0 for the reset in front of them, are accepted"
+                raise_input_error(name, found, accepted)
             arrays[key] = values[1:]
         elif key != "observations" and len(values) != steps:
             raise_input_error(name, f"has {len(values)} rows of {names[key]} in {group}", f"{steps} are accepted")
@@ -126,8 +185,12 @@ def aligned(arrays: dict[str, np.ndarray], names: dict[str, str], group: str, na
 
 
 def metadata(path: Path) -> dict[str, Any]:
-    """The texts and numbers in the file that Minari keeps beside the episodes; empty where it cannot be read."""
+    """The texts and numbers in the file that Minari keeps beside the episodes, and what `deep.convert` adds; empty
+    where it cannot be read."""
     with suppress(OSError, ValueError, AttributeError):
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {f"minari_{key}": value for key, value in content.items() if isinstance(value, str | int | float)}
+        kept = {hdf5.REMARKS: str(content.pop(KEPT))} if KEPT in content else {}
+        kept |= {hdf5.LENGTH: content.pop(KEPT_LENGTH)} if KEPT_LENGTH in content else {}
+        known = {f"minari_{key}": value for key, value in content.items() if isinstance(value, str | int | float)}
+        return known | kept
     return {}

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from deep.data.formats import minari
-from deep.data.formats.columns import array_of, packages
+from deep.data.formats.columns import WHOLE, ColumnTable, packages
 from deep.data.formats.errors import raise_input_error
-from deep.data.formats.table import ArrayTable, raise_missing
+from deep.data.formats.joined import JoinedTable
+from deep.data.formats.missing import raise_missing
 from deep.data.reading import AS_IT_IS, Reading
 
 SUFFIXES = {"arrow": "arrow", "parquet": "parquet"}
@@ -37,27 +38,29 @@ def files(path: Path) -> list[Path]:
 
 def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
     """The seven arrays, the episodes in their order; an error calls the data set `name`."""
-    names = minari.NAMES | reading.names()
+    reading.check_keys(minari.KEYS, name, "a Minari data set")
+    given = reading.names()
+    names = minari.NAMES | given
     if reading.cost_function is not None:
         del names["costs"]
     count = minari.metadata(path).get("minari_total_episodes")
     if not isinstance(count, int) or count < 1:
         raise_input_error(name, f"has {count} episodes in its metadata", "at least one is accepted")
-    return minari.joined([_episode(path.parent / str(i), names, name) for i in range(count)], path, name, reading)
+    episodes = [_episode(path.parent / str(i), names, given, name) for i in range(count)]
+    return minari.joined(episodes, path, name, reading)
 
 
-def _episode(folder: Path, names: dict[str, str], name: str) -> dict[str, np.ndarray]:
+def _episode(folder: Path, names: dict[str, str], given: dict[str, str], name: str) -> dict[str, np.ndarray]:
     """The arrays of one episode, a row for each step."""
-    found = _arrays(folder, name)
-    for key, array in names.items():
-        if array not in found:
-            raise_missing(ArrayTable(found), key, array, name)
-    arrays = {key: found[array] for key, array in names.items()}
-    arrays |= {key: arrays[key][:-1] for key in PADDED}
+    found = JoinedTable(_columns(folder, name), name)
+    if missing := {key: array for key, array in names.items() if not found.has(array)}:
+        raise_missing(found.listing(), missing, name, given)
+    arrays = {key: found.read(array) for key, array in names.items()}
+    arrays |= {key: arrays[key][:-1] for key in PADDED if not names[key].startswith(minari.INFOS)}
     return minari.aligned(arrays, names, f"episode {folder.name}", name)
 
 
-def _arrays(folder: Path, name: str) -> dict[str, np.ndarray]:
+def _columns(folder: Path, name: str) -> ColumnTable:
     """The columns of an episode's table, those of a structure under their place in it."""
     pyarrow, _, parquet = packages(name)
     parts = sorted(folder.glob("part-*"), key=lambda part: (len(part.name), part.name))
@@ -67,7 +70,7 @@ def _arrays(folder: Path, name: str) -> dict[str, np.ndarray]:
         )
     try:
         tables = [
-            parquet.read_table(part, partitioning=None)
+            parquet.read_table(part, **WHOLE)
             if part.suffix == ".parquet"
             else pyarrow.ipc.open_file(pyarrow.BufferReader(part.read_bytes())).read_all()
             for part in parts
@@ -80,7 +83,7 @@ def _arrays(folder: Path, name: str) -> dict[str, np.ndarray]:
         raise_input_error(
             name, f"has an episode {folder.name} that cannot be read ({text})", "complete files are accepted"
         )
-    return {key: array_of(column, key, name) for key, column in zip(table.column_names, table.columns, strict=True)}
+    return ColumnTable(dict(zip(table.column_names, table.columns, strict=True)), name)
 
 
 def _without_structures(table: Any, pyarrow: Any) -> Any:

@@ -50,11 +50,12 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
     with hdf5.opened(path, name) as file:
         attributes = hdf5.attributes(file)
         about = {"task": attributes.pop("task", None), "provenance": attributes}
+        remarks = hdf5.taken_remarks(attributes)
         for key in ("layout", hdf5.MARK):
             attributes.pop(key, None)
         fields = _arrays(file, name)
     policies = fields.pop("policies")
-    return completed(fields, (), reading, name) | about | {"policies": policies}
+    return completed(fields, remarks, reading, name) | about | {"policies": policies}
 
 
 def _arrays(file: h5py.File, name: str) -> dict[str, Any]:

@@ -8,6 +8,10 @@ Every update evaluates the cost of the present policy, Q_c, on a minibatch and t
 The condition holds for each state and action by itself, from where the whole limit may be spent again: it is stricter
 than a limit on the expected cost of an episode wherever costs differ between states.
 
+Where the data's policy costs more than kappa from every state, all rewards become the same one, no policy looks better
+than another, and the policy clones the data and keeps its cost: on LatticeHeat it costs 5.5 at the limit 2, where the
+data cost 6.0. The mask of the optimum, in the place of its own, brings it to .06.
+
 Source: Constraint-Aware Reward Relabeling (Chemingui et al., submitted to ICLR 2026). No public code was found. Our
 reading: Q_c is the larger of two target critics, the most pessimistic of the usual choices, and kappa is the limit as
 a discounted sum (`--kappa`); the paper's form with IQL is not here.

@@ -31,6 +31,9 @@ belongs to; networks that predict values in units of 1 / (1 - gamma); and e(s, a
 that regresses r - lambda c + gamma nu(s') on (s, a). With the e of each transition, as published, w prefers lucky next
 states and costs, and E_p[w c] is within the threshold for a policy that is not: on LatticeHeat with limits 2 and 5 the
 policy then cost 7.8 and 8.2, and 2.8 and 3.5 with q (exact; seed 0, 1500 updates, lambda still rising at the limit 2).
+A limit that is spread evenly over an episode goes with visits from all states of the data. From the start states alone
+a cost counts gamma^t times, the less the later it falls due: on the chain of the tests, whose costs come one step late,
+the limit 12 then allows 12 (L - 1) / (gamma L) = 14.25, and the policy cost 13.8 to 14.2.
 The policy is the weighted *mean* action and not the distribution w d_D, so that a large alpha, whose w hardly differ,
 can also leave it above the limit.
 """
@@ -96,7 +99,8 @@ class COptiDICEConfig:
     """Rate of the moving average of the policy, which is evaluated; 1 takes the last one."""
     kappa: States = "data"
     """How an episode's cost limit becomes a discounted sum, see `episodic_to_discounted`; the threshold on the cost per
-    step is 1 - gamma times that. "start" is the published l (1 - gamma^L) / L."""
+    step is 1 - gamma times that. It also says from which states d starts: with "start", the published
+    l (1 - gamma^L) / L, from those of the episodes, else from all states of the data."""
     variant: Literal["corrected", "public"] = "corrected"
     """The paper's update, or the public code's (the differences are at the head of the file)."""
 
@@ -272,6 +276,8 @@ class COptiDICE(Method):
         replay = self.problem.replay
         if self.public:
             return None, self.is_start[rows]
+        if self.config.kappa != "start":
+            return replay.observations[replay.rows(draws["start"])], 1.0
         return replay.observations[replay.starts[(draws["start"].double() * len(replay.starts)).long()]], 1.0
 
     def _values(self, net: Parameters, batch: Batch, starts: tuple[Tensor | None, Tensor | float]) -> StateValues:

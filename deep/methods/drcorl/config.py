@@ -8,6 +8,7 @@ from deep.data.selection import Selection
 from deep.methods.drcorl.behaviour_model import BehaviourConfig
 from deep.methods.drcorl.gate import GateConfig
 from deep.methods.drcorl.hybrid import OnlineConfig
+from deep.methods.drcorl.rests import RestConfig
 from deep.methods.drcorl.safe_adaptation import SafeAdaptationConfig, Temperature
 from deep.methods.parts.critics import CriticConfig
 from deep.nn.policies import PolicyClass
@@ -23,6 +24,7 @@ class DRCORLConfig:
     adaptation: SafeAdaptationConfig = field(default_factory=SafeAdaptationConfig)
     gate: GateConfig = field(default_factory=GateConfig)
     online: OnlineConfig = field(default_factory=OnlineConfig)
+    rests: RestConfig = field(default_factory=RestConfig)
     clone: Selection = field(default_factory=lambda: Selection("best"))
     """The trajectories that the initial policy is cloned from (all in the preprint). The behaviour model and the
     critics are trained on all trajectories in any case."""
@@ -101,16 +103,20 @@ PAPER = DRCORLConfig(
 """The sizes, steps and form of the preprint."""
 
 REBUILT = DRCORLConfig(
-    behaviour=BehaviourConfig(steps=8000),
+    behaviour=BehaviourConfig(steps=6000),
     critics=CriticConfig(
-        steps=8000, regression_steps=2000, layer_norm=True, target_rate=0.02, reward="td", ensemble=2, pessimism=0.0
+        steps=4000, regression_steps=2000, layer_norm=True, target_rate=0.1, reward="td", ensemble=2, pessimism=0.0
     ),
-    adaptation=SafeAdaptationConfig(temperature=Temperature(c0=3.0)),
-    adaptation_rate=2e-5,
+    adaptation=SafeAdaptationConfig(temperature=Temperature(c0=0.5)),
+    clone=Selection("all"),
+    policy_states="all",
+    adaptation_rate=1e-4,
     adaptation_steps=2500,
     ema_rate=0.05,
-    gate=GateConfig("least_squares", k=0.0, states="cloned", transitions=4000, eval_every=100),
+    gate=GateConfig("td", k=2.0, eval_every=50),
+    rests=RestConfig(every=100, steps=200, candidates=5),
 )
-"""Critics of the policy's own reward and cost, longer training, and the gate that has no delay: for data in which no
-trajectory is good as a whole. Chosen on one HalfCheetah collection (`notebooks/results/direction`). Goes with
---dynamics.steps 0, unless an estimate is wanted."""
+"""Adaptation of a clone of all of the data (Algorithm 1), close to the behaviour policy, with critics of the policy's
+own reward and cost, rests in which these catch up with the policy, and a last check: for data in which no trajectory is
+good as a whole. Chosen on one HalfCheetah collection (`notebooks/results/direction`). Goes with --dynamics.steps 0,
+unless an estimate is wanted."""

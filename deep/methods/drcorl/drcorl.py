@@ -21,6 +21,7 @@ from deep.data.selection import Selection, trajectory_stats
 from deep.methods.drcorl.behaviour_model import BehaviourModel
 from deep.methods.drcorl.cloning import Cloning
 from deep.methods.drcorl.config import PAPER, REBUILT, DRCORLConfig
+from deep.methods.drcorl.critic_values import CriticValues
 from deep.methods.drcorl.evaluation import PolicyEvaluation
 from deep.methods.drcorl.gate import (
     CostSignal,
@@ -31,6 +32,7 @@ from deep.methods.drcorl.gate import (
 )
 from deep.methods.drcorl.least_squares import LeastSquares
 from deep.methods.drcorl.policy_selection import PolicySelection
+from deep.methods.drcorl.rests import Rests
 from deep.methods.drcorl.safe_adaptation import SafeAdaptation
 from deep.methods.drcorl.values import Values
 from deep.methods.parts.iql import RewardCritic
@@ -58,10 +60,11 @@ class DRCORL(Method):
         self.clone, self.policy_seeds = self.cloning.parameters, self.cloning.seeds
         initial = initial_parameters(self.policy, problem.replica_seeds, "policy").to(problem.device)
         self.actor = Parameters(initial, Adam(config.adaptation_rate), ema=True)
-        gated = config.gate.kind in ("ucb", "least_squares")
+        gated = config.gate.kind in ("ucb", "td", "least_squares")
         self.values = Values(config.critics, problem, self.policy, self.policy_seeds, gated)
         self.adaptation = SafeAdaptation(config.adaptation, problem, config.adaptation_steps)
         self.gate = self._new_gate()
+        self.rests = Rests(config.rests, problem, self.actor, self._policy_draws(), self._learn_at_rest)
         best = config.clone.trajectories == "best"
         trajectories, episodes = self.cloning.trajectories, dynamics.config.episodes
         statistics = trajectory_stats(problem.data, problem.replay, trajectories, episodes) if best else None
@@ -76,7 +79,8 @@ class DRCORL(Method):
             self.actor,
             config.adaptation_steps,
             self.act_current,
-            self._new_least_squares(),
+            self._new_critic_values(),
+            self.rests,
         )
 
     def _new_gate(self) -> CostSignal:
@@ -85,16 +89,18 @@ class DRCORL(Method):
             return UpperConfidenceCost(config, problem, self.policy, self.actor, self.values.cost[-1])
         return (SimulatorCost if config.kind == "simulator" else EstimatedCost)(config, problem)
 
-    def _new_least_squares(self) -> LeastSquares | None:
-        config = self.config.gate
-        if config.kind != "least_squares":
+    def _new_critic_values(self) -> CriticValues | None:
+        config, problem, rows = self.config.gate, self.problem, self.cloning.rows
+        if config.kind not in ("td", "least_squares"):
             return None
         reward = None if isinstance(self.values.reward, RewardCritic) else self.values.reward
         cost = self.values.cost[-1]
-        return LeastSquares(self.problem, cost, reward, config.transitions, config.states, self.cloning.rows)
+        if config.kind == "td":
+            return CriticValues(problem, cost, reward, config.states, rows)
+        return LeastSquares(problem, cost, reward, config.transitions, config.states, rows)
 
     def tensors(self) -> dict[str, Tensor]:
-        parts = (self.behaviour, self.values, self.adaptation, self.gate, self.selection, self.evaluation)
+        parts = (self.behaviour, self.values, self.adaptation, self.gate, self.selection, self.evaluation, self.rests)
         named = {name: tensor for part in parts for name, tensor in part.tensors().items()}
         for policy, parameters in (("clone", self.clone), ("policy", self.actor)):
             named |= {f"{policy}.{name}": tensor for name, tensor in parameters.tensors.items()}
@@ -102,8 +108,8 @@ class DRCORL(Method):
 
     def phases(self) -> list[Phase]:
         config, problem, batch = self.config, self.problem, self.config.batch_size
-        row, normal = {"row": RandomInput("uniform", (batch,))}, RandomInput("normal", (batch, self.policy.action_size))
-        policy_draws = row | {"z": normal, "next_z": normal}
+        policy_draws = self._policy_draws()
+        row = {"row": policy_draws["row"]}
         adapt = policy_draws | self.behaviour.kl_draws(batch)
         adapt |= {f"behaviour {name}": draw for name, draw in self._behaviour_draws().items()}
         if self.evaluation.buffer is not None:
@@ -136,7 +142,30 @@ class DRCORL(Method):
                 self.evaluation.finish,
                 needs_dynamics=self.evaluation.uses_dynamics,
             ),
+            *self._last_check(policy_draws),
         ]
+
+    def _last_check(self, draws: Mapping[str, RandomInput]) -> list[Phase]:
+        check, problem = self.evaluation.last_check, self.problem
+        if check.steps == 0:
+            return []
+        return [
+            Phase(
+                "last check",
+                check.steps,
+                problem.replica_seeds,
+                draws,
+                lambda step, draws: self._learn_at_rest(draws),
+                hooks=[check.hook()],
+                limits=problem.replica_limits,
+                on_end=check.choose,
+            )
+        ]
+
+    def _policy_draws(self) -> dict[str, RandomInput]:
+        """A minibatch's rows, and the noise of the policy's actions at its states and at the next ones."""
+        normal = RandomInput("normal", (self.config.batch_size, self.policy.action_size))
+        return {"row": RandomInput("uniform", (self.config.batch_size,)), "z": normal, "next_z": normal}
 
     def _behaviour_draws(self) -> dict[str, RandomInput]:
         return self.behaviour.draws(self.config.batch_size) if self.config.update_behaviour else {}
@@ -167,6 +196,11 @@ class DRCORL(Method):
         g, direction_metrics = self.adaptation.direction(step, self.gate.cost, *gradients)
         metrics |= direction_metrics | self._ascend(step, g)
         return metrics | {"gate": self.gate.cost.float()}
+
+    def _learn_at_rest(self, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """One TD step of the critics of the replicas' policies, without a step of the policies."""
+        batch, step = self._batch(draws), torch.zeros((), device=self.problem.device)
+        return self.values.learn(self.values.of_policy, self.actor, self._bootstrapping_step(step), batch, draws)
 
     def _bootstrapping_step(self, step: Tensor) -> Tensor:
         """A step number beyond the critics' initial regression on the data's sums: in adaptation they bootstrap."""
@@ -208,6 +242,7 @@ class DRCORL(Method):
         before = self.actor.theta.detach().clone()
         self.actor.adam_step(-g, linear_decay(step, self.config.adaptation_steps))
         self.actor.update_ema(self.config.ema_rate)
+        self.rests.follow(step)
         return {"cosine_of_step_and_g": torch.cosine_similarity(self.actor.theta.detach() - before, g, dim=1)}
 
     def _gradients(self, batch: Batch, draws: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
@@ -280,7 +315,11 @@ class DRCORL(Method):
 
     def report(self) -> dict[str, object]:
         reward, cost = self.values.scales.T.tolist()
-        return {"gradient_scale_reward": reward, "gradient_scale_cost": cost, **self.selection.report()}
+        return (
+            {"gradient_scale_reward": reward, "gradient_scale_cost": cost}
+            | self.selection.report()
+            | (self.evaluation.last_check.report())
+        )
 
 
 SPEC = MethodSpec(

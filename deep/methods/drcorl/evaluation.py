@@ -9,10 +9,12 @@ from torch import Tensor
 
 from deep.core.phase import Hook
 from deep.core.problem import Problem
+from deep.methods.drcorl.critic_values import CriticValues
 from deep.methods.drcorl.gate import CostSignal, EstimatedCost, GateConfig, SimulatorCost
 from deep.methods.drcorl.hybrid import OnlineConfig, OnlineReplay
-from deep.methods.drcorl.least_squares import LeastSquares
+from deep.methods.drcorl.last_check import LastCheck
 from deep.methods.drcorl.policy_selection import PolicySelection
+from deep.methods.drcorl.rests import Rests
 from deep.nn.parameters import Parameters
 from deep.ope.interface import Estimate
 from deep.ope.model_rollouts import HALVES, DynamicsEnsemble, Outcomes
@@ -27,8 +29,8 @@ def check_settings(config: GateConfig, online: OnlineConfig, problem: Problem, d
     """Raise `InputError` for settings of the gate, the simulator and the dynamics that exclude each other."""
     if dynamics.config.steps == 0 and uses_dynamics(config):
         raise InputError(
-            "--dynamics.steps 0 trains no dynamics: it goes only with --gate.kind least_squares, or with --gate.kind "
-            "ucb or simulator and --gate.select last"
+            "--dynamics.steps 0 trains no dynamics: it goes only with --gate.kind td or least_squares, or with "
+            "--gate.kind ucb or simulator and --gate.select last"
         )
     if (online.episodes > 0) != (config.kind == "simulator" or online.update_critics):
         raise InputError(
@@ -48,7 +50,25 @@ def check_settings(config: GateConfig, online: OnlineConfig, problem: Problem, d
 
 def uses_dynamics(config: GateConfig) -> bool:
     """Whether policies are evaluated in the learned dynamics, for the gate or for the selection."""
-    return config.kind == "dynamics" or (config.select == "best" and config.kind != "least_squares")
+    by_critics = config.kind in ("td", "least_squares")
+    return config.kind == "dynamics" or (config.select == "best" and not by_critics)
+
+
+def check_rests(config: GateConfig, rests: Rests, steps: int) -> None:
+    """Raise `InputError` where rests would not be evaluated by the critics that they wait for."""
+    every = rests.config.every
+    if every and (config.kind not in ("td", "least_squares") or every % config.eval_every or steps % every):
+        raise InputError(
+            f"--rests.every {every} with --gate.kind {config.kind}, --gate.eval-every {config.eval_every} and "
+            f"--adaptation-steps {steps}: accepted are the gates td and least_squares, a multiple of the steps between "
+            "two evaluations, and a multiple of it as the number of steps"
+        )
+    count = rests.config.candidates
+    if count and (not every or count * every > steps or config.select != "best"):
+        raise InputError(
+            f"--rests.candidates {count} with --rests.every {every}, --adaptation-steps {steps} and --gate.select "
+            f"{config.select}: accepted are at most as many as there are rests, and the selection of the best policy"
+        )
 
 
 class PolicyEvaluation:
@@ -65,13 +85,16 @@ class PolicyEvaluation:
         actor: Parameters,
         steps: int,
         act: ActCurrent,
-        least_squares: LeastSquares | None,
+        by_critics: CriticValues | None,
+        rests: Rests,
     ) -> None:
-        """`steps` of adaptation are evaluated every `config.eval_every` steps; `least_squares` where it is the gate."""
+        """`steps` of adaptation are evaluated every `config.eval_every` steps; `by_critics` where it is the gate."""
         check_settings(config, online, problem, dynamics)
+        check_rests(config, rests, steps)
         self.config, self.online, self.problem, self.dynamics = config, online, problem, dynamics
         self.gate, self.selection, self.actor, self.steps, self.act = gate, selection, actor, steps, act
-        self.uses_dynamics, self.least_squares = uses_dynamics(config), least_squares
+        self.uses_dynamics, self.by_critics, self.rests = uses_dynamics(config), by_critics, rests
+        self.last_check = LastCheck(rests.config, problem, actor, selection, self.estimate_by_critics)
         self.paired = self._paired()
         self.estimator: DynamicsEnsemble | PairedRollouts = self.paired or dynamics
         """The estimator of the policy's episodes."""
@@ -99,7 +122,7 @@ class PolicyEvaluation:
         named = {"evaluated": self.evaluated} if self.config.record else {}
         if self.paired is not None:
             named[CLONE_PREDICTION] = self.paired.clone
-        return named | ({} if self.buffer is None else self.buffer.tensors())
+        return named | self.last_check.tensors() | ({} if self.buffer is None else self.buffer.tensors())
 
     def start(self) -> None:
         """Choose the clone, and check the learned dynamics' predictions for it against the data."""
@@ -115,16 +138,18 @@ class PolicyEvaluation:
 
     def hooks(self) -> list[Hook]:
         """The periodic evaluation, where anything is evaluated."""
-        needed = self.uses_dynamics or self.least_squares is not None or self.online.episodes > 0 or self.config.record
+        needed = self.uses_dynamics or self.by_critics is not None or self.online.episodes > 0 or self.config.record
         return [Hook(self.config.eval_every, self.evaluate_policy)] if needed else []
 
     def evaluate_policy(self, step: int) -> dict[str, Tensor]:
         """Evaluate the policy of this step in the learned dynamics and in the simulator, as far as each is used."""
+        if self.rests.due(step):
+            self.rests.rest(step)
         if self.config.record:
             self.evaluated[step // self.config.eval_every] = self.actor.ema
         metrics: dict[str, Tensor] = {}
-        if self.least_squares is not None:
-            metrics |= self.evaluate_by_least_squares(step, self.least_squares)
+        if self.by_critics is not None:
+            metrics |= self.evaluate_by_critics(step)
         elif self.uses_dynamics:
             metrics |= self.evaluate_in_dynamics(step)
         if self.online.episodes > 0:
@@ -137,17 +162,26 @@ class PolicyEvaluation:
         No update follows that could use simulator episodes, so none are played. A record needs no copy: these are the
         checkpoint's `policy.ema`.
         """
-        if self.least_squares is not None:
-            self.evaluate_by_least_squares(self.steps, self.least_squares)
+        if self.rests.due(self.steps):
+            self.rests.rest(self.steps)
+        if self.by_critics is not None:
+            self.evaluate_by_critics(self.steps)
         elif self.uses_dynamics:
             self.evaluate_in_dynamics(self.steps)
 
-    def evaluate_by_least_squares(self, step: int, estimator: LeastSquares) -> dict[str, Tensor]:
-        """Solve for the values of the present policy, which set the gate's cost and go to the policy selection."""
-        estimate = estimator.estimate(self.act)
+    def estimate_by_critics(self) -> Estimate:
+        """The critics' values of the present policy."""
+        assert self.by_critics is not None
+        return self.by_critics.estimate(self.act)
+
+    def evaluate_by_critics(self, step: int) -> dict[str, Tensor]:
+        """The critics' values set the gate's cost and, at rest, go to the policy selection."""
+        estimate = self.estimate_by_critics()
         assert isinstance(self.gate, EstimatedCost)
         self.gate.update(estimate)
-        self.selection.update(step, (estimate,))
+        if step == 0 or not self.rests.config.every or self.rests.due(step):
+            self.selection.update(step, (estimate,))
+            self.last_check.offer(step, (estimate,))
         return {f"predicted_{name}": value for name, value in estimate._asdict().items()}
 
     def evaluate_in_dynamics(self, step: int) -> dict[str, Tensor]:

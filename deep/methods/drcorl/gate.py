@@ -24,13 +24,15 @@ from theory.support.errors import InputError
 class GateConfig:
     """The branch signal of Algorithms 2 and 3; equations are those of the DRCORL preprint."""
 
-    kind: Literal["dynamics", "ucb", "least_squares", "simulator"] = "dynamics"
-    """The source of the cost: rollouts in learned dynamics, the cost critics' Eq. (25), or the larger of these critics'
-    value and its least-squares solution (`deep.methods.drcorl.least_squares`), all offline; or simulator episodes
-    (B.1), `--online.episodes` per evaluation, which are counted.
+    kind: Literal["dynamics", "ucb", "td", "least_squares", "simulator"] = "dynamics"
+    """The source of the cost: rollouts in learned dynamics; the cost critics' Eq. (25) at every step; the same at every
+    evaluation (td, `deep.methods.drcorl.critic_values`); or the larger of the critics' value and its least-squares
+    solution (`deep.methods.drcorl.least_squares`), all offline; or simulator episodes (B.1), `--online.episodes` per
+    evaluation, which are counted.
 
-    The critics of Eq. (25) follow the policy with a delay of hundreds of steps, in which a policy can cross the limit
-    and return (`verification.lattice.direction`); least squares solves for the values of the present policy.
+    Critics follow the policy with a delay of hundreds of steps, in which a policy can cross the limit and return
+    (`verification.lattice.direction`). Least squares solves for the values of the present policy; with `--rests.every`
+    the policy waits for its critics.
 
     The critics of Eq. (25) are a separate ensemble without pessimism. The policy follows the pessimistic critics, which
     share the data and the bootstrapping with them, and so the errors: in a trial on the embedded data (seed 0, limit
@@ -50,9 +52,9 @@ class GateConfig:
     """Standard deviations that are added to the mean (Table 2 has 2 for the UCB, Eq. (24)): over the ensemble, or of
     least squares over resamples of the trajectories."""
     states: Literal["data", "cloned", "start"] = "data"
-    """ucb, least_squares: the states over which Eq. (25) averages: all of the data's (appendix B.1), those of the
-    cloned trajectories (least_squares), which are nearer to the states that the policy visits, or the first states of
-    the data's episodes. In each case (1 - gamma) times the episode length converts a value into the cost of an
+    """ucb, td, least_squares: the states over which Eq. (25) averages: all of the data's (appendix B.1), those of the
+    cloned trajectories (td, least_squares), which are nearer to the states that the policy visits, or the first states
+    of the data's episodes. In each case (1 - gamma) times the episode length converts a value into the cost of an
     episode, because the critics bootstrap through timeouts."""
     eval_every: int = 50
     """Steps between two policy evaluations, in the learned dynamics or the simulator."""
@@ -60,7 +62,8 @@ class GateConfig:
     """The policy that training returns: the last one, or the one with the best `selection_score` of all evaluated
     policies. A policy's score is the lower of the scores by the training and by the held-out ensemble. A clone of the
     best trajectories is replaced only by a policy that both ensembles predict to satisfy the limit: its trajectories
-    satisfied it. Policies are evaluated before steps 0, `eval_every`, ... and after the last step."""
+    satisfied it. Policies are evaluated before steps 0, `eval_every`, ... and after the last step; with rests those of
+    step 0 and of the rests alone are compared."""
     record: bool = False
     """Keep a copy of every policy that is evaluated during adaptation in the checkpoint, for
     `deep.benchmark.ope_study`."""
@@ -123,8 +126,8 @@ class CostSignal(ABC, Generic[Evidence]):
 
 
 class EstimatedCost(CostSignal[Estimate]):
-    """The upper bound of an off-policy estimate, `gate_cost`: by the training ensemble of the learned dynamics, or by
-    least squares."""
+    """The upper bound of an off-policy estimate, `gate_cost`: by the training ensemble of the learned dynamics, by the
+    critics, or by least squares."""
 
     def measure(self, evidence: Estimate) -> Float[Tensor, " replicas"]:
         return gate_cost(evidence, self.problem.limits, self.config)

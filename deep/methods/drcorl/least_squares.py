@@ -26,18 +26,14 @@ from torch.nn import functional as F
 from deep.core.method import Act, Policy, at_states
 from deep.core.problem import Problem
 from deep.data.replay import RowTable
-from deep.methods.parts.critics import PolicyCritic, episodic_to_discounted
+from deep.methods.drcorl.critic_values import NORMAL_95, CriticValues
+from deep.methods.parts.critics import PolicyCritic
 from deep.nn.mlp import ACTIVATIONS, Ensemble
 from deep.ope.features import Sample
 from deep.ope.interface import Estimate
 
 RIDGE = 1e-4
 """Relative to each feature's mean square."""
-NORMAL_95 = 1.96
-MEAN_STATES = 4096
-"""States of the cloned trajectories over which the mean is taken."""
-LAST = 1 - 2.0**-24
-"""The largest float32 below 1: `Replay.rows` maps [0, 1) to rows."""
 
 
 def last_hidden(
@@ -71,7 +67,7 @@ def solve_values(
     return mean @ theta, by_trajectory.index_add(0, trajectory, influence).square().sum(0).sqrt()
 
 
-class LeastSquares:
+class LeastSquares(CriticValues):
     """The estimator of the policy in training, whose critics these are."""
 
     def __init__(
@@ -83,9 +79,9 @@ class LeastSquares:
         states: Literal["data", "cloned", "start"],
         cloned: RowTable | None = None,
     ) -> None:
-        """`reward_critic` evaluates the policy, too; without one the cost critic's features serve for the reward.
-        `cloned` has the rows of the cloned trajectories; None: all of the data."""
-        self.problem, self.cost_critic, self.reward_critic = problem, cost_critic, reward_critic
+        """`states` and `cloned` as in `CriticValues`, but that "data" is the sample of `transitions` rows. Without a
+        reward critic the cost critic's features serve for the reward."""
+        super().__init__(problem, cost_critic, reward_critic, states, cloned)
         self.sample = Sample(problem, transitions)
         replay, rows = problem.replay, self.sample.rows
         self.trajectory = torch.from_numpy(self.sample.trajectory).to(problem.device)
@@ -93,28 +89,20 @@ class LeastSquares:
         self.observations, self.actions = replay.observations[rows].expand(expand), replay.actions[rows].expand(expand)
         self.next_observations = replay.next_observations[rows].expand(expand)
         self.not_terminal = replay.not_terminal[rows].double().unsqueeze(1)
-        self.states = self.observations
-        if states == "start":
-            self.states = replay.observations[replay.starts].expand(expand)
-        elif states == "cloned" and cloned is not None:
-            place = torch.linspace(0, 1, MEAN_STATES, device=problem.device).expand(len(problem.replicas), -1)
-            self.states = replay.observations[replay.rows(place * LAST, cloned)]
-        task = problem.task
-        self.to_episode = 1 / episodic_to_discounted(
-            1.0, problem.gamma, task.episode_length, "data", task.expected_length
-        )
+        if states == "data" or (states == "cloned" and cloned is None):
+            self.states = self.observations
 
     @torch.no_grad()
     def estimate(self, act: Policy | Act) -> Estimate:
         """Converted to an episode of the task. The OOD score is 0: the anchor alone keeps the policy near the data."""
-        act, largest = at_states(act), self.problem.task.episode_length * self.problem.replay.costs.max().item()
+        act, largest = at_states(act), self.largest_cost
         there, chosen = act(self.next_observations), act(self.states)
         values, stds = self._solve(self.cost_critic, there, chosen)
-        cost = torch.maximum(values[:, 0], self._td(self.cost_critic, chosen)).clamp(0, largest)
+        cost = torch.maximum(values[:, 0], self.mean(self.cost_critic, chosen)).clamp(0, largest)
         reward, half = values[:, 1], NORMAL_95 * stds[:, 0]
         if self.reward_critic is not None:
             solution = self._solve(self.reward_critic, there, chosen)[0][:, 1]
-            reward = torch.minimum(solution, self._td(self.reward_critic, chosen) / self.problem.reward_scale)
+            reward = torch.minimum(solution, self.mean(self.reward_critic, chosen) / self.problem.reward_scale)
         length = values[:, 2].clamp(0, self.problem.task.episode_length)
         low, high = (cost - half).clamp(min=0), (cost + half).clamp(max=largest)
         numbers = (cost, stds[:, 0], low, high, reward, length, torch.zeros_like(cost))
@@ -140,7 +128,3 @@ class LeastSquares:
         ]
         values, stds = (torch.stack(list(column)) * self.to_episode for column in zip(*solved, strict=True))
         return values, stds
-
-    def _td(self, critic: PolicyCritic, chosen: Tensor) -> Float64[Tensor, " replicas"]:
-        """The mean of the critics' own values, converted to an episode."""
-        return critic.upper_confidence(self.states, chosen, 0.0).mean(1).double() * self.to_episode

@@ -76,24 +76,33 @@ class PolicySelection:
         within = [within_model_error(estimate, self.cloned, self.problem, largest) for estimate in estimates]
         self.trusted.copy_(torch.stack(within).all(0))
 
-    def update(self, step: int, estimates: Sequence[Estimate]) -> None:
-        """Choose the current policy where its score exceeds that of the chosen one; at step 0 in any case.
-
-        With two ensembles of dynamics the score is the lower one: the ensemble whose cost the policy follows does not
-        decide alone, and neither does the luckiest of many estimates.
-        """
+    def scores(self, estimates: Sequence[Estimate]) -> Float[Tensor, " replicas"]:
+        """With two ensembles of dynamics the score is the lower one: the ensemble whose cost the policy follows does
+        not decide alone, and neither does the luckiest of many estimates."""
         scores = [
             selection_score(estimate, self.problem.limits, self.min_length, self.lowest_return, self.config)
             for estimate in estimates
         ]
-        score = torch.stack(scores).amin(0).to(self.score)
+        return torch.stack(scores).amin(0).to(self.score)
+
+    def update(self, step: int, estimates: Sequence[Estimate]) -> None:
+        """Choose the current policy where its score exceeds that of the chosen one; at step 0 in any case."""
+        self.consider(self.actor.ema, torch.full_like(self.score[:, 1], step), estimates)
+
+    def consider(
+        self,
+        policies: Float[Tensor, "replicas params"],
+        steps: Float[Tensor, " replicas"],
+        estimates: Sequence[Estimate],
+    ) -> None:
+        """Choose these policies, which were evaluated at `steps`, as `update` does."""
+        score = self.scores(estimates)
         better = (score > self.score[:, 0]) & self.trusted
         if self.cloned is not None:
             better &= score >= 0
-        better |= step == 0
-        self.chosen.copy_(torch.where(better.unsqueeze(1), self.actor.ema, self.chosen))
-        new = torch.stack([score, torch.full_like(score, step)], dim=1)
-        self.score.copy_(torch.where(better.unsqueeze(1), new, self.score))
+        better |= steps == 0
+        self.chosen.copy_(torch.where(better.unsqueeze(1), policies, self.chosen))
+        self.score.copy_(torch.where(better.unsqueeze(1), torch.stack([score, steps], 1), self.score))
 
     @property
     def kept(self) -> Float[Tensor, "replicas params"]:

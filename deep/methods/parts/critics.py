@@ -181,6 +181,10 @@ class PolicyCritic:
     def _q(self, theta: Tensor, observations: Tensor, actions: Tensor) -> Float[Tensor, "n members batch"]:
         return self.ensemble.apply(theta, torch.cat([observations, actions], -1)).squeeze(-1)
 
+    def member_values(self, observations: Tensor, actions: Tensor) -> Float[Tensor, "policies members batch"]:
+        """Each averaged critic's value, a discounted sum."""
+        return self._q(self.q.ema, observations, actions.clamp(-1, 1)) * self.unit
+
     def upper_confidence(self, observations: Tensor, actions: Tensor, k: float) -> Float[Tensor, "policies batch"]:
         """Eq. (24) of the averaged critics, a discounted sum."""
         return upper_confidence(self._q(self.q.ema, observations, actions.clamp(-1, 1)), k) * self.unit

@@ -229,7 +229,7 @@ def test_of_several_at_once_one_downloads(server, path, content, capsys):
 def test_who_waits_for_a_process_that_is_stopped_goes_on_itself(server, path, content, capsys):
     begin(path, server, 2000)
     thread = threading.Thread(target=lambda: load(HOPPER, "dsrl"))
-    with path.with_name(NAME + ".part.json").open("ab") as other:
+    with path.with_name(NAME + ".part.lock").open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         thread.start()
         until_one_waits(capsys)
