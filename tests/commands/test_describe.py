@@ -31,7 +31,7 @@ def test_it_says_what_is_in_the_data(tmp_path, monkeypatch, capsys):
     assert "observations of 3 numbers, actions of 2 in [-0.9, 0.9]" in text or "actions of 2 in" in text
     assert "steps       7 to 12, median 12; 17% end in a terminal state" in text
     assert f"return      {returns.min():.4g} to {returns.max():.4g}" in text
-    assert (tmp_path / "log-plane.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "log.csv-plane.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_numbers_are_those_of_the_data():
