@@ -95,3 +95,11 @@ def test_a_card_says_what_is_in_the_file_and_how_it_was_made(tmp_path):
     assert "- sha256 of the file: `" in text
     assert "(pool.png)" in text
     assert "They are not those of DSRL" in text
+
+
+def test_figures_of_two_formats_of_one_name_differ(tmp_path, monkeypatch):
+    """The second one took the place of the first."""
+    monkeypatch.chdir(tmp_path)
+    for writer, name in ((writers.write_csv, "cart.csv"), (writers.write_parquet, "cart.parquet")):
+        describe.main([str(writer(tmp_path / name, DATA))])
+    assert {each.name for each in tmp_path.glob("*.png")} == {"cart.csv-plane.png", "cart.parquet-plane.png"}

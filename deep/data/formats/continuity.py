@@ -28,5 +28,5 @@ def gaps(arrays: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " n"]:
     observations, follows = arrays["observations"], arrays.get("next_observations")
     found = np.zeros(len(observations), dtype=bool)
     if follows is not None and follows.shape == observations.shape:
-        found[:-1] = differs(follows[:-1], observations[1:]).reshape(len(found) - 1, -1).any(axis=1)
+        found[:-1] = differs(follows[:-1], observations[1:]).any(axis=tuple(range(1, follows.ndim)))
     return found

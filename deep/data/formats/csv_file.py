@@ -32,8 +32,8 @@ DECIMAL_POINT = r"^[+-]?\d*[.]\d+(e[+-]?\d+)?$"
 NUMBER = re.compile(r"[+-]?[\d.,]*\d[\d.,]*([eE][+-]?\d+)?")
 OF_COLUMN = re.compile(r"In CSV column #(\d+)")
 """Where pyarrow's error has the number of the column."""
-OF_LINE = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)
-"""Where it has a line of another number of cells."""
+OF_LINE = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)
+"""Where it has a line of another number of cells; one thread alone knows its number."""
 HEAD = 1 << 20
 """Bytes in which the first line ends."""
 
@@ -71,7 +71,7 @@ def _layout(path: Path, name: str) -> Layout:
     if any(_are_values(cells[each]) for each in found or [","]):
         accepted = "a first line with the names of the columns is accepted"
         raise_input_error(name, f"has numbers in its first line, {_shown(first)}", accepted)
-    if not found:
+    if not found and first:
         accepted = "a first line with the names of the columns, between commas, semicolons or tabs, is accepted"
         raise_input_error(name, f"has one column by its first line, {_shown(first)}", accepted)
     if len(found) > 1:
@@ -126,6 +126,9 @@ def _typed(path: Path, layout: Layout, name: str, pyarrow: Any, csv: Any) -> Any
             found = OF_COLUMN.search(str(error))
             column = names[int(found[1])] if found else None
             if line := OF_LINE.search(str(error)):
+                if line[1] is None and options["read_options"].use_threads:
+                    options["read_options"].use_threads = False
+                    continue
                 _raise_on_line(line, layout, name)
             if column is None or kinds.get(column) == pyarrow.string():
                 raise
@@ -134,7 +137,8 @@ def _typed(path: Path, layout: Layout, name: str, pyarrow: Any, csv: Any) -> Any
 
 def _raise_on_line(found: re.Match[str], layout: Layout, name: str) -> NoReturn:
     """Raise `InputError` for a line that has not as many cells as the first one, such as a comment."""
-    shown = f"has {found[3]} cells in line {int(found[1]) + layout.skipped}, {_shown(' '.join(found[4].split()))}"
+    line = f"line {int(found[1]) + layout.skipped}" if found[1] else "a line"
+    shown = f"has {found[3]} cells in {line}, {_shown(' '.join(found[4].split()))}"
     accepted = "as many in each line as names in the first one are accepted, and no titles or comments"
     raise_input_error(name, f"{shown}, and {found[2]} in its first line", accepted)
 

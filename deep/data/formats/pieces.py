@@ -98,5 +98,5 @@ def _wraps(fields: Mapping[str, np.ndarray], ends: np.ndarray, first: int, last:
     if follows is None or follows.shape != observations.shape or ends[last] or not ends[first:last].any():
         return False
     starts = first + np.flatnonzero(ends[first:last]) + 1
-    same = (observations[[last, *starts]] == observations[first]).reshape(len(starts) + 1, -1).all(axis=1)
+    same = (observations[[last, *starts]] == observations[first]).all(axis=tuple(range(1, observations.ndim)))
     return np.array_equal(follows[last], observations[first]) and not same.any()
