@@ -191,9 +191,8 @@ def completed(
         fields = fields | {"costs": costs.astype(np.float32)}
         remarks = (*remarks, f"costs by {reading.cost_function}, in place of the file's")
         remarks = (*remarks, *vanished(costs, reading.cost_function))
-    if last is None:
-        last = np.arange(len(fields["rewards"])) == len(fields["rewards"]) - 1
-    cut, more = pieces(fields, last, reading.last_trajectory == "drop", name)
+    of_file = np.arange(len(fields["rewards"])) == len(fields["rewards"]) - 1
+    cut, more = pieces(fields, of_file if last is None else last, reading.last_trajectory == "drop", name)
     if cut.any() and not cut.all():
         fields = {key: values[~cut] for key, values in ({ROWS: rows_of(fields)} | fields).items()}
         remarks = (*remarks, f"{int(cut.sum())} rows of trajectories that were cut off are left out")
