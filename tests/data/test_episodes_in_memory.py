@@ -157,6 +157,10 @@ def test_the_next_observations_of_an_episode_are_used(tmp_path, recwarn):
     assert not recwarn.list
 
 
+def test_next_observations_may_be_none():
+    assert len(of_episodes([with_next(next_observations=None)], "x")) == 3
+
+
 def test_next_observations_under_another_name_are_mentioned(tmp_path):
     whole = with_next()
     whole["next_obs"] = whole.pop("next_observations")

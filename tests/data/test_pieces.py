@@ -5,7 +5,8 @@ import pytest
 
 from deep.data.conversion import read_any
 from deep.data.dataset import OfflineDataset
-from deep.data.formats.pieces import IN_THE_LAST, SHIFTED, UNKNOWN, WRAPPED
+from deep.data.formats.numbered import IN_THE_LAST, SHIFTED
+from deep.data.formats.pieces import UNKNOWN, WRAPPED
 from deep.data.reading import Reading
 from tests.support import other_writers as writers
 from theory.support.errors import InputError
@@ -119,3 +120,14 @@ def test_next_observations_of_another_size_are_rejected(tmp_path):
     for reading in (Reading(), DROP):
         with pytest.raises(InputError, match=r"has next_observations of shape \(120, 1\)"):
             read_any(path, reading)
+
+
+@pytest.mark.parametrize("flags", [("dones",), ("terminals",), ("terminals", "timeouts")])
+def test_flags_in_the_first_rows_of_numbered_episodes_are_seen(tmp_path, flags):
+    """They were said to be inside an episode, and to leave the numbers of the episodes out was proposed."""
+    arrays = {key: values for key, values in stream().items() if key not in ("terminals", "timeouts")}
+    arrays |= {key: np.zeros(STEPS, dtype=bool) for key in flags[1:]}
+    arrays |= {flags[0]: np.arange(STEPS) % LENGTH == 0, "episodes": np.arange(STEPS) // LENGTH}
+    path = writers.write_npz(tmp_path / "a.npz", arrays)
+    with pytest.raises(InputError, match=f"{SHIFTED}: {IN_THE_LAST}; --columns {flags[0]}= leaves {flags[0]} out"):
+        read_any(path)

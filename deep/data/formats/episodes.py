@@ -76,7 +76,7 @@ def _rows(episode: Any, name: str) -> dict[str, np.ndarray]:
     """The arrays of one episode with a row for each step."""
     arrays = {key: _numbers(_entry(episode, key, name), key, name) for key in KEYS}
     raise_on_rows(arrays["costs"] < 0, arrays["costs"], "costs", name, "costs of at least 0 are accepted")
-    if _has(episode, NEXT):
+    if _has(episode, NEXT) and _entry(episode, NEXT, name) is not None:
         arrays[NEXT] = _numbers(_entry(episode, NEXT, name), NEXT, name)
     flag = arrays.pop("terminated")
     raise_on_rows(~np.isin(flag, (0, 1)), flag, "terminated", name, "a boolean, or 0 or 1, is accepted")

@@ -16,9 +16,8 @@ from jaxtyping import Bool
 
 from deep.data.formats.continuity import gaps
 from deep.data.formats.errors import raise_input_error
+from deep.data.formats.numbered import IN_THE_LAST, SHIFTED
 
-SHIFTED = "as if the flags stood in the first row of each episode"
-IN_THE_LAST = "flags in the last row of each episode are accepted"
 WRAPPED = (
     "this is a ring buffer that has wrapped: trajectories that it does not hold from their first step on are left out"
 )
