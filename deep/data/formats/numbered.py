@@ -129,9 +129,9 @@ def _reject_inside(
 def _reject_first(
     marked: Bool[np.ndarray, " n"], flag: str, ends: Bool[np.ndarray, " n"], keys: Mapping[str, str], name: str
 ) -> None:
-    """Raise `InputError` where all flags stand in first rows of episodes."""
+    """Raise `InputError` where all flags, two or more, stand in first rows of episodes."""
     first = np.append(True, ends[:-1])
-    if marked[0] and not (marked & ~first).any():
+    if marked[0] and marked.sum() > 1 and not (marked & ~first).any():
         found = f"has {keys[flag]} in row 0 and in no row but the first one of {keys['episodes']}, {SHIFTED}"
         raise_input_error(name, found, f"{IN_THE_LAST}; --columns {flag}= leaves {keys[flag]} out of account")
 
