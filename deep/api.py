@@ -101,7 +101,7 @@ def save_episodes(path: str | Path, episodes: Iterable[Any]) -> Path:
         episodes: one entry for each trajectory of T steps, a mapping or an object with attributes: observations
             (T + 1, o), the last one after the last step, or (T, o) without it, and both may be in one list; actions
             (T, a), in any units; rewards (T,); costs (T,), at least 0; terminated, whether it ended in a terminal state
-            (otherwise it timed out).
+            (otherwise it timed out); and, where observations are T, next_observations (T, o), optional.
 
     Returns:
         The path.

@@ -20,7 +20,7 @@ from deep.data.formats.joined import ROWS
 from deep.data.formats.minari import action_bounds
 from deep.data.load import read
 from deep.data.reading import AS_IT_IS, Reading
-from deep.data.tails import blank_tails
+from deep.data.tails import suspicions
 from deep.data.timeouts import drop_unknown_successors, with_successors
 from deep.tasks import COST_ROUNDING, Task
 from theory.support.errors import InputError
@@ -137,7 +137,7 @@ def checked(
     values = {key: value for key, value in fields.items() if key != ROWS}
     data = OfflineDataset(title, **values, source=source, path=path, sha256=sha256)
     check(data, anything, name, fields.get(ROWS))
-    data = replace(data, remarks=(*data.remarks, *blank_tails(data)))
+    data = replace(data, remarks=(*data.remarks, *suspicions(data)))
     return anything, drop_unknown_successors(data, name)
 
 

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int
 
+from deep.data.formats.continuity import differs
 from deep.data.formats.errors import raise_input_error, raise_on_rows
-from deep.data.formats.table import FLAGS, KEYS, differs
+from deep.data.formats.table import FLAGS, KEYS
 from deep.tasks import Task
 
 ACTION_TOLERANCE = 1e-5  # rounding of a clipped action
@@ -133,9 +134,11 @@ def check(dataset: OfflineDataset, task: Task, name: str, rows_in_file: np.ndarr
         found, accepted = f"has a trajectory of {longest} steps from row {row} on", f"at most {task.episode_length} are"
         raise_input_error(name, found, f"{accepted} accepted")
     follows = dataset.next_observations[:-1]
-    gap = differs(follows, dataset.observations[1:])
+    gap = differs(follows, dataset.observations[1:]) & ~done[:-1, None]
     accepted = "inside a trajectory the observations one row later are accepted"
-    raise_on_rows(gap & ~done[:-1, None], follows, "next_observations", name, accepted, rows_in_file)
+    if gap.any(axis=1).sum() <= done.sum():
+        accepted += "; --last-trajectory drop leaves out trajectories that break off"
+    raise_on_rows(gap, follows, "next_observations", name, accepted, rows_in_file)
     if (policies := dataset.policies) is not None:
         policies = np.asarray(policies)
         if policies.shape != dataset.ends.shape or policies.dtype.kind not in "iu":

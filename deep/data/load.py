@@ -19,7 +19,7 @@ from deep.data.formats.errors import raise_input_error
 from deep.data.formats.joined import ROWS
 from deep.data.formats.table import KEYS
 from deep.data.reading import AS_IT_IS, Reading
-from deep.data.tails import blank_tails
+from deep.data.tails import suspicions
 from deep.data.timeouts import drop_unknown_successors
 from deep.tasks import TASKS, Task, find_task
 
@@ -106,7 +106,7 @@ def _load(task: Task, path: Path, source: str, name: str, reading: Reading = AS_
     clipped = _clip(fields["actions"]) if _simulator_clips(task) else {}
     dataset = OfflineDataset(task.name, **(fields | clipped), source=source, path=path, sha256=sha256)
     check(dataset, task, name, rows)
-    dataset = replace(dataset, remarks=(*dataset.remarks, *blank_tails(dataset)))
+    dataset = replace(dataset, remarks=(*dataset.remarks, *suspicions(dataset)))
     return drop_unknown_successors(dataset, name)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,6 +30,8 @@ KEYS = (
 """The arrays that `--columns` can name."""
 OPTIONAL = ("next_observations", *KEYS[5:])
 """Those that it can leave out of account."""
+SHOWN = 20
+"""Arrays that a rejection of a parameter lists."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class Reading:
     environments are taken together. steps= leaves an array out of account."""
     cost_function: str | None = None
     """MODULE:NAME, a function of some of the arrays observations, actions, next_observations, rewards, terminals and
-    timeouts, by these names and with a row for each step, to the cost of each step; in place of the file's costs."""
+    timeouts, and of further arrays of the file, to the cost of each step; in place of the file's costs. Its parameters
+    are the names of the arrays, infos_speed for infos/speed; each has a row for each step."""
     last_trajectory: Literal["drop"] | None = None
     """drop: leave out the rows after the last end of a trajectory, such as those of a recording that was cut off."""
 
@@ -64,6 +69,12 @@ class Reading:
             if key not in accepted or not (array or key in ("next_observations", "steps")):
                 found = f"{name} is {form}, which keeps each episode apart: --columns {key}={array} has no effect"
                 raise InputError(f"{found}; names of {', '.join(accepted)} are accepted")
+
+    def further(self, arrays: Collection[str]) -> dict[str, str]:
+        """Those of the arrays that the cost function has parameters for, each under its own name; raises `InputError`
+        where there is no such function."""
+        wanted = {*parameters(self.cost_function)} - {*KEYS}
+        return {array: array for array in arrays if as_parameter(array) in wanted}
 
     def _pairs(self) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -94,28 +105,58 @@ AS_IT_IS = Reading()
 """A file is read as its format has it."""
 
 
-def costs_by(function: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The cost of each step, (n,), by the function MODULE:NAME of copies of the arrays it names as parameters.
+def as_parameter(array: str) -> str:
+    """The name of an array as that of a parameter: infos_speed for infos/speed."""
+    return re.sub(r"\W", "_", array)
 
-    Raises `InputError` where there is no such function, it asks for other arrays, fails, or gives another shape.
-    """
+
+def parameters(function: str | None) -> list[str]:
+    """The parameters of the function MODULE:NAME; raises `InputError` where there is no such function."""
+    return [] if function is None else list(inspect.signature(_function(function)).parameters)
+
+
+def _function(function: str) -> Callable[..., Any]:
     module, _, name = function.partition(":")
-    option = f"--cost-function {function}"
     try:
         called = getattr(import_module(module), name)
-        parameters = list(inspect.signature(called).parameters)
+        inspect.signature(called)
     except Exception as error:  # importing a module runs its code
         raise InputError(
-            f"{option} cannot be loaded ({_said(error)}): MODULE:NAME of a function is accepted"
+            f"--cost-function {function} cannot be loaded ({_said(error)}): MODULE:NAME of a function is accepted"
         ) from error
-    if unknown := [parameter for parameter in parameters if parameter not in arrays]:
-        accepted = f"parameters among {', '.join(arrays)} are accepted for this file"
+    return called
+
+
+def costs_by(
+    function: str,
+    arrays: Mapping[str, np.ndarray],
+    further: Mapping[str, Callable[[], np.ndarray]] = MappingProxyType({}),
+) -> np.ndarray:
+    """The cost of each step, (n,), by the function MODULE:NAME of copies of the arrays it names as parameters.
+
+    Args:
+        function: MODULE:NAME.
+        arrays: those of the data set, (n, ...).
+        further: what reads each of the file's other arrays, (n, ...), where (n, 1) is taken for (n,).
+
+    Raises:
+        InputError: there is no such function, it asks for other arrays, fails, or gives another shape.
+    """
+    option, wanted = f"--cost-function {function}", parameters(function)
+    if unknown := [parameter for parameter in wanted if parameter not in {*arrays, *further}]:
+        known = list(dict.fromkeys((*arrays, *further)))
+        more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
+        accepted = f"parameters among {', '.join(known[:SHOWN])}{more} are accepted for this file"
         raise InputError(f"{option} has the parameters {', '.join(unknown)}: {accepted}")
     count = len(arrays["rewards"])
     accepted = f"one number for each of the {count} rows is accepted"
+    copies = {each: arrays[each].copy() if each in arrays else np.array(further[each]()) for each in wanted}
+    copies = {
+        each: values[:, 0] if values.shape[1:] == (1,) and each in further else values
+        for each, values in copies.items()
+    }
     try:
-        copies = {parameter: arrays[parameter].copy() for parameter in parameters}
-        costs = np.array(called(**copies))
+        costs = np.array(_function(function)(**copies))
     except Exception as error:  # a user's code may raise anything
         raise InputError(f"{option} failed ({_said(error)}): {accepted}") from error
     if costs.shape != (count,) or costs.dtype.kind not in "biuf":

@@ -28,7 +28,7 @@ class Options:
     file: Annotated[str, tyro.conf.Positional]
     """The data: a path, minari:ID, or the name of a task."""
     figure: Path | None = None
-    """Where the figure goes, .png; default NAME-plane.png in this folder."""
+    """Where the figure goes, .png; default FILE-plane.png in this folder, such as cart.csv-plane.png."""
     reading: Annotated[Reading, tyro.conf.arg(name="")] = field(default_factory=Reading)
     """What the arrays are taken for."""
 
@@ -50,7 +50,7 @@ def run(options: Options) -> None:
     print(f"{path}: {form}", text(data, found, task), sep="\n")
     if data.provenance:
         print("recorded about it: " + ", ".join(sorted(data.provenance)))
-    figure = options.figure or Path(f"{path.stem}-plane.png")
+    figure = options.figure or Path(f"{path.name}-plane.png")
     write(figure, data, [row["limit"] for row in found["limits"]], f"{path.name}: {len(data.ends):,} trajectories")
     print(f"figure: {figure}", *_what_next(options, data, task), sep="\n")
 

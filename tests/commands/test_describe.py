@@ -31,7 +31,7 @@ def test_it_says_what_is_in_the_data(tmp_path, monkeypatch, capsys):
     assert "observations of 3 numbers, actions of 2 in [-0.9, 0.9]" in text or "actions of 2 in" in text
     assert "steps       7 to 12, median 12; 17% end in a terminal state" in text
     assert f"return      {returns.min():.4g} to {returns.max():.4g}" in text
-    assert (tmp_path / "log-plane.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "log.csv-plane.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_numbers_are_those_of_the_data():
@@ -95,3 +95,11 @@ def test_a_card_says_what_is_in_the_file_and_how_it_was_made(tmp_path):
     assert "- sha256 of the file: `" in text
     assert "(pool.png)" in text
     assert "They are not those of DSRL" in text
+
+
+def test_figures_of_two_formats_of_one_name_differ(tmp_path, monkeypatch):
+    """The second one took the place of the first."""
+    monkeypatch.chdir(tmp_path)
+    for writer, name in ((writers.write_csv, "cart.csv"), (writers.write_parquet, "cart.parquet")):
+        describe.main([str(writer(tmp_path / name, DATA))])
+    assert {each.name for each in tmp_path.glob("*.png")} == {"cart.csv-plane.png", "cart.parquet-plane.png"}

@@ -149,7 +149,7 @@ def test_its_console_command_runs_from_an_environment_that_was_empty(wheel: Path
     done = screen("describe", "HopperVel")
     assert done.returncode == 0, done.stderr
     assert f"{here / 'deep' / 'data' / 'embedded' / 'HopperVel.hdf5'}: " in done.stdout
-    assert (tmp_path / "HopperVel-plane.png").exists()
+    assert (tmp_path / "HopperVel.hdf5-plane.png").exists()
 
 
 def test_the_installed_commands_run_in_another_folder(installed: Path, tmp_path: Path):

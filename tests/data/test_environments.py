@@ -54,7 +54,8 @@ def test_rows_of_several_environments_by_turns_are_rejected(name, marks, tmp_pat
     rejected(
         path,
         f"has another {name} after row 0, within a trajectory, .*; --columns environments={name} takes the rows of "
-        f"each {name} together, in their order; --columns environments= leaves it out of account$",
+        f"each {name} together, in their order; --columns environments= leaves it out of account; rows are counted "
+        "from 0$",
     )
     assert len(read_any(path, Reading(columns=("environments=",))).ends) == 6
 

@@ -1,6 +1,7 @@
 """Lists of episodes are data sets, and `save_episodes` writes them; what is none is rejected in one sentence."""
 
 import re
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -135,3 +136,71 @@ def test_what_is_no_list_of_episodes_is_rejected_and_any_iterable_taken():
     with pytest.raises(InputError, match="mine has no episodes"):
         of_episodes(iter(()), "mine")
     np.testing.assert_array_equal(of_episodes(iter(as_list(True)), "mine").rewards, DATA["rewards"])
+
+
+# Next observations, and what an episode is called
+
+
+def with_next(steps: int = 4, **changed) -> dict:
+    """An episode that timed out and has its next observations."""
+    whole = episode(steps, terminated=False)
+    seen = whole["observations"]
+    return whole | {"observations": seen[:-1], "next_observations": seen[1:]} | changed
+
+
+def test_the_next_observations_of_an_episode_are_used(tmp_path, recwarn):
+    """They were ignored, and the last step was left out because nothing followed it."""
+    whole, other = with_next(), episode(5)
+    with h5py.File(save_episodes(tmp_path / "a.hdf5", [whole, other])) as file:
+        np.testing.assert_array_equal(np.asarray(file["next_observations"])[:4], whole["next_observations"])
+        assert np.asarray(file["timeouts"]).tolist() == [*[0] * 3, 1, *[0] * 5]
+    assert not recwarn.list
+
+
+def test_next_observations_may_be_none():
+    assert len(of_episodes([with_next(next_observations=None)], "x")) == 3
+
+
+def test_next_observations_under_another_name_are_mentioned(tmp_path):
+    whole = with_next()
+    whole["next_obs"] = whole.pop("next_observations")
+    with pytest.warns(UserWarning, match=r"step of episode 0 \(next_obs may serve, under the name next_observations\)"):
+        save_episodes(tmp_path / "a.hdf5", [whole])
+
+
+class Slots:
+    __slots__ = ("observations",)
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        (
+            with_next(next_observations=np.zeros((4, 2))),
+            "has 0.0 in row 0 of next_observations, column 0: observations one",
+        ),
+        (
+            with_next(next_observations=np.zeros((3, 2))),
+            r"has next_observations of shape \(3, 2\): \(4, 2\) is accepted",
+        ),
+        (episode(next_observations=np.zeros((4, 2))), "has 0.0 in row 0 of next_observations"),
+        (episode(observations={"pos": np.zeros(4)}), "has observations that are dictionaries of pos: rows of numbers"),
+        (episode(observations=[{"pos": np.zeros(99)}] * 5), "has observations that are dictionaries of pos: rows"),
+        (episode(rewards=["x" * 99] * 4), f"has '{'x' * 59}... in row 0 of rewards"),
+        ((1, 2), "episode 0 of .* is a tuple without names: an entry or attribute observations is accepted, beside"),
+        (SimpleNamespace(observations=1, infos={"cost": 1}), "has no actions: .*; it has observations, infos/cost$"),
+        (Slots(), "has no observations: .*; it has observations"),
+    ],
+)
+def test_a_rejected_episode_is_named_in_few_words(made, sentence, tmp_path):
+    with pytest.raises(InputError, match=sentence) as error:
+        save_episodes(tmp_path / "a.hdf5", [made])
+    assert len(str(error.value)) < 400
+    assert "Namespace" not in str(error.value)
+
+
+def test_the_cost_among_the_infos_of_an_episode_is_proposed(tmp_path):
+    """Such as those of Minari: its class was named in the place of what it has."""
+    made = SimpleNamespace(**{key: value for key, value in episode().items() if key != "costs"}, infos={"cost": 1})
+    with pytest.raises(InputError, match=r"has no costs: .*; infos/cost may serve, under the name costs"):
+        save_episodes(tmp_path / "a.hdf5", [made])

@@ -147,16 +147,19 @@ def test_a_folder_holds_each_file_once(tmp_path):
     rejected(path, r"has part1.(csv|tsv) and part1.(csv|tsv), of one name in two formats: a folder with one")
 
 
+UNITS = ": check that all files have the same units, such as m or mm"
+
+
 @pytest.mark.parametrize(
     ("column", "scale", "sentence"),
     [
         (
             "observations_1",
             1000,
-            "numbers of observations_1 in part2.csv are about 1000 times those of other files",
+            "the column observations_1 is about 1000 times as large in part2.csv",
         ),
-        ("actions_0", 0.001, "numbers of actions_0 in part2.csv are about a thousandth of those of other files"),
-        ("time", 1000, "steps from row to row of time in part2.csv are about 1000 times those of other files"),
+        ("actions_0", 0.001, "the column actions_0 is about 1000 times as small in part2.csv"),
+        ("time", 1000, "the step of time from row to row is about 1000 times as large in part2.csv"),
         ("observations_1", 30, None),
     ],
 )
@@ -166,8 +169,8 @@ def test_a_file_in_other_units_is_remarked_on(column, scale, sentence, tmp_path)
     for row in lines[1:]:
         row[lines[0].index(column)] = repr(float(row[lines[0].index(column)]) * scale)
     (path / "part2.csv").write_text("\n".join(map(",".join, lines)) + "\n")
-    found = [each for each in read_any(path).remarks if each.endswith("as in other units")]
-    assert found == ([f"the {sentence}, as in other units"] if sentence else [])
+    found = [each for each in read_any(path).remarks if each.endswith(UNITS)]
+    assert found == ([f"{sentence} as in the others{UNITS}"] if sentence else [])
 
 
 def test_tables_below_a_folder_are_remarked_on(tmp_path):

@@ -32,14 +32,14 @@ def test_numbers_can_be_left_out_of_account(tmp_path):
 
 
 def test_a_flag_inside_an_episode_is_rejected(tmp_path):
-    first = np.roll(ENDS, 1)
-    none = np.zeros_like(first)
-    sentence = "has {} in row 0, inside episode 0: .*; --columns {} leaves"
-    rejected(table(tmp_path, episode=NUMBER, terminated=first), sentence.format("terminated", "terminals="))
-    rejected(table(tmp_path, episode=NUMBER, truncated=first), sentence.format("truncated", "timeouts="))
-    path = table(tmp_path, episode=NUMBER, terminated=first, truncated=none)
+    second = np.roll(ENDS, 2)
+    none = np.zeros_like(second)
+    sentence = "has {} in row 1, inside episode 0: .*; --columns {} leaves"
+    rejected(table(tmp_path, episode=NUMBER, terminated=second), sentence.format("terminated", "terminals="))
+    rejected(table(tmp_path, episode=NUMBER, truncated=second), sentence.format("truncated", "timeouts="))
+    path = table(tmp_path, episode=NUMBER, terminated=second, truncated=none)
     rejected(path, sentence.format("terminated", "episodes="))
-    path = table(tmp_path, episode=NUMBER, terminated=first)
+    path = table(tmp_path, episode=NUMBER, terminated=second)
     assert len(read_any(path, Reading(columns=("terminals=",))).ends) == 6
 
 

@@ -108,7 +108,7 @@ def test_columns_that_are_none_are_rejected(tmp_path, columns, sentence):
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("a.csv", b"rewards\n1,2\n", "cannot be read"),
+        ("a.csv", b"rewards,costs\n1,2,3\n", "has 3 cells in line 2, '1,2,3', and 2 in its first line: as many"),
         ("a.parquet", b"PAR1 no more", "cannot be read"),
         ("a.npz", b"PK\x03\x04", f"a.npz is not a complete .npz archive: {re.escape(ACCEPTED)}"),
         ("a.txt", b"1 2 3", f"is not an HDF5 file, nor of another known format: {re.escape(ACCEPTED)}"),

@@ -165,7 +165,7 @@ def test_what_minari_records_besides_can_be_joined(form, tmp_path):
         (("observations=pos,vell,temp",), "no array vell or actions: .*observations=pos,vel,temp may serve"),
         (("observations=pos,pos",), "--columns observations=pos,pos: KEY=NAME"),
         (("observations=pos,",), "--columns observations=pos,: KEY=NAME.*KEY=NAME,NAME to join"),
-        ((*COLUMNS, "costs=cost,reward"), r"has costs of shape \(67, 2\): \(67,\) is accepted"),
+        ((*COLUMNS, "costs=cost,reward"), "has cost,reward for costs: .* the parameters cost and reward"),
         ((*COLUMNS[:1], "actions=torque,note"), "has 'fine' in row 0 of note: a number in each is accepted"),
     ],
 )  # fmt: skip
@@ -255,3 +255,23 @@ def test_episodes_in_arrays_are_sent_to_the_writer(arrays, sentence, tmp_path):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(InputError, match=sentence):
         read_any(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("first", [lines("|").split("\n")[0], lines(" ").split("\n")[0], "# logged by a rig", "run 3"])
+def test_a_first_line_without_a_separator_is_shown(first, tmp_path):
+    """Its one column was proposed for the costs, or an error of the parser was passed on."""
+    (tmp_path / "a.csv").write_text(first + "\n" + "\n".join(lines("|").split("\n")[1:]))
+    accepted = "a first line with the names of the columns, between commas, semicolons or tabs, is accepted"
+    with pytest.raises(
+        InputError, match=f"has one column by its first line, {re.escape(repr(first))[:80]}.*: {accepted}"
+    ):
+        read_any(tmp_path / "a.csv", NAMED)
+
+
+@pytest.mark.parametrize("place", [1, 30])
+def test_a_line_of_a_comment_is_named(place, tmp_path):
+    rows = lines(",").splitlines()
+    (tmp_path / "a.csv").write_text("\n".join([*rows[:place], "# lap 2", *rows[place:], ""]))
+    sentence = f"has 1 cells in line {place + 1}, '# lap 2', and 12 in its first line: .*no titles or comments$"
+    with pytest.raises(InputError, match=sentence):
+        read_any(tmp_path / "a.csv", NAMED)

@@ -1,6 +1,9 @@
 """Whether each row is followed by the one that its next observation says."""
 
+from collections.abc import Mapping
+
 import numpy as np
+from jaxtyping import Bool
 
 CONTINUITY_TOLERANCE = 1e-4
 """Absolute and relative, between next_observations and the row that follows."""
@@ -17,3 +20,13 @@ def differs(follows: np.ndarray, row_after: np.ndarray) -> np.ndarray:
         spread = row_after.std(axis=0, dtype=np.float64).astype(np.float32)
         fine = np.maximum(SPREAD_TOLERANCE * spread, 4 * np.finfo(np.float32).eps * size)
         return np.abs(follows - row_after) > np.fmin(fine, CONTINUITY_TOLERANCE * (1 + size))
+
+
+def gaps(arrays: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " n"]:
+    """The rows whose next observation is not the observation one row later; none where there are no next_observations,
+    or such of another shape, which are rejected later. The last row is none."""
+    observations, follows = arrays["observations"], arrays.get("next_observations")
+    found = np.zeros(len(observations), dtype=bool)
+    if follows is not None and follows.shape == observations.shape:
+        found[:-1] = differs(follows[:-1], observations[1:]).any(axis=tuple(range(1, follows.ndim)))
+    return found

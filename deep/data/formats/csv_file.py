@@ -13,7 +13,7 @@ import csv as text_csv
 import re
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from deep.data.formats.errors import raise_input_error
 from deep.data.formats.written_vectors import with_lists
@@ -32,8 +32,8 @@ DECIMAL_POINT = r"^[+-]?\d*[.]\d+(e[+-]?\d+)?$"
 NUMBER = re.compile(r"[+-]?[\d.,]*\d[\d.,]*([eE][+-]?\d+)?")
 OF_COLUMN = re.compile(r"In CSV column #(\d+)")
 """Where pyarrow's error has the number of the column."""
-
-
+OF_LINE = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)
+"""Where it has a line of another number of cells; one thread alone knows its number."""
 HEAD = 1 << 20
 """Bytes in which the first line ends."""
 
@@ -50,7 +50,7 @@ class Layout(NamedTuple):
 def read_csv(path: Path, name: str, pyarrow: Any, csv: Any) -> Any:
     """pyarrow's table; raises `InputError`, which calls the file `name`, and pyarrow's own errors."""
     layout = _layout(path, name)
-    table = _typed(path, layout, pyarrow, csv)
+    table = _typed(path, layout, name, pyarrow, csv)
     names = [re.sub(r"\s*[\r\n]\s*", " ", each.strip()) for each in table.column_names]
     names[0] = names[0].lstrip("#").strip() or names[0]
     table = table.rename_columns(names)
@@ -71,6 +71,9 @@ def _layout(path: Path, name: str) -> Layout:
     if any(_are_values(cells[each]) for each in found or [","]):
         accepted = "a first line with the names of the columns is accepted"
         raise_input_error(name, f"has numbers in its first line, {_shown(first)}", accepted)
+    if not found and first:
+        accepted = "a first line with the names of the columns, between commas, semicolons or tabs, is accepted"
+        raise_input_error(name, f"has one column by its first line, {_shown(first)}", accepted)
     if len(found) > 1:
         words = " and ".join(SEPARATORS[each] for each in found)
         accepted = 'one separator is accepted, and a name that contains another one in double quotes: "a,b"'
@@ -104,7 +107,7 @@ def _shown(line: str) -> str:
     return repr(line if len(line) <= 80 else f"{line[:80]}...")
 
 
-def _typed(path: Path, layout: Layout, pyarrow: Any, csv: Any) -> Any:
+def _typed(path: Path, layout: Layout, name: str, pyarrow: Any, csv: Any) -> Any:
     """The table. pyarrow takes a column's type from its first rows. Where a later row does not fit, it is a float, and
     where a later row is no number, a text."""
     options = {
@@ -112,17 +115,32 @@ def _typed(path: Path, layout: Layout, pyarrow: Any, csv: Any) -> Any:
         "parse_options": csv.ParseOptions(delimiter=layout.separator, newlines_in_values=True),
     }
     kinds: dict[str, Any] = {}
-    with csv.open_csv(path, **options) as opened:
-        names = opened.schema.names
+    names: list[str] = []
     while True:
         try:
+            if not names:
+                with csv.open_csv(path, **options) as opened:
+                    names = opened.schema.names
             return csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=kinds), **options)
         except pyarrow.ArrowInvalid as error:
             found = OF_COLUMN.search(str(error))
             column = names[int(found[1])] if found else None
+            if line := OF_LINE.search(str(error)):
+                if line[1] is None and options["read_options"].use_threads:
+                    options["read_options"].use_threads = False
+                    continue
+                _raise_on_line(line, layout, name)
             if column is None or kinds.get(column) == pyarrow.string():
                 raise
             kinds[column] = pyarrow.string() if column in kinds else pyarrow.float64()
+
+
+def _raise_on_line(found: re.Match[str], layout: Layout, name: str) -> NoReturn:
+    """Raise `InputError` for a line that has not as many cells as the first one, such as a comment."""
+    line = f"line {int(found[1]) + layout.skipped}" if found[1] else "a line"
+    shown = f"has {found[3]} cells in {line}, {_shown(' '.join(found[4].split()))}"
+    accepted = "as many in each line as names in the first one are accepted, and no titles or comments"
+    raise_input_error(name, f"{shown}, and {found[2]} in its first line", accepted)
 
 
 def _read_texts(table: Any, commas: bool, name: str, pyarrow: Any) -> Any:

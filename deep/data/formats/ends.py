@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from deep.data.formats.continuity import differs
+from deep.data.formats.continuity import gaps
 from deep.data.formats.errors import raise_input_error, raise_on_rows, raise_on_texts
 from deep.data.formats.missing import FLAGS
 from deep.data.formats.numbered import OF_FILE, flags_of_numbers, terminals_of_dones, with_numbers
@@ -109,9 +109,5 @@ def _check_dones(ends: np.ndarray, known: Mapping[str, np.ndarray], names: Mappi
 def _lengths(ends: np.ndarray, arrays: Mapping[str, np.ndarray], last: np.ndarray) -> np.ndarray:
     """The steps of each trajectory that ends. One that breaks off before, as its next observation is not the row after,
     is no part of the trajectory that follows."""
-    stops = ends | last
-    if "next_observations" in arrays:
-        gap = differs(arrays["next_observations"][:-1], arrays["observations"][1:])
-        stops[:-1] |= gap.reshape(len(gap), -1).any(1)
-    places = np.flatnonzero(stops)
+    places = np.flatnonzero(ends | last | gaps(arrays))
     return np.diff(places, prepend=-1)[ends[places]]

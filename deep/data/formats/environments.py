@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from deep.data.formats.errors import raise_input_error
-from deep.data.formats.joined import ROWS, Table
+from deep.data.formats.joined import Table
 from deep.data.formats.missing import Found
 
 
@@ -59,26 +59,18 @@ class SortedTable:
         of_each = [f"{self.found[label]} " for label in self.labels]
         return np.char.add(of_each, np.ravel(values).astype(str))
 
-    def without_tails(self, fields: dict[str, np.ndarray], drop: bool) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-        """The fields with `ROWS`, and remarks; with `drop` without the rows after the last end of each environment.
+    @property
+    def last(self) -> Bool[np.ndarray, " n"]:
+        """The last row of each environment."""
+        return np.append(np.diff(self.labels) != 0, True)
 
-        Args:
-            fields: arrays with a row for each step, among them terminals and timeouts.
-            drop: whether these rows are left out.
-
-        Raises:
-            InputError: an environment stops within a trajectory, and `drop` is false, or there is no end at all.
-        """
-        last = np.append(np.diff(self.labels) != 0, True)
-        remarks = (f"rows are sorted by {self.key}, of which there are {len(self.found)}",)
+    def check_ends(self, fields: Mapping[str, np.ndarray], drop: bool) -> None:
+        """Raise `InputError` where an environment stops within a trajectory, unless `drop` leaves that one out; the
+        fields are arrays with a row for each step, among them terminals and timeouts."""
         ends = fields["terminals"] | fields["timeouts"]
-        left = np.append(np.cumsum(ends[::-1])[::-1], 0)  # ends from each row on
-        kept = left[:-1] > left[np.flatnonzero(last) + 1][self.labels]
-        if not kept.all() and not (drop and kept.any()):
-            place = int(np.flatnonzero(last & ~ends)[0])
+        open_ended = self.last & ~ends
+        if open_ended.any() and not (drop and ends.any()):
+            place = int(np.flatnonzero(open_ended)[0])
             found = f"stops within a trajectory of {self.key} {self.found[self.labels[place]]}, after row "
             accepted = f"--last-trajectory drop leaves out the rows after the last end of each {self.key}"
             raise_input_error(self.name, found + str(self.order[place]), accepted)
-        if not kept.all():
-            remarks = (*remarks, f"{int((~kept).sum())} rows of trajectories that were cut off are left out")
-        return {key: values[kept] for key, values in fields.items()} | {ROWS: self.order[kept]}, remarks

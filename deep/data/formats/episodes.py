@@ -3,6 +3,7 @@
 observations    (T + 1, o) with the one after the last step, or (T, o) without it; both may be in one list
 actions         (T, a)
 rewards, costs  (T,)
+next_observations    (T, o), optional: those one row later, and the one after the last step
 terminated      whether the trajectory ended in a terminal state; otherwise it timed out. (T,) is accepted as well,
                 with no more than the last entry true
 
@@ -17,14 +18,16 @@ from typing import Any
 
 import numpy as np
 
+from deep.data.formats.continuity import differs
 from deep.data.formats.errors import raise_input_error, raise_on_rows
 from deep.data.formats.joined import as_float32
-from deep.data.formats.missing import nearest
+from deep.data.formats.missing import SYNONYMS, nearest, plain
 from deep.data.formats.table import ArrayTable, fields_of
 from deep.data.reading import AS_IT_IS
 from deep.data.timeouts import without_last_steps
 
 KEYS = ("observations", "actions", "rewards", "costs", "terminated")
+NEXT = "next_observations"
 LAST = "last"
 """The entry that marks a last step after which there is no observation, (T,)."""
 SHOWN = 10
@@ -45,15 +48,17 @@ def fields_of_episodes(episodes: Iterable[Any], name: str) -> dict[str, Any]:
             found = f"{key} have rows of shape {sizes[0]} in episode 0 and {sizes[other]} in episode {other}"
             raise_input_error(name, f"has episodes of different sizes ({found})", "vectors of one size are accepted")
     arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    near = next((each for each in map(_other_name, episodes) if each), None)
+    serves = f" ({near} may serve, under the name next_observations)" if near else ""
     last = arrays.pop(LAST)  # steps after which no observation is known
     fields = fields_of(ArrayTable(arrays), name, AS_IT_IS)
     terminated = last & fields["terminals"]
     if (unknown := last & ~terminated).any():
         which = [i for i, part in enumerate(parts) if (part[LAST] & part["timeouts"]).any()]
-        fields = without_last_steps(fields, unknown, f"no observation follows {_listed(which)}", name)
+        fields = without_last_steps(fields, unknown, f"no observation follows {_listed(which)}{serves}", name)
     if terminated.any():
         which = [i for i, part in enumerate(parts) if (part[LAST] & part["terminals"]).any()]
-        note = f"no observation follows {_listed(which)}, which terminated; its own stands for it"
+        note = f"no observation follows {_listed(which)}{serves}, which terminated; its own stands for it"
         fields["remarks"] = (*fields["remarks"], note)
     return fields
 
@@ -71,6 +76,8 @@ def _rows(episode: Any, name: str) -> dict[str, np.ndarray]:
     """The arrays of one episode with a row for each step."""
     arrays = {key: _numbers(_entry(episode, key, name), key, name) for key in KEYS}
     raise_on_rows(arrays["costs"] < 0, arrays["costs"], "costs", name, "costs of at least 0 are accepted")
+    if _has(episode, NEXT) and _entry(episode, NEXT, name) is not None:
+        arrays[NEXT] = _numbers(_entry(episode, NEXT, name), NEXT, name)
     flag = arrays.pop("terminated")
     raise_on_rows(~np.isin(flag, (0, 1)), flag, "terminated", name, "a boolean, or 0 or 1, is accepted")
     if not arrays["observations"].ndim:
@@ -84,9 +91,16 @@ def _rows(episode: Any, name: str) -> dict[str, np.ndarray]:
             raise_input_error(name, f"has {key} of shape {arrays[key].shape}", f"{steps[0]} rows are accepted")
     if seen not in (steps[0], steps[0] + 1):
         raise_input_error(name, f"has {seen} observations", f"{steps[0]} or {steps[0] + 1} are accepted")
-    end, known, observations = np.arange(steps[0]) == steps[0] - 1, seen == steps[0] + 1, arrays["observations"]
-    follows = observations[1:] if known else np.concatenate([observations[1:], observations[-1:]])
-    arrays |= {"observations": observations[: steps[0]], "next_observations": follows}
+    end, observations = np.arange(steps[0]) == steps[0] - 1, arrays["observations"]
+    known = seen == steps[0] + 1 or NEXT in arrays
+    follows = arrays[NEXT] if NEXT in arrays else np.concatenate([observations[1 : steps[0]], observations[-1:]])
+    if follows.shape != (steps[0], *observations.shape[1:]):
+        accepted = f"{(steps[0], *observations.shape[1:])} is accepted"
+        raise_input_error(name, f"has {NEXT} of shape {follows.shape}", accepted)
+    raise_on_rows(
+        differs(follows[: seen - 1], observations[1:]), follows, NEXT, name, "observations one row later are accepted"
+    )
+    arrays |= {"observations": observations[: steps[0]], NEXT: follows}
     flags = {"terminals": end & terminated, "timeouts": end & (not terminated)}
     return arrays | flags | {LAST: end & (not known)}
 
@@ -106,6 +120,11 @@ def _numbers(values: Any, key: str, name: str) -> np.ndarray:
     """Finite numbers, float32."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
         raise_input_error(name, f"has {key} of which some are masked", "a number in each is accepted")
+    first = values[0] if isinstance(values, Sequence) and len(values) and not isinstance(values, str) else values
+    if isinstance(first, Mapping):
+        parts = ", ".join(map(str, first))
+        accepted = "rows of numbers are accepted, such as the entries of each dictionary one after another"
+        raise_input_error(name, f"has {key} that are dictionaries of {parts}", accepted)
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -116,16 +135,37 @@ def _numbers(values: Any, key: str, name: str) -> np.ndarray:
     return array
 
 
+def _has(episode: Any, key: str) -> bool:
+    return key in episode if isinstance(episode, Mapping) else hasattr(episode, key)
+
+
 def _entry(episode: Any, key: str, name: str) -> Any:
-    if isinstance(episode, Mapping):
-        if key in episode:
-            return episode[key]
-        found = [str(each) for each in episode]
-        has = ", ".join(found)
-    else:
-        if hasattr(episode, key):
-            return getattr(episode, key)
-        found, has = [each for each in dir(episode) if not each.startswith("_")], type(episode).__name__
+    if _has(episode, key):
+        return episode[key] if isinstance(episode, Mapping) else getattr(episode, key)
+    found = _listing(episode)
+    accepted = f"an entry or attribute {key} is accepted, beside {', '.join(each for each in KEYS if each != key)}"
+    if not found:
+        raise_input_error(name, f"is a {type(episode).__name__} without names", accepted)
     near = nearest("terminals" if key == "terminated" else key, key, found)
     serves = f"; {near} may serve, under the name {key}" if near else ""
-    raise_input_error(name, f"has no {key}", f"{', '.join(KEYS)} are accepted; it has {has}{serves}")
+    raise_input_error(name, f"has no {key}", f"{accepted}; it has {', '.join(found)}{serves}")
+
+
+def _listing(episode: Any) -> list[str]:
+    """The names of an episode's entries, or of its attributes, with those of a dictionary among them: infos/cost."""
+    entries = episode
+    if not isinstance(episode, Mapping):
+        kind = type(episode)
+        names = getattr(episode, "__dict__", None) or getattr(kind, "_fields", None) or getattr(kind, "__slots__", ())
+        entries = {key: getattr(episode, key, None) for key in names if not key.startswith("_")}
+    found = {str(key): value for key, value in entries.items()}
+    parts = (
+        [f"{key}/{part}" for part in value] if isinstance(value, Mapping) else [key] for key, value in found.items()
+    )
+    return [each for part in parts for each in part]
+
+
+def _other_name(episode: Any) -> str | None:
+    """The entry that by its name holds the next observations, which are not read under it."""
+    words = SYNONYMS[NEXT].split()
+    return next((each for each in _listing(episode) if plain(each) in map(plain, words)), None)

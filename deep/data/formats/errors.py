@@ -1,17 +1,24 @@
 """The sentences with which data are rejected."""
 
+import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
+from deep.data.reading import as_parameter
 from theory.support.errors import InputError
+
+NAMES_A_ROW = re.compile(r"\brows? \d")
+LONGEST = 60
+"""Characters of a value that a rejection shows."""
 
 
 def raise_input_error(name: str, found: str, accepted: str) -> NoReturn:
     """Raise `InputError` with the sentence that `name` is or has what was found, and what is accepted."""
-    raise InputError(f"{name} {found}: {accepted}") from None
+    counted = "; rows are counted from 0" if NAMES_A_ROW.search(found) else ""
+    raise InputError(f"{name} {found}: {accepted}{counted}") from None
 
 
 def raise_on_rows(
@@ -29,7 +36,9 @@ def raise_on_rows(
 def raise_on_texts(values: np.ndarray, key: str, name: str, accepted: str, words: Collection[str] = ()) -> None:
     """Raise `InputError` for the first value that is no number, and none of these words, in an array of texts."""
     if values.dtype.kind in "OUS":
-        shown = np.array([repr(value) for value in values.ravel().tolist()], dtype=object).reshape(values.shape)
+        shown = np.array([shortened(repr(value)) for value in values.ravel().tolist()], dtype=object).reshape(
+            values.shape
+        )
         good = [_numeric(value) or str(value).lower() in words for value in values.flat]
         raise_on_rows(np.array([not each for each in good]).reshape(values.shape), shown, key, name, accepted)
 
@@ -37,7 +46,22 @@ def raise_on_texts(values: np.ndarray, key: str, name: str, accepted: str, words
 def raise_on_two(first: str, second: str, key: str, name: str) -> NoReturn:
     """Raise `InputError` for two arrays of which either may be meant."""
     ways = " or ".join(f"--columns {shlex.quote(f'{key}={each}')}" for each in (first, second))
-    raise_input_error(name, f"has {first} and {second}, and either may be {key}", f"{ways} says which it is")
+    way = f"{ways} says which it is"
+    if key == "costs":
+        way += f"; {of_several((first, second))}"
+    raise_input_error(name, f"has {first} and {second}, and either may be {key}", way)
+
+
+def of_several(arrays: Sequence[str]) -> str:
+    """What makes one cost of several arrays."""
+    shown = f"{', '.join(map(as_parameter, arrays[:-1]))} and {as_parameter(arrays[-1])}"
+    return f"--cost-function MODULE:NAME, a function with the parameters {shown}, makes one cost of them"
+
+
+def shortened(text: str) -> str:
+    """The text in one line, and of a long one the beginning."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
 
 
 def _numeric(value: Any) -> bool:

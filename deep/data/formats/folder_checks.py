@@ -51,12 +51,13 @@ def other_units(tables: Sequence[Any], paths: Sequence[Path], steps: Collection[
         if not len(known):
             continue
         usual = np.sort(known, axis=0)[(len(known) - 1) // 2]
-        for ratio, share in ((sizes / usual, "1000 times"), (usual / sizes, "a thousandth of")):
+        for ratio, size in ((sizes / usual, "large"), (usual / sizes, "small")):
             far = ((ratio > THOUSAND[0]) & (ratio < THOUSAND[1])).all(axis=1)
             if far.any():
-                where = paths[int(far.argmax())].name + (f" and {int(far.sum()) - 1} more" if far.sum() > 1 else "")
-                what = "steps from row to row" if key in steps else "numbers"
-                return (f"the {what} of {key} in {where} are about {share} those of other files, as in other units",)
+                more = f" and {int(far.sum()) - 1} more of the files" if far.sum() > 1 else ""
+                what = f"the step of {key} from row to row" if key in steps else f"the column {key}"
+                note = f"{what} is about 1000 times as {size} in {paths[int(far.argmax())].name}{more} as in the others"
+                return (f"{note}: check that all files have the same units, such as m or mm",)
     return ()
 
 

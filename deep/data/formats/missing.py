@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import NamedTuple, NoReturn
 
 from deep.data.formats import steps
-from deep.data.formats.errors import raise_input_error
+from deep.data.formats.errors import of_several, raise_input_error
 
 FLAGS = ("terminals", "timeouts")
 ENDS = (*FLAGS, "dones", "episodes")
@@ -32,6 +32,8 @@ SYNONYMS = {
 """Names that other writers use, as `plain` has them: a rejection proposes them."""
 JOINED = ("observations", "actions")
 """Vectors, whose numbers may be columns of their own."""
+COSTLY = ("cost", "violation", "constraint")
+"""Parts of a name that say so of costs."""
 SHOWN = 12
 """Arrays that a rejection lists."""
 
@@ -87,8 +89,11 @@ def raise_missing(
     proposed = " ".join(shlex.quote(f"{key}={array}") for key, array in columns.items())
     ways = [f"--columns {proposed}"] if serving | of_ends or single else []
     alone = set(columns) == {"costs"}
-    ways += ["--cost-function MODULE:NAME"] if "costs" in missing and (alone or "costs" not in serving) else []
+    several = [each for each in found if _is_a_cost(each)] if "costs" in missing else []
+    if "costs" in missing and (alone or "costs" not in serving) and len(several) < 2:
+        ways += ["--cost-function MODULE:NAME"]
     sentence += f"; {(' or ' if alone else ' and ').join(ways)} may serve{condition}" if ways else ""
+    sentence += f"; {of_several(several)}" if len(several) > 1 else ""
     raise_input_error(name, f"has no array {_or(lacks)}", sentence)
 
 
@@ -160,10 +165,15 @@ def nearest(key: str, array: str, found: Collection[str]) -> str | None:
             if each := next((each for each, short in last.items() if same(short) == same(wanted)), None):
                 return each
     if key == "costs":
-        for word in ("cost", "violation", "constraint"):
+        for word in COSTLY:
             if each := next((each for each, short in last.items() if word in short), None):
                 return each
     return _alike(array, found)
+
+
+def _is_a_cost(array: str) -> bool:
+    """Whether the name of an array says that it holds a kind of costs."""
+    return any(word in array.rsplit("/", 1)[-1].lower() for word in COSTLY)
 
 
 def _alike(array: str, found: Collection[str]) -> str | None:

@@ -23,6 +23,8 @@ ASSUMED_EACH = (
 ASSUMED_EACH += "are, they are taken for timeouts; --last-trajectory drop leaves these trajectories out"
 AGAIN = "again in row"
 """Part of the sentence on a number that comes back."""
+SHIFTED = "as if the flags stood in the first row of each episode"
+IN_THE_LAST = "flags in the last row of each episode are accepted"
 UNNUMBERED = "--columns episodes= leaves the numbers of episodes out of account"
 
 
@@ -93,6 +95,7 @@ def terminals_of_dones(
     """
     ends = changes(numbers, keys["episodes"], name, UNNUMBERED)
     if (inside := dones & ~ends).any():
+        _reject_first(dones, "dones", ends, keys, name)
         row = int(np.flatnonzero(inside)[0])
         found = f"has {keys['dones']} in row {row}, inside {keys['episodes']} {numbers[row]}"
         accepted = "one in an episode's last row is accepted; "
@@ -116,10 +119,21 @@ def _reject_inside(
     """Raise `InputError` for a flag that marks an end where the number does not change."""
     for flag, marked in flags.items():
         if keys["episodes"] != OF_FILE and (inside := marked & ~ends).any():
+            _reject_first(marked, flag, ends, keys, name)
             row = int(np.flatnonzero(inside)[0])
             found = f"has {keys[flag]} in row {row}, inside {keys['episodes']} {numbers[row]}"
             ways = f"{UNNUMBERED}" if len(flags) == 2 else f"--columns {flag}= leaves {keys[flag]} out of account"
             raise_input_error(name, found, f"one in an episode's last row is accepted; {ways}")
+
+
+def _reject_first(
+    marked: Bool[np.ndarray, " n"], flag: str, ends: Bool[np.ndarray, " n"], keys: Mapping[str, str], name: str
+) -> None:
+    """Raise `InputError` where all flags, two or more, stand in first rows of episodes."""
+    first = np.append(True, ends[:-1])
+    if marked[0] and marked.sum() > 1 and not (marked & ~first).any():
+        found = f"has {keys[flag]} in row 0 and in no row but the first one of {keys['episodes']}, {SHIFTED}"
+        raise_input_error(name, found, f"{IN_THE_LAST}; --columns {flag}= leaves {keys[flag]} out of account")
 
 
 def changes(numbers: np.ndarray, key: str, name: str, otherwise: str = "") -> Bool[np.ndarray, " n"]:

@@ -12,22 +12,23 @@ an option says so (`deep.data.formats.environments`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from deep.data.formats.continuity import differs
 from deep.data.formats.ends import flags_of
 from deep.data.formats.environments import SortedTable
-from deep.data.formats.errors import raise_input_error, raise_on_two
+from deep.data.formats.errors import of_several, raise_input_error, raise_on_two
 from deep.data.formats.joined import ROWS, JoinedTable, Table, as_float32, rounding
 from deep.data.formats.missing import FLAGS, SYNONYMS, Found, parts, raise_missing
 from deep.data.formats.numbered import AGAIN
+from deep.data.formats.pieces import pieces
 from deep.data.formats.steps import check_steps, steps_of
 from deep.data.formats.unnamed_steps import check_unnamed
 from deep.data.formats.unread import by_turns, check_unread
-from deep.data.reading import Reading, costs_by, vanished
+from deep.data.reading import Reading, as_parameter, costs_by, vanished
 from theory.support.errors import InputError
 
 KEYS = ("observations", "next_observations", "actions", "rewards", "costs", "terminals", "timeouts")
@@ -69,9 +70,10 @@ def fields_of(
     keys = _keys(joined, names, reading, name)
     by, drop = reading.names().get("environments"), reading.last_trajectory == "drop"
     ordered = SortedTable(joined, by, names["episodes"], name) if by else None
+    rows = ordered or joined
     told = {*reading.names(), *reading.unread(), *aside}
     try:
-        fields, remarks = _fields(ordered or joined, names, keys, told, reading, name)
+        fields, remarks = _fields(rows, names, keys, told, reading, name)
     except InputError as error:
         more = f"rows are counted with those of each {by} together" if ordered and " row " in str(error) else None
         if AGAIN in str(error):
@@ -81,9 +83,10 @@ def fields_of(
         raise InputError(f"{error}; {more}") from error
     remarks = (*remarks, *joined.remarks)
     if ordered:
-        fields, more = ordered.without_tails(fields, drop)
-        remarks = (*more, *remarks)
-    fields = completed(fields, remarks, reading, name)
+        ordered.check_ends(fields, drop)
+        fields[ROWS] = ordered.order
+        remarks = (f"rows are sorted by {by}, of which there are {len(ordered.found)}", *remarks)
+    fields = completed(fields, remarks, reading, name, rows, ordered and ordered.last)
     if "steps" not in told:
         used = {part for key in keys for part in parts(names[key], table.listing())}
         check_unnamed(table, used, fields, rows_of(fields), name)
@@ -111,6 +114,8 @@ def _fields(
         if not rows or shape[:1] != rows:
             accepted = f"{rows[0]} rows, as in rewards, are accepted" if rows else "one row a transition is accepted"
             raise_input_error(name, f"has {names[key]} of shape {shape}", accepted)
+        if key == "costs" and len(joint := parts(names[key], table.listing())) > 1:
+            raise_input_error(name, f"has {names[key]} for costs", f"one array is accepted; {of_several(joint)}")
     arrays = {key: table.read(names[key]) for key in shapes}
     single = [key for key in arrays if key in VECTORS and arrays[key].ndim == 3 and arrays[key].shape[1] == 1]
     for key, values in arrays.items():
@@ -170,31 +175,31 @@ def _ends(there: Mapping[str, bool], given: Collection[str]) -> list[str]:
     return [] if not (other or numbers) else [*other, *numbers, *[key for key in FLAGS if there[key]][:1]]
 
 
-def completed(fields: dict[str, Any], remarks: tuple[str, ...], reading: Reading, name: str) -> dict[str, Any]:
-    """The fields with the costs of `reading.cost_function`, and without trajectories that do not end where these are to
-    be dropped."""
+def completed(
+    fields: dict[str, Any],
+    remarks: tuple[str, ...],
+    reading: Reading,
+    name: str,
+    table: Table | None = None,
+    last: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """The fields with the costs of `reading.cost_function`, which may take further arrays of the table, and without
+    pieces of trajectories where these are to be dropped; `last` are the last rows of environments, (n,)."""
     if reading.cost_function is not None:
-        costs = costs_by(reading.cost_function, fields)
+        further = {} if table is None else _further(table, len(fields["rewards"]))
+        costs = costs_by(reading.cost_function, {key: fields[key] for key in KEYS if key in fields}, further)
         fields = fields | {"costs": costs.astype(np.float32)}
         remarks = (*remarks, f"costs by {reading.cost_function}, in place of the file's")
         remarks = (*remarks, *vanished(costs, reading.cost_function))
-    if reading.last_trajectory == "drop":
-        kept = ~_without_end(fields)
-        if kept.any() and not kept.all():
-            left_out = int((~kept).sum())
-            fields = {key: values[kept] for key, values in ({ROWS: rows_of(fields)} | fields).items()}
-            remarks = (*remarks, f"{left_out} rows of trajectories that were cut off are left out")
-    return {"policies": None, "provenance": {}, "task": None} | fields | {"remarks": remarks}
+    of_file = np.arange(len(fields["rewards"])) == len(fields["rewards"]) - 1
+    cut, more = pieces(fields, of_file if last is None else last, reading.last_trajectory == "drop", name)
+    if cut.any() and not cut.all():
+        fields = {key: values[~cut] for key, values in ({ROWS: rows_of(fields)} | fields).items()}
+        remarks = (*remarks, f"{int(cut.sum())} rows of trajectories that were cut off are left out")
+    return {"policies": None, "provenance": {}, "task": None} | fields | {"remarks": (*remarks, *more)}
 
 
-def _without_end(fields: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The rows after the last end of a trajectory, and those of trajectories that break off inside the file."""
-    ends = fields["terminals"] | fields["timeouts"]
-    cut = np.zeros(len(ends), dtype=bool)
-    cut[-1:] = ~ends[-1:]
-    if "next_observations" in fields:
-        gap = differs(fields["next_observations"][:-1], fields["observations"][1:])
-        cut[:-1] |= gap.reshape(len(gap), -1).any(1) & ~ends[:-1]
-    last = np.flatnonzero(ends | cut)
-    number = np.searchsorted(last, np.arange(len(ends)))  # of the piece that each row belongs to
-    return cut[last][number]
+def _further(table: Table, rows: int) -> dict[str, Callable[[], np.ndarray]]:
+    """What reads each of the arrays with a row for each step, under a name that a parameter can have."""
+    arrays = [array for array, (shape, _) in table.listing().items() if shape[:1] == (rows,)]
+    return {as_parameter(array): partial(table.read, array) for array in reversed(arrays)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from deep.data.formats.errors import raise_input_error
+from deep.data.formats.errors import raise_input_error, shortened
 
 CELL = re.compile(r"\[([^\[\]()_]*)\]|\(([^\[\]()_,]+, [^\[\]()_]*)\)")
 """In round brackets as Python writes a tuple; (1,234) is a negative number to others."""
@@ -18,8 +18,6 @@ FIRST = re.compile(r"\s*((array|tensor)?\(?\[|\([^,]+, )")
 """How a cell begins that is meant for a vector."""
 BETWEEN = re.compile(r"\d,\d")
 WORDS = {"true": 1.0, "false": 0.0}
-LONGEST = 60
-"""Characters of a cell that a rejection shows."""
 
 
 def with_lists(table: Any, package: Any, commas: bool = False) -> Any:
@@ -62,7 +60,7 @@ def raise_on_written(column: Any, key: str, name: str, package: Any) -> None:
     for row, text in enumerate(texts):
         entries = _entries(text)
         if not entries or len(entries) != size:
-            shown = repr(text if len(text) <= LONGEST else f"{text[:LONGEST]}...")
+            shown = repr(shortened(text))
             accepted = (
                 f"{f'{size} numbers' if size else 'as many numbers'} in each row are accepted, such as [0.1, 0.2] "
             )
