@@ -114,7 +114,7 @@ REBUILT = DRCORLConfig(
     adaptation_steps=2500,
     ema_rate=0.05,
     gate=GateConfig("td", k=2.0, eval_every=50),
-    rests=RestConfig(every=100, steps=200, candidates=5),
+    rests=RestConfig(every=100, steps=200, candidates=5, candidate_steps=3000),
 )
 """Adaptation of a clone of all of the data (Algorithm 1), close to the behaviour policy, with critics of the policy's
 own reward and cost, rests in which these catch up with the policy, and a last check: for data in which no trajectory is
