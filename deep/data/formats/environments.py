@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Int
 
-from deep.data.formats.errors import raise_input_error
+from deep.data.formats.errors import raise_input_error, raise_without_ends
 from deep.data.formats.joined import ROWS, Table
 from deep.data.formats.missing import Found
 
@@ -74,7 +74,9 @@ class SortedTable:
         ends = fields["terminals"] | fields["timeouts"]
         left = np.append(np.cumsum(ends[::-1])[::-1], 0)  # ends from each row on
         kept = left[:-1] > left[np.flatnonzero(last) + 1][self.labels]
-        if not kept.all() and not (drop and kept.any()):
+        if not kept.any():
+            raise_without_ends(self.name)
+        if not kept.all() and not drop:
             place = int(np.flatnonzero(last & ~ends)[0])
             found = f"stops within a trajectory of {self.key} {self.found[self.labels[place]]}, after row "
             accepted = f"--last-trajectory drop leaves out the rows after the last end of each {self.key}"

@@ -175,7 +175,7 @@ def completed(fields: dict[str, Any], remarks: tuple[str, ...], reading: Reading
     be dropped."""
     if reading.cost_function is not None:
         costs = costs_by(reading.cost_function, fields)
-        fields = fields | {"costs": costs.astype(np.float32)}
+        fields = fields | {"costs": as_float32(costs, f"costs by {reading.cost_function}", name)}
         remarks = (*remarks, f"costs by {reading.cost_function}, in place of the file's")
         remarks = (*remarks, *vanished(costs, reading.cost_function))
     if reading.last_trajectory == "drop":
