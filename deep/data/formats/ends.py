@@ -104,10 +104,11 @@ def _check_dones(
         row = int(np.flatnonzero(bad)[0])
         flags = " and ".join(names[key] for key in known)
         found = f"has {names['dones']} {int(ends[row])} in row {row}, and {int(flagged[row])} by {flags}"
-        ways = [f"--columns {' '.join(f'{key}=' for key in known)} leaves {flags} out of account"]
+        ways = {" ".join(f"{key}=" for key in known): flags}
         if numbered or len(known) == 2:  # a single flag alone does not show every end
-            ways.append(f"--columns dones= {names['dones']}")
-        raise_input_error(name, found, f"marks of the ends that agree are accepted; {', '.join(ways)}")
+            ways = {"dones=": names["dones"]} | ways
+        proposed = ", ".join(f"--columns {way} leaves {left_out} out of account" for way, left_out in ways.items())
+        raise_input_error(name, found, f"marks of the ends that agree are accepted; {proposed}")
 
 
 def _lengths(ends: np.ndarray, arrays: Mapping[str, np.ndarray], last: np.ndarray) -> np.ndarray:
