@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,15 @@ NONE = np.zeros(67, dtype=bool)
 ALTERNATING = np.arange(67) % 2
 
 
-def written(path: Path, leave: tuple[str, ...] = (), **changes: np.ndarray) -> Path:
+def written(path: Path, changes: Mapping[str, np.ndarray] | None = None, leave: tuple[str, ...] = ()) -> Path:
     kept = {key: values for key, values in DATA.items() if key not in leave}
-    return writers.write_hdf5(path / "a.hdf5", kept | changes)
+    return writers.write_hdf5(path / "a.hdf5", kept | dict(changes or {}))
 
 
 @pytest.mark.parametrize("drop", [None, "drop"])
 def test_nothing_is_advised_where_no_trajectory_has_an_end(drop, tmp_path):
     """It was the advice to leave out all rows; and followed, it was given once more."""
-    path = written(tmp_path, terminals=NONE, timeouts=NONE, robot=np.arange(67) // 34)
+    path = written(tmp_path, {"terminals": NONE, "timeouts": NONE, "robot": np.arange(67) // 34})
     for columns in (None, ("environments=robot",)):
         with pytest.raises(
             InputError, match=r"hdf5 has no end of a trajectory: a terminal or a timeout in .* accepted$"
@@ -58,15 +59,15 @@ SECOND = ENDS & (np.cumsum(ENDS) > 1)
 
 @pytest.mark.parametrize(("leave", "changes", "ways"), [
     (("timeouts",), {}, ["terminals="]),
-    (("timeouts",), {"episodes": NUMBER}, ["terminals=", "dones="]),
-    ((), {"timeouts": ENDS}, ["terminals= timeouts=", "dones="]),
+    (("timeouts",), {"episodes": NUMBER}, ["dones=", "terminals="]),
+    ((), {"timeouts": ENDS}, ["dones=", "terminals= timeouts="]),
 ])  # fmt: skip
 def test_every_way_that_dones_beside_flags_are_read_works(leave, changes, ways, tmp_path):
     """A single flag was proposed to be all that marks the ends, and then rejected."""
-    path = written(tmp_path, ("next_observations", *leave), dones=SECOND, **changes)
+    path = written(tmp_path, {"dones": SECOND} | changes, ("next_observations", *leave))
     with pytest.raises(InputError, match="marks of the ends that agree are accepted; --columns ") as error:
         read_any(path)
-    assert re.findall(r"--columns ((?:\w+= ?)+) ", str(error.value)) == ways
+    assert re.findall(r"--columns ((?:\w+= ?)+) leaves", str(error.value)) == ways
     for way in ways:
         read_any(path, Reading(columns=tuple(way.split())))
 
@@ -77,7 +78,7 @@ def test_every_way_that_dones_beside_flags_are_read_works(leave, changes, ways, 
 def huge(path: Path, key: str, value: float) -> Path:
     values = DATA[key].astype(np.float64)
     values[3] = value
-    return written(path, **{key: values})
+    return written(path, {key: values})
 
 
 @pytest.mark.parametrize("value", [1e300, -1e300, 1e39, np.finfo(np.float64).max])
@@ -108,7 +109,7 @@ def test_so_is_a_computed_cost(tmp_path):
 def test_steps_from_one_end_of_float64_to_the_other_are_rejected(tmp_path):
     steps = np.where(ALTERNATING, 1.7e308, -1.7e308)
     with pytest.raises(InputError, match=r"has step -1\.7e\+308 in row 2, after 1\.7e\+308, in one trajectory"):
-        read_any(written(tmp_path, step=steps), Reading(columns=("steps=step",)))
+        read_any(written(tmp_path, {"step": steps}), Reading(columns=("steps=step",)))
 
 
 LIMITS = [
