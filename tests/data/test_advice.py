@@ -46,6 +46,7 @@ def test_nothing_is_advised_where_no_trajectory_has_an_end(drop, tmp_path):
 def test_the_only_trajectory_is_not_advised_to_be_left_out(flag, columns, ends, tmp_path):
     other = {"terminals": "timeouts", "timeouts": "terminals"}[flag]
     robot = np.arange(67) // 34
+    numbers = robot if columns else np.full(67, 7)
     path = written(tmp_path, {flag: NONE, "robot": robot, "episodes": numbers}, (other, "next_observations"))
     (remark,) = [each for each in read_any(path, Reading(columns=columns)).remarks if "assumed" in each]
     assert re.fullmatch(ends, remark)
