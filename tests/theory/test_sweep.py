@@ -133,7 +133,7 @@ def test_the_command_prints_a_table_and_writes_its_folder(tmp_path: Path, capsys
     for arguments, words in (
         (["--out", str(out), "--quick"], "add --resume"),
         (["--out", str(out), "--resume"], "another grid"),
-        (["--out", str(tmp_path / "x"), "--workers", "0"], "--workers 0: accepted is a number of at least 1"),
+        (["--out", str(tmp_path / "x"), "--workers", "0"], "--workers 0: accepted is a number from 1 to 1024"),
         (["--out", str(tmp_path / "x"), "--grid.instances", "nowhere:2:2"], "family:states:actions"),
         (["--out", str(tmp_path / "x"), "--grid.gammas", "1.0"], "gamma must lie in"),
         (["--out", str(tmp_path / "x"), "--grid.metrics", "manhattan"], "metric must be one of"),
