@@ -21,7 +21,6 @@ from deep.data.dataset import OfflineDataset
 from deep.envs.rollout import simulators
 from deep.envs.vector import VectorEnv
 from deep.tasks import find_task
-from theory.support.errors import InputError
 
 COLUMNS = ("observations", "next_observations", "actions", "rewards", "costs", "terminals", "timeouts")
 SNAPSHOT = ("theta", "mean", "scale", "source")
@@ -190,10 +189,7 @@ def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 def read(path: Path) -> dict[str, np.ndarray]:
     """What `write` wrote; raises `InputError` for a file that is damaged."""
-    try:
-        tensors, _ = read_tensors(path, "part of a collection")
-    except InputError as error:
-        raise InputError(f"{error}: remove it, and --resume makes it again") from None
+    tensors, _ = read_tensors(path, "part of a collection", "remove it, and --resume makes it again")
     return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 

@@ -58,19 +58,25 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
     write_whole(path, save(contiguous, metadata=metadata))
 
 
-def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and notes of such a file, its digest among them; raises `InputError`, which calls the file a `kind`, for
-    one that is damaged."""
+def read_tensors(path: Path, kind: str, otherwise: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and notes of such a file, its digest among them.
+
+    Raises `InputError` for one that is damaged or cannot be opened. The sentence calls the file `kind`, and says what
+    else can be done than to put it back: `otherwise`.
+    """
+    way = f"put it back as it was written, or {otherwise}"
     try:
         with safe_open(path, "pt") as file:
-            notes = dict(json.loads((file.metadata() or {}).get(NOTES, "{}")))
+            notes = json.loads((file.metadata() or {}).get(NOTES, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as a {kind} ({_one_line(error)})") from None
-    if DIGEST not in notes:
-        raise InputError(f"{path} cannot be read as a {kind} (it has no digest of its content)")
+    except OSError as error:
+        raise InputError(f"{path}, {kind}, cannot be opened ({_one_line(error)}): {way}") from None
+    except (SafetensorError, ValueError) as error:
+        raise InputError(f"{path}, {kind}, is damaged or cut off ({_one_line(error)}): {way}") from None
+    if not isinstance(notes, dict) or DIGEST not in notes:
+        raise InputError(f"{path}, {kind}, was not written by this project (it has no digest of its content): {way}")
     if notes[DIGEST] != _digest(tensors, notes):
-        raise InputError(f"{path} cannot be read as a {kind} (it is damaged: its content has another digest)")
+        raise InputError(f"{path}, {kind}, is damaged (its content has another digest): {way}")
     return tensors, notes
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from deep.data.custom import checked, longest_recorded, read_fields, with_vectors
-from deep.data.dataset import LARGEST, OfflineDataset
+from deep.data.dataset import OfflineDataset
 from deep.data.formats import dsrl, hdf5
 from deep.data.formats.episodes import fields_of_episodes
+from deep.data.formats.errors import LARGEST
 from deep.data.formats.table import KEYS
 from deep.data.reading import AS_IT_IS, Reading
 

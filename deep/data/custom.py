@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Int
 
 from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check
-from deep.data.formats.errors import raise_input_error
+from deep.data.formats.errors import LARGEST, raise_input_error
 from deep.data.formats.joined import ROWS
 from deep.data.formats.minari import action_bounds
 from deep.data.load import read
@@ -78,8 +78,7 @@ def load_custom(path: Path, given: CustomData, reading: Reading = AS_IT_IS) -> t
             f"has an episode of {longest} steps where {given.episode_length} are the most",
             "--episode-length says another number",
         )
-    if not -math.inf < given.reward_range[0] < given.reward_range[1] < math.inf:
-        raise InputError(f"--reward-range {list(given.reward_range)}: accepted are two numbers, the lower one first")
+    _check_range(given.reward_range, data.rewards, given.episode_length)
     task = replace(
         anything,
         episode_length=given.episode_length,
@@ -193,9 +192,9 @@ def _with_interface(given: CustomData, actions: int, least: Bounds, most: Bounds
         given = replace(given, episode_length=given.episode_length or found.episode_length)
     low, high = low or least or (-1.0,), high or most or (1.0,)
     for option, bound in (("low", low), ("high", high)):
-        if len(bound) not in (1, actions) or not np.isfinite(bound).all():
-            numbers = "one finite number" + (f" or {actions}" if actions > 1 else "")
-            accepted = f"accepted is {numbers}, for the data's actions of {actions} numbers"
+        if len(bound) not in (1, actions) or not (np.abs(bound) <= LARGEST).all():
+            numbers = "one number" + (f" or {actions}" if actions > 1 else "")
+            accepted = f"accepted is {numbers} of at most {LARGEST:g} in size, for actions of {actions} numbers"
             raise InputError(f"--action-{option}, or the simulator's bound, {list(bound)}: {accepted}")
     low, high = (bound * actions if len(bound) == 1 else bound for bound in (low, high))
     if not (np.array(low) < high).all():
@@ -206,7 +205,8 @@ def _with_interface(given: CustomData, actions: int, least: Bounds, most: Bounds
 def _scaled(actions: np.ndarray, given: CustomData, name: str) -> np.ndarray:
     """The actions mapped from their bounds to [-1, 1]; `check` rejects what is not finite."""
     low, high = np.array(given.action_low), np.array(given.action_high)
-    scaled = ((actions.astype(np.float64) - low) / (high - low) * 2 - 1).astype(np.float32)
+    with np.errstate(over="ignore"):  # bounds that are too narrow: rejected below
+        scaled = ((actions.astype(np.float64) - low) / (high - low) * 2 - 1).astype(np.float32)
     if np.isfinite(actions).all() and (np.abs(scaled) > 1 + ACTION_TOLERANCE).any():
         least, most = (_numbers(bound) for bound in (actions.min(axis=0), actions.max(axis=0)))
         accepted = f"actions from {_numbers(low)} to {_numbers(high)} are accepted; --action-low and --action-high say "
@@ -227,6 +227,20 @@ def _reward_range(returns: np.ndarray) -> tuple[float, float]:
         return low, high
     low, high = sorted((0.0, high))
     return (low, high) if low < high else (0.0, 1.0)
+
+
+def _check_range(reward_range: tuple[float, float], rewards: np.ndarray, length: int) -> None:
+    """Raise `InputError` for a range of returns that is none, or in whose units rewards, (n,), leave float32."""
+    low, high = reward_range
+    option = f"--reward-range {list(reward_range)}"
+    if not (low < high and high - low < math.inf):
+        raise InputError(f"{option}: accepted are two numbers, the lower one first")
+    largest = float(np.abs(rewards).max()) * length / (high - low)
+    if largest and not 1 / LARGEST <= largest <= LARGEST:
+        raise InputError(
+            f"{option}: the data's largest reward, times the {length} steps of an episode, is {largest:.3g} of its "
+            f"width: from {1 / LARGEST:g} to {LARGEST:g} is accepted"
+        )
 
 
 def _up(value: float) -> float:

@@ -16,12 +16,11 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from deep.data.formats.continuity import differs
-from deep.data.formats.errors import raise_input_error, raise_on_rows
+from deep.data.formats.errors import AT_MOST, LARGEST, raise_input_error, raise_on_rows, raise_without_ends
 from deep.data.formats.table import FLAGS, KEYS
 from deep.tasks import Task
 
 ACTION_TOLERANCE = 1e-5  # rounding of a clipped action
-LARGEST = 1e15  # squares and sums of larger numbers leave float32; such numbers mark missing values
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,15 +114,16 @@ def check(dataset: OfflineDataset, task: Task, name: str, rows_in_file: np.ndarr
         if key not in FLAGS:
             values = getattr(dataset, key)
             raise_on_rows(~np.isfinite(values), values, key, name, "finite numbers are accepted", rows_in_file)
-            accepted = f"numbers of at most {LARGEST:g} in size are accepted, none that mark missing values"
-            raise_on_rows(np.abs(values) > LARGEST, values, key, name, accepted, rows_in_file)
+            raise_on_rows(np.abs(values) > LARGEST, values, key, name, AT_MOST, rows_in_file)
     raise_on_rows(dataset.costs < 0, dataset.costs, "costs", name, "costs of at least 0 are accepted", rows_in_file)
     outside = np.abs(dataset.actions) > 1 + ACTION_TOLERANCE
     raise_on_rows(outside, dataset.actions, "actions", name, "actions inside [-1, 1] are accepted", rows_in_file)
 
     done = dataset.terminals | dataset.timeouts
+    if not done.any():
+        raise_without_ends(name)
     if not done[-1]:
-        rest = len(done) - 1 - int(np.flatnonzero(done)[-1]) if done.any() else len(done)
+        rest = len(done) - 1 - int(np.flatnonzero(done)[-1])
         accepted = (
             f"the last row must be a terminal or a timeout; --last-trajectory drop leaves out the last {rest} rows"
         )

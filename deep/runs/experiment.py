@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deep.core.files import read_json, read_tensors, wrong_form
+from deep.core.files import read_json, wrong_form
 from deep.core.method import Act, Method, Policy, at_states
 from deep.core.phase import Phase
 from deep.core.problem import Problem
@@ -25,7 +25,7 @@ from deep.methods.registry import spec_of
 from deep.ope.interface import Estimator
 from deep.ope.model_rollouts import DynamicsEnsemble
 from deep.runs.earlier import of_earlier_version
-from deep.runs.folder import RunFolder
+from deep.runs.folder import RunFolder, fill, read_checkpoint
 from deep.runs.player import PolicyPlayer
 from deep.runs.settings import Config, Settings, settings_from
 from deep.runs.stand_in import description, stand_in
@@ -188,7 +188,10 @@ def restore(run: Path, dataset: Path | None = None) -> Experiment:
     if dataset is not None:
         settings = dataclasses.replace(settings, dataset=str(dataset))
     elif settings.dataset not in NAMED and not Path(settings.dataset).exists():
-        raise InputError(f"the data of the run in {run} are no longer in {settings.dataset}: say where they are now")
+        raise InputError(
+            f"the data of the run in {run} are no longer in {settings.dataset}: put them back there; deep.evaluate "
+            "also takes the file where it is now, as --dataset FILE, in Python as dataset=FILE"
+        )
     experiment = Experiment(settings)
     if experiment.data.sha256 != config["identity"].get("dataset_sha256"):
         which = "it has changed" if dataset is None else "its content is another"
@@ -228,14 +231,13 @@ def take_dynamics(experiment: Experiment, run: Path) -> list[Phase]:
 def copy_dynamics(experiment: Experiment, run: Path) -> bool:
     """Fill in the learned dynamics from another run's checkpoint; False, and nothing changes, if they are unfinished
     there."""
-    stored, place = read_tensors(run / "checkpoint.safetensors", "checkpoint")
-    phases = experiment.dynamics.phases()
-    there = place["phase"], int(place["step"])
+    path = run / "checkpoint.safetensors"
+    stored, place, _ = read_checkpoint(path)
+    phases, tensors = experiment.dynamics.phases(), experiment.dynamics.tensors()
+    there = place.phase, place.step
     if there[0] in [phase.name for phase in phases] and there != (phases[-1].name, phases[-1].steps):
         return False
-    with torch.no_grad():
-        for name, tensor in experiment.dynamics.tensors().items():
-            tensor.copy_(stored[name])
+    fill(tensors, {name: tensor for name, tensor in stored.items() if name in tensors}, path)
     return True
 
 

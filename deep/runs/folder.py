@@ -31,6 +31,31 @@ class Position:
     metrics_bytes: int
 
 
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Position, dict[str, str]]:
+    """The tensors of a run's checkpoint, where it was written, and its notes; raises `InputError` for a file that is
+    damaged or none."""
+    stored, notes = read_tensors(path, "the checkpoint of a run", "train again in another folder")
+    with wrong_form(path, "the checkpoint of a run"):
+        return stored, Position(notes["phase"], int(notes["step"]), int(notes["metrics_bytes"])), notes
+
+
+@torch.no_grad()
+def fill(tensors: Mapping[str, Tensor], stored: Mapping[str, Tensor], path: Path) -> None:
+    """Copy what a checkpoint holds into tensors of the same names; raises `InputError`, and changes nothing, where they
+    differ in shape or type."""
+    shapes, found = (
+        {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in each.items()} for each in (tensors, stored)
+    )
+    if shapes != found:
+        wrong = next(name for name in sorted(shapes.keys() | found.keys()) if shapes.get(name) != found.get(name))
+        raise InputError(
+            f"{path} is of another run: {wrong} is {found.get(wrong)} in it, not {shapes.get(wrong)}: put that run's "
+            "own back"
+        )
+    for name, tensor in tensors.items():
+        tensor.copy_(stored[name])
+
+
 class RunFolder:
     """Creates a run's folder or goes on in it; one process at a time."""
 
@@ -182,7 +207,6 @@ class RunFolder:
         write_tensors(self.checkpoint, tensors, notes)
         self.record_elapsed()
 
-    @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> Position | None:
         """Fill the tensors from the checkpoint and say where it was written; None where there is none yet.
 
@@ -190,22 +214,10 @@ class RunFolder:
         """
         if not self.checkpoint.exists():
             return None
-        stored, notes = read_tensors(self.checkpoint, "checkpoint")
-        try:
-            position = Position(notes["phase"], int(notes["step"]), int(notes["metrics_bytes"]))
-        except (KeyError, ValueError) as error:
-            raise InputError(f"{self.checkpoint} cannot be read as a checkpoint ({error!r})") from None
-        shapes = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
-        found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in stored.items()}
-        if shapes != found:
-            wrong = next(name for name in sorted(shapes.keys() | found.keys()) if shapes.get(name) != found.get(name))
-            raise InputError(
-                f"{self.checkpoint} is of another run: {wrong} is {found.get(wrong)} in it, not {shapes.get(wrong)}"
-            )
+        stored, position, notes = read_checkpoint(self.checkpoint)
         if notes.get("run") != self._run():
             raise InputError(f"{self.checkpoint} is of another run than {self.config}: put that run's own back")
-        for name, tensor in tensors.items():
-            tensor.copy_(stored[name])
+        fill(tensors, stored, self.checkpoint)
         return position
 
     def _run(self) -> str:

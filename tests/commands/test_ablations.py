@@ -17,12 +17,12 @@ from deep.benchmark.ablations.training import shared, varied
 from deep.benchmark.ablations.variants import VARIANTS, folder_of
 from deep.benchmark.ope_study.policies import FinishedRun
 from deep.benchmark.rows import collected, rows_of
-from deep.core.files import read_json, read_tensors, write_tensors
+from deep.core.files import read_json, write_tensors
 from deep.evaluate import __main__ as evaluate
 from deep.export import __main__ as export
 from deep.methods.drcorl.config import DRCORLConfig
 from deep.runs.experiment import Experiment, Settings
-from deep.runs.folder import RunFolder
+from deep.runs.folder import RunFolder, read_checkpoint
 from tests.support import lighter
 from tests.support.builders import TINY
 from theory.support.errors import InputError
@@ -165,7 +165,7 @@ def test_variants_of_another_run_limit_or_number_of_episodes_are_refused(base, d
     train.main([*words, "--cost-limits", "30", *TINY, "--out", str(tmp_path / "other")])
     shutil.copytree(base, tmp_path / "again")
     again = RunFolder(tmp_path / "again")
-    tensors, notes = read_tensors(again.checkpoint, "checkpoint")
+    tensors, _, notes = read_checkpoint(again.checkpoint)
     tensors["reward_value.theta"] += 1  # as a change of the code might
     write_tensors(again.checkpoint, tensors, notes)
     for change, sentence in (

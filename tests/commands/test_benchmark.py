@@ -148,7 +148,7 @@ def test_a_benchmark_killed_at_random_moments(serial, dataset_file, tmp_path, ca
         out = tmp_path / str(number)
         for moment in rng.uniform(1, 40, 2):
             resume = ["--resume"] if (out / "benchmark.json").exists() else []
-            command = [sys.executable, "-m", "deep.benchmark", *words(out, dataset_file), *resume]
+            command = [sys.executable, "-m", "tests.support.short_benchmark", *words(out, dataset_file), *resume]
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ONE_THREAD)
             try:
                 assert process.wait(float(moment)) == 0

@@ -38,6 +38,9 @@ from theory.support.words import last_of_each
         (["--dataset", "/nowhere.hdf5"], ["/nowhere.hdf5 does not exist"]),
         (["--algorithm", "bcq_lag", "--pid.k-ii", "0"], ["unknown option --pid.k-ii: did you mean --pid.k-i?"]),
         (["--algorithm", "bcq_lag", "--gate.kind", "ucb"], ["--gate.kind is an option of drcorl, not of bcq_lag"]),
+        (["--cloning-steps", 300 * "9"], ["--cloning-steps 9999999999... of 300 digits: accepted is a number"]),
+        (["--seeds", "0", 5000 * "9"], ["--seeds 9999999999... of 5000 digits: accepted is a number of at most 100"]),
+        (["--threads", 30 * "9"], ["accepted is a number of at most 9223372036854775807"]),
         (["--gate.kind", "usb"], ["--gate.kind usb: accepted is", "did you mean ucb?"]),
     ],
 )  # fmt: skip

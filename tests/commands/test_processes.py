@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from deep import train
-from deep.core.files import read_tensors
 from deep.runs import beside, trainer
+from deep.runs.folder import read_checkpoint
 from tests.support.builders import TINY
 from tests.support.custom_runs import BOUNDS
 from tests.support.lighter import no_figures, short_episodes
@@ -41,7 +41,7 @@ def words(out: Path, recorded: Path, method: str, *more: str) -> list[str]:
 
 def content(out: Path) -> tuple[dict, list, list]:
     """The tensors, the results and the method's own metrics of a run."""
-    tensors = {name: tensor.tolist() for name, tensor in read_tensors(out / "checkpoint.safetensors", "")[0].items()}
+    tensors = {name: tensor.tolist() for name, tensor in read_checkpoint(out / "checkpoint.safetensors")[0].items()}
     records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     own = [record for record in records if record["phase"] != "dynamics"]
     return tensors, json.loads((out / "summary.json").read_text())["results"], own
@@ -122,7 +122,7 @@ def test_a_second_process_that_fails_is_one_sentence_and_nothing_is_lost(recorde
     assert ended.value.code not in (0, None)
     assert "trains the dynamics" in (said := capsys.readouterr().err)
     assert "the disk is full" in said
-    assert read_tensors(out / "checkpoint.safetensors", "")[1]["phase"] == "cost critics"
+    assert read_checkpoint(out / "checkpoint.safetensors")[1].phase == "cost critics"
 
 
 @no_figures()

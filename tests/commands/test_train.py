@@ -18,13 +18,13 @@ from scipy.stats import bootstrap
 
 from deep import train, training
 from deep.core import provenance
-from deep.core.files import read_json, read_tensors, write_tensors
+from deep.core.files import read_json, write_tensors
 from deep.data.load import load
 from deep.envs.rollout import Episodes
 from deep.evaluate import __main__ as evaluate
 from deep.evaluate import scores, summary
 from deep.evaluate.scores import interval
-from deep.runs.folder import RunFolder
+from deep.runs.folder import RunFolder, read_checkpoint
 from deep.tasks import find_task
 from tests.support.builders import TINY, small_dataset
 from tests.support.lighter import no_figures, short_episodes
@@ -222,8 +222,9 @@ def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monk
         assert not (tmp_path / "refused").exists()
     (tmp_path / "early").mkdir()
     (tmp_path / "early" / "config.json").write_bytes((tmp_path / "custom" / "config.json").read_bytes())
-    stored, _ = read_tensors(tmp_path / "custom" / "checkpoint.safetensors", "checkpoint")
-    write_tensors(tmp_path / "early" / "checkpoint.safetensors", stored, {"phase": "dynamics", "step": "50"})
+    stored, *_ = read_checkpoint(tmp_path / "custom" / "checkpoint.safetensors")
+    place = {"phase": "dynamics", "step": "50", "metrics_bytes": "0"}
+    write_tensors(tmp_path / "early" / "checkpoint.safetensors", stored, place)
     with pytest.raises(InputError, match="still training them"):
         train.run(train.parse([*words, "--dynamics-from", str(tmp_path / "early"), "--out", str(tmp_path / "late")]))
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from deep import train
-from deep.core.files import read_tensors
 from deep.core.randomness import draw_block
 from deep.data.load import save
 from deep.data.replay import RowTable
@@ -16,6 +15,7 @@ from deep.methods.drcorl.critic_values import MEAN_STATES, CriticValues
 from deep.methods.drcorl.last_check import LastCheck
 from deep.methods.drcorl.rests import Rests
 from deep.runs import trainer
+from deep.runs.folder import read_checkpoint
 from tests.support.builders import TINY
 from tests.support.chain import always, chain_data
 from tests.support.lighter import no_figures, short_episodes, unchecked
@@ -160,7 +160,7 @@ def test_a_run_with_rests_resumes_to_the_bit_and_replicas_do_not_see_each_other(
     for name in ("resting", "checking"):
         train.main([*words, "--out", str(tmp_path / name), "--resume"])
     whole, one, *resumed = (
-        read_tensors(tmp_path / name / "checkpoint.safetensors", "checkpoint")[0]
+        read_checkpoint(tmp_path / name / "checkpoint.safetensors")[0]
         for name in ("whole", "one", "resting", "checking")
     )
     assert all(torch.equal(whole[name], tensors[name]) for tensors in resumed for name in whole)

@@ -4,9 +4,11 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 import deep.evaluate.__main__ as evaluate
 from deep import load_policy, train
@@ -14,9 +16,9 @@ from deep.benchmark.curves import curves_of, schedule_of
 from deep.benchmark.ope_study import __main__ as ope_study
 from deep.benchmark.ope_study.measure import RowFile
 from deep.benchmark.rows import Run, collected, rows_of
-from deep.core.files import read_json
+from deep.core.files import read_json, write_tensors
 from deep.export.__main__ import main as export
-from deep.runs.experiment import configuration, restore_without_data
+from deep.runs.experiment import Experiment, configuration, copy_dynamics, restore, restore_without_data
 from deep.runs.folder import RunFolder
 from deep.training import parse, run
 from tests.support.custom_lab import record
@@ -199,3 +201,27 @@ def test_a_run_of_an_earlier_version_is_rejected_by_every_command(earlier, whole
     with pytest.raises(InputError, match="was trained by an earlier version"):
         load_policy(earlier)
     assert {path.name: path.read_bytes() for path in earlier.iterdir()} == before
+
+
+def test_data_that_have_moved_are_named_with_the_option_that_finds_them(copy, whole, tmp_path, capsys):
+    content = read_json(copy / "config.json")
+    content["identity"]["dataset"] = str(tmp_path / "gone.hdf5")
+    (copy / "config.json").write_text(json.dumps(content))
+    with pytest.raises(SystemExit):
+        evaluate.main([str(copy)])
+    assert f"are no longer in {tmp_path}/gone.hdf5: put them back there; deep.evaluate also" in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"as --dataset FILE, in Python as dataset=FILE$"):
+        restore(copy)
+    assert restore(copy, whole.parent / "cart.hdf5").data.sha256 == content["identity"]["dataset_sha256"]
+
+
+def test_dynamics_of_another_form_are_not_copied(copy, monkeypatch):
+    """They are compared with what they are copied into, as a whole checkpoint is."""
+    experiment = restore(copy)
+    dynamics = SimpleNamespace(phases=list, tensors=lambda: {"dynamics.x": torch.ones(2)})
+    monkeypatch.setattr(Experiment, "dynamics", dynamics)
+    for stored in ({}, {"dynamics.x": torch.zeros(3)}):
+        notes = {"phase": "cloning", "step": "1", "metrics_bytes": "0"}
+        write_tensors(copy / "checkpoint.safetensors", stored, notes)
+        with pytest.raises(InputError, match=r"checkpoint\.safetensors is of another run: dynamics\.x is "):
+            copy_dynamics(experiment, copy)

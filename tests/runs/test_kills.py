@@ -244,7 +244,7 @@ def test_a_collection_killed_at_random_moments(collecting, tmp_path):
     rng = np.random.default_rng(2)
     for number in range(10):
         moments = rng.uniform(0.05, 1.1, 2) * collecting.seconds
-        collecting.survives(tmp_path / f"data{number}", *(Fate(kill_after=float(moment)) for moment in moments))
+        collecting.survives(tmp_path / str(number) / "data", *(Fate(kill_after=float(moment)) for moment in moments))
 
 
 @pytest.mark.exhaustive

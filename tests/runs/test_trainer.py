@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from deep.core.files import Lock, write_tensors
+from deep.core.files import NOTES, Lock, write_tensors
 from deep.core.phase import Hook, Phase
 from deep.core.randomness import RandomInput, draw_block
 from deep.runs import trainer
@@ -192,6 +192,9 @@ def test_folders_refuse_what_would_lose_a_run(tmp_path):
         folder_in(tmp_path / "file" / "run")
 
 
+WAY_OUT = "put it back as it was written, or train again in another folder$"
+
+
 def spoil(folder: RunFolder, damage: str) -> None:
     content = bytearray(folder.checkpoint.read_bytes())
     if damage == "truncated":
@@ -206,6 +209,11 @@ def spoil(folder: RunFolder, damage: str) -> None:
         content[content.index(b"50", 8)] ^= 1
     if damage == "another file of this kind":
         save_file({"x": torch.zeros(2)}, folder.checkpoint)
+    elif damage == "notes that are a list":
+        save_file({"x": torch.zeros(2)}, folder.checkpoint, {NOTES: "[1]"})
+    elif damage == "gone while it was opened":
+        folder.checkpoint.unlink()
+        folder.checkpoint.mkdir()
     elif damage == "no position":
         write_tensors(folder.checkpoint, {"x": torch.zeros(2)}, {"run": "r"})
     elif damage == "other shape":
@@ -219,15 +227,17 @@ def spoil(folder: RunFolder, damage: str) -> None:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        ("truncated", "cannot be read as a checkpoint"),
-        ("empty", "cannot be read as a checkpoint"),
-        ("foreign", "cannot be read as a checkpoint"),
-        ("bit flipped in a tensor", "it is damaged"),
-        ("bit flipped in the position", "it is damaged"),
-        ("another file of this kind", "no digest"),
-        ("no position", "cannot be read as a checkpoint"),
-        ("other shape", "of another run: x"),
-        ("other type", "of another run: x"),
+        ("truncated", f"is damaged or cut off .*: {WAY_OUT}"),
+        ("empty", f"is damaged or cut off .*: {WAY_OUT}"),
+        ("foreign", f"is damaged or cut off .*: {WAY_OUT}"),
+        ("gone while it was opened", f"cannot be opened .*: {WAY_OUT}"),
+        ("bit flipped in a tensor", rf"is damaged \(its content has another digest\): {WAY_OUT}"),
+        ("bit flipped in the position", rf"is damaged \(its content has another digest\): {WAY_OUT}"),
+        ("another file of this kind", rf"was not written by this project \(it has no digest .*: {WAY_OUT}"),
+        ("notes that are a list", rf"was not written by this project \(it has no digest .*: {WAY_OUT}"),
+        ("no position", r"does not hold the checkpoint of a run \(it lacks 'phase'\): put the file back"),
+        ("other shape", "of another run: x is .*: put that run's own back"),
+        ("other type", "of another run: x is .*: put that run's own back"),
     ],
 )
 def test_a_bad_checkpoint_gets_one_sentence_and_changes_nothing(tmp_path, damage, sentence):
@@ -238,6 +248,7 @@ def test_a_bad_checkpoint_gets_one_sentence_and_changes_nothing(tmp_path, damage
     with pytest.raises(InputError, match=sentence) as caught:
         folder.load(tensors)
     assert "\n" not in str(caught.value)
+    assert str(folder.checkpoint) in str(caught.value)
     assert torch.equal(tensors["x"], torch.ones(2))
 
 

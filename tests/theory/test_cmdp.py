@@ -55,6 +55,7 @@ WRONG = {
     "reward of the wrong shape": ("r", lambda r: r[..., 0], "r must have shape"),
     "rho of the wrong length": ("rho", lambda _: [0.5, 0.5], "rho must have shape"),
     "P that is not square": ("P", lambda P: P[..., :2], "P must have shape"),
+    "a number of 400 digits": ("r", lambda r: [[10**400, 0], [0, 0]], "r contains a whole number beyond float64"),
     "words": ("r", lambda _: "many", "r must be an array of real numbers"),
 }
 

@@ -158,6 +158,17 @@ def test_capped_costs_of_one_cmdp_of_a_batch_are_told_apart_whatever_the_others_
         assert bool(answer.certificate.holds().all())
 
 
+def test_a_route_that_ends_without_an_answer_near_gamma_one_says_why() -> None:
+    """A solver's status alone says nothing of gamma."""
+    easy = FiniteCMDP([[[1.0], [1.0]]], [[0.0, 1.0]], [[0.0, 1.0]], [1.0], 1 - 1e-12, 5e11)
+    P = [[[0.5, 0.5], [0.875, 0.125]], [[0.375, 0.625], [1.0, 0.0]]]
+    r, c = [[25e4, 0.0], [1e6, 0.0]], [[0.0, 7.5e-7], [1000.0, 0.0]]
+    hard = FiniteCMDP(P, r, c, [0.5, 0.5], 1 - 1e-12, 5200115.035489415)
+    for method, cmdp in (("highs", easy), ("clarabel", hard)):
+        with pytest.raises(RuntimeError, match="gamma is too near 1 for float64"):
+            solve(cmdp, method)
+
+
 def test_units_by_hand() -> None:
     """min(|l|, c_max/(1-gamma)), the least positive cost for l = 0; the largest reward, else the least loss, else 1."""
     for budget, unit in ((0.5, 0.5), (-0.5, 0.5), (7.0, 7.0), (9.0, 8.0), (1e6, 8.0), (0.0, 0.25)):

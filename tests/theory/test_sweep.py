@@ -133,7 +133,7 @@ def test_the_command_prints_a_table_and_writes_its_folder(tmp_path: Path, capsys
     for arguments, words in (
         (["--out", str(out), "--quick"], "add --resume"),
         (["--out", str(out), "--resume"], "another grid"),
-        (["--out", str(tmp_path / "x"), "--workers", "0"], "--workers 0: accepted is a number of at least 1"),
+        (["--out", str(tmp_path / "x"), "--workers", "0"], "--workers 0: accepted is a number from 1 to 1024"),
         (["--out", str(tmp_path / "x"), "--grid.instances", "nowhere:2:2"], "family:states:actions"),
         (["--out", str(tmp_path / "x"), "--grid.gammas", "1.0"], "gamma must lie in"),
         (["--out", str(tmp_path / "x"), "--grid.metrics", "manhattan"], "metric must be one of"),
@@ -156,9 +156,16 @@ def test_the_names_are_those_of_the_code() -> None:
 
 REJECTED = {
     "a negative seed": ({"first_seed": -1}, "seeds must be non-negative integers, not -1"),
-    "a bias of NaN": ({"biases": (np.nan,)}, "biases must be finite, not nan"),
-    "an infinite penalty": ({"penalties": (np.inf,)}, "penalties must be non-negative and finite, not inf"),
-    "an infeasible budget": ({"tightness": (0.3, -0.1)}, "tightness must be non-negative and finite, not -0.1"),
+    "a bias of NaN": ({"biases": (np.nan,)}, "biases must be of at most 1e\\+12 in size, not nan"),
+    "an infinite penalty": ({"penalties": (np.inf,)}, "penalties must lie from 0 to 1e\\+12, not inf"),
+    "an infeasible budget": ({"tightness": (0.3, -0.1)}, "tightness must lie from 0 to 1e\\+12, not -0.1"),
+    "steps without end": ({"steps": (10**12,)}, "steps must lie from 1 to 1000000000, not 1000000000000"),
+    "seeds without end": ({"seeds": 10**6}, "the number of seeds must lie from 1 to 1000, not 1000000"),
+    "states of 300 digits": ({"instances": (f"chain:{300 * '9'}:2",)}, "at most 1000 states and actions, not 'chain:9"),
+    "actions of 5000 digits": (
+        {"instances": (f"chain:2:{5000 * '9'}",)},
+        "at most 1000 states and actions, not 'chain:2",
+    ),
     "one action": ({"instances": ("dirichlet:2:1",)}, "at least two actions, not 'dirichlet:2:1'"),
     "a foreign digit": ({"instances": ("dirichlet:²:2",)}, "an instance is family:states:actions"),
     "no instance": ({"instances": ()}, "instances and large_instances are both empty"),

@@ -148,6 +148,8 @@ def _tensor(name: str, value: Any) -> Float64[Tensor, "..."]:
         return torch.as_tensor(value, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError):
         raise InputError(f"{name} must be an array of real numbers, not {type(value).__name__}.") from None
+    except OverflowError:
+        raise InputError(f"{name} contains a whole number beyond float64; every entry must be finite.") from None
 
 
 def batched(

@@ -11,7 +11,7 @@ from torch import Tensor
 from theory.cmdp.dense import FiniteCMDP
 from theory.cmdp.sparse import AnyCMDP, SparseCMDP, to_sparse
 from theory.optimum.certificate import Solution, assemble
-from theory.optimum.linear_program import occupancy_program
+from theory.optimum.linear_program import UNSOLVED, occupancy_program
 from theory.optimum.policies import greedy_policy, policy_of, visits
 
 TOLERANCES = {"tol_gap_abs": 1e-9, "tol_gap_rel": 1e-9, "tol_feas": 1e-9, "max_iter": 500}
@@ -65,10 +65,12 @@ def _solve_one(cmdp: SparseCMDP) -> tuple[np.ndarray, np.ndarray, float, bool]:
     feasible = status in SOLVED
     if not feasible:
         if status not in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
-            raise RuntimeError(f"Clarabel stopped with status {status}, neither solved nor infeasible.")
+            raise RuntimeError(f"Clarabel ends with status {status}, neither solved nor infeasible: {UNSOLVED}")
         status = _run(cp.Problem(cp.Minimize((c / (c_max * row)) @ x), [flow]))
         if status not in SOLVED:
-            raise RuntimeError(f"Clarabel ends with status {status} for the smallest cost, which every CMDP has.")
+            raise RuntimeError(
+                f"Clarabel ends with status {status} for the smallest cost, which every CMDP has: {UNSOLVED}"
+            )
     assert x.value is not None
     # cvxpy's multipliers of equalities belong to the minimisation it hands to the solver.
     v = np.asarray(flow.dual_value) * (r_max if feasible else -c_max * row)

@@ -19,6 +19,9 @@ from theory.cmdp.dense import FiniteCMDP
 from theory.cmdp.sparse import AnyCMDP, SparseCMDP, to_sparse
 from theory.optimum.certificate import Solution, assemble
 from theory.optimum.policies import greedy_policy
+from theory.optimum.policy_iteration import NEAR_ONE
+
+UNSOLVED = f"the numbers of this program differ too much in size, or {NEAR_ONE}; method lagrangian may solve it."
 
 
 class Program(NamedTuple):
@@ -99,10 +102,7 @@ def run_simplex(program: Program) -> np.ndarray | None:
             basic = [s == highspy.HighsBasisStatus.kBasic for s in (*basis.col_status, *basis.row_status)]
             return np.flatnonzero(basic)
         statuses.append(solver.modelStatusToString(status))
-    raise RuntimeError(
-        f"HiGHS ends with status {', '.join(dict.fromkeys(statuses))}: the numbers of this program differ too much in "
-        "size, or gamma is too near 1; method lagrangian may solve it."
-    )
+    raise RuntimeError(f"HiGHS ends with status {', '.join(dict.fromkeys(statuses))}: {UNSOLVED}")
 
 
 def _simplex(program: Program, attempt: Mapping[str, int]) -> highspy.Highs:
@@ -167,7 +167,7 @@ def solve_highs(cmdp: AnyCMDP, over: Bool[Tensor, "batch state action"]) -> Solu
             basis = run_simplex(program)
             if basis is None:
                 raise RuntimeError(
-                    "HiGHS returns infeasible for a program without a budget, which every CMDP satisfies"
+                    f"HiGHS returns infeasible for a program without a budget, as it never is unless {NEAR_ONE}."
                 )
         vertices.append(refine(program, basis))
     mask = torch.tensor(feasible)

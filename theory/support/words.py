@@ -8,6 +8,10 @@ from theory.support.errors import InputError
 from theory.support.options import Option
 
 HELP = ("-h", "--help", "--help-all")
+DIGITS = 100
+"""Of a number at most: a longer one is a slip, and a sentence cannot show it."""
+MOST = 2**63 - 1
+"""The largest whole number, as everything that counts has 64 bits."""
 
 
 class Given(NamedTuple):
@@ -124,8 +128,13 @@ def _check(option: Option, value: str, values: Sequence[str]) -> None:
         hint = f"; did you mean {close[0]}?" if close else ""
         raise InputError(f"{sentence}: accepted is {' or '.join(option.values)}{hint}")
     if option.kind in ("int", "float"):
+        if (digits := sum(map(str.isdigit, value))) > DIGITS:
+            shown = f"--{option.name} {value[:10]}... of {digits} digits"
+            raise InputError(f"{shown}: accepted is a number of at most {DIGITS} digits")
         try:
             int(value) if option.kind == "int" else float(value)
         except ValueError:
             whole = "whole number" if option.kind == "int" else "number"
             raise InputError(f"{sentence}: accepted {f'are {whole}s' if plural else f'is a {whole}'}") from None
+        if option.kind == "int" and abs(int(value)) > MOST:
+            raise InputError(f"{sentence}: accepted {'are numbers' if plural else 'is a number'} of at most {MOST}")

@@ -5,7 +5,6 @@ Names are text here, so that a grid is checked without torch.
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass
 from itertools import product
 
@@ -23,6 +22,10 @@ METRICS = ("fisher", "euclidean", "advantage", "q_vector")
 SCHEDULES = ("corrected", "printed", "shrinking")
 CRITICS = ("model", "ensemble", "fitted", "fitted_printed")
 JOB_ROWS = 200
+MOST_STEPS, MOST_SEEDS, MOST_STATES = 10**9, 1000, 1000
+"""What is beyond would be a slip: its list of runs or its dense P alone would not fit into memory."""
+LARGEST = 1e12
+"""The largest tightness, penalty and bias: float64 keeps nothing else beside a larger one."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +87,21 @@ class Grid:
         for gamma in (*self.gammas, *self.large_gammas):
             if not 0 <= gamma < 1:
                 raise InputError(f"gamma must lie in [0, 1), not {gamma:g}.")
-        if min((*self.steps, self.data_steps, *self.data, self.seeds), default=1) < 1:
-            raise InputError("steps, data sizes and the number of seeds must be positive.")
+        for what, most, numbers in (
+            ("steps", MOST_STEPS, (*self.steps, self.data_steps)),
+            ("data sizes", MOST_STEPS, self.data),
+            ("the number of seeds", MOST_SEEDS, (self.seeds,)),
+        ):
+            if min(numbers, default=1) < 1 or max(numbers, default=1) > most:
+                raise InputError(f"{what} must lie from 1 to {most}, not {' '.join(map(str, numbers))}.")
         check_seeds([self.first_seed])
         for what, numbers in (("tightness", self.tightness), ("penalties", self.penalties)):
             for number in numbers:
-                if not 0 <= number < math.inf:  # a tightness below 0 is an infeasible budget, which no bound covers
-                    raise InputError(f"{what} must be non-negative and finite, not {number:g}.")
+                if not 0 <= number <= LARGEST:  # a tightness below 0 is an infeasible budget, which no bound covers
+                    raise InputError(f"{what} must lie from 0 to {LARGEST:g}, not {number:g}.")
         for bias in self.biases:
-            if not math.isfinite(bias):
-                raise InputError(f"biases must be finite, not {bias:g}.")
+            if not abs(bias) <= LARGEST:
+                raise InputError(f"biases must be of at most {LARGEST:g} in size, not {bias:g}.")
 
     def _check_runs(self) -> None:
         """Raise InputError where an axis is empty or a run is repeated."""
@@ -164,9 +172,11 @@ def parse_instance(text: str) -> tuple[str, int, int]:
     if (
         family not in FAMILIES
         or len(sizes) != 2
-        or not all(size.isascii() and size.isdigit() and int(size) > 0 for size in sizes)
+        or not all(size.isascii() and size.isdigit() and size.strip("0") for size in sizes)
     ):
         raise InputError(f"an instance is family:states:actions with a family of {', '.join(FAMILIES)}, not {text!r}.")
+    if max(map(len, sizes)) > len(str(MOST_STATES)) or max(map(int, sizes)) > MOST_STATES:
+        raise InputError(f"an instance has at most {MOST_STATES} states and actions, not {text[:40]!r}.")
     if int(sizes[1]) < 2:  # log A = 0 leaves no step size
         raise InputError(f"an instance needs at least two actions, not {text!r}.")
     return family, int(sizes[0]), int(sizes[1])

@@ -17,6 +17,7 @@ QUICK = Grid(
     critics=("model", "ensemble"),
     seeds=2,
 )
+MOST_WORKERS = 1024
 
 
 @dataclass(frozen=True)
@@ -36,5 +37,5 @@ class Sweep:
     grid: Grid = field(default_factory=Grid)
 
     def __post_init__(self) -> None:
-        if self.workers < 1:
-            raise InputError(f"--workers {self.workers}: accepted is a number of at least 1")
+        if not 1 <= self.workers <= MOST_WORKERS:
+            raise InputError(f"--workers {self.workers}: accepted is a number from 1 to {MOST_WORKERS}")

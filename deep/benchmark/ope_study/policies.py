@@ -16,12 +16,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deep.core.files import DIGEST, read_tensors
+from deep.core.files import DIGEST
 from deep.core.randomness import generator
 from deep.nn.mlp import unpack
 from deep.nn.policies import Act, MLPPolicy
 from deep.ope.paired_rollouts import CLONE_PREDICTION
 from deep.runs.experiment import Experiment, restore
+from deep.runs.folder import read_checkpoint
 from theory.support.errors import InputError
 
 STRETCHES = (0.5, 1.5, 2.0, 3.0)
@@ -67,15 +68,15 @@ class FinishedRun:
             raise InputError(f"the run in {path} has no simulator: accepted is a run of a task that has one")
         if experiment.settings.dynamics.steps == 0:
             raise InputError(f"the run in {path} has no learned dynamics (--dynamics.steps 0): there is no estimate")
-        stored, place = read_tensors(checkpoint, "checkpoint")
+        stored, place, notes = read_checkpoint(checkpoint)
         last = experiment.phases()[-1]
-        if (place["phase"], int(place["step"])) != (last.name, last.steps):
+        if (place.phase, place.step) != (last.name, last.steps):
             raise InputError(f"the run in {path} is not finished: go on with deep.train --resume")
         with torch.no_grad():
             for name, tensor in experiment.tensors().items():
                 if name in experiment.dynamics.tensors() or name == CLONE_PREDICTION:
                     tensor.copy_(stored[name])
-        return cls(path, experiment, stored, place[DIGEST])
+        return cls(path, experiment, stored, notes[DIGEST])
 
     @property
     def policy(self) -> MLPPolicy:

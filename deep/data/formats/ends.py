@@ -69,7 +69,7 @@ def _of_dones(
     if ends.ndim != 1:
         accepted = "one value for each transition is accepted, and a file for each of several environments"
         raise_input_error(name, f"has {names['dones']} of shape {ends.shape}", accepted)
-    _check_dones(ends, known, names, name)
+    _check_dones(ends, known, names, name, numbered="episodes" in arrays)
     if len(known) == 2:
         return known, ()
     if "timeouts" in known:
@@ -91,9 +91,11 @@ def _of_dones(
     return {"terminals": ends & ~timeouts, "timeouts": timeouts}, (remark,)
 
 
-def _check_dones(ends: np.ndarray, known: Mapping[str, np.ndarray], names: Mapping[str, str], name: str) -> None:
+def _check_dones(
+    ends: np.ndarray, known: Mapping[str, np.ndarray], names: Mapping[str, str], name: str, numbered: bool
+) -> None:
     """Raise `InputError` where dones and flags contradict each other: a flag without a done, or with both flags a done
-    without one, unless the dones are the terminals."""
+    without one, unless the dones are the terminals. `numbered` is whether numbers of episodes show the ends as well."""
     flagged = np.any(list(known.values()), axis=0) if known else np.zeros_like(ends)
     bad = flagged & ~ends
     if len(known) == 2:
@@ -102,8 +104,11 @@ def _check_dones(ends: np.ndarray, known: Mapping[str, np.ndarray], names: Mappi
         row = int(np.flatnonzero(bad)[0])
         flags = " and ".join(names[key] for key in known)
         found = f"has {names['dones']} {int(ends[row])} in row {row}, and {int(flagged[row])} by {flags}"
-        accepted = "marks of the ends that agree are accepted; --columns dones= leaves the first out of account, "
-        raise_input_error(name, found, accepted + f"{' '.join(f'{key}=' for key in known)} the others")
+        ways = {" ".join(f"{key}=" for key in known): flags}
+        if numbered or len(known) == 2:  # a single flag alone does not show every end
+            ways = {"dones=": names["dones"]} | ways
+        proposed = ", ".join(f"--columns {way} leaves {left_out} out of account" for way, left_out in ways.items())
+        raise_input_error(name, found, f"marks of the ends that agree are accepted; {proposed}")
 
 
 def _lengths(ends: np.ndarray, arrays: Mapping[str, np.ndarray], last: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Bool, Int
 
-from deep.data.formats.errors import raise_input_error
+from deep.data.formats.errors import raise_input_error, raise_without_ends
 from deep.data.formats.joined import Table
 from deep.data.formats.missing import Found
 
@@ -69,7 +69,9 @@ class SortedTable:
         fields are arrays with a row for each step, among them terminals and timeouts."""
         ends = fields["terminals"] | fields["timeouts"]
         open_ended = self.last & ~ends
-        if open_ended.any() and not (drop and ends.any()):
+        if not ends.any():
+            raise_without_ends(self.name)
+        if open_ended.any() and not drop:
             place = int(np.flatnonzero(open_ended)[0])
             found = f"stops within a trajectory of {self.key} {self.found[self.labels[place]]}, after row "
             accepted = f"--last-trajectory drop leaves out the rows after the last end of each {self.key}"

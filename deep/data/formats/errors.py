@@ -13,6 +13,8 @@ from theory.support.errors import InputError
 NAMES_A_ROW = re.compile(r"\brows? \d")
 LONGEST = 60
 """Characters of a value that a rejection shows."""
+LARGEST = 1e15  # squares and sums of larger numbers leave float32; such numbers mark missing values
+AT_MOST = f"numbers of at most {LARGEST:g} in size are accepted, none that mark missing values"
 
 
 def raise_input_error(name: str, found: str, accepted: str) -> NoReturn:
@@ -41,6 +43,13 @@ def raise_on_texts(values: np.ndarray, key: str, name: str, accepted: str, words
         )
         good = [_numeric(value) or str(value).lower() in words for value in values.flat]
         raise_on_rows(np.array([not each for each in good]).reshape(values.shape), shown, key, name, accepted)
+
+
+def raise_without_ends(name: str) -> NoReturn:
+    """Raise `InputError` for data of which no row ends a trajectory: without its last one nothing would be left."""
+    raise_input_error(
+        name, "has no end of a trajectory", "a terminal or a timeout in the last row of each trajectory is accepted"
+    )
 
 
 def raise_on_two(first: str, second: str, key: str, name: str) -> NoReturn:

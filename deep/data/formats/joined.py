@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from deep.data.formats.errors import raise_input_error, raise_on_rows, raise_on_texts
+from deep.data.formats.errors import AT_MOST, raise_input_error, raise_on_rows, raise_on_texts
 from deep.data.formats.missing import Found, parts
 
 ROWS = "rows"
@@ -101,7 +101,7 @@ def rounding(values: np.ndarray, key: str) -> tuple[str, ...]:
 
 
 def as_float32(values: np.ndarray, key: str, name: str) -> np.ndarray:
-    """Numbers as float32; raises `InputError` for other types and for whole numbers that float32 does not hold."""
+    """Numbers as float32; raises `InputError` for other types and for numbers that float32 does not hold."""
     raise_on_texts(values, key, name, "a number in each is accepted")
     first = values.ravel()[:1].tolist()
     if first and isinstance(first[0], str | bytes):
@@ -109,8 +109,10 @@ def as_float32(values: np.ndarray, key: str, name: str) -> np.ndarray:
         raise_input_error(name, found, "numbers, without quotation marks, are accepted")
     if values.dtype.kind not in "biuf" or values.dtype.itemsize > 8:
         raise_input_error(name, f"has {key} of type {values.dtype}", "numbers of at most 64 bits are accepted")
-    with np.errstate(over="ignore"):  # a float64 too large becomes infinite, and is rejected as such
-        converted = values.astype(np.float32, copy=False)
+    if values.dtype.kind == "f":
+        beyond = np.isfinite(values) & (np.abs(values) > np.finfo(np.float32).max)
+        raise_on_rows(beyond, values, key, name, AT_MOST)
+    converted = values.astype(np.float32, copy=False)
     if values.dtype.kind in "iu" and values.dtype.itemsize > 2:
         accepted = "whole numbers that float32 holds are accepted"
         raise_on_rows(converted.astype(np.float64) != values, values, key, name, accepted)

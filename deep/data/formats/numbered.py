@@ -14,13 +14,6 @@ from deep.data.formats.errors import raise_input_error, raise_on_rows
 
 OF_FILE = "the file"
 """The column that says which file, of several, a row is from. A file may hold several trajectories."""
-ASSUMED = "the end of the last trajectory is assumed: nothing in its last row says that it is one, it is taken for a "
-ASSUMED += "timeout; --last-trajectory drop leaves this trajectory out"
-"""The remark on an end that no flag confirms."""
-ASSUMED_EACH = (
-    "the ends of the last trajectories of {} environments are assumed: nothing in their last rows says that they "
-)
-ASSUMED_EACH += "are, they are taken for timeouts; --last-trajectory drop leaves these trajectories out"
 AGAIN = "again in row"
 """Part of the sentence on a number that comes back."""
 SHIFTED = "as if the flags stood in the first row of each episode"
@@ -56,9 +49,20 @@ def flags_of_numbers(
     ends &= ~(assumed & drop)
     terminals = known.get("terminals", (ends & ~known["timeouts"] & ~assumed) if "timeouts" in known else none)
     timeouts = known.get("timeouts", none) | (ends & ~terminals)
-    count = int(assumed.sum())
-    remark = ASSUMED if last.sum() == 1 else ASSUMED_EACH.format(count)
-    return {"terminals": terminals, "timeouts": timeouts}, (remark,) if count and not drop else ()
+    flags = {"terminals": terminals, "timeouts": timeouts}
+    if drop or not assumed.any():
+        return flags, ()
+    return flags, (_assumed(int(assumed.sum()), int(last.sum()), others=bool((ends & ~assumed).any())),)
+
+
+def _assumed(count: int, environments: int, others: bool) -> str:
+    """The remark on this number of ends that no flag confirms; `others` is whether a trajectory has another end."""
+    remark = "the end of the last trajectory is assumed: nothing in its last row says that it is one, "
+    remark, left_out = remark + "it is taken for a timeout", "this trajectory"
+    if environments > 1:
+        remark = f"the ends of the last trajectories of {count} environments are assumed: nothing in their last rows "
+        remark, left_out = remark + "says that they are, they are taken for timeouts", "these trajectories"
+    return remark + (f"; --last-trajectory drop leaves {left_out} out" if others else "")
 
 
 def with_numbers(

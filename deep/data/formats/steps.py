@@ -99,7 +99,8 @@ def _column(key: str, values: np.ndarray, inside: np.ndarray, name: str) -> _Col
         raise_input_error(name, found, "a number a row is accepted")
     kind = values.dtype.kind
     numbers = values.astype(np.float64 if kind == "f" else np.int64)
-    change = np.diff(numbers)[inside]
+    with np.errstate(over="ignore"):  # from -1e308 to 1e308: an infinite gap
+        change = np.diff(numbers)[inside]
     whole = kind not in "Mm" and bool((numbers == np.round(numbers)).all())
     low = bool(np.abs(numbers.astype(np.float64)).min() < LOW)
     strides, counts = np.unique(change, return_counts=True)

@@ -188,7 +188,7 @@ def completed(
     if reading.cost_function is not None:
         further = {} if table is None else _further(table, len(fields["rewards"]))
         costs = costs_by(reading.cost_function, {key: fields[key] for key in KEYS if key in fields}, further)
-        fields = fields | {"costs": costs.astype(np.float32)}
+        fields = fields | {"costs": as_float32(costs, f"costs by {reading.cost_function}", name)}
         remarks = (*remarks, f"costs by {reading.cost_function}, in place of the file's")
         remarks = (*remarks, *vanished(costs, reading.cost_function))
     of_file = np.arange(len(fields["rewards"])) == len(fields["rewards"]) - 1
