@@ -47,7 +47,8 @@ class Reading:
     cost_function: str | None = None
     """MODULE:NAME, a function of some of the arrays observations, actions, next_observations, rewards, terminals and
     timeouts, and of further arrays of the file, to the cost of each step; in place of the file's costs. Its parameters
-    are the names of the arrays, infos_speed for infos/speed; each has a row for each step."""
+    are the names of the arrays, infos_speed for infos/speed; each has a row for each step, flags and whole numbers as
+    floats. A parameter with a default keeps it where no array has its name."""
     last_trajectory: Literal["drop"] | None = None
     """drop: leave out the rows after the last end of a trajectory, such as those of a recording that was cut off."""
 
@@ -134,6 +135,9 @@ def costs_by(
 ) -> np.ndarray:
     """The cost of each step, (n,), by the function MODULE:NAME of copies of the arrays it names as parameters.
 
+    Booleans and whole numbers become floats that hold them, because numpy's sum of booleans is one, and small whole
+    numbers wrap around. A parameter with a default keeps it where no array has its name.
+
     Args:
         function: MODULE:NAME.
         arrays: those of the data set, (n, ...).
@@ -142,15 +146,16 @@ def costs_by(
     Raises:
         InputError: there is no such function, it asks for other arrays, fails, or gives another shape.
     """
-    option, wanted = f"--cost-function {function}", parameters(function)
-    if unknown := [parameter for parameter in wanted if parameter not in {*arrays, *further}]:
-        known = list(dict.fromkeys((*arrays, *further)))
+    option, found = f"--cost-function {function}", inspect.signature(_function(function)).parameters
+    known = list(dict.fromkeys((*arrays, *further)))
+    wanted = [key for key in found if key in known]
+    if unknown := [key for key, each in found.items() if key not in known and each.default is each.empty]:
         more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
         accepted = f"parameters among {', '.join(known[:SHOWN])}{more} are accepted for this file"
         raise InputError(f"{option} has the parameters {', '.join(unknown)}: {accepted}")
     count = len(arrays["rewards"])
     accepted = f"one number for each of the {count} rows is accepted"
-    copies = {each: arrays[each].copy() if each in arrays else np.array(further[each]()) for each in wanted}
+    copies = {each: _in_floats(arrays[each] if each in arrays else further[each]()) for each in wanted}
     copies = {
         each: values[:, 0] if values.shape[1:] == (1,) and each in further else values
         for each, values in copies.items()
@@ -163,6 +168,12 @@ def costs_by(
         found = f"gives an array of shape {costs.shape} and type {costs.dtype}"
         raise InputError(f"{option} {found}: {accepted}")
     return costs
+
+
+def _in_floats(values: np.ndarray) -> np.ndarray:
+    """A copy, booleans and numbers as floats of at least 32 bits."""
+    is_number = values.dtype.kind in "biuf"
+    return np.array(values, dtype=np.result_type(values, np.float32) if is_number else None)
 
 
 def vanished(costs: np.ndarray, key: str) -> tuple[str, ...]:
