@@ -124,7 +124,8 @@ class TrainedPolicy:
             return state
         shape = (len(self.experiment.problem.replicas), size)
         rewards, costs = (np.broadcast_to(each, shape).copy() for each in outcome)
-        return self.experiment.player().observe(state, rewards, costs, np.tile(_flags(done, size, "done"), (shape[0], 1)))
+        ended = np.broadcast_to(_flags(done, size, "done"), shape).copy()
+        return self.experiment.player().observe(state, rewards, costs, ended)
 
     @cached_property
     def _state_type(self) -> type:

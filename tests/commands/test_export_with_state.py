@@ -299,7 +299,7 @@ def test_an_outcome_that_is_none_is_rejected(run):
     with pytest.raises(InputError, match=r"done of shape \(2,\) with 1 observations"):
         policy.observe(state, 0.0, 0.0, [False, True])
     for foreign in (None, "x", (), 3):
-        with pytest.raises(InputError, match="a state of type [A-Za-z]+: what predict or observe of this policy"):
+        with pytest.raises(InputError, match=r"a state of type [A-Za-z]+: what predict or observe of this policy"):
             policy.observe(foreign, 0.0, 1.0)
         if foreign is not None:
             with pytest.raises(InputError, match="a state of type"):
