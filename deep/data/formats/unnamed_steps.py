@@ -1,9 +1,9 @@
 """Counters of steps under a name that says nothing: where one is out of order within a trajectory, the rows are.
 
 Whole numbers are taken for a counter where, sorted, they grow by one and the same stride in every trajectory, or in the
-whole file, and a trajectory has at least `LEAST` rows. Numbers that were drawn for the rows of a file do so as well: they
-count where the rows in their order are nearer to each other than in the file's. One that increases throughout shows that the rows are in order,
-whatever the others say; one that decreases throughout counts the steps that are left.
+whole file, and a trajectory has at least `LEAST` rows. Numbers drawn for the rows of a file do so as well: those of a
+file count where the rows in their order are nearer to each other than in the file's. One that increases throughout
+shows that the rows are in order, whatever the others say; one that decreases throughout counts the steps that are left.
 """
 
 from __future__ import annotations
