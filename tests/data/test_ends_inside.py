@@ -13,7 +13,7 @@ from tests.support.tables import rejected
 
 EPISODES, LENGTH = 8, 12
 EPISODE, STEP = np.divmod(np.arange(EPISODES * LENGTH), LENGTH)
-LAST = LENGTH - 1 == STEP
+LAST = np.equal(STEP, LENGTH - 1)
 GOAL = (STEP % 4 == 3) & ~LAST
 HALF = GOAL & (STEP == 3)  # leaves out of account what a length shows
 
