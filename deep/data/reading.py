@@ -46,7 +46,7 @@ class Reading:
     environments are taken together. steps= leaves an array out of account."""
     cost_function: str | None = None
     """MODULE:NAME, a function of some of the arrays observations, actions, next_observations, rewards, terminals and
-    timeouts, and of further arrays of the file, to the cost of each step; in place of the file's costs. Its parameters
+    timeouts, and of other arrays of the file, to the cost of each step; in place of the file's costs. Its parameters
     are the names of the arrays, infos_speed for infos/speed; each has a row for each step, flags and whole numbers as
     floats. A parameter with a default keeps it where no array has its name."""
     last_trajectory: Literal["drop"] | None = None
@@ -71,7 +71,7 @@ class Reading:
                 found = f"{name} is {form}, which keeps each episode apart: --columns {key}={array} has no effect"
                 raise InputError(f"{found}; names of {', '.join(accepted)} are accepted")
 
-    def further(self, arrays: Collection[str]) -> dict[str, str]:
+    def others(self, arrays: Collection[str]) -> dict[str, str]:
         """Those of the arrays that the cost function has parameters for, each under its own name; raises `InputError`
         where there is no such function."""
         wanted = {*parameters(self.cost_function)} - {*KEYS}
@@ -131,7 +131,7 @@ def _function(function: str) -> Callable[..., Any]:
 def costs_by(
     function: str,
     arrays: Mapping[str, np.ndarray],
-    further: Mapping[str, Callable[[], np.ndarray]] = MappingProxyType({}),
+    others: Mapping[str, Callable[[], np.ndarray]] = MappingProxyType({}),
 ) -> np.ndarray:
     """The cost of each step, (n,), by the function MODULE:NAME of copies of the arrays it names as parameters.
 
@@ -141,13 +141,13 @@ def costs_by(
     Args:
         function: MODULE:NAME.
         arrays: those of the data set, (n, ...).
-        further: what reads each of the file's other arrays, (n, ...), where (n, 1) is taken for (n,).
+        others: what reads each of the file's other arrays, (n, ...), where (n, 1) is taken for (n,).
 
     Raises:
         InputError: there is no such function, it asks for other arrays, fails, or gives another shape.
     """
     option, found = f"--cost-function {function}", inspect.signature(_function(function)).parameters
-    known = list(dict.fromkeys((*arrays, *further)))
+    known = list(dict.fromkeys((*arrays, *others)))
     wanted = [key for key in found if key in known]
     if unknown := [key for key, each in found.items() if key not in known and each.default is each.empty]:
         more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
@@ -155,10 +155,9 @@ def costs_by(
         raise InputError(f"{option} has the parameters {', '.join(unknown)}: {accepted}")
     count = len(arrays["rewards"])
     accepted = f"one number for each of the {count} rows is accepted"
-    copies = {each: _in_floats(arrays[each] if each in arrays else further[each]()) for each in wanted}
+    copies = {each: _in_floats(arrays[each] if each in arrays else others[each]()) for each in wanted}
     copies = {
-        each: values[:, 0] if values.shape[1:] == (1,) and each in further else values
-        for each, values in copies.items()
+        each: values[:, 0] if values.shape[1:] == (1,) and each in others else values for each, values in copies.items()
     }
     try:
         costs = np.array(_function(function)(**copies))

@@ -191,11 +191,11 @@ def completed(
     table: Table | None = None,
     last: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """The fields with the costs of `reading.cost_function`, which may take further arrays of the table, and without
+    """The fields with the costs of `reading.cost_function`, which may take others arrays of the table, and without
     pieces of trajectories where these are to be dropped; `last` are the last rows of environments, (n,)."""
     if reading.cost_function is not None:
-        further = {} if table is None else _further(table, len(fields["rewards"]))
-        costs = costs_by(reading.cost_function, {key: fields[key] for key in KEYS if key in fields}, further)
+        others = {} if table is None else _others(table, len(fields["rewards"]))
+        costs = costs_by(reading.cost_function, {key: fields[key] for key in KEYS if key in fields}, others)
         fields = fields | {"costs": costs.astype(np.float32)}
         remarks = (*remarks, f"costs by {reading.cost_function}, in place of the file's")
         remarks = (*remarks, *vanished(costs, reading.cost_function))
@@ -207,7 +207,7 @@ def completed(
     return {"policies": None, "provenance": {}, "task": None} | fields | {"remarks": (*remarks, *more)}
 
 
-def _further(table: Table, rows: int) -> dict[str, Callable[[], np.ndarray]]:
+def _others(table: Table, rows: int) -> dict[str, Callable[[], np.ndarray]]:
     """What reads each of the arrays with a row for each step, under a name that a parameter can have."""
     arrays = [array for array, (shape, _) in table.listing().items() if shape[:1] == (rows,)]
     return {as_parameter(array): partial(table.read, array) for array in reversed(arrays)}
