@@ -46,8 +46,9 @@ class Reading:
     environments are taken together. steps= leaves an array out of account."""
     cost_function: str | None = None
     """MODULE:NAME, a function of some of the arrays observations, actions, next_observations, rewards, terminals and
-    timeouts, and of further arrays of the file, to the cost of each step; in place of the file's costs. Its parameters
-    are the names of the arrays, infos_speed for infos/speed; each has a row for each step."""
+    timeouts, and of other arrays of the file, to the cost of each step; in place of the file's costs. Its parameters
+    are the names of the arrays, infos_speed for infos/speed; each has a row for each step, flags and whole numbers as
+    floats. A parameter with a default keeps it where no array has its name."""
     last_trajectory: Literal["drop"] | None = None
     """drop: leave out the rows after the last end of a trajectory, such as those of a recording that was cut off."""
 
@@ -70,7 +71,7 @@ class Reading:
                 found = f"{name} is {form}, which keeps each episode apart: --columns {key}={array} has no effect"
                 raise InputError(f"{found}; names of {', '.join(accepted)} are accepted")
 
-    def further(self, arrays: Collection[str]) -> dict[str, str]:
+    def others(self, arrays: Collection[str]) -> dict[str, str]:
         """Those of the arrays that the cost function has parameters for, each under its own name; raises `InputError`
         where there is no such function."""
         wanted = {*parameters(self.cost_function)} - {*KEYS}
@@ -130,30 +131,33 @@ def _function(function: str) -> Callable[..., Any]:
 def costs_by(
     function: str,
     arrays: Mapping[str, np.ndarray],
-    further: Mapping[str, Callable[[], np.ndarray]] = MappingProxyType({}),
+    others: Mapping[str, Callable[[], np.ndarray]] = MappingProxyType({}),
 ) -> np.ndarray:
     """The cost of each step, (n,), by the function MODULE:NAME of copies of the arrays it names as parameters.
+
+    Booleans and whole numbers become floats that hold them, because numpy's sum of booleans is one, and small whole
+    numbers wrap around. A parameter with a default keeps it where no array has its name.
 
     Args:
         function: MODULE:NAME.
         arrays: those of the data set, (n, ...).
-        further: what reads each of the file's other arrays, (n, ...), where (n, 1) is taken for (n,).
+        others: what reads each of the file's other arrays, (n, ...), where (n, 1) is taken for (n,).
 
     Raises:
         InputError: there is no such function, it asks for other arrays, fails, or gives another shape.
     """
-    option, wanted = f"--cost-function {function}", parameters(function)
-    if unknown := [parameter for parameter in wanted if parameter not in {*arrays, *further}]:
-        known = list(dict.fromkeys((*arrays, *further)))
+    option, found = f"--cost-function {function}", inspect.signature(_function(function)).parameters
+    known = list(dict.fromkeys((*arrays, *others)))
+    wanted = [key for key in found if key in known]
+    if unknown := [key for key, each in found.items() if key not in known and each.default is each.empty]:
         more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
         accepted = f"parameters among {', '.join(known[:SHOWN])}{more} are accepted for this file"
         raise InputError(f"{option} has the parameters {', '.join(unknown)}: {accepted}")
     count = len(arrays["rewards"])
     accepted = f"one number for each of the {count} rows is accepted"
-    copies = {each: arrays[each].copy() if each in arrays else np.array(further[each]()) for each in wanted}
+    copies = {each: _in_floats(arrays[each] if each in arrays else others[each]()) for each in wanted}
     copies = {
-        each: values[:, 0] if values.shape[1:] == (1,) and each in further else values
-        for each, values in copies.items()
+        each: values[:, 0] if values.shape[1:] == (1,) and each in others else values for each, values in copies.items()
     }
     try:
         costs = np.array(_function(function)(**copies))
@@ -163,6 +167,12 @@ def costs_by(
         found = f"gives an array of shape {costs.shape} and type {costs.dtype}"
         raise InputError(f"{option} {found}: {accepted}")
     return costs
+
+
+def _in_floats(values: np.ndarray) -> np.ndarray:
+    """A copy, booleans and numbers as floats of at least 32 bits."""
+    is_number = values.dtype.kind in "biuf"
+    return np.array(values, dtype=np.result_type(values, np.float32) if is_number else None)
 
 
 def vanished(costs: np.ndarray, key: str) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""Data that look as if they were not what they are taken for: unwritten tails, and costs that are sums.
+"""Data that look as if they were not what they are taken for: unwritten tails, costs that are sums, marks of the ends
+that are none.
 
 Tails: HDF5 reads what a writer has not filled as zeros. Chunks that were never written are rejected
 (`deep.data.formats.hdf5`). The rest of a chunk, or of an array stored in one piece, leaves no trace but its zeros. Only
@@ -6,40 +7,116 @@ their place can show them: of T trajectories m are other than zero; in a random 
 probability C(T - k, m) / C(T, m).
 
 Sums: costs that begin low in every trajectory, never decrease within one, and grow to many times the largest change
-from one step to the next are likely the costs so far in place of those of the steps.
+from one step to the next are likely the costs so far in place of those of the steps. The same backwards are likely the
+costs from a step on. Costs that stay the same in every trajectory, and differ between them, are likely its whole cost.
+
+Marks: where most trajectories have a single step, the flags are likely those of the steps that are no end. Where the
+next observation of a terminal step is that of the next row, the episode may go on. But a simulator that resets itself
+reports the next episode's first observation in the same place. So those terminals count after which the observation
+changes no more than it does within trajectories, in 19 of 20 steps, where so many are no chance: of two rows drawn from
+the file, a share is as near to each other.
 """
 
 from math import comb
 
 import numpy as np
+from jaxtyping import Float64
+from scipy.special import bdtrc
 
 from deep.data.dataset import OfflineDataset
+from deep.data.formats.going_on import OTHER_MARKS, SPLIT
 
 CHANCE = 1e-4
 """A tail of zeros that is less probable is reported. Trajectories sorted by their cost have one as well."""
 LEAST_RATIO = 3.0
 """Costs that grow to more than this times their largest change look like sums."""
+LEAST_CONSTANT = 3
+"""Costs that the trajectories stay at, each at one, before these look like costs of whole trajectories."""
+USUAL = 0.95
+"""The share of the steps within trajectories whose observation changes as usual."""
+SAMPLE = 20_000
+"""Steps on which that is measured."""
 
 
 def suspicions(data: OfflineDataset) -> tuple[str, ...]:
     """A sentence for each thing that the data look like and are not taken for."""
-    return (*blank_tails(data), *cumulative_costs(data))
+    return (*blank_tails(data), *costs_of_several_steps(data), *single_steps(data), *terminals_inside(data))
 
 
-def cumulative_costs(data: OfflineDataset) -> tuple[str, ...]:
-    """A sentence where the costs look like sums over the steps so far."""
-    costs = data.costs.astype(np.float64)
+def costs_of_several_steps(data: OfflineDataset) -> tuple[str, ...]:
+    """A sentence where the costs look like sums over the steps so far, over those to come, or over a trajectory."""
+    costs, last = data.costs.astype(np.float64), len(data) - 1
+    first = np.repeat(costs[data.starts], data.lengths)
+    levels = {*costs[data.starts].tolist()} - {0.0}
+    if (costs == first).all() and (data.lengths > 1).all() and len(levels) >= LEAST_CONSTANT:
+        note = f"costs stay the same in every trajectory, and are {len(levels)} different numbers above 0: if they are "
+        note += "those of whole episodes"
+    elif _grow(costs, data.starts, data.ends):
+        note = f"costs never decrease within a trajectory, and grow to {costs.max():g} in steps of at most "
+        note += f"{_largest(costs, data.starts):g}: if they are sums of the costs so far"
+    elif _grow(costs[::-1], last - data.ends[::-1], last - data.starts[::-1]):
+        note = f"costs never increase within a trajectory, and fall from {costs.max():g} in steps of at most "
+        note += f"{_largest(costs[::-1], last - data.ends[::-1]):g}: if they are sums of the costs to come"
+    else:
+        return ()
+    return (f"{note}, every cost here is too large; --cost-function computes those of the steps",)
+
+
+def _changes(costs: Float64[np.ndarray, " n"], starts: np.ndarray) -> Float64[np.ndarray, " n"]:
+    """The change of the costs to each row from the one before; in the first row of a trajectory from 0."""
     change = np.diff(costs, prepend=0)
-    change[data.starts] = costs[data.starts]
-    largest, highest = float(change.max()), float(costs.max())
-    grown = np.count_nonzero(costs[data.ends] > costs[data.starts])
-    if len(data.ends) < 2 or grown < 2 or (change < 0).any() or highest < LEAST_RATIO * largest:
+    change[starts] = costs[starts]
+    return change
+
+
+def _largest(costs: Float64[np.ndarray, " n"], starts: np.ndarray) -> float:
+    return float(_changes(costs, starts).max())
+
+
+def _grow(costs: Float64[np.ndarray, " n"], starts: np.ndarray, ends: np.ndarray) -> bool:
+    """Whether the costs look like sums over the steps so far."""
+    grown, falls = np.count_nonzero(costs[ends] > costs[starts]), (_changes(costs, starts) < 0).any()
+    return bool(grown >= 2 and not falls and costs.max() >= LEAST_RATIO * _largest(costs, starts))
+
+
+def single_steps(data: OfflineDataset) -> tuple[str, ...]:
+    """A sentence where most trajectories have a single step."""
+    recorded = data.lengths + (0 if data.shortened is None else data.shortened)
+    count = int((recorded == 1).sum())
+    if 2 * count <= len(recorded) or len(recorded) < 2:
         return ()
     note = (
-        f"costs never decrease within a trajectory, and grow to {highest:g} in steps of at most {largest:g}: if they "
+        f"{count} of {len(recorded)} trajectories have a single step: if the flags mark the steps that are no end, or "
     )
-    note += "are sums of the costs so far, every cost here is too large; --cost-function computes those of the steps"
-    return (note,)
+    return (f"{note}every step, the cost of an episode is split; {OTHER_MARKS}",)
+
+
+def terminals_inside(data: OfflineDataset) -> tuple[str, ...]:
+    """A sentence where the next observations of terminal steps are those of the next row, and as near as usual."""
+    rows = np.flatnonzero(data.terminals[:-1])
+    here, after = data.observations[rows], data.observations[rows + 1]
+    goes_on = (data.next_observations[rows] == after).all(axis=1) & (after != here).any(axis=1)
+    if 2 * goes_on.sum() <= len(rows):
+        return ()
+    inside = np.flatnonzero(~(data.terminals | data.timeouts))
+    if not inside.size:
+        return ()
+    inside, rng = inside[:: -(-len(inside) // SAMPLE)], np.random.default_rng(0)
+    spread = data.observations.std(axis=0, dtype=np.float64)
+    spread[spread == 0] = 1.0
+
+    def distance(first: np.ndarray, second: np.ndarray) -> Float64[np.ndarray, " k"]:
+        change = (data.observations[second] - data.observations[first]) / spread
+        return np.sqrt(np.mean(change**2, axis=1))
+
+    usual = np.quantile(distance(inside, inside + 1), USUAL)
+    drawn = distance(*rng.integers(len(data), size=(2, len(inside))))
+    chance = ((drawn <= usual).sum() + 1) / (len(drawn) + 1)
+    count = int((goes_on & (distance(rows, rows + 1) <= usual)).sum())
+    if 2 * count <= len(rows) or bdtrc(count - 1, len(rows), chance) >= CHANCE:
+        return ()
+    note = f"next_observations of {count} of {len(rows)} terminals are the next row's observation, as near as within "
+    return (f"{note}trajectories: {SPLIT}; {OTHER_MARKS}",)
 
 
 def blank_tails(data: OfflineDataset) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A trained policy that acts from its run's folder alone."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +83,11 @@ class TrainedPolicy:
                 of the step; False, an episode's draws are new at each first step. Other policies act alike for both.
 
         Raises:
-            InputError: as `act`, or a state or flags of another number of episodes.
+            InputError: as `act`, a state of another policy, or a state or flags of another number of episodes.
         """
         raw = self._checked(observation)
         batch = np.atleast_2d(raw)
-        if state is not None and (found := _episodes(state)) not in (None, len(batch)):
+        if state is not None and (found := self._episodes(state)) not in (None, len(batch)):
             raise InputError(f"a state of {found} episodes with {len(batch)} observations: one for each is accepted")
         begins = _flags(False if episode_start is None else episode_start, len(batch))
         if state is None:
@@ -111,14 +112,32 @@ class TrainedPolicy:
         """The state after a step's outcome: its reward and cost in the task's units, one each or one per episode.
 
         `done` says whether the episode has ended. A policy without a memory has nothing to remember.
+
+        Raises `InputError` for a reward or a cost that is not finite, which would spoil all later actions of the
+        episode, for a cost below 0, which would enlarge the budget, and for a state of another policy.
         """
-        size = _episodes(state)
+        size = self._episodes(state)
+        outcome = [_outcome(each, key, size) for each, key in ((reward, "reward"), (cost, "cost"))]
+        if (outcome[1] < 0).any():
+            raise InputError(f"a cost of {outcome[1].min():g}: accepted are numbers of at least 0")
         if size is None:
             return state
         shape = (len(self.experiment.problem.replicas), size)
-        rewards, costs = (np.broadcast_to(np.asarray(x, dtype=np.float32), shape).copy() for x in (reward, cost))
-        ended = np.broadcast_to(np.asarray(done, dtype=bool), shape).copy()
+        rewards, costs = (np.broadcast_to(each, shape).copy() for each in outcome)
+        ended = np.broadcast_to(_flags(done, size, "done"), shape).copy()
         return self.experiment.player().observe(state, rewards, costs, ended)
+
+    @cached_property
+    def _state_type(self) -> type:
+        return type(self.experiment.player().start(0, 1))
+
+    def _episodes(self, state: Any) -> int | None:
+        """How many episodes a state is of; None for that of a policy without a memory. Raises `InputError` for what is
+        no state of this policy."""
+        if type(state) is not self._state_type:
+            found = f"a state of type {type(state).__name__}"
+            raise InputError(f"{found}: what predict or observe of this policy returned is accepted")
+        return _size(state)
 
     def act(self, observation: ArrayLike) -> Float[np.ndarray, "*batch action"]:
         """The action at one raw observation, or the actions at a batch of them.
@@ -143,16 +162,30 @@ class TrainedPolicy:
         return actions if raw.ndim == 2 else actions[0]
 
 
-def _flags(episode_start: ArrayLike, count: int) -> Bool[np.ndarray, " batch"]:
+def _outcome(values: ArrayLike, key: str, size: int | None) -> Float[np.ndarray, "..."]:
+    """Rewards or costs, one or one for each of `size` episodes; raises `InputError` for anything else."""
+    try:
+        numbers = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"a {key} must be a number, or one for each episode: {error}") from error
+    if size is not None and numbers.shape not in ((), (1,), (size,)):
+        raise InputError(f"a {key} of shape {numbers.shape} with {size} episodes: one for each is accepted")
+    if not np.isfinite(numbers).all():
+        raise InputError(f"a {key} holds a value that is not finite")
+    return numbers
+
+
+def _flags(values: ArrayLike, count: int, key: str = "episode_start") -> Bool[np.ndarray, " batch"]:
     """A flag for each episode; raises `InputError` for another number of them."""
-    flags = np.asarray(episode_start, dtype=bool)
+    flags = np.asarray(values, dtype=bool)
     if flags.shape not in ((), (1,), (count,)):
-        raise InputError(f"episode_start of shape {flags.shape} with {count} observations: one for each is accepted")
+        raise InputError(f"{key} of shape {flags.shape} with {count} observations: one for each is accepted")
     return np.broadcast_to(flags, (count,)).copy()
 
 
-def _episodes(state: Any) -> int | None:
-    """How many episodes a policy's state is of; None for the empty state of a policy without a memory."""
+def _size(state: Any) -> int | None:
+    """The episodes of a state, which is a tensor or a tuple of states; None where it holds no tensor."""
     if isinstance(state, torch.Tensor):
         return state.shape[1]
-    return next((_episodes(part) for part in state), None)
+    parts = state if isinstance(state, tuple) else ()
+    return next((size for part in parts if (size := _size(part)) is not None), None)

@@ -278,6 +278,34 @@ def test_predict_carries_the_state_through_an_episode(run):
     policy.predict(np.zeros(2), policy.observe(state, 1.0, 1.0))
 
 
+OUTCOMES = {
+    "a reward holds a value that is not finite": (np.nan, 0.0),
+    "a cost holds a value that is not finite": (0.0, np.inf),
+    "a cost of -5: accepted are numbers of at least 0": (0.0, -5.0),
+    "a cost must be a number, or one for each episode": (0.0, "much"),
+    r"a reward of shape \(3,\) with 1 episodes: one for each": (np.zeros(3), 0.0),
+}
+
+
+@pytest.mark.parametrize("run", ["cdt"], indirect=True)
+@pytest.mark.usefixtures("unchecked")
+def test_an_outcome_that_is_none_is_rejected(run):
+    """CDT's actions were nan for the rest of the episode, and a cost below 0 enlarged the budget."""
+    policy = load_policy(run, seed=3, cost_limit=9)
+    _, state = policy.predict(np.zeros(2))
+    for sentence, outcome in OUTCOMES.items():
+        with pytest.raises(InputError, match=sentence):
+            policy.observe(state, *outcome)
+    with pytest.raises(InputError, match=r"done of shape \(2,\) with 1 observations"):
+        policy.observe(state, 0.0, 0.0, [False, True])
+    for foreign in (None, "x", (), 3):
+        with pytest.raises(InputError, match=r"a state of type [A-Za-z]+: what predict or observe of this policy"):
+            policy.observe(foreign, 0.0, 1.0)
+        if foreign is not None:
+            with pytest.raises(InputError, match="a state of type"):
+                policy.predict(np.zeros(2), foreign)
+
+
 @pytest.mark.parametrize("run", ["caps", "cdt", "tcdp"], indirect=True)
 def test_an_episode_that_starts_begins_anew_and_the_others_go_on(run):
     """As stable-baselines3 calls it."""
@@ -314,6 +342,8 @@ def test_predict_is_deterministic_unless_a_drawing_policy_is_asked_otherwise(alg
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(first, policy.act(where))
     policy.predict(where, policy.observe(state, 0.0, 0.0))
+    with pytest.raises(InputError, match="a cost holds a value that is not finite"):  # of any policy
+        policy.observe(state, 0.0, np.nan)
     policy.predict(where, policy.observe(state, np.zeros(3), np.zeros(3), np.zeros(3, dtype=bool)))
     fresh, _ = policy.predict(where, deterministic=False)
     assert np.array_equal(fresh, first) is not random

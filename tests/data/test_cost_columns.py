@@ -27,6 +27,19 @@ def of_another(heat: np.ndarray) -> np.ndarray:
     return heat
 
 
+def of_flags(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return first + second
+
+
+def of_flags_in_infos(infos_first: np.ndarray, infos_second: np.ndarray) -> np.ndarray:
+    return infos_first + infos_second
+
+
+def with_default(speed: np.ndarray, threshold: float = 0.5, terminals: np.ndarray | None = None) -> np.ndarray:
+    assert terminals is not None
+    return speed > threshold
+
+
 def by(function) -> Reading:
     return Reading(cost_function=f"{__name__}:{function.__name__}")
 
@@ -74,6 +87,43 @@ def test_rows_of_environments_are_sorted_before_costs_are_computed(tmp_path):
     found = read_any(path, Reading(("environments=env_id",), f"{__name__}:sums"))
     whole = read_any(table(tmp_path, **FLAGS, speed=SPEED, touch=TOUCH), by(sums))
     np.testing.assert_array_equal(found.costs, whole.costs)
+
+
+FIRST, SECOND = SPEED > 0, TOUCH > 0
+OF_FLAGS = {
+    "csv": lambda path, flags: table(path, **FLAGS, **flags),
+    "parquet": lambda path, flags: writers.write_parquet(path / "a.parquet", ROWS | FLAGS | flags),
+    "npz": lambda path, flags: writers.write_npz(path / "a.npz", DATA | flags),
+    "hdf5": lambda path, flags: writers.write_hdf5(path / "a", DATA | flags),
+}
+
+
+@pytest.mark.parametrize("write", OF_FLAGS.values(), ids=OF_FLAGS)
+@pytest.mark.parametrize(("kind", "one"), [(bool, 1), (np.uint8, 200)])
+def test_a_step_with_two_costs_costs_both(write, kind, one, tmp_path):
+    """It cost one: numpy's sum of booleans is a boolean, and that of bytes wraps around at 256."""
+    flags = {"first": (FIRST * one).astype(kind), "second": (SECOND * one).astype(kind)}
+    assert (FIRST & SECOND).any()
+    data, reward = read_any(write(tmp_path, flags), by(of_flags)), DATA["rewards"]
+    for costs, return_ in zip(data.costs, data.rewards, strict=True):
+        row = np.flatnonzero(reward == return_)[0]
+        assert costs == one * (int(FIRST[row]) + int(SECOND[row]))
+
+
+def test_two_flags_among_the_infos_of_minari_cost_both(tmp_path):
+    folder = writers.write_minari(tmp_path, DATA)
+    with h5py.File(folder / "data" / "main_data.hdf5", "r+") as file:
+        for i, rows in enumerate(np.split(np.arange(len(ENDS)), np.flatnonzero(ENDS)[:-1] + 1)):
+            file[f"episode_{i}/infos/first"], file[f"episode_{i}/infos/second"] = FIRST[rows], SECOND[rows]
+    assert read_any(folder, by(of_flags_in_infos)).costs.sum() == FIRST.sum() + SECOND.sum()
+
+
+def test_a_parameter_with_a_default_keeps_it_where_no_array_has_its_name(tmp_path):
+    """It was rejected."""
+    found = read_any(table(tmp_path, **FLAGS, speed=SPEED), by(with_default))
+    assert 0 < found.costs.sum() < len(found.costs)
+    threshold = {"threshold": np.full(len(SPEED), 5.0)}
+    assert not read_any(table(tmp_path, **FLAGS, speed=SPEED, **threshold), by(with_default)).costs.any()
 
 
 def test_a_parameter_that_is_no_array_is_rejected(tmp_path):

@@ -24,6 +24,9 @@ def episode(steps: int = 4, **changed) -> dict:
     return whole | changed
 
 
+SAME = episode()
+
+
 @pytest.mark.parametrize(
     ("episodes", "sentence"),
     [
@@ -41,6 +44,20 @@ def episode(steps: int = 4, **changed) -> dict:
         ),
         ([episode(terminated=[0, 1, 1, 1])], "has terminated in step 1 of 4"),
         ([episode(terminated=[0, 1])], r"has terminated of shape \(2,\): one flag, or one for each step"),
+        (
+            [episode(), episode(dones=[0, 1, 0, 1])],
+            "episode 1 of .* has dones in step 1 of 4: an end in the last step is accepted, and an entry for each",
+        ),
+        ([episode(truncations=[True, False, False, False])], "has truncations in step 0 of 4"),
+        ([episode(infos={"is_terminal": [0, 0, 1, 1]})], "has infos/is_terminal in step 2 of 4"),
+        (
+            [episode(terminals=True, terminated=False)],
+            "has terminals 1 and terminated 0 in its last step: marks .* agree",
+        ),
+        ([episode(done=[0, 0, 0, 0])], "has done 0 and terminated 1 in its last step"),
+        ([episode(cost=np.ones(4))], "has costs and cost, and either may be costs: one of both is accepted"),
+        ([episode(), SAME, episode(), SAME], "has one episode in memory as episodes 1 and 3: arrays of its own"),
+        ([SAME, dict(SAME)], "has one episode in memory as episodes 0 and 1"),
         ([episode(terminated=[])], r"has terminated of shape \(0,\): one flag, or one for each step"),
     ],
 )
@@ -204,3 +221,20 @@ def test_the_cost_among_the_infos_of_an_episode_is_proposed(tmp_path):
     made = SimpleNamespace(**{key: value for key, value in episode().items() if key != "costs"}, infos={"cost": 1})
     with pytest.raises(InputError, match=r"has no costs: .*; infos/cost may serve, under the name costs"):
         save_episodes(tmp_path / "a.hdf5", [made])
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_an_episode_that_was_cut_off_is_mentioned(tmp_path):
+    """One with neither flag was taken for timed out without a word, where readers of files say so."""
+    cut = [{"truncated": False}, {"truncations": np.zeros(4, bool)}, {"done": False}, {"truncated": [[False]] * 4}]
+    with pytest.warns(UserWarning, match="4 episodes end with neither flag and are taken for timed out"):
+        save_episodes(tmp_path / "a.hdf5", [episode(terminated=False, **each) for each in cut])
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_marks_and_costs_that_agree_are_no_matter(tmp_path, recwarn):
+    """Nor are those that are none, and episodes of equal numbers."""
+    timed_out = episode(terminated=False, truncated=True, dones=[0, 0, 0, 1], cost=np.zeros(4))
+    ended = episode(terminals=[0, 0, 0, 1], truncated=False, done=True, infos={"cost": np.ones(4), "trial": 3})
+    save_episodes(tmp_path / "a.hdf5", [timed_out, ended, episode(), episode(end=np.full(4, 7.0), term="short")])
+    assert not recwarn

@@ -253,6 +253,7 @@ def test_a_row_number_shows_that_a_file_was_mixed(tmp_path):
         {"choice": np.arange(len(ENDS)) * 7 % 5},
         {"lap": STEP // 3},
         {"rank": np.argsort(np.argsort(DATA["rewards"])), "tick": np.arange(len(ENDS))},
+        {"id": MIXED},  # drawn for each row
         {"name": np.full(len(ENDS), "a")},
         {"mark": ENDS},
         {"seed": NUMBER},

@@ -272,6 +272,6 @@ def test_a_first_line_without_a_separator_is_shown(first, tmp_path):
 def test_a_line_of_a_comment_is_named(place, tmp_path):
     rows = lines(",").splitlines()
     (tmp_path / "a.csv").write_text("\n".join([*rows[:place], "# lap 2", *rows[place:], ""]))
-    sentence = f"has 1 cells in line {place + 1}, '# lap 2', and 12 in its first line: .*no titles or comments$"
+    sentence = f"has 1 cell in line {place + 1}, '# lap 2', and 12 in its first line: .*no titles or comments$"
     with pytest.raises(InputError, match=sentence):
         read_any(tmp_path / "a.csv", NAMED)

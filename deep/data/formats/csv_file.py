@@ -138,7 +138,8 @@ def _typed(path: Path, layout: Layout, name: str, pyarrow: Any, csv: Any) -> Any
 def _raise_on_line(found: re.Match[str], layout: Layout, name: str) -> NoReturn:
     """Raise `InputError` for a line that has not as many cells as the first one, such as a comment."""
     line = f"line {int(found[1]) + layout.skipped}" if found[1] else "a line"
-    shown = f"has {found[3]} cells in {line}, {_shown(' '.join(found[4].split()))}"
+    cells = "1 cell" if found[3] == "1" else f"{found[3]} cells"
+    shown = f"has {cells} in {line}, {_shown(' '.join(found[4].split()))}"
     accepted = "as many in each line as names in the first one are accepted, and no titles or comments"
     raise_input_error(name, f"{shown}, and {found[2]} in its first line", accepted)
 

@@ -59,7 +59,7 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
             raise_missing(first, missing, name, given, form="{}_0")
         if reading.cost_function is not None:
             every = (array[:-2] for array in table.listing() if array.endswith("_0"))
-            names |= reading.further([each for each in every if each not in {*names.values()}])
+            names |= reading.others([each for each in every if each not in {*names.values()}])
         parts: dict[str, list[np.ndarray]] = {key: [] for key in (*names, "terminals", "timeouts")}
         for i in range(count):
             of_episode = JoinedTable(table, name, f"{{}}_{i}")

@@ -7,6 +7,10 @@ next_observations    (T, o), optional: those one row later, and the one after th
 terminated      whether the trajectory ended in a terminal state; otherwise it timed out. (T,) is accepted as well,
                 with no more than the last entry true
 
+Marks of the ends under other names, and `cost` beside costs, may not contradict these
+(`deep.data.formats.episode_marks`). An episode that neither terminated nor, by such a mark, timed out is taken for one
+that timed out; a remark says so.
+
 An episode without the observation after its last step loses this step where it timed out (`deep.data.timeouts`); where
 it terminated, the step's own observation stands for the next one. Other episodes keep all their steps.
 """
@@ -19,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from deep.data.formats.continuity import differs
+from deep.data.formats.episode_marks import READ, check_buffers, check_costs, check_marks
 from deep.data.formats.errors import raise_input_error, raise_on_rows
 from deep.data.formats.joined import as_float32
 from deep.data.formats.missing import SYNONYMS, nearest, plain
@@ -30,6 +35,8 @@ KEYS = ("observations", "actions", "rewards", "costs", "terminated")
 NEXT = "next_observations"
 LAST = "last"
 """The entry that marks a last step after which there is no observation, (T,)."""
+CUT = "cut"
+"""The entry that marks a last step after which no mark says that the episode was over, (T,)."""
 SHOWN = 10
 """Episodes that a remark lists."""
 
@@ -42,6 +49,7 @@ def fields_of_episodes(episodes: Iterable[Any], name: str) -> dict[str, Any]:
     if not episodes:
         raise_input_error(name, "has no episodes", "at least one is accepted")
     parts = [_rows(episode, f"episode {i} of {name}") for i, episode in enumerate(episodes)]
+    check_buffers([[_entry(episode, key, name) for key in READ] for episode in episodes], name)
     for key in parts[0]:
         sizes = [part[key].shape[1:] for part in parts]
         if other := next((i for i, size in enumerate(sizes) if size != sizes[0]), 0):
@@ -51,7 +59,11 @@ def fields_of_episodes(episodes: Iterable[Any], name: str) -> dict[str, Any]:
     near = next((each for each in map(_other_name, episodes) if each), None)
     serves = f" ({near} may serve, under the name next_observations)" if near else ""
     last = arrays.pop(LAST)  # steps after which no observation is known
+    cut = int(arrays.pop(CUT).sum())
     fields = fields_of(ArrayTable(arrays), name, AS_IT_IS)
+    if cut:
+        note = f"{cut} episodes end with neither flag and are taken for timed out"
+        fields["remarks"] = (*fields["remarks"], note)
     terminated = last & fields["terminals"]
     if (unknown := last & ~terminated).any():
         which = [i for i, part in enumerate(parts) if (part[LAST] & part["timeouts"]).any()]
@@ -101,8 +113,11 @@ def _rows(episode: Any, name: str) -> dict[str, np.ndarray]:
         differs(follows[: seen - 1], observations[1:]), follows, NEXT, name, "observations one row later are accepted"
     )
     arrays |= {"observations": observations[: steps[0]], NEXT: follows}
+    entries = _entries(episode)
+    check_costs(entries, arrays["costs"], name)
+    cut = check_marks(entries, terminated, steps[0], name)
     flags = {"terminals": end & terminated, "timeouts": end & (not terminated)}
-    return arrays | flags | {LAST: end & (not known)}
+    return arrays | flags | {LAST: end & (not known), CUT: end & cut}
 
 
 def _terminated(flag: np.ndarray, steps: tuple[int, ...], name: str) -> bool:
@@ -142,7 +157,7 @@ def _has(episode: Any, key: str) -> bool:
 def _entry(episode: Any, key: str, name: str) -> Any:
     if _has(episode, key):
         return episode[key] if isinstance(episode, Mapping) else getattr(episode, key)
-    found = _listing(episode)
+    found = list(_entries(episode))
     accepted = f"an entry or attribute {key} is accepted, beside {', '.join(each for each in KEYS if each != key)}"
     if not found:
         raise_input_error(name, f"is a {type(episode).__name__} without names", accepted)
@@ -151,21 +166,21 @@ def _entry(episode: Any, key: str, name: str) -> Any:
     raise_input_error(name, f"has no {key}", f"{accepted}; it has {', '.join(found)}{serves}")
 
 
-def _listing(episode: Any) -> list[str]:
-    """The names of an episode's entries, or of its attributes, with those of a dictionary among them: infos/cost."""
+def _entries(episode: Any) -> dict[str, Any]:
+    """An episode's entries, or its attributes, by name, with those of a dictionary among them: infos/cost."""
     entries = episode
     if not isinstance(episode, Mapping):
         kind = type(episode)
         names = getattr(episode, "__dict__", None) or getattr(kind, "_fields", None) or getattr(kind, "__slots__", ())
         entries = {key: getattr(episode, key, None) for key in names if not key.startswith("_")}
-    found = {str(key): value for key, value in entries.items()}
-    parts = (
-        [f"{key}/{part}" for part in value] if isinstance(value, Mapping) else [key] for key, value in found.items()
-    )
-    return [each for part in parts for each in part]
+    found: dict[str, Any] = {}
+    for key, value in entries.items():
+        parts = {f"{key}/{part}": each for part, each in value.items()} if isinstance(value, Mapping) else {key: value}
+        found |= {str(part): each for part, each in parts.items()}
+    return found
 
 
 def _other_name(episode: Any) -> str | None:
     """The entry that by its name holds the next observations, which are not read under it."""
     words = SYNONYMS[NEXT].split()
-    return next((each for each in _listing(episode) if plain(each) in map(plain, words)), None)
+    return next((each for each in list(_entries(episode)) if plain(each) in map(plain, words)), None)

@@ -99,7 +99,7 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
         table = JoinedTable(HDF5Table(first, name), name)
         if missing := {key: array for key, array in names.items() if not table.has(array)}:
             raise_missing(table.listing(), missing, name, given)
-        names |= reading.further([each for each in table.listing() if each.startswith(INFOS)])
+        names |= reading.others([each for each in table.listing() if each.startswith(INFOS)])
         episodes = [_episode(file, group, names, name) for group in groups]
     return joined(episodes, path, name, reading)
 

@@ -48,7 +48,7 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
         raise_input_error(name, f"has {count} episodes in its metadata", "at least one is accepted")
     if reading.cost_function is not None:
         found = _columns(path.parent / "0", name).listing()
-        names |= reading.further([each for each in found if each.startswith(minari.INFOS)])
+        names |= reading.others([each for each in found if each.startswith(minari.INFOS)])
     episodes = [_episode(path.parent / str(i), names, given, name) for i in range(count)]
     return minari.joined(episodes, path, name, reading)
 

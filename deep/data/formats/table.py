@@ -21,9 +21,10 @@ import numpy as np
 from deep.data.formats.ends import flags_of
 from deep.data.formats.environments import SortedTable
 from deep.data.formats.errors import of_several, raise_input_error, raise_on_two
+from deep.data.formats.going_on import check_ends, plain_steps
 from deep.data.formats.joined import ROWS, JoinedTable, Table, as_float32, rounding
 from deep.data.formats.missing import FLAGS, SYNONYMS, Found, parts, raise_missing
-from deep.data.formats.numbered import AGAIN
+from deep.data.formats.numbered import AGAIN, OF_FILE
 from deep.data.formats.pieces import pieces
 from deep.data.formats.steps import check_steps, steps_of
 from deep.data.formats.unnamed_steps import check_unnamed
@@ -87,10 +88,17 @@ def fields_of(
         fields[ROWS] = ordered.order
         remarks = (f"rows are sorted by {by}, of which there are {len(ordered.found)}", *remarks)
     fields = completed(fields, remarks, reading, name, rows, ordered and ordered.last)
+    given, taken = [names["steps"]] if "steps" in reading.names() else [], rows_of(fields)
+    used = {part for key in keys for part in parts(names[key], table.listing())}
     if "steps" not in told:
-        used = {part for key in keys for part in parts(names[key], table.listing())}
-        check_unnamed(table, used, fields, rows_of(fields), name)
-    return with_steps(fields, joined, [names["steps"]] if "steps" in reading.names() else [], name)
+        check_unnamed(table, used, fields, taken, name)
+    fields = with_steps(fields, joined, given, name)
+    steps = steps_of(joined, given, taken) if "steps" in told else plain_steps(joined, used, taken)
+    recording = np.zeros(len(taken)) if by is None else np.ravel(joined.read(by))[taken]
+    one = recording[1:] == recording[:-1]
+    timeouts = names["timeouts"] if "timeouts" in keys and names["episodes"] != OF_FILE else None
+    fields["remarks"] = (*fields["remarks"], *check_ends(steps, fields, one, timeouts, name))
+    return fields
 
 
 def _fields(
@@ -134,7 +142,7 @@ def _fields(
         remarks = (*remarks, f"{shown}, as those of one environment")
     if "costs" in arrays:
         remarks = (*remarks, *vanished(arrays["costs"], names["costs"]))
-    check_unread(table, names, flags, told, keys, name)
+    remarks = (*remarks, *check_unread(table, names, flags, told, keys, name))
     coarse = [note for key in fields for note in rounding(arrays[key], names[key])]
     return fields | flags, (*remarks, *coarse)
 
@@ -183,11 +191,11 @@ def completed(
     table: Table | None = None,
     last: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """The fields with the costs of `reading.cost_function`, which may take further arrays of the table, and without
+    """The fields with the costs of `reading.cost_function`, which may take other arrays of the table, and without
     pieces of trajectories where these are to be dropped; `last` are the last rows of environments, (n,)."""
     if reading.cost_function is not None:
-        further = {} if table is None else _further(table, len(fields["rewards"]))
-        costs = costs_by(reading.cost_function, {key: fields[key] for key in KEYS if key in fields}, further)
+        others = {} if table is None else _others(table, len(fields["rewards"]))
+        costs = costs_by(reading.cost_function, {key: fields[key] for key in KEYS if key in fields}, others)
         fields = fields | {"costs": as_float32(costs, f"costs by {reading.cost_function}", name)}
         remarks = (*remarks, f"costs by {reading.cost_function}, in place of the file's")
         remarks = (*remarks, *vanished(costs, reading.cost_function))
@@ -199,7 +207,7 @@ def completed(
     return {"policies": None, "provenance": {}, "task": None} | fields | {"remarks": (*remarks, *more)}
 
 
-def _further(table: Table, rows: int) -> dict[str, Callable[[], np.ndarray]]:
+def _others(table: Table, rows: int) -> dict[str, Callable[[], np.ndarray]]:
     """What reads each of the arrays with a row for each step, under a name that a parameter can have."""
     arrays = [array for array, (shape, _) in table.listing().items() if shape[:1] == (rows,)]
     return {as_parameter(array): partial(table.read, array) for array in reversed(arrays)}

@@ -1,8 +1,9 @@
 """Counters of steps under a name that says nothing: where one is out of order within a trajectory, the rows are.
 
 Whole numbers are taken for a counter where, sorted, they grow by one and the same stride in every trajectory, or in the
-whole file, and a trajectory has at least `LEAST` rows. One that increases throughout shows that the rows are in order,
-whatever the others say; one that decreases throughout counts the steps that are left.
+whole file, and a trajectory has at least `LEAST` rows. Numbers drawn for the rows of a file do so as well: those of a
+file count where the rows in their order are nearer to each other than in the file's. One that increases throughout
+shows that the rows are in order, whatever the others say; one that decreases throughout counts the steps that are left.
 """
 
 from __future__ import annotations
@@ -48,7 +49,12 @@ def check_unnamed(table: Table, used: Collection[str], fields: Mapping[str, Any]
         change = np.diff(values)[inside]
         if change[0] > 0 and (change == change[0]).all():
             return
-        if found is None and (change > 0).any() and (change < 0).any() and _counts(values, number, inside):
+        if (
+            found is None
+            and (change > 0).any()
+            and (change < 0).any()
+            and (_counts(values, number, inside) or _shows_order(values, fields["observations"]))
+        ):
             found = key, values, int(inside[np.flatnonzero(change < 0)[0]])
     if found is not None:
         key, values, place = found
@@ -70,8 +76,20 @@ def _whole_numbers(table: Table, key: str, rows: np.ndarray) -> np.ndarray | Non
 
 
 def _counts(values: np.ndarray, number: np.ndarray, inside: np.ndarray) -> bool:
-    """Whether the values, sorted within each trajectory or all together, grow by one stride."""
-    for change in (np.diff(values[np.lexsort((values, number))])[inside], np.diff(np.sort(values))):
-        if change[0] > 0 and (change == change[0]).all():
-            return True
-    return False
+    """Whether the values, sorted within each trajectory, grow by one stride."""
+    return _is_even(np.diff(values[np.lexsort((values, number))])[inside])
+
+
+def _shows_order(values: np.ndarray, observations: np.ndarray) -> bool:
+    """Whether the values, sorted, grow by one stride, and the observations, (n, ...), change less in their order."""
+    if not _is_even(np.diff(np.sort(values))):
+        return False
+    rows = observations.reshape(len(observations), -1).astype(np.float64)
+    spread = rows.std(axis=0)
+    rows = rows / np.where(spread > 0, spread, 1.0)
+    sorted_, given = (np.abs(np.diff(rows[order], axis=0)).sum() for order in (np.argsort(values), slice(None)))
+    return bool(sorted_ < given)
+
+
+def _is_even(change: np.ndarray) -> bool:
+    return bool(change[0] > 0 and (change == change[0]).all())

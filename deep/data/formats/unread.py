@@ -3,7 +3,8 @@
 `done` that marks the terminal states alone makes one trajectory of several, where `episode_id` or `truncations` beside
 it shows the others. Such an array is not read, as its name is a guess; where it marks an end that was not found, or
 another kind of end than the one that was assumed, the data are rejected, and an option says whether it counts. The
-same holds for `env_id` and the like, where they change within a trajectory (`deep.data.formats.environments`).
+same holds for `env_id` and the like, where they change within a trajectory (`deep.data.formats.environments`), and for
+an end inside an episode by its number.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from deep.data.formats.errors import raise_input_error
+from deep.data.formats.going_on import SPLIT
 from deep.data.formats.joined import Table
 from deep.data.formats.missing import ENDS, FLAGS, SYNONYMS, parts, plain
 from theory.support.errors import InputError
@@ -31,9 +33,11 @@ def check_unread(
     decided: Collection[str],
     read: Collection[str],
     name: str,
-) -> None:
-    """Raise `InputError` where an array that was not read marks an end that was not found, or another kind of end than
-    the one that was assumed because no flag was read.
+) -> tuple[str, ...]:
+    """Remarks on ends inside episodes, by an array that was not read and numbers them.
+
+    Raises `InputError` where an array that was not read marks an end that was not found, or another kind of end than
+    the one that was assumed because no flag was read, or where ends inside episodes cannot be ends.
 
     Args:
         table: the arrays of the file.
@@ -44,9 +48,9 @@ def check_unread(
         read: the keys that were read.
         name: the file's.
     """
-    ends = flags["terminals"] | flags["timeouts"]
+    ends, remarks = flags["terminals"] | flags["timeouts"], ()
     if ends.ndim != 1:
-        return
+        return ()
     assumed = not set(FLAGS) & set(read)
     found = table.listing()
     used = {part for key in read for part in parts(names[key], found)}
@@ -64,11 +68,34 @@ def check_unread(
                     _reject_environments(array, row, name)
                 by = " and ".join(names[each] for each in ENDS if each in read)
                 _reject(key, array, names, read, f"marks an end in row {row} by {array}, and none by {by}", name)
+            if key == "episodes" and marked is not None:
+                remarks += _check_inside(array, np.ravel(table.read(array)), flags, read, name)
             other = flags[next(each for each in FLAGS if each != key)] if key in FLAGS and assumed else None
             if marked is not None and other is not None and (bad := marked & other).any():
                 row, kind = int(np.flatnonzero(bad)[0]), key.removesuffix("s")
                 by = f"marks a {kind} in row {row} by {array}, and an end of another kind was assumed there"
                 _reject(key, array, names, (), by, name)
+    return remarks
+
+
+def _check_inside(
+    array: str, values: np.ndarray, flags: Mapping[str, np.ndarray], read: Collection[str], name: str
+) -> tuple[str, ...]:
+    """A remark on ends inside episodes by the numbers `values`, (n,), of an array. A number that comes back numbers
+    something else. Raises `InputError` where all timeouts stand at changes of the number, and terminals alone do not.
+    """
+    ends, same = flags["terminals"] | flags["timeouts"], values[1:] == values[:-1]
+    inside = ends[:-1] & same
+    is_number = 0 < (~same).sum() < len(np.unique(values))
+    if not inside.any() or not is_number or array.rsplit("/", 1)[-1].lower() in RUNS:
+        return ()
+    row, timed_out = int(np.flatnonzero(inside)[0]), flags["timeouts"][:-1]
+    alone = " ".join([shlex.quote(f"episodes={array}"), *(f"{key}=" for key in ENDS if key in read)])
+    way = f"--columns {alone} takes {array} alone for the ends"
+    if not timed_out.any() or (timed_out & same).any():
+        return (f"{int(inside.sum())} ends are inside {array}, the first one in row {row}: {SPLIT}; {way}",)
+    accepted = f"one in an episode's last row is accepted; {way}, --columns episodes= leaves it out of account"
+    raise_input_error(name, f"has an end in row {row}, inside {array} {values[row]}", accepted)
 
 
 def _is_named(array: str, key: str) -> bool:
