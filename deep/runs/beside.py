@@ -7,6 +7,7 @@ does.
     python -m deep.runs.beside RUN THREADS         what the second process runs
 """
 
+import argparse
 import dataclasses
 import os
 import subprocess
@@ -141,8 +142,12 @@ def _open(folder: RunFolder, config: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser("python -m deep.runs.beside", description="What `--processes 2` starts.")
+    parser.add_argument("run", type=Path, help="the folder of a run whose learned dynamics are trained here")
+    parser.add_argument("threads", type=int, help="CPU threads of torch")
+    options = parser.parse_args()
     try:
-        main(Path(sys.argv[1]), int(sys.argv[2]))
+        main(options.run, options.threads)
     except InputError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
