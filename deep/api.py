@@ -21,7 +21,7 @@ from deep.runs.experiment import Settings, finished, resolve
 from deep.runs.settings import fits, said
 from deep.runs.trained_policy import TrainedPolicy
 from deep.tasks import Task, find_task, make
-from deep.train import Options, parse, run
+from deep.training import Options, parse, run
 from theory.support.errors import InputError
 
 _HINTS = typing.get_type_hints(Settings)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deep.core.phase import BLOCK
 from deep.core.problem import Problem
-from deep.core.validation import AT_LEAST_0, check_ranges
+from deep.core.validation import AT_LEAST_0, AT_LEAST_1, check_ranges
 from deep.envs.rollout import Episodes
 from deep.methods.parts.critics import CostCritic, episodic_to_discounted
 from deep.nn.parameters import Parameters
@@ -81,7 +81,7 @@ class GateConfig:
     rollouts."""
 
     def __post_init__(self) -> None:
-        check_ranges(self, "gate.", k=AT_LEAST_0)
+        check_ranges(self, "gate.", k=AT_LEAST_0, transitions=AT_LEAST_1)
         if self.eval_every < 1 or self.eval_every % BLOCK:
             raise InputError(f"--gate.eval-every {self.eval_every}: accepted is a multiple of {BLOCK}")
         if self.states == "cloned" and self.kind == "ucb":
