@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ class _Second:
         Raises `TrainingError` where it failed.
         """
         total = sum(phase.steps for phase in self.experiment.dynamics.phases())
-        with tqdm(total=total, desc=f"{FOLDER:>14}", unit="step", file=sys.stdout, mininterval=2) as bar:
+        with tqdm(total=total, desc=f"{FOLDER:>14}", unit="step", mininterval=2) as bar:
             while self.process.poll() is None:
                 bar.update(self._steps() - bar.n)
                 time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -123,7 +123,8 @@ def main(run: Path, threads: int) -> None:
 
     folder.listeners.append(end_with_the_first)
     _open(folder, read_json(run / "config.json"))
-    with folder:
+    # The first process shows the progress, and reads stderr at the end: a pipe full of bars would block this one.
+    with folder, open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
         train(experiment.dynamics.phases(), experiment.dynamics.tensors(), folder, experiment.device)
 
 

@@ -29,8 +29,8 @@ class Settings(Generic[Config]):
     method: Annotated[Config, tyro.conf.arg(name="")]
     """Hyper-parameters of the algorithm; the preset gives the defaults."""
     task: str = "auto"
-    """Short name or DSRL id, `python -m deep.tasks` lists them; custom: data of your own. auto: the task that the file of
-    --dataset was recorded on, custom if that is none of the table, and HopperVel where no file is named."""
+    """Short name or DSRL id, `python -m deep.tasks` lists them; custom: data of your own. auto: the task on which the
+    file of --dataset was recorded, custom if that is none of the table, and HopperVel where no file is named."""
     algorithm: Algorithm = "drcorl"
     """The method."""
     preset: Literal["quick", "paper", "rebuilt"] = "quick"

@@ -174,7 +174,8 @@ def test_ctrl_c_in_training_says_what_is_saved_and_how_to_go_on(dataset_file, tm
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in error
-    (line,) = error.strip().splitlines()
+    *bars, line = error.strip().splitlines()
+    assert all("step/s]" in bar for bar in bars if bar)
     assert line.startswith("interrupted: ")
     assert line.endswith("--resume")
     assert f"--out {out}" in line
