@@ -261,6 +261,10 @@ class COptiDICE(Method):
         output = self.policy.network.apply(self.actor.ema, observations)
         return torch.tanh(output[..., : self.problem.action_size])
 
+    @property
+    def mean_network(self) -> MLPPolicy:
+        return self.policy
+
     def policies(self) -> dict[str, Policy]:
         return {"": Memoryless(self.act)}
 
