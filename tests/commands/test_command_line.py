@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -111,6 +112,14 @@ def test_the_help_is_short_and_does_nothing_else(words, capsys, tmp_path, monkey
     assert text.count("\n") < 80
     assert all(f"--{name}" in text for name in (*train.SHORT, "help-all"))
     assert not list(tmp_path.iterdir())
+
+
+def test_the_readme_names_the_module_of_every_console_command():
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert "`python -m deep.NAME`, and `npg-sweep` is `python -m theory.npg_sweep`" in readme
+    modules = {name: module.removesuffix(".__main__") for name, (module, _) in console.COMMANDS.items()}
+    assert modules.pop("npg-sweep") == "theory.npg_sweep"
+    assert modules == {name: f"deep.{name}" for name in modules}
 
 
 MODULES = [module for module, _ in console.COMMANDS.values()]
