@@ -21,7 +21,7 @@ from deep.runs.experiment import Settings, finished, resolve
 from deep.runs.settings import fits, said
 from deep.runs.trained_policy import TrainedPolicy
 from deep.tasks import Task, find_task, make
-from deep.train import Options, parse, run
+from deep.training import Options, parse, run
 from theory.support.errors import InputError
 
 _HINTS = typing.get_type_hints(Settings)
@@ -201,8 +201,10 @@ def load_policy(
     ]
     if len(matching) != 1:
         seeds, limits = sorted({r.seed for r in replicas}), sorted({r.cost_limit for r in replicas})
-        found = f"{len(matching)} policies in {folder} have seed {seed} and cost limit {cost_limit}"
-        raise InputError(f"{found}: accepted is one of the seeds {seeds} with one of the cost limits {limits}")
+        given = (("seed", seed), ("cost limit", cost_limit))
+        asked = " and ".join(f"{name} {value}" for name, value in given if value is not None)
+        found = f"{len(matching) or 'no'} policies{f' with {asked}' if asked else ''} in {folder}"
+        raise InputError(f"{found}: accepted is one of its seeds {seeds} with one of its cost limits {limits}")
     return TrainedPolicy(folder, experiment, matching[0])
 
 

@@ -67,7 +67,7 @@ class Options(Settings[Config]):
 
 
 def parse(arguments: list[str] | None = None, prog: str = "python -m deep.train") -> Options[Any]:
-    """The options of these words; the last of a repeated one counts (`deep.train.check` rejects repetition).
+    """The options of these words; of a repeated one the last counts (`deep.runs.command_line` rejects repetition).
 
     Algorithm and preset come first, because they decide which other options exist.
     """

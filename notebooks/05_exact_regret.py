@@ -21,7 +21,7 @@
 
 # %%
 import io
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr
 
 import numpy as np
 import torch
@@ -180,7 +180,7 @@ table(
 # machine repeats it.
 
 # %%
-with redirect_stdout(io.StringIO()):  # the progress bars
+with redirect_stderr(io.StringIO()):  # the progress bars
     again = run(LATTICES["LatticeHeat"], TRIALS["DRCORL, short"])
 stored = [row for row in rows if row["method"] == "DRCORL, short"]
 table(

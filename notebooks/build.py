@@ -4,7 +4,7 @@
 pair depends on when, where or by whom it was run: cells are numbered instead of given random names, and no times kept.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import jupytext
@@ -51,7 +51,9 @@ def execute(source: Path) -> NotebookNode:
 
 def main() -> None:
     """Build the named sources, or all."""
-    for source in [Path(name) for name in sys.argv[1:]] or SOURCES:
+    parser = argparse.ArgumentParser(description="Run the notebooks' sources, and write each with its outputs.")
+    parser.add_argument("sources", nargs="*", type=Path, metavar="SOURCE", help="percent scripts; none: all")
+    for source in parser.parse_args().sources or SOURCES:
         nbformat.write(execute(source.resolve()), source.with_suffix(".ipynb"))
         print(source.with_suffix(".ipynb"), flush=True)
 

@@ -62,7 +62,7 @@ def unchecked() -> Iterator[None]:
 @pytest.fixture
 def build(dataset_file: Path):
     """An untrained experiment on the small data, from options of the command line."""
-    from deep.train import parse, settings_of
+    from deep.training import parse, settings_of
 
     def build(*options: str) -> Experiment:
         tiny = TINY if "--algorithm" not in options else ["--dynamics.steps", "0", "--hidden", "16"]

@@ -44,11 +44,11 @@ The room "deep" is `deep/__init__.py`, the interface for scripts, and what lies 
 
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
-MAY_IMPORT_TRAIN = ("deep", "deep.api", "deep.benchmark", "deep.speed", "deep.tune")
-"""Rooms that run the training command: the interface, the benchmark and the speed measurement."""
+MAY_IMPORT_TRAIN = "deep.benchmark.child"
+"""The training command in a process that ends with its parent."""
 
-WITH_CODE = {"deep", "deep.data.formats", "deep.speed", "theory", "theory.optimum"}
-"""Packages whose `__init__.py` may hold code: interfaces, the list of formats, a setting that torch reads at import."""
+WITH_CODE = {"deep", "deep.data.formats", "deep.envs", "deep.speed", "theory", "theory.optimum"}
+"""Packages whose `__init__.py` may hold code: interfaces, lists of formats and of ids, a setting that torch reads."""
 
 
 class Import(NamedTuple):
@@ -111,12 +111,11 @@ def climbing(found: Iterable[Import]) -> list[str]:
 
 
 def of_commands(found: Iterable[Import]) -> list[Import]:
-    """Imports of a command: of a `__main__` by any module, of `deep.train` by a room that does not run trainings."""
+    """Imports of a command: of a `__main__`, or of `deep.train` by another module than the benchmark's child."""
     return [
         link
         for link in found
-        if link.imported.endswith("__main__")
-        or (link.imported == "deep.train" and room(link.module) not in MAY_IMPORT_TRAIN)
+        if link.imported.endswith("__main__") or (link.imported == "deep.train" and link.module != MAY_IMPORT_TRAIN)
     ]
 
 
@@ -265,7 +264,7 @@ def test_imports_down_and_within_a_room_are_accepted(tmp_path):
 def test_the_import_of_a_command_is_found(tmp_path):
     text = "from deep.evaluate.__main__ import main\nfrom deep import train\n"
     files = {"deep/evaluate/__main__.py": "", "deep/train.py": ""}
-    known = tree(tmp_path, files | {"deep/export/portable.py": text, "deep/speed/measure.py": "import deep.train"})
+    known = tree(tmp_path, files | {"deep/export/portable.py": text, "deep/benchmark/child.py": "import deep.train"})
     assert {(link.module, link.imported) for link in of_commands(imports(known))} == {
         ("deep.export.portable", "deep.evaluate.__main__"),
         ("deep.export.portable", "deep.train"),

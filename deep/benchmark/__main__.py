@@ -40,7 +40,7 @@ class Options:
     threads: int = 1
     """CPU threads of each job."""
     budget: float = 0.0
-    """Processor hours that this command may take. Jobs then have one seed each and run in the order of what they tell:
+    """Processor hours that this command may take. Jobs then have one seed each and run the most informative first:
     each method once on each data set, the cheapest first, then the next seed. What does not fit is named, and runs with
     --resume and another budget. 0: everything runs."""
     dask: str | None = None

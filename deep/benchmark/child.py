@@ -8,6 +8,7 @@ import sys
 import threading
 
 from deep import train
+from theory.support.words import HELP
 
 
 def _end_with_parent() -> None:
@@ -17,8 +18,10 @@ def _end_with_parent() -> None:
 
 def main() -> None:
     """Train with the options of the command line."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    train.main(sys.argv[1:])
+    words = sys.argv[1:]
+    if not set(HELP) & set(words):
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    train.main(words)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ def check_folder(path: Path, resume: bool) -> None:
             f"--out {path} holds {' and '.join(left[:2])}{' and others' if left[2:] else ''} and no config.json: give "
             "another folder, or put that run's config.json back and add --resume; nothing was changed"
         )
+    if resume and not (path / "config.json").exists() and not (path / ".lock").exists():
+        raise InputError(f"--resume: there is no run in {path} (no config.json in it)")
     if resume and (path / "summary.json").exists() and not (path / "checkpoint.safetensors").exists():
         raise InputError(
             f"--resume: the run in {path} is finished and its checkpoint.safetensors is gone: restore that file, or "

@@ -205,6 +205,16 @@ class Method(Protocol):
         none."""
         return None
 
+    @property
+    def mean_network(self) -> Any:
+        """The `deep.nn.policies.MLPPolicy` whose mean action at an observation is the policy, with the parameters
+        `policy.ema` of `tensors`; None where the policy is not a single network."""
+        return None
+
+    def main_layer(self, phase: str) -> tuple[int, int] | None:
+        """Inputs and outputs of the layer with most of a phase's work; None: the hidden layers of the configuration."""
+        return None
+
     def exportable(self, replica: int) -> Inference:
         """The policy of this replica; raises `InputError` where no file format can hold it."""
         raise InputError(f"a policy of {type(self).__name__} cannot be exported: it has no inference graph")

@@ -1,6 +1,6 @@
-"""Next observations after timeouts that the simulator has not reached: values that a writer has put in their place.
+"""Placeholder next observations written after timeouts: the simulator has not reached them.
 
-Such a stand-in is one of
+A placeholder is one of
 
     zeros                                    of which an array is made before it is filled
     one and the same vector                  as a mark of what is missing

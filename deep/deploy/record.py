@@ -13,15 +13,17 @@ any replica's estimate said something counts once, and is right only where all t
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from deep.tasks import find_task, within_limit
+from theory.support.command import command
+from theory.support.errors import InputError
 from theory.support.files import write_whole
 
 RECORD = Path(__file__).with_name("record.json")
@@ -108,9 +110,16 @@ def _empty(row: Mapping[str, str]) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Count the rows of every results.csv below a folder, and write the record."""
-    (root,) = sys.argv[1:] if arguments is None else arguments
-    files = sorted(Path(root).rglob("results.csv"))
+    """Count the rows of every results.csv below a folder, and write the record.
+
+    Raises `InputError` where there is none.
+    """
+    parser = argparse.ArgumentParser("python -m deep.deploy.record", description=f"Write {RECORD.name} of this module.")
+    parser.add_argument("results", type=Path, help="the folder below which every results.csv is counted")
+    root = parser.parse_args(arguments).results
+    files = sorted(root.rglob("results.csv"))
+    if not files:
+        raise InputError(f"{root}: there is no results.csv below it, and the record stays as it was")
     tables = {str(file.relative_to(root)): list(csv.DictReader(file.read_text().splitlines())) for file in files}
     runs = counted(row for rows in tables.values() for row in rows)
     record = {"sources": [name for name, rows in tables.items() if counted(rows)], "runs": runs}
@@ -118,4 +127,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with command(lambda: "the record stays as it was"):
+        main()

@@ -1,13 +1,12 @@
-"""The tasks under their gymnasium ids. Importing this module registers them:
+"""The tasks under their gymnasium ids. Importing the package deep.envs registers them, and imports no simulator:
 
-    from typing import Any
+    import gymnasium
+    import deep.envs
 
-import gymnasium
-    import deep.envs.gymnasium_ids
-    env = gymnasium.make("SafetyHopperVelocity-v1")           # Safety-Gymnasium's id
+    env = gymnasium.make("SafetyHopperVelocity-v1")            # Safety-Gymnasium's id
     env = gymnasium.make("OfflineHopperVelocityGymnasium-v1")  # DSRL's id
 
-or `gymnasium.make("deep.envs.gymnasium_ids:SafetyHopperVelocity-v1")`. Each step reports its cost in `info["cost"]`
+or `gymnasium.make("deep.envs:SafetyHopperVelocity-v1")`. Each step reports its cost in `info["cost"]`
 (`deep.tasks.make`). An id that another package has registered already is left to that package.
 """
 

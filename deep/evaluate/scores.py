@@ -77,7 +77,7 @@ def simulate(experiment: Experiment, episodes: int, policy: Policy | Act) -> tup
 def offline_costs(experiment: Experiment, policy: Policy | Act) -> list[dict[str, Any]]:
     """Off-policy estimates of every replica's episodes, in the unit of an episode's cost.
 
-    The estimate is that of the held-out half of the learned dynamics, by the method's own estimator where it has one;
+    The estimate is that of the held-out ensemble of learned dynamics, by the method's own estimator where it has one;
     None if no dynamics were trained. `offline_baselines` has the cost by every estimator that needs no training, and
     `offline_baseline_returns` the return by those that are defined; where the costs differ much from the estimate, it
     is doubtful.
@@ -211,8 +211,8 @@ def explanation(experiment: Experiment) -> list[str]:
     )
     return [
         f"R: return {scale}. C: episode cost / limit. Both are means over simulator episodes.",
-        "safe: C <= 1 in the mean over the episodes, whose length is that of the data. short: C <= 1, but the episodes "
-        "end early.",
-        "offline estimate: episode cost estimated from the data alone, mean ± spread of the learned dynamics.",
+        "safe: C <= 1 in the mean over the episodes, whose length is that of the data. UNSAFE: C > 1. short: C <= 1, "
+        "but the episodes end early.",
+        "offline estimate: episode cost estimated from the data alone, mean ± standard deviation over dynamics models.",
         *dependencies,
     ]

@@ -86,6 +86,10 @@ class BC(Method):
     def cloned(self) -> Selection:
         return self.config.clone
 
+    @property
+    def mean_network(self) -> MLPPolicy:
+        return self.policy
+
     def policies(self) -> dict[str, Policy]:
         return {"": Memoryless(self.act)}
 

@@ -7,13 +7,14 @@ does.
     python -m deep.runs.beside RUN THREADS         what the second process runs
 """
 
+import argparse
 import dataclasses
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ class _Second:
         Raises `TrainingError` where it failed.
         """
         total = sum(phase.steps for phase in self.experiment.dynamics.phases())
-        with tqdm(total=total, desc=f"{FOLDER:>14}", unit="step", file=sys.stdout, mininterval=2) as bar:
+        with tqdm(total=total, desc=f"{FOLDER:>14}", unit="step", mininterval=2) as bar:
             while self.process.poll() is None:
                 bar.update(self._steps() - bar.n)
                 time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -122,7 +123,8 @@ def main(run: Path, threads: int) -> None:
 
     folder.listeners.append(end_with_the_first)
     _open(folder, read_json(run / "config.json"))
-    with folder:
+    # The first process shows the progress, and reads stderr at the end: a pipe full of bars would block this one.
+    with folder, open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
         train(experiment.dynamics.phases(), experiment.dynamics.tensors(), folder, experiment.device)
 
 
@@ -141,8 +143,12 @@ def _open(folder: RunFolder, config: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser("python -m deep.runs.beside", description="What `--processes 2` starts.")
+    parser.add_argument("run", type=Path, help="the folder of a run whose learned dynamics are trained here")
+    parser.add_argument("threads", type=int, help="CPU threads of torch")
+    options = parser.parse_args()
     try:
-        main(Path(sys.argv[1]), int(sys.argv[2]))
+        main(options.run, options.threads)
     except InputError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

@@ -19,12 +19,11 @@ def of_earlier_version(run: Path) -> Iterator[None]:
         yield
     except EarlierVersion:
         raise
-    except (InputError, KeyError, TypeError, AttributeError) as error:
+    except (InputError, KeyError, TypeError, AttributeError):
         config = run / "config.json"
         if not config.exists() or "schema" in read_json(config):
             raise
-        reason = str(error) if isinstance(error, InputError) else repr(error)
         raise EarlierVersion(
             f"the run in {run} was trained by an earlier version of this project, whose options had other names, and "
-            f"cannot be used here: train it again in another folder ({reason})"
+            "cannot be used here: train it again in another folder"
         ) from None

@@ -93,10 +93,10 @@ class RunFolder:
         Raises `InputError` when the folder holds a run and `resume` is false, when there is nothing to resume, when
         `compare` does, and when another process works there.
         """
-        self._check(resume)
+        check_folder(self.path, resume)
         self.acquire()
         try:
-            self._check(resume)  # once more: another process may have come first
+            check_folder(self.path, resume)  # once more: another process may have come first
             if self.config.exists():
                 self.compare(config)
             else:
@@ -127,11 +127,6 @@ class RunFolder:
         session = self._session | {"seconds": time.monotonic() - self._began}
         self.write_json("sessions.json", {"sessions": [*self._earlier, session]})
         return sum(session["seconds"] for session in [*self._earlier, session])
-
-    def _check(self, resume: bool) -> None:
-        check_folder(self.path, resume)
-        if resume and not self.config.exists() and not (self.path / ".lock").exists():
-            raise InputError(f"--resume: there is no run in {self.path} (no config.json in it)")
 
     def compare(self, config: Mapping[str, Any]) -> None:
         """Raise `InputError` where the run in the folder differs in its `identity`, or in what else it

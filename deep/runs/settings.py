@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import tyro
 
+from deep.cli.values import check_gamma, check_limits, check_seeds
 from deep.data.custom import CustomData
 from deep.data.reading import Reading
 from deep.methods.registry import Algorithm, spec_of
@@ -28,8 +29,8 @@ class Settings(Generic[Config]):
     method: Annotated[Config, tyro.conf.arg(name="")]
     """Hyper-parameters of the algorithm; the preset gives the defaults."""
     task: str = "auto"
-    """Short name or DSRL id, `python -m deep.tasks` lists them; own: data of your own. auto: the task that the file of
-    --dataset was recorded on, own if that is none of the table, and HopperVel where no file is named."""
+    """Short name or DSRL id, `python -m deep.tasks` lists them; custom: data of your own. auto: the task on which the
+    file of --dataset was recorded, custom if that is none of the table, and HopperVel where no file is named."""
     algorithm: Algorithm = "drcorl"
     """The method."""
     preset: Literal["quick", "paper", "rebuilt"] = "quick"
@@ -60,13 +61,9 @@ class Settings(Generic[Config]):
         """Raise `InputError` for values no run can have."""
         if self.preset not in (presets := spec_of(self.algorithm).presets):
             raise InputError(f"--preset {self.preset} with {self.algorithm}: accepted are {', '.join(presets)}")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
-            raise InputError(f"--seeds {list(self.seeds)}: accepted are different numbers of at least 0, one or more")
-        limits = self.cost_limits
-        if len(set(limits)) < len(limits) or not all(0 <= limit < float("inf") for limit in limits):
-            raise InputError(f"--cost-limits {list(limits)}: accepted are different numbers of at least 0, one or more")
-        if not 0 < self.gamma < 1:
-            raise InputError(f"--gamma {self.gamma}: accepted is a number between 0 and 1")
+        check_seeds(self.seeds)
+        check_limits(self.cost_limits)
+        check_gamma(self.gamma)
         if self.device == "cuda" and not torch.cuda.is_available():
             raise InputError("--device cuda: torch finds no CUDA device on this machine; accepted are auto and cpu")
 

@@ -1,7 +1,6 @@
 """One trainer for every method: it runs the phases in blocks of steps, with progress, metrics and checkpoints."""
 
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
@@ -78,7 +77,7 @@ def _run(
     if first == 0:
         phase.on_start()
     saved = time.monotonic()
-    bar = tqdm(total=phase.steps, initial=first, desc=f"{phase.name:>14}", unit="step", file=sys.stdout, mininterval=2)
+    bar = tqdm(total=phase.steps, initial=first, desc=f"{phase.name:>14}", unit="step", mininterval=2)
     with bar:  # closed before an error is printed
         for step in range(first, phase.steps, BLOCK):
             count = min(BLOCK, phase.steps - step)

@@ -1,6 +1,6 @@
 """`python -m deep.speed --gpu-check --out DIR`: one command that shows on a GPU what a CPU cannot.
 
-Parts, each with a share of the minutes, in the order of what matters most:
+Parts, each with a share of the minutes, the most important first:
 
     graphs      every phase of every method, some blocks eager and as a CUDA graph from the same start: the largest
                 difference of any tensor

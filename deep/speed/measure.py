@@ -97,6 +97,5 @@ def common_product(experiment: Experiment, phase: Phase) -> tuple[Work, int]:
     """The product that the phase's networks mostly consist of: batch x width x width, for all replicas at once."""
     config, copies = experiment.settings.method, len(phase.seeds)
     rows = next(draw.shape[0] for name, draw in phase.draws.items() if name == "row")
-    if phase.name == "behaviour" and experiment.settings.algorithm == "drcorl":
-        return product(copies, rows, config.behaviour.width, 4 * config.behaviour.width, experiment.device)
-    return product(copies, rows, config.hidden[0], config.hidden[-1], experiment.device)
+    inner, columns = experiment.method.main_layer(phase.name) or (config.hidden[0], config.hidden[-1])
+    return product(copies, rows, inner, columns, experiment.device)

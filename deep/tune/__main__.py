@@ -66,7 +66,7 @@ def separated(words: list[str]) -> tuple[list[str], list[str]]:
 
 def run(options: Options, words: list[str]) -> dict[str, Any]:
     """Check everything, search, write tuning.json, and show what the simulator says of the best."""
-    from deep.train import check, general_options
+    from deep.runs.command_line import check, general_options
     from deep.tune.search import dimensions
 
     if options.trials < 1 or options.verdict_episodes < 0:

@@ -164,9 +164,11 @@ def test_train_rejects_with_a_sentence(tmp_path: Path, settings: dict, sentence:
 
 
 def test_load_policy_and_act_reject_with_a_sentence(result: TrainingResult, tmp_path: Path):
-    with pytest.raises(InputError, match=r"4 policies .*accepted is one of the seeds \[0, 3\]"):
+    with pytest.raises(InputError, match=r"^4 policies in .*: accepted is one of its seeds \[0, 3\] with"):
         load_policy(result)
-    with pytest.raises(InputError, match=r"0 policies in .* have seed 7 and cost limit 10"):
+    with pytest.raises(InputError, match=r"^no policies with seed 7 in "):
+        load_policy(result, seed=7)
+    with pytest.raises(InputError, match=r"^no policies with seed 7 and cost limit 10 in "):
         load_policy(result, seed=7, cost_limit=10)
     with pytest.raises(InputError, match="there is no run in"):
         load_policy(tmp_path)

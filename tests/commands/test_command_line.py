@@ -2,16 +2,19 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from deep import console, train
+from deep import console, train, training
 from deep.cli.run_folder import check_folder
 from deep.methods.registry import METHODS
+from deep.runs import command_line
 from tests.support.command_ends import check_ends
 from tests.support.signals import heed_interrupts
 from theory.support.errors import InputError
@@ -34,6 +37,13 @@ from theory.support.words import last_of_each
         (["--device", "gpu"], ["--device gpu: accepted is auto or cpu or cuda"]),
         (["--gamma"], ["--gamma: accepted is one value"]),
         (["HopperVel"], ["'HopperVel' is not an option"]),
+        (["--algorithm", "bc_best", "--steps", "-3"], ["--steps -3: accepted is a number of at least 0"]),
+        (["--critics.steps", "-1"], ["--critics.steps -1: accepted is a number of at least 0"]),
+        (["--seeds", "-1"], ["--seeds [-1]: accepted are different numbers of at least 0"]),
+        (["--cost-limits", "20,20"], ["--cost-limits [20.0, 20.0]: accepted are different numbers"]),
+        (["--gamma", "1"], ["--gamma 1.0: accepted is a number between 0 and 1"]),
+        (["--dataset", __file__], ["test_command_line.py is not an HDF5 file"]),
+        (["--resume", "--out", "tests"], ["--resume: there is no run in tests"]),
         (["--episodes", "0"], ["--episodes 0: accepted is a number of at least 1"]),
         (["--dataset", "/nowhere.hdf5"], ["/nowhere.hdf5 does not exist"]),
         (["--algorithm", "bcq_lag", "--pid.k-ii", "0"], ["unknown option --pid.k-ii: did you mean --pid.k-i?"]),
@@ -46,7 +56,7 @@ from theory.support.words import last_of_each
 )  # fmt: skip
 def test_a_wrong_command_line_is_rejected(words, sentences):
     with pytest.raises(InputError) as caught:
-        train.check(words)
+        command_line.check(words)
     for sentence in sentences:
         assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -62,15 +72,23 @@ def test_a_wrong_command_line_is_rejected(words, sentences):
 def test_a_value_that_a_configuration_rejects_is_one_sentence(words, sentence, capsys):
     """Nested or not: tyro alone prints a box and exits."""
     with pytest.raises(InputError, match=sentence):
-        train.parse(words)
+        training.parse(words)
     assert capsys.readouterr().err == ""
 
 
+def test_every_word_that_the_help_of_the_task_explains_is_accepted():
+    (task,) = (option for option in command_line.general_options() if option.name == "task")
+    words = re.findall(r"(\w+): ", task.help)
+    assert {"auto", "custom"} == set(words)
+    for word in words:
+        command_line.check(["--task", word])
+
+
 def test_lists_are_accepted_with_commas():
-    assert train.check(["--cost-limits", "20,40", "--seeds=0,1", "2"]) == [
+    assert command_line.check(["--cost-limits", "20,40", "--seeds=0,1", "2"]) == [
         "--cost-limits", "20", "40", "--seeds", "0", "1", "2",
     ]  # fmt: skip
-    assert train.check(["--cost_limits", "20", "40"]) == ["--cost-limits", "20", "40"]
+    assert command_line.check(["--cost_limits", "20", "40"]) == ["--cost-limits", "20", "40"]
 
 
 def test_of_several_options_of_a_name_the_last_is_kept():
@@ -97,6 +115,14 @@ def test_the_help_is_short_and_does_nothing_else(words, capsys, tmp_path, monkey
     assert text.count("\n") < 80
     assert all(f"--{name}" in text for name in (*train.SHORT, "help-all"))
     assert not list(tmp_path.iterdir())
+
+
+def test_the_readme_names_the_module_of_every_console_command():
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert "`python -m deep.NAME`, and `npg-sweep` is `python -m theory.npg_sweep`" in readme
+    modules = {name: module.removesuffix(".__main__") for name, (module, _) in console.COMMANDS.items()}
+    assert modules.pop("npg-sweep") == "theory.npg_sweep"
+    assert modules == {name: f"deep.{name}" for name in modules}
 
 
 MODULES = [module for module, _ in console.COMMANDS.values()]
@@ -160,7 +186,8 @@ def test_ctrl_c_in_training_says_what_is_saved_and_how_to_go_on(dataset_file, tm
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in error
-    (line,) = error.strip().splitlines()
+    *bars, line = error.strip().splitlines()
+    assert all("step/s]" in bar for bar in bars if bar)
     assert line.startswith("interrupted: ")
     assert line.endswith("--resume")
     assert f"--out {out}" in line

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 import deep.deploy.__main__ as deploy
+import deep.deploy.record as counting
 from deep.deploy.decision import LEAST_RIGHT, decide, least_right, record
 from deep.deploy.record import Track, counted, said, track_of
 from tests.support import custom_lab as custom_lab
 from tests.support.browser import in_browser
+from theory.support.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -205,3 +207,10 @@ def test_a_task_of_the_studies_shows_their_record(unsimulated, tmp_path):
     text = (copy / "deployment.html").read_text()
     assert "<td>within the limit</td><td>9</td><td>within it in 9</td>" in text
     assert "These are all runs of drcorl on velocity tasks" in text
+
+
+def test_a_folder_without_results_leaves_the_record_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(counting, "RECORD", tmp_path / "record.json")
+    with pytest.raises(InputError, match=r"there is no results.csv below it"):
+        counting.main([str(tmp_path)])
+    assert not (tmp_path / "record.json").exists()

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,8 @@ def test_a_second_process_that_fails_is_one_sentence_and_nothing_is_lost(recorde
 @short_episodes()
 def test_the_clone_is_scored_as_soon_as_it_is_there(dataset_file, tmp_path, capsys):
     settings = ["--dataset", str(dataset_file), "--cost-limits", "4", "--episodes", "1", "--out", str(tmp_path / "run")]
-    train.main([*settings, *TINY])
+    with redirect_stderr(sys.stdout):  # the progress bars, in order with the rest
+        train.main([*settings, *TINY])
     screen = capsys.readouterr().out
     first, last = screen.index("The clone that training starts from, 5 episodes"), screen.index("evaluating 1 episodes")
     assert screen.index("cloning") < first < screen.index("behaviour") < last

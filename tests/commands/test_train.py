@@ -132,9 +132,9 @@ def test_cloning_the_embedded_data_learns_to_hop(tmp_path, capsys):
 
 def test_clipped_actions_are_told(build):
     experiment = build()
-    assert "clipped" not in train.opening(experiment)
+    assert "clipped" not in training.opening(experiment)
     experiment.data = replace(experiment.data, clipped=1234)
-    assert "the actions of 1,234 clipped to [-1, 1] as the simulator does" in train.opening(experiment)
+    assert "the actions of 1,234 clipped to [-1, 1] as the simulator does" in training.opening(experiment)
     assert summary.dataset_of(experiment)["transitions_with_clipped_actions"] == 1234
 
 
@@ -216,17 +216,18 @@ def test_dynamics_of_another_run_stand_for_ones_own(dataset_file, tmp_path, monk
     )
     assert first - second == {"dynamics"}
     for change in (["--seeds", "5"], ["--dynamics.learning-rate", "0.1"], ["--no-normalise-states"]):
-        options = train.parse([*words, *change, *taken, "--out", str(tmp_path / "refused")])
+        options = training.parse([*words, *change, *taken, "--out", str(tmp_path / "refused")])
         with pytest.raises(InputError, match="accepted are runs in which they agree"):
-            train.run(options)
+            training.run(options)
         assert not (tmp_path / "refused").exists()
     (tmp_path / "early").mkdir()
     (tmp_path / "early" / "config.json").write_bytes((tmp_path / "custom" / "config.json").read_bytes())
     stored, *_ = read_checkpoint(tmp_path / "custom" / "checkpoint.safetensors")
     place = {"phase": "dynamics", "step": "50", "metrics_bytes": "0"}
     write_tensors(tmp_path / "early" / "checkpoint.safetensors", stored, place)
+    taken = ["--dynamics-from", str(tmp_path / "early")]
     with pytest.raises(InputError, match="still training them"):
-        train.run(train.parse([*words, "--dynamics-from", str(tmp_path / "early"), "--out", str(tmp_path / "late")]))
+        training.run(training.parse([*words, *taken, "--out", str(tmp_path / "late")]))
 
 
 @pytest.mark.parametrize(

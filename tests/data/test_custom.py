@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from deep import train
+from deep import train, training
 from deep.benchmark.ope_study.policies import FinishedRun
 from deep.benchmark.rows import collected, rows_of
 from deep.data.custom import CustomData, cost_limits, load_custom
@@ -110,9 +110,9 @@ def test_a_simulator_that_breaks_later_ends_in_one_sentence_and_scoring_can_be_r
 @pytest.mark.slow
 @no_figures()
 def test_a_doubtful_estimate_gives_no_verdict(recorded, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "conclusion", lambda *rest: "")
+    monkeypatch.setattr(training, "conclusion", lambda *rest: "")
     words = ["--dataset", str(recorded), *TINY, *BOUNDS, "--cost-limits", "29", "--out", str(tmp_path / "run")]
-    (result,) = train.run(train.parse(words))["results"]
+    (result,) = training.run(training.parse(words))["results"]
     sure = result | {"offline_cost_interval": (0.0, 1.0), "offline_doubt": None}
     assert " satisfied " in table([sure])
     for doubt in ("short", "contradicted"):
@@ -138,7 +138,7 @@ def test_a_doubtful_estimate_gives_no_verdict(recorded, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("steps", "said"), [("0", "no dynamics were learned"), ("4", "by rollouts in learned")])
 def test_the_explanation_names_learned_dynamics_where_there_are_any(recorded, steps, said):
     words = ["--dataset", str(recorded), "--algorithm", "bc_all", *BOUNDS, "--dynamics.steps", steps]
-    assert said in explanation(Experiment(train.settings_of(train.parse(words))))[0]
+    assert said in explanation(Experiment(training.settings_of(training.parse(words))))[0]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_the_explanation_names_learned_dynamics_where_there_are_any(recorded, st
 def test_a_paired_estimate_names_the_clone_it_depends_on(recorded, options, said):
     bounds = [] if "--env" in options else BOUNDS
     words = ["--dataset", str(recorded), *TINY, *bounds, "--cost-limits", "29", *options]
-    experiment = Experiment(train.settings_of(train.parse(words)))
+    experiment = Experiment(training.settings_of(training.parse(words)))
     assert [line for line in explanation(experiment) if line in DEPENDS_ON_CLONE] == list(DEPENDS_ON_CLONE) * said
 
 

@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from deep import train
+from deep import training
 from deep.data.custom import CustomData, assumptions, cost_limits, load_custom
 from deep.data.load import task_of
 from deep.envs.custom import interface
@@ -162,11 +162,11 @@ def test_a_file_says_its_task_by_its_attribute_or_by_dsrls_name_for_it(dataset_f
 
 
 def test_nothing_named_is_hopper(build, dataset_file):
-    assert train.settings_of(train.parse([])).task == "auto"
+    assert training.settings_of(training.parse([])).task == "auto"
     assert build().settings.task == "HopperVel"  # by the file's attribute
     words = ["--algorithm", "bc_all", "--steps", "1", "--dynamics.steps", "0"]
-    experiment = Experiment(train.settings_of(train.parse(words)))
+    experiment = Experiment(training.settings_of(training.parse(words)))
     assert (experiment.task.name, experiment.data.source) == ("HopperVel", "embedded")
-    own = Experiment(train.settings_of(train.parse([*words, "--task", "custom", "--dataset", str(dataset_file)])))
+    own = Experiment(training.settings_of(training.parse([*words, "--task", "custom", "--dataset", str(dataset_file)])))
     assert own.task.family == own.settings.task == "custom"
     np.testing.assert_array_equal(own.data.actions, small_dataset().actions)

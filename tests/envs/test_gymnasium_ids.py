@@ -40,8 +40,12 @@ def test_ids_of_other_packages_are_left_alone(monkeypatch):
     assert gymnasium.registry["SafetyHopperVelocity-v1"] is theirs
 
 
-def test_gymnasium_imports_the_module_that_an_id_names():
-    program = "import gymnasium; print(gymnasium.make('deep.envs.gymnasium_ids:SafetySwimmerVelocity-v1').spec.id)"
+def test_importing_the_package_registers_the_ids_and_imports_no_simulator():
+    program = """
+import sys, gymnasium, deep.envs
+print({"mujoco", "pybullet", "torch"} & set(sys.modules), "OfflineBallRun-v0" in gymnasium.registry)
+print(gymnasium.make("deep.envs:SafetySwimmerVelocity-v1").spec.id)
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "SafetySwimmerVelocity-v1\n"
+    assert done.stdout == "set() True\nSafetySwimmerVelocity-v1\n"
     assert done.stderr == ""

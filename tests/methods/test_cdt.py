@@ -13,7 +13,7 @@ from deep.methods.sequence.relabelling import Table, augmented, entries, safe_re
 from deep.methods.sequence.tokens import Steps, gaussian_entropy, gaussian_log_density
 from deep.runs.experiment import Experiment
 from deep.tasks import find_task
-from deep.train import parse, settings_of
+from deep.training import parse, settings_of
 from tests.support.builders import small_dataset
 from tests.support.lighter import unchecked
 from theory.support.errors import InputError

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from deep import train
+from deep import train, training
 from deep.core.randomness import draw_block
 from deep.evaluate.scores import remarks
 from deep.methods.drcorl.drcorl import DRCORL
@@ -129,7 +129,7 @@ def test_the_remarks_count_the_replicas_that_kept_the_clone(build, choose, steps
 @pytest.mark.slow
 def test_without_adaptation_the_clone_acts(dataset_file, tmp_path, capsys):
     words = ["--dataset", str(dataset_file), "--cost-limits", "9", "--episodes", "1", "--out", str(tmp_path / "run")]
-    summary = train.run(train.parse([*TINY, *words, "--adaptation-steps", "0"]))
+    summary = training.run(training.parse([*TINY, *words, "--adaptation-steps", "0"]))
     stored = load_file(tmp_path / "run" / "checkpoint.safetensors")
     assert torch.equal(stored["chosen"], stored["clone.ema"])
     assert summary["method"]["chosen_step"] == [0.0]

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from deep.benchmark.rows import rows_of
-from deep.core.method import Inference, Method
+from deep.core.method import Inference, Method, at_states
 from deep.methods.registry import METHODS, Entry, rank_of, spec_of
 from deep.methods.spec import words
 from deep.runs import trainer
@@ -134,6 +134,23 @@ def test_every_method_exports_its_policy(algorithm):
     policy = experiment.policy()
     expected, _ = policy.act(policy.start(5), observations.expand(4, -1, -1))
     torch.testing.assert_close(graph.act(observations), expected[1])
+
+
+def test_a_method_with_a_mean_network_acts_by_it():
+    """Not those whose network takes more than the observation or gives more than the action, as BCRL's and CAPS's."""
+    found = set()
+    for algorithm in METHODS:
+        method = (experiment := build(algorithm)).method
+        if method.mean_network is None:
+            continue
+        found.add(algorithm)
+        tensors = method.tensors()
+        if algorithm == "drcorl":  # its policy is the one that was selected
+            tensors["chosen"].copy_(tensors["policy.ema"])
+        observations = experiment.replay.observations[:5].expand(len(experiment.problem.replicas), -1, -1)
+        expected, _ = method.mean_network.distribution(tensors["policy.ema"], observations)
+        assert torch.equal(at_states(method.policies()[""])(observations), expected)
+    assert found == {"bc_all", "bc_safe", "bc_best", "coptidice", "carl", "o3srl", "drcorl"}
 
 
 @pytest.mark.parametrize("algorithm", METHODS)

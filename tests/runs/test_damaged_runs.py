@@ -198,6 +198,7 @@ def test_a_run_of_an_earlier_version_is_rejected_by_every_command(earlier, whole
         assert caught.value.code == 2, command
         assert said.count("\n") == 1, said
         assert said.startswith(f"error: the run in {earlier} was trained by an earlier version of this project"), said
+        assert said.endswith("cannot be used here: train it again in another folder\n"), said
     with pytest.raises(InputError, match="was trained by an earlier version"):
         load_policy(earlier)
     assert {path.name: path.read_bytes() for path in earlier.iterdir()} == before

@@ -44,6 +44,13 @@ def test_a_stopped_run_goes_on_to_the_same_bits_and_metrics(tmp_path, monkeypatc
     assert whole.hooked == [0, 100]
 
 
+def test_progress_goes_to_stderr(tmp_path, capsys):
+    run(Walk(steps=(1, 1)), folder_in(tmp_path / "run"))
+    screen, errors = capsys.readouterr()
+    assert screen == ""
+    assert "first: 100%" in errors
+
+
 def test_freed_memory_is_kept_before_the_first_step(tmp_path, monkeypatch):
     walk, updates = Walk(), []
     monkeypatch.setattr(trainer, "keep_freed_memory", lambda: updates.append(walk.updates))

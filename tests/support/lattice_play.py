@@ -13,7 +13,7 @@ import torch
 from deep.core.randomness import draw_block
 from deep.methods.sequence.planner import DiffusionPlanner, PlannerState
 from deep.runs.experiment import Experiment
-from deep.train import parse, settings_of
+from deep.training import parse, settings_of
 from verification.lattice import data
 from verification.lattice.tasks import LATTICES, Lattice
 

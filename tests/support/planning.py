@@ -8,7 +8,7 @@ from deep.methods.registry import spec_of
 from deep.methods.spec import words
 from deep.runs.experiment import Experiment
 from deep.tasks import find_task
-from deep.train import parse, settings_of
+from deep.training import parse, settings_of
 from tests.support.builders import small_dataset
 
 PLANNER = "--horizon 4 --width 8 --heads 2 --blocks 1 --hidden 16 --levels 3 --batch-size 8 --replan-every 2".split()

@@ -3,17 +3,21 @@
 Prints every number that changes. Look at each before you commit: a number that was not meant to change is a mistake.
 """
 
-import sys
+import argparse
+from collections.abc import Sequence
 
 from tests.support.numbers.rooms import ROOMS
 from tests.support.numbers.summary import changes, load, measured, write
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Record these rooms, all of them where none is named."""
-    if unknown := [name for name in arguments if name not in ROOMS]:
+    parser = argparse.ArgumentParser("python -m tests.support.record_numbers", description="Record numbers anew.")
+    parser.add_argument("rooms", nargs="*", metavar="ROOM", help=f"one of {', '.join(ROOMS)}; none: all")
+    rooms = parser.parse_args(arguments).rooms
+    if unknown := [name for name in rooms if name not in ROOMS]:
         raise SystemExit(f"unknown room {unknown[0]!r}: accepted are {', '.join(ROOMS)}")
-    for room in arguments or ROOMS:
+    for room in rooms or ROOMS:
         known, cases = load(room), ROOMS[room]()
         found = {name: measured(case) for name, case in cases.items()}
         for name, numbers in found.items():
@@ -26,4 +30,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -11,6 +11,7 @@ a default); it is not used here, and an empty module takes its place. `tests/dat
 # pyright: basic, reportMissingImports=false
 # (It is written for packages that are not installed here.)
 
+import argparse
 import json
 import sys
 import tempfile
@@ -127,4 +128,9 @@ def omnisafe(path):
 
 
 if __name__ == "__main__":
-    {"d3rlpy": d3rlpy, "omnisafe": omnisafe}[sys.argv[1]](sys.argv[2])
+    writers = {"d3rlpy": d3rlpy, "omnisafe": omnisafe}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("writer", choices=writers)
+    parser.add_argument("path")
+    options = parser.parse_args()
+    writers[options.writer](options.path)

@@ -9,7 +9,7 @@ any compatibility layer. `tests/envs/test_reference.py` plays the same episodes 
 # pyright: basic, reportIncompatibleVariableOverride=false
 # (It is written for other versions of its packages than pyright finds here.)
 
-import sys
+import argparse
 
 import numpy as np
 
@@ -66,14 +66,16 @@ def episode(size, reset, step, seed):
 
 
 def main():
-    rows = {}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", help="the .npz file to write")
+    path, rows = parser.parse_args().path, {}
     for make, names in ((navigation, NAVIGATION), (bullet, BULLET)):
         for name in names:
             episodes = [episode(*make(name), seed) for seed in SEEDS]
             for key in episodes[0]:
                 rows[f"{name}.{key}"] = np.array([played[key] for played in episodes])
             print(name, np.nansum(rows[f"{name}.costs"]), flush=True)
-    np.savez_compressed(sys.argv[1], **rows)
+    np.savez_compressed(path, **rows)
 
 
 if __name__ == "__main__":

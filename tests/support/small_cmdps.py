@@ -13,7 +13,7 @@ from deep.methods.registry import spec_of
 from deep.methods.spec import words
 from deep.runs.experiment import Experiment
 from deep.tasks import find_task
-from deep.train import parse, settings_of
+from deep.training import parse, settings_of
 
 Learner = TypeVar("Learner", bound=Method)
 STEPS = 10

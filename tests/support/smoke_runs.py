@@ -16,7 +16,7 @@ from deep.methods.spec import words
 from deep.runs.experiment import Experiment
 from deep.runs.player import PolicyPlayer
 from deep.tasks import Task, find_task
-from deep.train import parse, settings_of
+from deep.training import parse, settings_of
 from tests.support.builders import small_dataset
 
 DYNAMICS = {"members": 2, "hidden": (16,), "episodes": 2, "batch_size": 16}

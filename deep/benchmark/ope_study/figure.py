@@ -14,8 +14,8 @@ from deep.benchmark.ope_study.summary import DYNAMICS, Table, by_kind, column, e
 from theory.support.figures import write_figure
 
 SHOWN = {
-    "held_out": "learned dynamics, held-out half: whole episodes",
-    "paired, held_out": "paired with the clone: held-out half",
+    "held_out": "learned dynamics, held-out ensemble: whole episodes",
+    "paired, held_out": "paired with the clone: held-out ensemble",
     "fitted_q": "fitted-Q, gamma .99, the data's states",
     "nearest": "nearest behaviour",
     "dice": "DICE",
@@ -72,7 +72,7 @@ def _errors_by_degree(axes: Axes, rows: Table, colours: dict[str, str]) -> None:
 
 
 def _error_by_ood_score(axes: Axes, rows: Table, colours: dict[str, str]) -> None:
-    """The held-out half's error against its OOD score."""
+    """The held-out ensemble's error against its OOD score."""
     for kind, part in by_kind(rows).items():
         error = np.abs(column(part, "held_out: cost") - column(part, "true cost"))
         axes.plot(column(part, "held_out: ood_score"), error, "o", c=colours[kind], ms=4)

@@ -61,7 +61,7 @@ class FinishedRun:
         checkpoint = path / "checkpoint.safetensors"
         if not checkpoint.exists():
             raise InputError(f"the run in {path} has no checkpoint: finish it with deep.train --resume")
-        if not isinstance(getattr(experiment.method, "policy", None), MLPPolicy):
+        if experiment.method.mean_network is None:
             algorithm = experiment.settings.algorithm
             raise InputError(f"{path} is a run of {algorithm}: accepted are methods whose policy is a single network")
         if not experiment.task.simulated:
@@ -80,7 +80,7 @@ class FinishedRun:
 
     @property
     def policy(self) -> MLPPolicy:
-        return getattr(self.experiment.method, "policy")  # noqa: B009 (every method here has one; the protocol has not)
+        return self.experiment.method.mean_network
 
     def act(self, theta: Float[Tensor, "replicas params"]) -> Act:
         """The mean actions of policies with these parameters."""

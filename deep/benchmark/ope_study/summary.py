@@ -112,8 +112,8 @@ def verdicts(said: np.ndarray, true: np.ndarray) -> dict[str, str]:
 
 
 def gate_verdicts(rows: Table, min_length: float) -> dict[str, dict[str, str]]:
-    """Verdicts of `deep.methods.drcorl.gate.selection_score` with the default settings, by the held-out half:
-    paired, where the run's gate uses paired rollouts."""
+    """Verdicts of `deep.methods.drcorl.policy_selection.selection_score` with the default settings, by the
+    held-out ensemble: paired, where the run's gate uses paired rollouts."""
     config = GateConfig()
     used = [("paired, held_out" if "paired, held_out: cost" in row else "held_out", row) for row in rows]
 
@@ -130,7 +130,7 @@ def gate_verdicts(rows: Table, min_length: float) -> dict[str, dict[str, str]]:
 
 
 def by_ood_score(rows: Table) -> list[dict[str, float]]:
-    """The held-out half's error for policies whose OOD score lies below each edge and not below the one before."""
+    """The held-out ensemble's error for policies whose OOD score lies below each edge and not below the one before."""
     ood_score = column(rows, "held_out: ood_score")
     error = np.abs(column(rows, "held_out: cost") - column(rows, "true cost"))
     found = []

@@ -39,9 +39,8 @@ can also leave it above the limit.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import log
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -52,62 +51,15 @@ from deep.core.method import Inference, Memoryless, Method, Policy
 from deep.core.phase import Phase
 from deep.core.problem import Problem
 from deep.core.randomness import RandomInput
-from deep.core.validation import ABOVE_0, AT_LEAST_0, AT_LEAST_1, RATE, SHARE, check_ranges
 from deep.data.replay import Batch
-from deep.methods.parts.iql import RewardUnit, reward_units
-from deep.methods.parts.thresholds import States, cost_threshold
+from deep.methods.actor_critic.coptidice_config import COptiDICEConfig
+from deep.methods.parts.iql import reward_units
+from deep.methods.parts.thresholds import cost_threshold
 from deep.methods.spec import MethodSpec
 from deep.nn.inference import mean_action
 from deep.nn.mlp import MLP, Ensemble, Network, initial_parameters
 from deep.nn.parameters import Adam, Parameters, gradient
 from deep.nn.policies import MLPPolicy
-
-
-@dataclass(frozen=True)
-class COptiDICEConfig:
-    """Hyper-parameters; the published values are those of the preset paper."""
-
-    steps: int = 6000
-    """Updates."""
-    batch_size: int = 256
-    """Transitions, and as many start states."""
-    hidden: tuple[int, ...] = (128, 128)
-    """Hidden layers of nu, chi and the policy."""
-    learning_rate: float = 1e-3
-    """Adam's step size for nu, chi and the policy."""
-    multiplier_rate: float = 1e-2
-    """Adam's step size for lambda and tau, each the softplus of a number that starts at 0."""
-    warm_up: float = 0.25
-    """Share of the steps in which lambda and tau rest and nu regresses on the data's own discounted sums: from nu = 0
-    the first weights would be those of no policy, and drive lambda far off. Not in the public form."""
-    alpha: float = 0.3
-    """Weight of the divergence from the data, per `reward_unit`. The parameter to sweep: a small one trusts nu more, a
-    large one clones. The published .5 belongs to "raw"."""
-    reward_unit: RewardUnit = "episode"
-    """The unit of alpha: ten of the task's own rewards (published), or what an episode earns per step when its return
-    is 1 on DSRL's scale."""
-    epsilon: float = 0.01
-    """Radius of the reweightings p, as a KL divergence: larger: a more pessimistic estimate of the cost."""
-    advantage: Literal["regression", "sample"] = "regression"
-    """What w depends on: a network's regression of e on (s, a), or the e of the transition itself, as published. The
-    latter prefers transitions to lucky next states and lucky costs, which no policy can choose."""
-    nu_rate: float = 0.2
-    """Adam's step size for nu over the others' with "regression": q has to follow nu."""
-    noise: float = 0.1
-    """Standard deviation of the noise on the states and actions that the policy is fitted to, over the data's own."""
-    ema_rate: float = 0.01
-    """Rate of the moving average of the policy, which is evaluated; 1 takes the last one."""
-    kappa: States = "data"
-    """How an episode's cost limit becomes a discounted sum, see `episodic_to_discounted`; the threshold on the cost per
-    step is 1 - gamma times that. It also says from which states d starts: with "start", the published
-    l (1 - gamma^L) / L, from those of the episodes, else from all states of the data."""
-    variant: Literal["corrected", "public"] = "corrected"
-    """The paper's update, or the public code's (the differences are at the head of the file)."""
-
-    def __post_init__(self) -> None:
-        check_ranges(self, steps=AT_LEAST_0, batch_size=AT_LEAST_1, hidden=AT_LEAST_1, learning_rate=ABOVE_0)
-        check_ranges(self, multiplier_rate=ABOVE_0, warm_up=SHARE, alpha=ABOVE_0, epsilon=AT_LEAST_0)
-        check_ranges(self, noise=AT_LEAST_0, ema_rate=RATE, nu_rate=ABOVE_0)
 
 
 def soft_chi(w: Tensor) -> Tensor:
@@ -308,6 +260,10 @@ class COptiDICE(Method):
         """tanh(m(s)) of the averaged policy."""
         output = self.policy.network.apply(self.actor.ema, observations)
         return torch.tanh(output[..., : self.problem.action_size])
+
+    @property
+    def mean_network(self) -> MLPPolicy:
+        return self.policy
 
     def policies(self) -> dict[str, Policy]:
         return {"": Memoryless(self.act)}

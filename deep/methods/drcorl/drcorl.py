@@ -23,13 +23,7 @@ from deep.methods.drcorl.cloning import Cloning
 from deep.methods.drcorl.config import PAPER, REBUILT, DRCORLConfig
 from deep.methods.drcorl.critic_values import CriticValues
 from deep.methods.drcorl.evaluation import PolicyEvaluation
-from deep.methods.drcorl.gate import (
-    CostSignal,
-    EstimatedCost,
-    SimulatorCost,
-    StateSample,
-    UpperConfidenceCost,
-)
+from deep.methods.drcorl.gate import CostSignal, EstimatedCost, SimulatorCost, StateSample, UpperConfidenceCost
 from deep.methods.drcorl.least_squares import LeastSquares
 from deep.methods.drcorl.policy_selection import PolicySelection
 from deep.methods.drcorl.rests import Rests
@@ -70,14 +64,12 @@ class DRCORL(Method):
         statistics = trajectory_stats(problem.data, problem.replay, trajectories, episodes) if best else None
         self.selection = PolicySelection(config.gate, problem, self.actor, statistics)
         self.evaluation = PolicyEvaluation(
-            config.gate,
-            config.online,
+            config,
             problem,
             dynamics,
             self.gate,
             self.selection,
             self.actor,
-            config.adaptation_steps,
             self.act_current,
             self._new_critic_values(),
             self.rests,
@@ -190,8 +182,7 @@ class DRCORL(Method):
         """Lines 8-12 of Algorithm 1, with the rule of Algorithm 2 or 3 in `SafeAdaptation.direction`."""
         batch, metrics = self._update_shared_models(step, draws)
         metrics |= self.values.learn(self.values.of_policy, self.actor, self._bootstrapping_step(step), batch, draws)
-        if isinstance(self.gate, UpperConfidenceCost):
-            self.gate.update(StateSample(batch.observations, draws["z"]))
+        self.gate.offer(StateSample(batch.observations, draws["z"]))
         gradients = self._gradients(self._policy_batch(batch, draws), draws)
         g, direction_metrics = self.adaptation.direction(step, self.gate.cost, *gradients)
         metrics |= direction_metrics | self._ascend(step, g)
@@ -302,6 +293,14 @@ class DRCORL(Method):
         return ExactParts(cost, distribution, self.gate.cost)
 
     @property
+    def mean_network(self) -> MLPPolicy:
+        return self.policy
+
+    def main_layer(self, phase: str) -> tuple[int, int] | None:
+        width = self.config.behaviour.width
+        return (width, 4 * width) if phase == "behaviour" else None
+
+    @property
     def cloned(self) -> Selection:
         return self.config.clone
 
@@ -315,22 +314,15 @@ class DRCORL(Method):
 
     def report(self) -> dict[str, object]:
         reward, cost = self.values.scales.T.tolist()
-        return (
-            {"gradient_scale_reward": reward, "gradient_scale_cost": cost}
-            | self.selection.report()
-            | (self.evaluation.last_check.report())
-        )
+        scales: dict[str, object] = {"gradient_scale_reward": reward, "gradient_scale_cost": cost}
+        return scales | self.selection.report() | self.evaluation.last_check.report()
 
 
 SPEC = MethodSpec(
     title="DRCORL",
     paper="DRCORL preprint",
     build=DRCORL,
-    presets={
-        "quick": DRCORLConfig(),
-        "paper": PAPER,
-        "rebuilt": REBUILT,
-    },
+    presets={"quick": DRCORLConfig(), "paper": PAPER, "rebuilt": REBUILT},
     smoke={
         "behaviour.steps": 100,
         "behaviour.width": 16,

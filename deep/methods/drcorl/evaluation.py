@@ -9,8 +9,9 @@ from torch import Tensor
 
 from deep.core.phase import Hook
 from deep.core.problem import Problem
+from deep.methods.drcorl.config import DRCORLConfig
 from deep.methods.drcorl.critic_values import CriticValues
-from deep.methods.drcorl.gate import CostSignal, EstimatedCost, GateConfig, SimulatorCost
+from deep.methods.drcorl.gate import CostSignal, GateConfig
 from deep.methods.drcorl.hybrid import OnlineConfig, OnlineReplay
 from deep.methods.drcorl.last_check import LastCheck
 from deep.methods.drcorl.policy_selection import PolicySelection
@@ -76,36 +77,35 @@ class PolicyEvaluation:
 
     def __init__(
         self,
-        config: GateConfig,
-        online: OnlineConfig,
+        config: DRCORLConfig,
         problem: Problem,
         dynamics: DynamicsEnsemble,
         gate: CostSignal,
         selection: PolicySelection,
         actor: Parameters,
-        steps: int,
         act: ActCurrent,
         by_critics: CriticValues | None,
         rests: Rests,
     ) -> None:
-        """`steps` of adaptation are evaluated every `config.eval_every` steps; `by_critics` where it is the gate."""
-        check_settings(config, online, problem, dynamics)
-        check_rests(config, rests, steps)
-        self.config, self.online, self.problem, self.dynamics = config, online, problem, dynamics
-        self.gate, self.selection, self.actor, self.steps, self.act = gate, selection, actor, steps, act
-        self.uses_dynamics, self.by_critics, self.rests = uses_dynamics(config), by_critics, rests
+        """Adaptation is evaluated every `gate.eval_every` steps; `by_critics` where it is the gate."""
+        self.config, self.online, self.steps = config.gate, config.online, config.adaptation_steps
+        check_settings(self.config, self.online, problem, dynamics)
+        check_rests(self.config, rests, self.steps)
+        self.problem, self.dynamics, self.gate, self.selection = problem, dynamics, gate, selection
+        self.actor, self.act, self.by_critics, self.rests = actor, act, by_critics, rests
+        self.uses_dynamics = uses_dynamics(self.config)
         self.last_check = LastCheck(rests.config, problem, actor, selection, self.estimate_by_critics)
         self.paired = self._paired()
         self.estimator: DynamicsEnsemble | PairedRollouts = self.paired or dynamics
         """The estimator of the policy's episodes."""
         self._clone_rollouts: Outcomes | None = None
         """The clone's rollouts between the start of adaptation and the evaluation of step 0."""
-        evaluations = -(-steps // config.eval_every) if config.record else 0
+        evaluations = -(-self.steps // self.config.eval_every) if self.config.record else 0
         self.evaluated = torch.zeros(evaluations, *actor.ema.shape, device=problem.device)
         self.buffer: OnlineReplay | None = None
-        if online.update_critics:
+        if self.online.update_critics:
             length = problem.task.episode_length
-            self.buffer = OnlineReplay(online, problem.replay, problem.reward_scale, len(problem.replicas), length)
+            self.buffer = OnlineReplay(self.online, problem.replay, problem.reward_scale, len(problem.replicas), length)
 
     def _paired(self) -> PairedRollouts | None:
         cloned = self.selection.cloned
@@ -177,8 +177,7 @@ class PolicyEvaluation:
     def evaluate_by_critics(self, step: int) -> dict[str, Tensor]:
         """The critics' values set the gate's cost and, at rest, go to the policy selection."""
         estimate = self.estimate_by_critics()
-        assert isinstance(self.gate, EstimatedCost)
-        self.gate.update(estimate)
+        self.gate.offer(estimate)
         if step == 0 or not self.rests.config.every or self.rests.due(step):
             self.selection.update(step, (estimate,))
             self.last_check.offer(step, (estimate,))
@@ -188,8 +187,7 @@ class PolicyEvaluation:
         """Roll the policy out in the learned dynamics. The training ensemble sets the gate's cost; both ensembles'
         estimates go to the policy selection."""
         training, held_out = self._estimates(step)
-        if isinstance(self.gate, EstimatedCost):
-            self.gate.update(training)
+        self.gate.offer(training)
         self.selection.update(step, (training, held_out))
         metrics = {f"predicted_{name}": value for name, value in held_out._asdict().items()}
         return metrics | {"training_cost": training.cost, "training_ood_score": training.ood_score}
@@ -214,6 +212,5 @@ class PolicyEvaluation:
             return self.act(replay.normalise(torch.from_numpy(observations).to(replay.mean))).cpu().numpy()
 
         played = simulator.play(act, self.online.episodes, on_step)
-        if isinstance(self.gate, SimulatorCost):
-            self.gate.update(played)
+        self.gate.offer(played)
         return {"simulator_cost": torch.from_numpy(played.costs.mean(axis=1)).to(self.gate.cost).float()}

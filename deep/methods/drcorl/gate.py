@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deep.core.phase import BLOCK
 from deep.core.problem import Problem
-from deep.core.validation import AT_LEAST_0, check_ranges
+from deep.core.validation import AT_LEAST_0, AT_LEAST_1, check_ranges
 from deep.envs.rollout import Episodes
 from deep.methods.parts.critics import CostCritic, episodic_to_discounted
 from deep.nn.parameters import Parameters
@@ -81,7 +81,7 @@ class GateConfig:
     rollouts."""
 
     def __post_init__(self) -> None:
-        check_ranges(self, "gate.", k=AT_LEAST_0)
+        check_ranges(self, "gate.", k=AT_LEAST_0, transitions=AT_LEAST_1)
         if self.eval_every < 1 or self.eval_every % BLOCK:
             raise InputError(f"--gate.eval-every {self.eval_every}: accepted is a multiple of {BLOCK}")
         if self.states == "cloned" and self.kind == "ucb":
@@ -108,6 +108,9 @@ Evidence = TypeVar("Evidence")
 class CostSignal(ABC, Generic[Evidence]):
     """The episode cost of every replica's policy, and the tensor that the adaptation step reads it from."""
 
+    reads: ClassVar[type]
+    """The kind of evidence that the cost follows from."""
+
     def __init__(self, config: GateConfig, problem: Problem) -> None:
         self.config, self.problem = config, problem
         self.cost = torch.zeros(len(problem.replicas), dtype=torch.float64, device=problem.device)
@@ -124,10 +127,17 @@ class CostSignal(ABC, Generic[Evidence]):
         """Set the latest cost."""
         self.cost.copy_(self.measure(evidence))
 
+    def offer(self, evidence: Any) -> None:
+        """Set the latest cost where this is the kind of evidence that it follows from; any other changes nothing."""
+        if isinstance(evidence, self.reads):
+            self.update(evidence)
+
 
 class EstimatedCost(CostSignal[Estimate]):
     """The upper bound of an off-policy estimate, `gate_cost`: by the training ensemble of the learned dynamics, by the
     critics, or by least squares."""
+
+    reads = Estimate
 
     def measure(self, evidence: Estimate) -> Float[Tensor, " replicas"]:
         return gate_cost(evidence, self.problem.limits, self.config)
@@ -142,6 +152,8 @@ class StateSample(NamedTuple):
 
 class UpperConfidenceCost(CostSignal[StateSample]):
     """Eq. (25): the cost critics' upper confidence bound at states of the data, converted to the cost of an episode."""
+
+    reads = StateSample
 
     def __init__(
         self, config: GateConfig, problem: Problem, policy: MLPPolicy, actor: Parameters, critic: CostCritic
@@ -164,6 +176,8 @@ class UpperConfidenceCost(CostSignal[StateSample]):
 
 class SimulatorCost(CostSignal[Episodes]):
     """The mean cost of simulator episodes."""
+
+    reads = Episodes
 
     def measure(self, evidence: Episodes) -> Float[Tensor, " replicas"]:
         return torch.from_numpy(evidence.costs.mean(axis=1)).to(self.cost)

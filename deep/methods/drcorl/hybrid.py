@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from deep.core.validation import AT_LEAST_0, check_ranges
+from deep.core.validation import AT_LEAST_0, AT_LEAST_1, check_ranges
 from deep.data.replay import Batch, Replay
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class OnlineConfig:
     """update_critics: how many of a replica's latest episodes the buffer holds."""
 
     def __post_init__(self) -> None:
-        check_ranges(self, "online.", episodes=AT_LEAST_0)
+        check_ranges(self, "online.", episodes=AT_LEAST_0, buffer_episodes=AT_LEAST_1)
 
 
 class OnlineReplay:

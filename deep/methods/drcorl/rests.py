@@ -1,6 +1,6 @@
 r"""Rests of DRCORL's policy during adaptation, in which its critics catch up.
 
-While the policy moves, its critics are late, and the cost swings around the limit from one step to the next. After
+Critics lag behind a changing policy, and the cost swings around the limit from one step to the next. After
 every `every` steps the policy therefore moves to the mean of its parameters over the second half of these steps,
 
     theta <- 2 / every * sum_{t > every / 2} theta_t,

@@ -153,6 +153,10 @@ class TD3BC(Method):
         """max_j Q_j^c' of the target critics."""
         return self.critics.values(self.critics.q.ema, observations, actions).greatest_cost
 
+    @property
+    def mean_network(self) -> MLPPolicy:
+        return self.policy
+
     def policies(self) -> dict[str, Policy]:
         return {"": Memoryless(self.act)}
 

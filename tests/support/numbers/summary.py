@@ -188,12 +188,14 @@ def load(room: str) -> dict[str, dict[str, Entry]]:
 
 def check(room: str, name: str, case: Case) -> None:
     """Fail where a case's numbers are not those recorded."""
+    record = f"python -m tests.support.record_numbers {room}"
+    known = load(room)
+    assert name in known, f"{room}, {name}: its numbers are not recorded yet: {record}"
     found = measured(case)
-    lines = changes(load(room).get(name, {}), found, case)
+    lines = changes(known[name], found, case)
     more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
     head = f"{room}, {name}: {len(lines)} of {len(found)} numbers have changed"
-    how = f"If the change is meant: python -m tests.support.record_numbers {room}"
-    assert not lines, "\n".join([head, *lines[:SHOWN], *more, how])
+    assert not lines, "\n".join([head, *lines[:SHOWN], *more, f"If the change is meant: {record}"])
 
 
 def write(room: str, cases: Mapping[str, Mapping[str, Entry]]) -> None:
