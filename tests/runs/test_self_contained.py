@@ -74,7 +74,7 @@ def test_data_in_a_new_place_are_named_and_their_hash_is_compared(moved, capsys)
     with pytest.raises(SystemExit):
         evaluate.main([str(run), "--episodes", "1"])
     old = moved / "mine.hdf5"
-    assert f"the data of the run in {run} are no longer in {old}: say where" in capsys.readouterr().err
+    assert f"the data of the run in {run} are no longer in {old}: put them back" in capsys.readouterr().err
     evaluate.main([str(run), "--episodes", "1", "--dataset", str(new)])
     assert read_json(run / "evaluation.json")["results"] == read_json(run / "summary.json")["results"]
     assert evaluate_run(run, 1, dataset=new)[0]["seed"] == 0
