@@ -152,6 +152,7 @@ def test_the_old_packages_leave_no_trace():
     program = """
 import dataclasses, sys
 import gymnasium, numpy as np
+import deep.envs  # registers the tasks' ids
 from deep.tasks import TASKS, make
 def world():
     old = [name for name in sys.modules if name.startswith(("safety_gymnasium", "bullet_safety_gym"))]

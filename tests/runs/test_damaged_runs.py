@@ -92,7 +92,7 @@ def test_settings_with_an_entry_missing_or_of_another_type(copy):
 
 
 def test_commands_say_so_in_one_line(copy, capsys):
-    (copy / "config.json").write_text('{"identity": {"algorithm": "bc_all"}}')
+    (copy / "config.json").write_text('{"schema": 1, "identity": {"algorithm": "bc_all"}}')
     for command, words in ((evaluate.main, []), (export, ["--format", "onnx"])):
         with pytest.raises(SystemExit) as caught:
             command([str(copy), *words])
