@@ -202,11 +202,11 @@ show(figure, "Losses of the learned dynamics, the behaviour model, the clones an
 # %% [markdown]
 # ## Adaptation, step by step
 #
-# Every 50 steps the policy is evaluated in an ensemble of learned dynamics. Short rollouts from the same states give
-# the difference in cost between the policy and the clone. The estimate is the mean cost of the cloned trajectories plus
-# this difference; the gate adds one standard deviation. The ensemble has two halves. The *training* half sets the
-# gate's cost. The *held-out* half plays no part in the gradient and helps to select the policy that is kept. Top row:
-# the branch that Algorithm 3 took, as shares over seeds and steps.
+# Every 50 steps the policy is evaluated in learned dynamics. Short rollouts from the same states give the difference in
+# cost between the policy and the clone. The estimate is the mean cost of the cloned trajectories plus this difference;
+# the gate adds one standard deviation. There are two ensembles. The *training* ensemble sets the gate's cost. The
+# *held-out* ensemble plays no part in the gradient and helps to select the policy that is kept. Top row: the branch
+# that Algorithm 3 took, as shares over seeds and steps.
 
 # %%
 metrics = [record for record in recorded if record["phase"] == "adaptation"]
@@ -246,7 +246,13 @@ styles: list[tuple[str, Any]] = [(BLUE, "-"), (ORANGE, "--"), (PINK, "-"), (BLAC
 lines = [Line2D([], [], color=colour, linestyle=style) for colour, style in styles]
 figure.legend(
     [*panels[0, 0].collections, *lines],
-    [*names, "the gate's cost (training half)", "cost by the held-out half", "the policy that is kept", "the limit"],
+    [
+        *names,
+        "the gate's cost (training ensemble)",
+        "cost by the held-out ensemble",
+        "the policy that is kept",
+        "the limit",
+    ],
     loc="outside lower center",
     ncols=4,
 )
@@ -270,9 +276,9 @@ say(
 # has 360 policies: 240 that were evaluated during adaptation, the others around clones and last policies. True costs
 # are means of 10 simulator episodes. Left: the preprint's kind of gate, an upper confidence bound (mean plus two
 # deviations) of cost critics, which fitted-Q evaluation at $\gamma=.99$ fitted to each policy. Middle and right: the
-# held-out half of the learned dynamics, mean plus one deviation, by rollouts of whole episodes (the earlier default)
-# and by paired rollouts. All are offline estimates, so all can be wrong. Line: bound = truth. Shaded: what would pass
-# the gate at the limit 20. Orange: that limit.
+# held-out ensemble of the learned dynamics, mean plus one deviation, by rollouts of whole episodes (the earlier
+# default) and by paired rollouts. All are offline estimates, so all can be wrong. Line: bound = truth. Shaded: what
+# would pass the gate at the limit 20. Orange: that limit.
 
 # %%
 studied = read_table(RESULTS / "study" / "hopper" / "results.csv")
@@ -309,7 +315,7 @@ table(["bound", "below the truth", "policies above 20 that pass at 20", "policie
 say(
     "Fitted-Q and whole episodes are alarms that are nearly always on: hardly any policy that violates the limit "
     "passes, and hardly any that satisfies it. With paired rollouts more policies of either kind pass; the selection "
-    "needs both halves. Errors for the policies that were kept, here and in the run with the earlier default:"
+    "needs both ensembles. Errors for the policies that were kept, here and in the run with the earlier default:"
 )
 forms = {"paired rollouts": own, "whole episodes": [r for r in scores if r["algorithm"] == "drcorl" and r["variant"]]}
 lines = []
@@ -321,8 +327,8 @@ table(["estimator", "error of the estimated cost (median size)", "mean error", "
 
 # %% [markdown]
 # The change of cost and return from the clone to each policy that was evaluated during adaptation: the paired estimate
-# of the held-out half against the simulator. Return: with the change of episode length that rollouts of whole episodes
-# predict (orange), as the gate has it, and without it (blue).
+# of the held-out ensemble against the simulator. Return: with the change of episode length that rollouts of whole
+# episodes predict (orange), as the gate has it, and without it (blue).
 
 # %%
 during = [row for row in studied if row["kind"] == "evaluated"]
