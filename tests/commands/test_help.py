@@ -24,6 +24,8 @@ def written() -> dict[Path, int]:
 def test_help_prints_and_does_nothing_else(module, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [module, "--help"])
+    # runpy would keep the module's code with jaxtyping's checks under the name that a process without these reads.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     before, code = written(), None
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
