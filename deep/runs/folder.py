@@ -21,6 +21,9 @@ from deep.core.files import Lock, read_json, read_tensors, write_tensors, wrong_
 from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 
+AT_THE_END = ("results.png", "training.png")
+"""What a finished run has drawn."""
+
 
 @dataclass(frozen=True)
 class Position:
@@ -183,13 +186,17 @@ class RunFolder:
             return {"phase": str(record["phase"]), "step": int(record["step"]), **values}
 
     def refuse_lost_checkpoint(self) -> None:
-        """Raise `InputError` where a run without a checkpoint has metrics of several phases.
+        """Raise `InputError` where a run without a checkpoint has figures, or metrics of several phases.
 
-        A phase ends with a checkpoint, so there was one: training again would erase what the run has found.
+        A phase ends with a checkpoint, and a run with its figures, so there was one: training again would erase what
+        the run has found.
         """
+        left = [self.path / name for name in AT_THE_END if (self.path / name).exists()]
         if self.metrics.exists() and len({record["phase"] for record in self.read_metrics()}) > 1:
+            left.append(self.metrics)
+        if left:
             raise InputError(
-                f"--resume: {self.checkpoint} is gone, and {self.metrics} shows that there was one: restore it, or "
+                f"--resume: {self.checkpoint} is gone, and {left[0]} shows that there was one: restore it, or "
                 "train again in another folder; nothing was changed"
             )
 

@@ -76,6 +76,26 @@ def test_files_of_other_names_are_no_matter(tmp_path):
     assert (tmp_path / "config.json").exists()
 
 
+@pytest.mark.parametrize("figure", ["results.png", "training.png"])
+def test_a_finished_run_of_one_phase_without_its_checkpoint_is_not_trained_again(words, whole, tmp_path, capsys, figure):
+    """Only the figure is left to show that the run was finished."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    for name in {"checkpoint.safetensors", "summary.json", "results.png", "training.png"} - {figure}:
+        (folder / name).unlink()
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text(lines[0])
+    before = content(folder)
+    with pytest.raises(SystemExit) as caught:
+        train.main([*words, "--out", str(folder), "--resume"])
+    assert caught.value.code == 2
+    assert f"{figure} shows that there was one: restore it, or train again in another folder" in capsys.readouterr().err
+    changed = {"sessions.json"}  # the seconds that the refusal took
+    assert {name: x for name, x in content(folder).items() if name not in changed} == {
+        name: x for name, x in before.items() if name not in changed
+    }
+
+
 def test_a_study_does_not_replace_the_summary_of_a_run(whole, capsys):
     before = content(whole)
     with pytest.raises(SystemExit):

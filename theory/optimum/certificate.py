@@ -13,12 +13,14 @@ from torch import Tensor
 
 from theory.cmdp.shapes import Mask, PerCMDP, PerState, PerStateAction
 from theory.cmdp.sparse import AnyCMDP
-from theory.optimum.policies import budget_unit, corner, greedy_policy, policy_of, positive, reward_unit
+from theory.optimum.policies import budget_unit, corner, greedy_policy, policy_of, positive
 from theory.optimum.policy_iteration import best_response
 
 ROUNDING = 4 * torch.finfo(torch.float64).eps
-PLAIN, SHADE = 1e-10, 1e-11
-"""Up to PLAIN the dual residual is the simple one; beyond it the sharper one, with SHADE for the multiplier."""
+ALIKE = 1e-13
+"""Costs that differ by this part of the budget are the same."""
+PLAIN, SHADES = 1e-10, (1e-11, 1e-8, 1e-5, 1e-2, 10.0)
+"""Up to PLAIN the dual residual is the simple one; beyond it the sharper one, with SHADES for the multiplier."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,20 +28,22 @@ class Certificate:
     """How far the residuals of the optimality conditions can move the value (all (batch,)), and the evidence.
 
     The unit of the cost is u = min(|l|, c_max/(1-gamma)), with the least positive cost for |l| where l = 0. The unit of
-    the value is w, see `value_unit`: of the size of what the answer itself earns within the budget. In units of c_max,
-    ten times the budget can be a rounding error; in units of the largest reward, which an action may have that no
-    budget pays for, the whole value can.
+    the value is w, the larger of |value| and the least that one action earns, see `value_unit`. In units of c_max, ten
+    times the budget can be a rounding error; in units of the largest reward, which an action may have that no budget
+    pays for, the whole value can.
 
     flow: |sum_a x - (1-gamma) rho - gamma P^T x|_1 / (1-gamma);   negativity: |min(x, 0)|_1 / (1-gamma);
     budget: max(0, cost - l) in units of u, cost the larger of <x, c>/(1-gamma) and V_c^pi of the returned policy;
     dual: what the violations delta(s, a) of v >= r - lambda c + gamma P v can hide, see `hidden_value`;
     gap: <rho, v> + lambda l - value, value that one of <x, r>/(1-gamma) and V_r^pi of the returned policy which is
-    farther from it, and complementarity: lambda (l - cost); all three in units of w.
+    farther from it; complementarity: lambda (l - cost); excess: what a cost above the budget can have added to the
+    value, see `value_of_excess`; all four in units of w.
     Weak duality gives, for every policy within the budget and its occupancy x',
 
         V_r = <x', r>/(1-gamma) <= <x', v - gamma P v + delta>/(1-gamma) + lambda l
             = <rho, v> + lambda l + <x', delta>/(1-gamma) <= value + (gap + dual) w,   V_c^pi - l <= budget u.
 
+    So the optimum lies between value - excess w and value + (gap + dual) w.
     (I - gamma P_pi^T)^{-1} is at most 1/(1-gamma) in the 1-norm, so x lies within flow + 3 negativity of the occupancy
     of its own policy pi (proportional to max(x, 0)).
 
@@ -57,12 +61,13 @@ class Certificate:
     dual: PerCMDP
     gap: PerCMDP
     complementarity: PerCMDP
+    excess: PerCMDP
     margin: PerCMDP
 
     @property
     def worst(self) -> PerCMDP:
         """The largest residual in absolute value."""
-        residuals = (self.flow, self.negativity, self.budget, self.dual, self.gap, self.complementarity)
+        residuals = (self.flow, self.negativity, self.budget, self.dual, self.gap, self.complementarity, self.excess)
         return torch.stack([x.abs() for x in residuals]).amax(0)
 
     def holds(self, tolerance: float = 1e-8) -> Bool[Tensor, "batch"]:
@@ -117,7 +122,7 @@ def certify(
     cost = (occupancy * cmdp.c).sum((1, 2)) / (1 - gamma)
     policy, policy_reward, policy_cost = corner(cmdp, policy)
     smallest = positive(cost.maximum(cmdp.budget.abs()).minimum(positive(cmdp.c.amax((1, 2)) / (1 - gamma))))
-    unit = torch.where(feasible, value_unit(cmdp, occupancy, weight), smallest)
+    unit = torch.where(feasible, value_unit(cmdp, reward), smallest)
     beyond = torch.where(feasible, cost.maximum(policy_cost) - cmdp.budget, policy_cost - cost).clamp(min=0)
     inflow = (1 - gamma)[:, None] * cmdp.rho + gamma[:, None] * cmdp.arrival(occupancy)
     flow = (occupancy.sum(-1) - inflow).abs().sum(-1) + ROUNDING * occupancy.abs().sum((1, 2))
@@ -126,6 +131,7 @@ def certify(
     dual_objective = (cmdp.rho * v).sum(-1)
     bound, slack = dual_objective + weight * cmdp.budget, cmdp.budget - cost
     farther = torch.where((bound - reward).abs() > (bound - policy_reward).abs(), reward, policy_reward)
+    excess = torch.where(feasible, value_of_excess(cmdp, beyond, reward.maximum(policy_reward)) / unit, 0.0)
     return Certificate(
         flow=flow / (1 - gamma),
         negativity=(-occupancy).clamp(min=0).sum((1, 2)) / (1 - gamma),
@@ -133,42 +139,62 @@ def certify(
         dual=torch.where(feasible, hidden_value(cmdp, defects, unit), defect / unit),
         gap=torch.where(feasible, bound - farther, cost - dual_objective) / unit,
         complementarity=weight * slack / unit,
+        excess=excess,
         margin=torch.where(feasible, torch.nan, dual_objective - cmdp.budget - defect),
     )
 
 
-def value_unit(cmdp: AnyCMDP, occupancy: PerStateAction, multiplier: PerCMDP) -> PerCMDP:
-    """The unit w of the value: the largest of three sizes, at most R/(1-gamma).
+def value_unit(cmdp: AnyCMDP, value: PerCMDP) -> PerCMDP:
+    """The unit w of the value: |value|, or what one action within the budget gains or loses at least, if that is more.
 
-    <x, |r|>/(1-gamma), what the answer gains and loses; lambda u, what the allowed error of the budget is worth; and
-    the least of |r| min(1/(1-gamma), u/c) over all r != 0, what one action within the budget gains or loses at least.
-    R is the largest |r|, unless that is a loss; then it is the larger of |value| (1-gamma) and `reward_unit`.
+    That is the least of |r| min(1, u/c) over all r != 0, taken once; w is 1 where all are 0. The multiplier is no part
+    of w, nor are gains and losses that cancel: a wrong answer that has large ones would widen the unit of its error.
     """
-    horizon, u = 1 / (1 - cmdp.gamma), budget_unit(cmdp)
-    most = (
-        reward_unit(cmdp).maximum((occupancy * cmdp.r).sum((1, 2)).abs()).minimum(positive(cmdp.r.abs().amax((1, 2))))
-    )
-    gross = (occupancy * cmdp.r).abs().sum((1, 2)) * horizon
-    share = torch.where(cmdp.c > 0, u[:, None, None] / cmdp.c, torch.inf).minimum(horizon[:, None, None])
+    share = torch.where(cmdp.c > 0, budget_unit(cmdp)[:, None, None] / cmdp.c, 1.0).clamp(max=1)
     least = torch.where(cmdp.r != 0, cmdp.r.abs() * share, torch.inf).amin((1, 2))
-    return positive(gross.maximum(multiplier * u).maximum(least).minimum(most * horizon))
+    return torch.where(torch.isinf(least), 1.0, value.abs().maximum(least))
+
+
+def value_of_excess(cmdp: AnyCMDP, beyond: PerCMDP, reward: PerCMDP) -> PerCMDP:
+    """What a cost beyond the budget can have added to the value: theta (reward - V_r of the cheapest policy).
+
+    A policy of cost l + b, mixed with the cheapest one of cost m, keeps the budget where theta = b / (b + l - m) is the
+    weight of the cheapest. So the optimum is at least the mixture's value. Where m >= l, theta is 1. An excess that
+    differs from 0 by rounding alone (ALIKE |l|) counts as none. Infinite where gamma is too near 1 for float64.
+    """
+    beyond = torch.where(beyond <= ALIKE * cmdp.budget.abs(), 0.0, beyond)
+    if not bool((beyond > 0).any()):
+        return torch.zeros_like(beyond)
+    try:
+        cheapest = corner(cmdp, best_response(cmdp, -cmdp.c)[0])
+    except RuntimeError:
+        return torch.zeros_like(beyond).masked_fill(beyond > 0, torch.inf)
+    room = beyond + (cmdp.budget - cheapest.cost).clamp(min=0)
+    theta = torch.where(beyond > 0, beyond / positive(room), 0.0)
+    return theta * (reward - cheapest.reward).clamp(min=0)
 
 
 def hidden_value(cmdp: AnyCMDP, defects: PerStateAction, unit: PerCMDP) -> PerCMDP:
     """A bound of <x', delta>/(1-gamma) over all policies within the budget, in units of w.
 
-    delta/(1-gamma) for the largest delta bounds it. Where that exceeds PLAIN, and a budget l >= 0 keeps a policy from
-    the states of large delta, weak duality gives a smaller bound: the best response to delta - k c, and k l, for any k.
+    delta/(1-gamma) for the largest delta bounds it. Where that exceeds PLAIN, and the budget keeps a policy from the
+    states of large delta, weak duality gives a smaller bound for any k >= 0: the best response to delta - k c, and k l.
+    Several are tried from small to large, until one is good enough. A small k adds little to the bound, k l; a large
+    one is needed for a delta that is rounding of a reward of 1e12, and adds little where l is near the least cost.
     """
-    plain = defects.amax((1, 2)) / (1 - cmdp.gamma) / unit
-    if bool((plain <= PLAIN).all()):
-        return plain
-    k = SHADE * unit / budget_unit(cmdp)
-    try:
-        _, v = best_response(cmdp, defects - k[:, None, None] * cmdp.c)
-    except RuntimeError:  # gamma is too near 1: the simple bound holds all the same
-        return plain
-    return plain.minimum(((cmdp.rho * v).sum(-1) + k * cmdp.budget.clamp(min=0)).clamp(min=0) / unit)
+    bound = defects.amax((1, 2)) / (1 - cmdp.gamma) / unit
+    budget, horizon = cmdp.budget.clamp(min=0), 1 / (1 - cmdp.gamma)
+    for shade in SHADES:
+        if bool((bound <= PLAIN).all()):
+            break
+        k = shade * unit / budget_unit(cmdp)
+        try:
+            _, v = best_response(cmdp, defects - k[:, None, None] * cmdp.c)
+        except RuntimeError:  # gamma is too near 1: the bound so far holds all the same
+            break
+        hidden = (cmdp.rho * v).sum(-1) + k * budget + ROUNDING * horizon * k * budget
+        bound = bound.minimum(hidden.clamp(min=0) / unit)
+    return bound
 
 
 def dual_defects(cmdp: AnyCMDP, v: PerState, weight: PerCMDP, feasible: Mask) -> PerStateAction:
