@@ -77,7 +77,7 @@ def test_files_of_other_names_are_no_matter(tmp_path):
 
 
 @pytest.mark.parametrize("figure", ["results.png", "training.png"])
-def test_a_finished_run_of_one_phase_without_its_checkpoint_is_not_trained_again(words, whole, tmp_path, capsys, figure):
+def test_a_finished_run_of_one_phase_without_its_checkpoint_is_kept(words, whole, tmp_path, capsys, figure):
     """Only the figure is left to show that the run was finished."""
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
