@@ -66,7 +66,8 @@ def stated(x: Any) -> Any:
 def decimal(x: arb) -> str:
     if x == 0:
         return f"0.{'0' * DIGITS}e0"
-    magnitude = math.floor(float((abs(x).log() / arb(10).log()).mid()))
+    size = float((abs(x).log() / arb(10).log()).mid())
+    magnitude = math.floor(size) if math.isfinite(size) else 0  # a ball that is not finite, or contains 0
     for exponent in (magnitude, magnitude + 1, magnitude - 1):
         mantissa = (x / arb(10) ** exponent * 10**DIGITS + fmpq(1, 2)).floor().unique_fmpz()
         if mantissa is not None and len(str(abs(int(mantissa)))) == DIGITS + 1:

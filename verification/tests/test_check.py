@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flint import arb
 
 from verification import check as checker
 from verification.check import Rejected, check, digest
-from verification.checker.certify import CERTIFICATES, Statement, certificate, read, stated
+from verification.checker.certify import CERTIFICATES, Statement, certificate, decimal, read, stated
 from verification.checker.optima import OPTIMUM
 from verification.claims.topics import CLAIMS
 from verification.tests.support import at, leaves
@@ -95,9 +96,14 @@ def test_conditions_have_to_be_certain() -> None:
     [
         ({"pi": [["1/2", "1/3"]]}, "max(pi) <= 0", "not a probability distribution"),
         ({"P_1": [[["3/2", "-1/2"]], [["1", "0"]]]}, "max(P_1) <= 0", "not a probability distribution"),
-        ({"gamma": "1"}, "gamma <= 0", "gamma is not in"),
+        ({"gamma": "1"}, "gamma <= 0", "gamma is out of range"),
         ({"c": [["-1"]]}, "max(c) <= -2", "out of range"),
         ({"eta": "0"}, "eta <= -1", "out of range"),
+        ({"M": "-1"}, "M <= -2", "M is out of range"),
+        ({"eps_2": "-1"}, "eps_2 <= -2", "eps_2 is out of range"),
+        ({"T": "1/2"}, "T <= 0", "T is out of range"),
+        ({"S": "0"}, "S <= -1", "S is out of range"),
+        ({"A_1": "3/2"}, "A_1 <= 0", "A_1 is out of range"),
         ({"x": "0.5"}, "x <= 0", "not a rational"),
         ({"x": "1", "y": "1"}, "x <= 0", "never used"),
         ({"x": "1"}, "__import__(x) <= 0", "not in the checker's language"),
@@ -249,3 +255,9 @@ def test_the_command(tmp_path: Path) -> None:
     assert run(broken)[0] == 1
     assert run(tmp_path / "missing.json")[0] == 1
     assert run()[0] == 1
+
+
+@pytest.mark.parametrize("ball", [arb(1) / arb(0), arb("inf"), arb(0, 1)])
+def test_a_ball_without_digits_is_rejected_in_a_sentence(ball: arb) -> None:
+    with pytest.raises(Rejected, match="is not determined to 24 digits"):
+        decimal(ball)
