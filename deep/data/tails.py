@@ -25,6 +25,7 @@ from scipy.special import bdtrc
 
 from deep.data.dataset import OfflineDataset
 from deep.data.formats.going_on import OTHER_MARKS, SPLIT
+from deep.data.missing_values import missing_values
 
 CHANCE = 1e-4
 """A tail of zeros that is less probable is reported. Trajectories sorted by their cost have one as well."""
@@ -40,7 +41,8 @@ SAMPLE = 20_000
 
 def suspicions(data: OfflineDataset) -> tuple[str, ...]:
     """A sentence for each thing that the data look like and are not taken for."""
-    return (*blank_tails(data), *costs_of_several_steps(data), *single_steps(data), *terminals_inside(data))
+    marks = (*single_steps(data), *terminals_inside(data))
+    return (*blank_tails(data), *costs_of_several_steps(data), *missing_values(data), *marks)
 
 
 def costs_of_several_steps(data: OfflineDataset) -> tuple[str, ...]:

@@ -172,6 +172,7 @@ def _check_allocation(item: h5py.Dataset, layout: int, key: str, name: str) -> N
     """Reject what was never written, in whole or in part, and what claims more values than its bytes can hold."""
     promised, stored = math.prod(item.shape) * item.dtype.itemsize, item.id.get_storage_size()
     accepted = "arrays written in full are accepted"
+    read_as = f"would be read as {item.fillvalue if np.any(item.fillvalue) else 'zeros'}"
     if promised == 0 or layout == h5d.COMPACT:
         return
     if layout == h5d.CHUNKED:
@@ -179,11 +180,9 @@ def _check_allocation(item: h5py.Dataset, layout: int, key: str, name: str) -> N
         written = item.id.get_num_chunks()
         if written < chunks:
             found = f"has {key} of shape {item.shape} with {written} of its {chunks} chunks written, "
-            raise_input_error(name, found + "the others would be read as zeros", accepted)
+            raise_input_error(name, f"{found}the others {read_as}", accepted)
     elif stored < promised:
-        raise_input_error(
-            name, f"has {key} of shape {item.shape} that was never written, it would be read as zeros", accepted
-        )
+        raise_input_error(name, f"has {key} of shape {item.shape} that was never written, it {read_as}", accepted)
     size = os.path.getsize(item.file.filename)
     if stored > size or (promised > UNSUSPICIOUS_BYTES and promised > LARGEST_RATIO * stored):
         raise_input_error(name, f"claims {promised:,} bytes of {key} in a file of {size:,}", accepted)

@@ -1,0 +1,62 @@
+"""Numbers such as -9999 that mark missing values are reported, and ordinary far numbers are not."""
+
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+
+from deep.data.custom import CustomData, assumptions, load_custom
+from deep.data.load import load
+from deep.data.missing_values import missing_values
+from deep.tasks import find_task
+from tests.support.recordings import HOPPER, recording, write
+
+LENGTHS = (9,) * 20
+
+
+def marked(key: str, mark: float, every: int, feature: int = 0):
+    data = recording(LENGTHS)
+    values = getattr(data, key).copy()
+    values.reshape(len(data), -1)[::every, feature] = mark
+    return replace(data, **{key: values})
+
+
+@pytest.mark.parametrize("mark", [-9999.0, -999.0, 1e6])
+@pytest.mark.parametrize("every", [2, 9, 50])
+def test_a_feature_is_named_with_its_mark_and_the_rows(mark, every):
+    (said,) = missing_values(marked("observations", mark, every, 2))
+    count = -(-len(recording(LENGTHS)) // every)
+    assert said.startswith(f"observations[2] is {mark:g} in {count} of 180 rows, and from ")
+
+
+@pytest.mark.parametrize(("key", "mark"), [("rewards", -9999.0), ("rewards", 999.0), ("costs", 99999.0)])
+def test_rewards_and_costs_by_nines(key, mark):
+    rng = np.random.default_rng(0)
+    data = marked(key, mark, 9)
+    values = np.where(getattr(data, key) == mark, mark, rng.random(len(data))).astype(np.float32)
+    (said,) = missing_values(replace(data, **{key: values}))
+    assert said.startswith(f"{key} is {mark:g} in 20 of 180 rows")
+    assert missing_values(replace(data, **{key: np.where(values == mark, 1000, values)})) == (), "a goal's reward"
+
+
+def test_ordinary_numbers_are_not_marks():
+    data = recording(LENGTHS)
+    assert missing_values(data) == ()
+    flag = data.observations.copy()
+    flag[:, 1] = np.arange(len(data)) % 9 == 0
+    assert missing_values(replace(data, observations=flag)) == (), "a flag of 0 and 1"
+    outlier = data.observations.copy()
+    outlier[:2, 1] = 1e6
+    assert missing_values(replace(data, observations=outlier)) == (), "two rows are no habit"
+    assert missing_values(load(find_task("HopperVel"), "embedded")) == ()
+
+
+def test_the_remark_reaches_who_reads_the_file(tmp_path):
+    path = write(tmp_path / "file.hdf5", marked("observations", -9999.0, 9), "plain")
+    (said,) = load(HOPPER, path).remarks
+    assert "if that marks a missing value" in said
+    with h5py.File(path, "r+") as file:
+        del file.attrs["task"]
+    task, custom, _ = load_custom(path, CustomData())
+    assert said in assumptions(task, custom)
