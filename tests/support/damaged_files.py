@@ -112,7 +112,10 @@ def gigabytes(file: h5py.File, key: str) -> None:
 BAD: dict[str, tuple[Change, str]] = {
     "never written": (never_written, "has {key} of shape .* that was never written"),
     "never written, in chunks": (never_written_in_chunks, "has {key} of shape .* with 0 of its . chunks written"),
-    "never written, read as ones": (another_fill_value, "has {key} of shape .* with 0 of its . chunks written, .* read as (1|True)"),
+    "never written, read as ones": (
+        another_fill_value,
+        "has {key} of shape .* with 0 of its . chunks written, .* read as (1|True)",
+    ),
     "grown and half filled": (grown, "has {key} of shape .* with . of its .* chunks written"),
     "a virtual data set": (virtual, "has {key} as a virtual data set, with values in other files .absent.h5."),
     "an external link": (external_link, "has {key} in another file .other.h5."),
