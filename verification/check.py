@@ -14,10 +14,10 @@ must be the correct rounding of its ball. There is no floating point, and nothin
 The language of formulas is Python's expressions with + - * / ** (whole powers), one comparison, indices, and FUNCTIONS.
 Arrays are nested lists. Operations act entry by entry with the leading axes aligned: (S,) times (S, A) scales the rows.
 The stem of a given name, which is the part before its first "_" or digit, fixes its axes (AXES). P, rho, pi, mu and D
-are probability distributions over their last axis, gamma lies in [0, 1), c and eps are not negative, eta, beta and M
-are positive, and S, A and T are whole numbers from 1 on. An instance that violates this is rejected. No abbreviation
-may have a stem of BOUND. An unknown stem, an unused name, an empty or ragged array, and a JSON key that occurs twice
-are rejected, too.
+are probability distributions over their last axis, gamma lies in [0, 1), S, A and T are whole numbers from 1 on, and
+those of POSITIVE and NOT_NEGATIVE are what these say. An instance that violates this is rejected. No abbreviation may
+have a stem of BOUND. An unknown stem, an unused name, an empty or ragged array, and a JSON key that occurs twice are
+rejected, too.
 """
 
 import ast
@@ -44,6 +44,8 @@ STEMS = {
 }
 AXES = {stem: axes for axes, stems in STEMS.items() for stem in stems.split()}
 DISTRIBUTIONS = ("P", "rho", "pi", "mu", "D")
+POSITIVE = "eta beta tau C F L M".split()
+NOT_NEGATIVE = "c eps epsilon delta cost least limit h k variance".split()
 BOUND = (*DISTRIBUTIONS, "c", "eta", "beta", "gamma")
 BITS = 1_000_000  # of a number at most, of a power before it is computed: 9**99999999999 ended the process
 
@@ -243,7 +245,7 @@ def instance(given):
         least = min(flat(x))
         if stem in DISTRIBUTIONS and not (least >= 0 and all(s == 1 for s in flat(last_axis(total)(x)))):
             raise Rejected(f"{name} is not a probability distribution.")
-        inside = {"c": least >= 0, "eps": least >= 0, "eta": least > 0, "beta": least > 0, "M": least > 0}
+        inside = dict.fromkeys(POSITIVE, least > 0) | dict.fromkeys(NOT_NEGATIVE, least >= 0)
         inside |= {"gamma": 0 <= least < 1} | dict.fromkeys("SAT", least >= 1 and least.q == 1)
         if not inside.get(stem, True):
             raise Rejected(f"{name} is out of range.")

@@ -10,7 +10,8 @@ FAR = 10.0
 LEAST = 3
 """How many rows have to hold it, and how many different numbers the others have to be."""
 NINES = (999, 9999, 99999, 999999)
-"""Written in place of rewards and costs: other numbers far from the rest can be those of a goal or a crash."""
+"""Numbers that are often written for what is missing. They need not lie `FAR` from the others, but outside of their
+range by more than it; and they alone count among rewards and costs, which a goal or a crash can make large."""
 
 
 def missing_values(data: OfflineDataset) -> tuple[str, ...]:
@@ -19,28 +20,32 @@ def missing_values(data: OfflineDataset) -> tuple[str, ...]:
     for key in ("observations", "actions", "rewards", "costs"):
         values = getattr(data, key).reshape(len(data), -1)
         for feature, column in enumerate(values.T):
-            for mark in _marks(column):
-                if key in ("rewards", "costs") and abs(mark) not in NINES:
-                    continue
-                others = column[column != mark]
+            for mark, count, low, high in _marks(column, key in ("rewards", "costs")):
                 name = f"{key}[{feature}]" if getattr(data, key).ndim > 1 else key
                 found.append(
-                    f"{name} is {mark:g} in {len(column) - len(others)} of {len(column)} rows, and from "
-                    f"{others.min():g} to {others.max():g} in the others: if that marks a missing value, leave those "
-                    "rows out or fill them, as it is learned from like any number"
+                    f"{name} is {mark:g} in {count} of {len(column)} rows, and from {low:g} to {high:g} in the others: "
+                    "if that marks a missing value, leave those rows out or fill them, as it is learned from like any "
+                    "number"
                 )
     return tuple(found)
 
 
-def _marks(column: Float32[np.ndarray, " n"]) -> list[float]:
-    """The smallest and the largest number, where it occurs often and lies far from all others."""
-    ends = (float(column.min()), float(column.max()))
-    found = []
-    for end in dict.fromkeys(ends):
-        others = column[column != end].astype(np.float64)
-        if len(column) - len(others) < LEAST or len(np.unique(others[:10_000])) < LEAST:
+def _marks(column: Float32[np.ndarray, " n"], nines: bool) -> list[tuple[float, int, float, float]]:
+    """Each mark at an end of the numbers, with its rows and the range of the others; `nines`: only those of NINES."""
+    ends = {float(column.min()), float(column.max())}
+    for marks in (ends, *({end} for end in ends)):  # both, as -9999 and 9999 hide each other, or one
+        others = column[~np.isin(column, list(marks))].astype(np.float64)
+        if not others.size:
             continue
-        low, high = others.min(), others.max()
-        if max(low - end, end - high) > FAR * (high - low):
-            found.append(end)
-    return found
+        low, high = float(others.min()), float(others.max())
+        counts = {mark: int((column == mark).sum()) for mark in marks}
+        if all(counts[mark] >= LEAST and _is_mark(mark, others, low, high, nines) for mark in marks):
+            return [(mark, counts[mark], low, high) for mark in sorted(marks)]
+    return []
+
+
+def _is_mark(mark: float, others: np.ndarray, low: float, high: float, nines: bool) -> bool:
+    outside, spread = max(low - mark, mark - high), high - low
+    if abs(mark) in NINES:
+        return outside > spread
+    return not nines and len(np.unique(others[:10_000])) >= LEAST and outside > FAR * spread

@@ -1,10 +1,10 @@
 """Data that look as if they were not what they are taken for: unwritten tails, costs that are sums, marks of the ends
 that are none.
 
-Tails: HDF5 reads what a writer has not filled as zeros. Chunks that were never written are rejected
-(`deep.data.formats.hdf5`). The rest of a chunk, or of an array stored in one piece, leaves no trace but its zeros. Only
-their place can show them: of T trajectories m are other than zero; in a random order the last k of them are zero with
-probability C(T - k, m) / C(T, m).
+Tails: HDF5 reads what a writer has not filled as zeros, or as another fill value. Chunks that were never written are
+rejected (`deep.data.formats.hdf5`). The rest of a chunk, or of an array stored in one piece, leaves no trace but that
+value. Only its place can show it: of T trajectories m have something else than the last row; in a random order the last
+k of them have nothing else with probability C(T - k, m) / C(T, m).
 
 Sums: costs that begin low in every trajectory, never decrease within one, and grow to many times the largest change
 from one step to the next are likely the costs so far in place of those of the steps. The same backwards are likely the
@@ -28,7 +28,9 @@ from deep.data.formats.going_on import OTHER_MARKS, SPLIT
 from deep.data.missing_values import missing_values
 
 CHANCE = 1e-4
-"""A tail of zeros that is less probable is reported. Trajectories sorted by their cost have one as well."""
+"""Ends inside trajectories that are no chance."""
+CHANCE_OF_TAIL = 1e-3
+"""A tail of one value that is less probable is reported. Trajectories sorted by their cost have one as well."""
 LEAST_RATIO = 3.0
 """Costs that grow to more than this times their largest change look like sums."""
 LEAST_CONSTANT = 3
@@ -122,16 +124,19 @@ def terminals_inside(data: OfflineDataset) -> tuple[str, ...]:
 
 
 def blank_tails(data: OfflineDataset) -> tuple[str, ...]:
-    """A sentence for each of actions, rewards and costs that is 0 in improbably many of the last trajectories."""
+    """A sentence for each of actions, rewards and costs that has one value in improbably many of the last
+    trajectories."""
     found = []
     for key in ("actions", "rewards", "costs"):
-        rows = getattr(data, key).reshape(len(data), -1).any(axis=1)
+        values = getattr(data, key).reshape(len(data), -1)
+        rows = (values != values[-1]).any(axis=1)
         written = np.logical_or.reduceat(rows, data.starts)
         total, other = len(written), int(written.sum())
         before = int(np.flatnonzero(written)[-1]) + 1 if other else 0
-        if other and comb(before, other) / comb(total, other) < CHANCE:
+        if other and comb(before, other) / comb(total, other) < CHANCE_OF_TAIL:
+            value = f"{values[-1, 0]:g}" if (values[-1] == values[-1, 0]).all() else f"{values[-1].tolist()}"
             found.append(
-                f"{key} are 0 throughout the last {total - before} of {total} trajectories, and not in {other} of the "
-                f"{before} before: check that the file was written to its end"
+                f"{key} are {value} throughout the last {total - before} of {total} trajectories, and not in {other} "
+                f"of the {before} before: check that the file was written to its end"
             )
     return tuple(found)

@@ -25,7 +25,7 @@ from deep.methods.registry import spec_of
 from deep.ope.interface import Estimator
 from deep.ope.model_rollouts import DynamicsEnsemble
 from deep.runs.earlier import of_earlier_version
-from deep.runs.folder import RunFolder, fill, read_checkpoint
+from deep.runs.folder import RunFolder, fill, fingerprint, read_checkpoint
 from deep.runs.player import PolicyPlayer
 from deep.runs.settings import Config, Settings, settings_from
 from deep.runs.stand_in import description, stand_in
@@ -165,7 +165,10 @@ def about_data(experiment: Experiment) -> dict[str, Any]:
 
 
 def configuration(run: Path) -> tuple[Settings[Any], dict[str, Any]]:
-    """The settings of a run's folder, and the whole content of its config.json."""
+    """The settings of a run's folder, and the whole content of its config.json.
+
+    Raises `InputError` where there is none, or where it has been changed since the run began.
+    """
     path = run / "config.json"
     if not path.exists():
         raise InputError(f"there is no run in {run} (no config.json in it)")
@@ -175,6 +178,8 @@ def configuration(run: Path) -> tuple[Settings[Any], dict[str, Any]]:
     with of_earlier_version(run), wrong_form(path, "a run's settings"):
         settings = settings_from(config["identity"])
         settings.check()
+    if config.get("run") not in (None, fingerprint(config["identity"])):
+        raise InputError(f"{path} has other settings than those that the run began with: put it back as it was written")
     return settings, config
 
 

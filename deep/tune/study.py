@@ -32,6 +32,7 @@ from deep.tasks import Task, within_limit
 from deep.training import Options, parse, settings_of
 from deep.tune.search import Dimension, as_words
 from theory.support.errors import InputError
+from theory.support.files import write_whole
 
 LARGEST = 10.0
 """Estimated scores beyond it count as this."""
@@ -57,6 +58,16 @@ def criterion(results: Sequence[Mapping[str, Any]], task: Task) -> float:
     return sum(values) / len(values)
 
 
+def mend_journal(path: Path) -> None:
+    """Cut a last line that a killed search has not written to its end; raises `InputError` for other damage."""
+    with wrong_form(path, "the journal of a search"):
+        whole, _, torn = path.read_bytes().rpartition(b"\n")
+        for line in whole.splitlines():
+            json.loads(line)["op_code"]
+    if torn:
+        write_whole(path, whole + b"\n" if whole else b"")
+
+
 class Search:
     """A resumable study in a folder: study.log is Optuna's journal, and each trial has a run's folder of its own."""
 
@@ -79,6 +90,8 @@ class Search:
         if resume and not journal.exists():
             raise InputError(f"--resume: there is no search in {folder}")
         folder.mkdir(parents=True, exist_ok=True)
+        if journal.exists():
+            mend_journal(journal)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         storage = JournalStorage(JournalFileBackend(str(journal)))
         self.study = optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)

@@ -10,6 +10,7 @@ from deep.evaluate import scores
 from deep.methods.registry import METHODS
 from deep.tasks import find_task
 from deep.tune.search import Dimension, dimensions
+from deep.tune.study import mend_journal
 from tests.support import custom_lab as custom_lab
 from theory.support.errors import InputError
 from theory.support.options import config_class, options_of
@@ -188,6 +189,37 @@ def test_another_search_is_not_gone_on_with(file, tmp_path, capsys):
         with pytest.raises(SystemExit):
             search(file, tmp_path / "a", "--trials", "1", *words)
         assert sentence in capsys.readouterr().err
+
+
+def test_a_journal_that_ends_within_a_line_is_gone_on_with(tmp_path):
+    journal = tmp_path / "study.log"
+    lines = [b'{"op_code": 0, "study_name": "tune"}\n', b'{"op_code": 2, "x": 1}\n']
+    journal.write_bytes(b"".join(lines) + b'{"op_code": 3, "val')
+    mend_journal(journal)
+    assert journal.read_bytes() == b"".join(lines)
+    mend_journal(journal)
+    assert journal.read_bytes() == b"".join(lines)
+    journal.write_bytes(b'{"op_co')
+    mend_journal(journal)
+    assert journal.read_bytes() == b""
+
+
+@pytest.mark.parametrize("line", ["{}", "[]", "text", '{"op_code": 0'])
+def test_a_journal_with_another_line_is_left_as_it_is(line, tmp_path):
+    journal = tmp_path / "study.log"
+    journal.write_text(f'{{"op_code": 0}}\n{line}\n{{"op_code": 2}}\n{{"op')
+    before = journal.read_bytes()
+    with pytest.raises(InputError, match="does not hold the journal of a search"):
+        mend_journal(journal)
+    assert journal.read_bytes() == before
+
+
+def test_a_torn_search_ends_as_a_whole_one(file, tmp_path):
+    words, torn = ("--trials", "2", "--verdict-episodes", "0"), tmp_path / "torn"
+    whole = search(file, torn, *words)
+    with (torn / "study.log").open("r+b") as journal:
+        journal.truncate((torn / "study.log").stat().st_size - 40)
+    assert search(file, torn, *words, "--resume")["trials"] == whole["trials"]
 
 
 def test_a_missing_package_is_named(file, tmp_path, monkeypatch, capsys):

@@ -40,6 +40,28 @@ def test_rewards_and_costs_by_nines(key, mark):
     assert missing_values(replace(data, **{key: np.where(values == mark, 1000, values)})) == (), "a goal's reward"
 
 
+@pytest.mark.parametrize(("key", "low", "high", "mark"), [
+    ("costs", 0.0, 1.0, 999.0), ("rewards", 0.0, 1.0, -9999.0), ("observations", -180.0, 180.0, -999.0),
+    ("observations", -600.0, 600.0, -9999.0),
+])  # fmt: skip
+def test_nines_among_few_or_wide_numbers(key, low, high, mark):
+    data = recording(LENGTHS)
+    values = getattr(data, key).copy().reshape(len(data), -1)
+    values[:, 0] = np.where(np.arange(len(data)) % 9 == 0, mark, np.where(np.arange(len(data)) % 2, low, high))
+    (said,) = missing_values(replace(data, **{key: values.reshape(getattr(data, key).shape)}))
+    assert f" is {mark:g} in 20 of 180 rows, and from {low:g} to {high:g} in the others" in said
+
+
+def test_two_marks_do_not_hide_each_other():
+    data = marked("observations", -9999.0, 9)
+    values = data.observations.copy()
+    values[4::9, 0] = 9999
+    said = missing_values(replace(data, observations=values))
+    assert [text.split(" rows")[0] for text in said] == [
+        "observations[0] is -9999 in 20 of 180", "observations[0] is 9999 in 20 of 180",
+    ]  # fmt: skip
+
+
 def test_ordinary_numbers_are_not_marks():
     data = recording(LENGTHS)
     assert missing_values(data) == ()

@@ -49,12 +49,20 @@ def with_costs(costly: list[int], total: int):
     return replace(data, costs=costs)
 
 
+def test_a_tail_of_another_fill_value_is_reported():
+    data = with_costs([0, 1, 2, 3], 24)
+    costs = np.full_like(data.costs, 0.001)
+    costs[: data.ends[3] + 1] = data.costs[: data.ends[3] + 1]
+    (said,) = blank_tails(replace(data, costs=costs))
+    assert said.startswith("costs are 0.001 throughout the last 20 of 24 trajectories, and not in 4 of the 4 before")
+
+
 @pytest.mark.parametrize(
     ("costly", "total", "reported"),
     [
         (list(range(12)), 24, True),  # 1 / C(24, 12) = 4e-7
-        ([0, 1, 2], 24, False),  # C(3, 3) / C(24, 3) = 5e-4
-        ([0, 1, 2, 3], 24, True),  # 1 / C(24, 4) = 9e-5
+        ([0, 1], 24, False),  # C(2, 2) / C(24, 2) = 4e-3
+        ([0, 1, 2], 24, True),  # 1 / C(24, 3) = 5e-4
         ([*range(11), 23], 24, False),
         ([], 24, False),
         (list(range(24)), 24, False),

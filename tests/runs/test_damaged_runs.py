@@ -19,7 +19,7 @@ from deep.benchmark.rows import Run, collected, rows_of
 from deep.core.files import read_json, write_tensors
 from deep.export.__main__ import main as export
 from deep.runs.experiment import Experiment, configuration, copy_dynamics, restore, restore_without_data
-from deep.runs.folder import RunFolder
+from deep.runs.folder import RunFolder, fingerprint
 from deep.training import parse, run
 from tests.support.custom_lab import record
 from tests.support.custom_runs import BOUNDS, SETTINGS
@@ -78,6 +78,7 @@ def variants(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
 def test_settings_with_an_entry_missing_or_of_another_type(copy):
     """What is accepted must be settings all the same: other defaults, not a crash later."""
     content = read_json(copy / "config.json")
+    del content["run"]  # the fingerprint would refuse all of them
     refused = 0
     for where, changed in variants({name: content[name] for name in ("identity", "data")}):
         (copy / "config.json").write_text(json.dumps({**content, **{"identity": None, "data": None}, **changed}))
@@ -89,6 +90,17 @@ def test_settings_with_an_entry_missing_or_of_another_type(copy):
         except Exception as error:
             raise AssertionError(f"{where}: {type(error).__name__}: {error}") from error
     assert refused > 150
+
+
+@pytest.mark.parametrize("key", ["cost_limits", "seeds", "episodes"])
+def test_settings_that_are_not_those_of_the_fingerprint(key, copy):
+    """Other limits would name the same policies otherwise."""
+    content = read_json(copy / "config.json")
+    configuration(copy)
+    changed = [26.0, 27.0] if key == "cost_limits" else [7] if key == "seeds" else 99
+    (copy / "config.json").write_text(json.dumps({**content, "identity": {**content["identity"], key: changed}}))
+    with pytest.raises(InputError, match="has other settings than those that the run began with"):
+        configuration(copy)
 
 
 def test_commands_say_so_in_one_line(copy, capsys):
@@ -207,6 +219,7 @@ def test_a_run_of_an_earlier_version_is_rejected_by_every_command(earlier, whole
 def test_data_that_have_moved_are_named_with_the_option_that_finds_them(copy, whole, tmp_path, capsys):
     content = read_json(copy / "config.json")
     content["identity"]["dataset"] = str(tmp_path / "gone.hdf5")
+    content["run"] = fingerprint(content["identity"])
     (copy / "config.json").write_text(json.dumps(content))
     with pytest.raises(SystemExit):
         evaluate.main([str(copy)])

@@ -9,6 +9,7 @@ from theory import FiniteCMDP
 from theory.optimum import certificate, certify, solve
 from theory.optimum.policies import visits
 from theory.optimum.policy_iteration import best_response
+from theory.support.errors import InputError
 
 ODD = {
     "a forbidden action earns 1e9": ([-0.89, -1e6, 1e9], [0.0, 1e12, 1e12], 0.0, 0.99),
@@ -37,6 +38,35 @@ def test_a_large_multiplier_hides_no_gap(multiplier: float) -> None:
     cmdp = one_state([0.0, 1.0, 1e12], [1.0, 1.0, 1e13], 2.0, 0.5)
     assert not bool(forge(cmdp, 0, multiplier).holds(0.1).any())
     assert bool(forge(cmdp, 1, 1.0).holds().all())
+
+
+def test_a_negative_multiplier_proves_nothing() -> None:
+    """By hand: action 0 costs the whole budget and earns nothing, action 1 earns 1 and costs nothing."""
+    cmdp = one_state([0.0, 1.0], [1.0, 0.0], 1.0, 0.0)
+    policy, v = torch.tensor([[[1.0, 0.0]]], dtype=torch.float64), torch.tensor([[1.0]], dtype=torch.float64)
+    forged = certify(cmdp, policy, v, torch.tensor([-1.0], dtype=torch.float64), torch.tensor([True]))
+    assert forged.sign.item() == pytest.approx(1)
+    assert forged.gap.item() == pytest.approx(1)
+    assert not bool(forged.holds(0.5).any())
+
+
+@pytest.mark.parametrize("method", ["lagrangian", "highs", "clarabel"])
+def test_a_reward_of_1e11_in_a_state_that_is_never_reached(method: str) -> None:
+    """By hand: 0, by never taking the loss. It is below the tolerance of a simplex method that sees 1e11."""
+    P = [[[1.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]]]
+    cmdp = FiniteCMDP(P, [[-1.0, 0.0], [1e11, 0.0]], [[1.0, 0.5], [0.5, 0.5]], [1.0, 0.0], 0.5, 1.999)
+    answer = solve(cmdp, method)
+    assert answer.multiplier.item() >= 0
+    assert answer.value.item() == 0 if method == "lagrangian" else not bool(answer.certificate.holds(1e-3).any())
+
+
+@pytest.mark.parametrize("row", [[5.0, 0.5], [-3.0, 4.0], [0.5, 0.4]])
+def test_a_policy_has_to_be_one(row: list[float]) -> None:
+    cmdp = one_state([0.0, 1.0], [1.0, 0.0], 1.0, 0.0)
+    right = solve(cmdp)
+    parts = (right.occupancy, right.dual_value, right.multiplier, right.feasible)
+    with pytest.raises(InputError, match="a row has a negative entry or does not sum to 1"):
+        certify(cmdp, *parts, policy=torch.tensor([[row]], dtype=torch.float64))
 
 
 @pytest.mark.parametrize("name", ODD)

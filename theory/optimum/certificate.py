@@ -15,6 +15,7 @@ from theory.cmdp.shapes import Mask, PerCMDP, PerState, PerStateAction
 from theory.cmdp.sparse import AnyCMDP
 from theory.optimum.policies import budget_unit, corner, greedy_policy, policy_of, positive
 from theory.optimum.policy_iteration import best_response
+from theory.support.errors import InputError
 
 ROUNDING = 4 * torch.finfo(torch.float64).eps
 ALIKE = 1e-13
@@ -33,17 +34,19 @@ class Certificate:
     pays for, the whole value can.
 
     flow: |sum_a x - (1-gamma) rho - gamma P^T x|_1 / (1-gamma);   negativity: |min(x, 0)|_1 / (1-gamma);
+    sign: max(0, -lambda) u, in units of w; elsewhere max(lambda, 0) takes the place of lambda;
     budget: max(0, cost - l) in units of u, cost the larger of <x, c>/(1-gamma) and V_c^pi of the returned policy;
     dual: what the violations delta(s, a) of v >= r - lambda c + gamma P v can hide, see `hidden_value`;
     gap: <rho, v> + lambda l - value, value that one of <x, r>/(1-gamma) and V_r^pi of the returned policy which is
     farther from it; complementarity: lambda (l - cost); excess: what a cost above the budget can have added to the
-    value, see `value_of_excess`; all four in units of w.
+    value, see `value_of_excess`; these too in units of w.
     Weak duality gives, for every policy within the budget and its occupancy x',
 
         V_r = <x', r>/(1-gamma) <= <x', v - gamma P v + delta>/(1-gamma) + lambda l
             = <rho, v> + lambda l + <x', delta>/(1-gamma) <= value + (gap + dual) w,   V_c^pi - l <= budget u.
 
-    So the optimum lies between value - excess w and value + (gap + dual) w.
+    So the optimum lies between value - excess w and value + (gap + dual) w, with the larger of the two values in the
+    first and the smaller in the second, up to what a cost of ALIKE |l| is worth.
     (I - gamma P_pi^T)^{-1} is at most 1/(1-gamma) in the 1-norm, so x lies within flow + 3 negativity of the occupancy
     of its own policy pi (proportional to max(x, 0)).
 
@@ -57,6 +60,7 @@ class Certificate:
 
     flow: PerCMDP
     negativity: PerCMDP
+    sign: PerCMDP
     budget: PerCMDP
     dual: PerCMDP
     gap: PerCMDP
@@ -67,7 +71,8 @@ class Certificate:
     @property
     def worst(self) -> PerCMDP:
         """The largest residual in absolute value."""
-        residuals = (self.flow, self.negativity, self.budget, self.dual, self.gap, self.complementarity, self.excess)
+        primal = (self.flow, self.negativity, self.budget, self.excess)
+        residuals = (*primal, self.sign, self.dual, self.gap, self.complementarity)
         return torch.stack([x.abs() for x in residuals]).amax(0)
 
     def holds(self, tolerance: float = 1e-8) -> Bool[Tensor, "batch"]:
@@ -113,11 +118,15 @@ def certify(
     """The residuals of a primal-dual pair (occupancy normalised to 1, v unnormalised), computed from the CMDP alone.
 
     `policy` is the one that is returned; by default it follows from the occupancy, greedy against v where x is zero.
+    Raises InputError where a row of it is no probability distribution.
     """
     gamma = cmdp.gamma
-    weight = torch.where(feasible, multiplier, 0.0)
+    signed = torch.where(feasible, multiplier, 0.0)
+    weight = signed.clamp(min=0)
     if policy is None:
         policy = policy_of(occupancy, greedy_policy(cmdp, v, weight, feasible))
+    elif bool((policy < 0).any() | ((policy.sum(-1) - 1).abs() > 1e-9).any()):
+        raise InputError("policy: a row has a negative entry or does not sum to 1, as those of a policy do")
     reward = (occupancy * cmdp.r).sum((1, 2)) / (1 - gamma)
     cost = (occupancy * cmdp.c).sum((1, 2)) / (1 - gamma)
     policy, policy_reward, policy_cost = corner(cmdp, policy)
@@ -135,6 +144,7 @@ def certify(
     return Certificate(
         flow=flow / (1 - gamma),
         negativity=(-occupancy).clamp(min=0).sum((1, 2)) / (1 - gamma),
+        sign=(weight - signed) * budget_unit(cmdp) / unit,
         budget=beyond / torch.where(feasible, budget_unit(cmdp), smallest),
         dual=torch.where(feasible, hidden_value(cmdp, defects, unit), defect / unit),
         gap=torch.where(feasible, bound - farther, cost - dual_objective) / unit,

@@ -177,7 +177,7 @@ def solve_highs(cmdp: AnyCMDP, over: Bool[Tensor, "batch state action"]) -> Solu
     v = torch.from_numpy(np.stack([v.y[: cmdp.states] for v in vertices])) * (1 - cmdp.gamma)[:, None]
     v = torch.where(mask[:, None], v, -v)
     multiplier = torch.tensor([vertex.y[-1] if ok else 0.0 for vertex, ok in zip(vertices, feasible, strict=True)])
-    multiplier = multiplier.to(torch.float64)
+    multiplier = multiplier.to(torch.float64).clamp(min=0)  # HiGHS' tolerance lets it be negative
     return assemble(
         cmdp,
         occupancy=x,
