@@ -92,12 +92,12 @@ def test_settings_with_an_entry_missing_or_of_another_type(copy):
     assert refused > 150
 
 
-@pytest.mark.parametrize("key", ["cost_limits", "seeds", "episodes"])
+@pytest.mark.parametrize("key", ["cost_limits", "seeds", "normalise_states"])
 def test_settings_that_are_not_those_of_the_fingerprint(key, copy):
     """Other limits would name the same policies otherwise."""
     content = read_json(copy / "config.json")
     configuration(copy)
-    changed = [26.0, 27.0] if key == "cost_limits" else [7] if key == "seeds" else 99
+    changed = [26.0, 27.0] if key == "cost_limits" else [7] if key == "seeds" else False
     (copy / "config.json").write_text(json.dumps({**content, "identity": {**content["identity"], key: changed}}))
     with pytest.raises(InputError, match="has other settings than those that the run began with"):
         configuration(copy)
