@@ -163,8 +163,13 @@ def _rows_of(run: Run, summary: dict[str, Any]) -> list[Row]:
 
 
 def _origin(path: Path) -> Row:
-    """The command and the kind of machine of a run, from its config.json; empty where it does not name them."""
-    config = read_json(path) if path.exists() else {}
+    """The command and the kind of machine of a run, from its config.json; empty where it does not name them.
+
+    Raises `InputError` where the file is gone: the rows would replace those that name them.
+    """
+    if not path.exists():
+        raise InputError(f"{path} is gone: put it back, or train that run again in another folder")
+    config = read_json(path)
     words = config.get("command")
     return {"command": command_of(words) if words else "", "machine": config.get("machine", "")}
 

@@ -14,6 +14,8 @@ from theory.support.command import command, read
 from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 
+FILES = ("table.md", "figure.png", "compare.html")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -40,6 +42,9 @@ def run(options: Options) -> Path:
     from deep.page.run_page import flat
 
     runs = [Run.read(path, name) for path, name in zip(options.runs, names_of(options.runs), strict=True)]
+    kept = [name for name in FILES if (options.out / name).exists()]
+    if kept and FILES[-1] not in kept:
+        raise InputError(f"--out {options.out} holds {kept[0]}, which is of no earlier comparison: give another folder")
     with writing(options.out):
         options.out.mkdir(parents=True, exist_ok=True)
     settings = [flat(each.config["identity"]) for each in runs]
@@ -56,13 +61,9 @@ def run(options: Options) -> Path:
         names=[each.name for each in runs],
         settings=[(key, values) for key, values in different.items() if len({*map(str, values)}) > 1],
     )
-    for name, content in (
-        ("table.md", f"{table}\n".encode()),
-        ("figure.png", picture),
-        ("compare.html", page.encode()),
-    ):
+    for name, content in zip(FILES, (f"{table}\n".encode(), picture, page.encode()), strict=True):
         write_whole(options.out / name, content)
-    print(table, f"table.md, figure.png, compare.html: {options.out}", sep="\n")
+    print(table, f"{', '.join(FILES)}: {options.out}", sep="\n")
     return options.out
 
 

@@ -71,6 +71,8 @@ def text(data: OfflineDataset, found: dict[str, Any], task: Task | None = None) 
         f"cost        {_said(found['costs'])}; {found['free_share']:.0%} cost nothing",
         f"step costs  {step_costs}",
     ]
+    if found["largest_step_cost"] == 0:
+        lines.append("no step costs anything: what would cost is unknown")
     if found["correlation"] is not None:
         lines.append(f"cost and return of a trajectory have the correlation {found['correlation']:.2f}")
     for row in found["limits"]:

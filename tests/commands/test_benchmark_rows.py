@@ -78,6 +78,15 @@ def test_finished_runs_are_collected_into_rows(tmp_path):
         collected(["/nowhere"])
 
 
+def test_a_run_whose_settings_are_gone_does_not_replace_its_rows(tmp_path):
+    """The rows would lose their command and machine."""
+    folder = write_run(tmp_path / "one")
+    runs, _ = collected([str(folder)])
+    (folder / "config.json").unlink()
+    with pytest.raises(InputError, match=r"one/config\.json is gone: put it back, or train that run again"):
+        rows_of(runs)
+
+
 def test_the_best_trajectory_within_a_limit_and_the_kind_are_read_from_the_data(tmp_path):
     data = small_dataset()
     costs, returns = data.trajectory_costs, data.trajectory_returns

@@ -38,6 +38,16 @@ def test_runs_are_put_beside_each_other(run, unsimulated, tmp_path, capsys):
     assert 'data-shown="figuretrue 2 runs beside each other"' in in_browser(out / "compare.html")
 
 
+@pytest.mark.parametrize("name", ["table.md", "figure.png"])
+def test_a_file_of_somebody_else_is_not_replaced(run, unsimulated, tmp_path, capsys, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(SystemExit) as caught:
+        compare.main([str(run), str(unsimulated), "--out", str(tmp_path)])
+    assert caught.value.code == 2
+    assert f"holds {name}, which is of no earlier comparison: give another folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_the_scores_are_those_of_the_summary(run, tmp_path):
     copy = Path(shutil.copytree(run, tmp_path / "copy"))
     compare.main([str(run), str(copy), "--out", str(tmp_path / "out")])

@@ -5,6 +5,7 @@ import re
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 import deep.describe.__main__ as describe
 from deep.data.load import EMBEDDED
 from deep.describe.card import write_card
-from deep.describe.numbers import numbers
+from deep.describe.numbers import numbers, text
 from tests.support import other_writers as writers
 from tests.support.recordings import HOPPER, recording, write
 from tests.support.written_sources import DATA
@@ -46,6 +47,14 @@ def test_the_numbers_are_those_of_the_data():
         assert row["trajectories"] == len(within)
         np.testing.assert_allclose(row["best_return"], max(within), rtol=1e-6)
     assert [row["limit"] for row in found["limits"]] == [20, 40, 80]
+
+
+def test_that_nothing_costs_is_said():
+    data = recording(lengths=(5, 7, 9))
+    free = replace(data, costs=np.zeros_like(data.costs))
+    said = "no step costs anything: what would cost is unknown"
+    assert said in text(free, numbers(free, HOPPER), HOPPER).splitlines()
+    assert said not in text(data, numbers(data, HOPPER), HOPPER)
 
 
 def test_the_embedded_data_take_less_than_five_seconds(tmp_path):
