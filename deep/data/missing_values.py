@@ -32,15 +32,15 @@ def missing_values(data: OfflineDataset) -> tuple[str, ...]:
 
 def _marks(column: Float32[np.ndarray, " n"], nines: bool) -> list[tuple[float, int, float, float]]:
     """Each mark at an end of the numbers, with its rows and the range of the others; `nines`: only those of NINES."""
-    ends = {float(column.min()), float(column.max())}
-    for marks in (ends, *({end} for end in ends)):  # both, as -9999 and 9999 hide each other, or one
-        others = column[~np.isin(column, list(marks))].astype(np.float64)
+    counts = {end: int((column == end).sum()) for end in sorted({float(column.min()), float(column.max())})}
+    ends = [end for end, count in counts.items() if count >= LEAST]
+    for marks in filter(None, (ends, *([end] for end in ends))):  # both, as -9999 and 9999 hide each other, or one
+        others = column[np.all([column != mark for mark in marks], axis=0)].astype(np.float64)
         if not others.size:
             continue
         low, high = float(others.min()), float(others.max())
-        counts = {mark: int((column == mark).sum()) for mark in marks}
-        if all(counts[mark] >= LEAST and _is_mark(mark, others, low, high, nines) for mark in marks):
-            return [(mark, counts[mark], low, high) for mark in sorted(marks)]
+        if all(_is_mark(mark, others, low, high, nines) for mark in marks):
+            return [(mark, counts[mark], low, high) for mark in marks]
     return []
 
 
