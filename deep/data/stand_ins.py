@@ -211,12 +211,12 @@ def _rows(values: np.ndarray) -> np.ndarray:
 
 def _nearest(rows: np.ndarray, observations: np.ndarray, error: np.ndarray) -> np.ndarray:
     """The rows, (m, o); 0 or the nearest observation, (n, o), in the place of those that are within `error`, (o,)."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     values = np.concatenate([np.zeros_like(observations[:1]), observations])
     rounding = 4 * np.finfo(np.float32).eps * np.abs(values).max(axis=0)
     unit = np.maximum(NEAR * error, np.maximum(rounding, np.finfo(np.float32).tiny)).astype(np.float64)
-    distance, place = cKDTree(values / unit).query(rows / unit, p=np.inf, distance_upper_bound=1.0)
+    distance, place = KDTree(values / unit).query(rows / unit, p=np.inf, distance_upper_bound=1.0)
     found = np.isfinite(distance)
     return np.where(found[:, None], values[np.where(found, place, 0)], rows)
 
