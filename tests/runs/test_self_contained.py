@@ -1,5 +1,6 @@
 """A run's folder stands by itself: other working folders, moved and missing data, a lost checkpoint."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -20,10 +21,9 @@ WORDS = ["--dataset", "mine.hdf5", "--algorithm", "bc_all", *SETTINGS["bc_all"],
 WORDS += ["--action-high", "3", "--seeds", "0", "3", "--cost-limits", "3", "9", "--out", "run"]
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
-    """A folder with a data file and a run that was trained with relative names."""
-    folder = tmp_path_factory.mktemp("home")
+def trained(folder: Path) -> Path:
+    """The folder, with a data file and a run that was trained with relative names."""
+    folder.mkdir(exist_ok=True)
     record(folder / "mine.hdf5")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -31,13 +31,15 @@ def home(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    return trained(tmp_path_factory.mktemp("home"))
+
+
 @pytest.fixture
-def moved(home, tmp_path, monkeypatch) -> Path:
-    """A copy of the run whose data file has been moved to "elsewhere.hdf5"; the working folder is another one."""
-    folder = tmp_path / "home"
-    shutil.copytree(home, folder)
-    config = (folder / "run" / "config.json").read_text()
-    (folder / "run" / "config.json").write_text(config.replace(str(home), str(folder)))
+def moved(tmp_path, monkeypatch) -> Path:
+    """The same run, whose data file has been moved to "elsewhere.hdf5" since; the working folder is another one."""
+    folder = trained(tmp_path / "home")
     (folder / "mine.hdf5").rename(folder / "elsewhere.hdf5")
     monkeypatch.chdir(tmp_path)
     return folder
@@ -122,8 +124,6 @@ def test_a_finished_run_whose_checkpoint_is_gone_is_not_trained_again(home, tmp_
 
 @pytest.mark.parametrize("change", [{"data": None}, {"data": {}}, {"data": []}, {"data": {"task": {}}}])
 def test_a_run_that_does_not_describe_its_data_says_so(home, tmp_path, change):
-    import json
-
     shutil.copytree(home / "run", tmp_path / "run")
     config = read_json(tmp_path / "run" / "config.json")
     (tmp_path / "run" / "config.json").write_text(json.dumps(config | change))

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from tests.theory.awkward import scattered
 from tests.theory.exact_optimum import deterministic_values, exact_optimum, rational
-from tests.theory.test_optimum_fuzz import scattered
 from theory import FiniteCMDP
 from theory.optimum import certificate, certify, solve
 from theory.optimum.policies import visits
