@@ -119,7 +119,8 @@ class PolicySelection:
         ]
 
     def remarks(self) -> list[str]:
-        """How many replicas kept the clone, and for which the learned dynamics contradict the data; a line each."""
+        """How many replicas kept the clone, for which the learned dynamics contradict the data, and for which no policy
+        was estimated to be safe; a line each."""
         if self.config.select != "best":
             return []
         adapted = sum(step > 0 for step in self.score[:, 1].tolist())
@@ -128,12 +129,22 @@ class PolicySelection:
             f"Of {count} replicas, {count - adapted} kept the clone that training starts from and {adapted} a "
             "policy adapted from it (chosen_step in summary.json)."
         )
-        return [counts] + [
-            f"seed {replica.seed}, limit {replica.cost_limit:g}: the learned dynamics contradict the data about the "
-            "clone that training starts from. The clone was kept, and the offline estimate is not to be believed."
-            for replica, agrees in zip(self.problem.replicas, self.trusted.tolist(), strict=True)
-            if not agrees
-        ]
+        lines = [counts]
+        for replica, agrees, score in zip(
+            self.problem.replicas, self.trusted.tolist(), self.score[:, 0].tolist(), strict=True
+        ):
+            name = f"seed {replica.seed}, limit {replica.cost_limit:g}: "
+            if not agrees:
+                lines.append(
+                    f"{name}the learned dynamics contradict the data about the clone that training starts from. The "
+                    "clone was kept, and the offline estimate is not to be believed."
+                )
+            elif -np.inf < score < 0:
+                lines.append(
+                    f"{name}training estimated no policy to be safe, and kept the one that came nearest: nothing "
+                    "offline says that it satisfies the limit."
+                )
+        return lines
 
     def report(self) -> dict[str, object]:
         if self.config.select != "best":
