@@ -57,6 +57,20 @@ def offered(method):
     return method.evaluation.last_check
 
 
+def test_that_no_policy_was_estimated_to_be_safe_is_said(method):
+    """The limits are 4 and 900: costs of 9 and 12 are beyond the first one alone."""
+    selection = method.selection
+    assert len(selection.remarks()) == 1, "before any estimate nothing is known"
+    rest(method, 0, 1.0, estimate([12, 12], [1, 1]))
+    rest(method, 100, 2.0, estimate([9, 9], [1, 1]))
+    (_, said) = selection.remarks()
+    assert said.startswith(
+        "seed 1, limit 4: training estimated no policy to be safe, and kept the one that came nearest"
+    )
+    rest(method, 200, 3.0, estimate([3, 9], [1, 1]))
+    assert len(selection.remarks()) == 1
+
+
 @short_episodes()
 def test_the_clone_and_the_best_at_rest_are_the_candidates_of_each_replica(method):
     check = offered(method)
