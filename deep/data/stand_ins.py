@@ -9,12 +9,9 @@ A placeholder is one of
     an observation of another step           rows that have slipped
     the step's own observation               a recording that ends one step early
 
-All comparisons are bit by bit (-0 is 0). Where most next observations inside trajectories differ a little from the
-observation one row later, a writer has rounded the two arrays differently: 0 and the observations of the file then
-stand for the next observations that are as near to them as that rounding.
-
-Of m trajectories that timed out, k have such a value. A share p of the steps inside trajectories, (inside + 1) /
-(steps + 1), leads to such a value as well. The k are stand-ins where p is below `REPEATS` and one of these holds:
+All comparisons are bit by bit (-0 is 0). Of m trajectories that timed out, k have such a value. A share p of the steps
+inside trajectories, (inside + 1) / (steps + 1), leads to such a value as well. The k are stand-ins where p is below
+`REPEATS` and one of these holds:
 
 - k is at least half of m. This finds stand-ins that all of a recording has, also where there are few trajectories.
 - P[Binomial(m, p) >= k] < `CHANCE`. This finds those of a part, as where two recordings are one file.
@@ -34,7 +31,6 @@ from jaxtyping import Bool, Int
 from scipy.special import bdtrc
 
 from deep.data.dataset import OfflineDataset
-from deep.data.formats.continuity import differs
 
 SHARE = 0.5
 """The share of the timed-out trajectories that needs no comparison with chance."""
@@ -46,10 +42,6 @@ DISCRETE = 0.5
 """Where more than this share of the observations are those of other steps too, the states are taken for discrete."""
 SAMPLE = 20_000
 """Steps, evenly spread over the file, on which that share is measured."""
-ROUNDED = 0.5
-"""The share of steps inside trajectories that differ a little from the next row, where arrays are taken for rounded."""
-USUAL, NEAR = 0.99, 4.0
-"""As near as rounding is within NEAR times the USUAL quantile of these differences, in every feature."""
 LEAST = 3
 """Timeouts that have to share a vector before it is one and the same."""
 
@@ -81,13 +73,6 @@ class _Timeouts:
         inside = np.ones(len(data), dtype=bool)
         inside[data.ends] = False
         self.inside = np.flatnonzero(inside)
-        follows, after = data.next_observations[self.inside], data.observations[self.inside + 1]
-        error = np.abs(follows - after)
-        little = (error > 0).any(axis=1) & ~differs(follows, after).any(axis=1)
-        self.rounded = len(error) > 0 and little.mean() > ROUNDED
-        if self.rounded:
-            self.following = _nearest(self.following, data.observations, np.quantile(error[little], USUAL, axis=0))
-            self.moved = (self.following != self.here).any(axis=1)
 
     def kinds(self) -> list[tuple[str, Bool[np.ndarray, " m"]]]:
         """Each kind in words, and the timeouts that have it."""
@@ -102,7 +87,7 @@ class _Timeouts:
     @cached_property
     def between(self) -> np.ndarray:
         """The next observations inside trajectories."""
-        return self.data.observations[self.inside + 1] if self.rounded else self.data.next_observations[self.inside]
+        return self.data.next_observations[self.inside]
 
     @cached_property
     def few(self) -> int:
@@ -207,18 +192,6 @@ def _rows(values: np.ndarray) -> np.ndarray:
     """Each row of a table, (n, o), as one entry that is compared bit by bit; -0 is 0."""
     values = np.ascontiguousarray(values) + 0.0
     return values.view(np.dtype((np.void, values.dtype.itemsize * values.shape[1]))).ravel()
-
-
-def _nearest(rows: np.ndarray, observations: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """The rows, (m, o); 0 or the nearest observation, (n, o), in the place of those that are within `error`, (o,)."""
-    from scipy.spatial import KDTree
-
-    values = np.concatenate([np.zeros_like(observations[:1]), observations])
-    rounding = 4 * np.finfo(np.float32).eps * np.abs(values).max(axis=0)
-    unit = np.maximum(NEAR * error, np.maximum(rounding, np.finfo(np.float32).tiny)).astype(np.float64)
-    distance, place = KDTree(values / unit).query(rows / unit, p=np.inf, distance_upper_bound=1.0)
-    found = np.isfinite(distance)
-    return np.where(found[:, None], values[np.where(found, place, 0)], rows)
 
 
 def _near(rows: np.ndarray, values: np.ndarray) -> Int[np.ndarray, " candidates"]:

@@ -32,34 +32,6 @@ def with_stand_ins(kind: str, every: int = 1) -> tuple[OfflineDataset, np.ndarra
     return replace(data, next_observations=following), rows
 
 
-def six_digits(values: np.ndarray) -> np.ndarray:
-    return np.vectorize(lambda x: float(f"{x:.6g}"))(values).astype(np.float32)
-
-
-@pytest.mark.parametrize("rounding", [six_digits, lambda values: values * np.float32(1 + 1e-6)])
-@pytest.mark.parametrize("every", [1, 2])
-@pytest.mark.parametrize("kind", ["reset", "zeros", "ones", "own"])
-def test_stand_ins_are_found_where_next_observations_are_rounded_otherwise(kind, every, rounding):
-    """As in a table that writes one array with six digits and the other one with nine."""
-    data, rows = with_stand_ins(kind, every)
-    rounded = replace(data, next_observations=rounding(data.next_observations))
-    found = {words: np.flatnonzero(where).tolist() for words, where in stand_ins(rounded).items()}
-    assert found == {words: np.flatnonzero(where).tolist() for words, where in stand_ins(data).items()}
-    assert list(found.values()) == [rows.tolist()]
-
-
-@pytest.mark.parametrize("rounding", [six_digits, lambda values: values * np.float32(1 + 1e-6)])
-def test_rounded_next_observations_that_are_some_are_no_stand_ins(rounding):
-    data = small_dataset()
-    assert stand_ins(replace(data, next_observations=rounding(data.next_observations))) == {}
-
-
-def test_rows_that_do_not_follow_each_other_are_not_taken_for_rounded():
-    data = small_dataset()
-    noise = np.random.default_rng(0).normal(size=data.observations.shape).astype(np.float32)
-    assert stand_ins(replace(data, next_observations=data.next_observations + noise)) == {}
-
-
 @pytest.mark.parametrize("every", [1, 2])
 @pytest.mark.parametrize(
     ("kind", "words"),
