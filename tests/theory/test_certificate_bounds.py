@@ -40,6 +40,19 @@ def test_a_large_multiplier_hides_no_gap(multiplier: float) -> None:
     assert bool(forge(cmdp, 1, 1.0).holds().all())
 
 
+def test_a_cost_that_is_not_its_policys_is_not_certified() -> None:
+    """By hand: from the second state nothing leads back, and both earn nothing, so that any cost is within the budget."""
+    cmdp = FiniteCMDP([[[1.0, 0.0]], [[0.0, 1.0]]], [[1.0], [0.0]], [[0.0], [1e9]], [1.0, 0.0], 0.5, 100.0)
+    right = solve(cmdp)
+    assert bool(right.certificate.holds().all())
+    occupancy = right.occupancy.clone()
+    occupancy[0, 1] = 1e-8
+    forged = certify(cmdp, occupancy, right.dual_value, right.multiplier, right.feasible, right.policy)
+    assert forged.agreement.item() == pytest.approx(1e-8 * 1e9 * 2 / 100)
+    assert forged.flow.item() < 1e-7, "the flow alone would not show it"
+    assert not bool(forged.holds(1e-3).any())
+
+
 def test_a_negative_multiplier_proves_nothing() -> None:
     """By hand: action 0 costs the whole budget and earns nothing, action 1 earns 1 and costs nothing."""
     cmdp = one_state([0.0, 1.0], [1.0, 0.0], 1.0, 0.0)

@@ -36,6 +36,7 @@ class Certificate:
     flow: |sum_a x - (1-gamma) rho - gamma P^T x|_1 / (1-gamma);   negativity: |min(x, 0)|_1 / (1-gamma);
     sign: max(0, -lambda) u, in units of w; elsewhere max(lambda, 0) takes the place of lambda;
     budget: max(0, cost - l) in units of u, cost the larger of <x, c>/(1-gamma) and V_c^pi of the returned policy;
+    agreement: |<x, c>/(1-gamma) - V_c^pi| in units of u, as the first is what a solution states as its cost;
     dual: what the violations delta(s, a) of v >= r - lambda c + gamma P v can hide, see `hidden_value`;
     gap: <rho, v> + lambda l - value, value that one of <x, r>/(1-gamma) and V_r^pi of the returned policy which is
     farther from it; complementarity: lambda (l - cost); excess: what a cost above the budget can have added to the
@@ -62,6 +63,7 @@ class Certificate:
     negativity: PerCMDP
     sign: PerCMDP
     budget: PerCMDP
+    agreement: PerCMDP
     dual: PerCMDP
     gap: PerCMDP
     complementarity: PerCMDP
@@ -71,7 +73,7 @@ class Certificate:
     @property
     def worst(self) -> PerCMDP:
         """The largest residual in absolute value."""
-        primal = (self.flow, self.negativity, self.budget, self.excess)
+        primal = (self.flow, self.negativity, self.budget, self.agreement, self.excess)
         residuals = (*primal, self.sign, self.dual, self.gap, self.complementarity)
         return torch.stack([x.abs() for x in residuals]).amax(0)
 
@@ -133,6 +135,7 @@ def certify(
     smallest = positive(cost.maximum(cmdp.budget.abs()).minimum(positive(cmdp.c.amax((1, 2)) / (1 - gamma))))
     unit = torch.where(feasible, value_unit(cmdp, reward), smallest)
     beyond = torch.where(feasible, cost.maximum(policy_cost) - cmdp.budget, policy_cost - cost).clamp(min=0)
+    cost_unit = torch.where(feasible, budget_unit(cmdp), smallest)
     inflow = (1 - gamma)[:, None] * cmdp.rho + gamma[:, None] * cmdp.arrival(occupancy)
     flow = (occupancy.sum(-1) - inflow).abs().sum(-1) + ROUNDING * occupancy.abs().sum((1, 2))
     defects = dual_defects(cmdp, v, weight, feasible)
@@ -145,7 +148,8 @@ def certify(
         flow=flow / (1 - gamma),
         negativity=(-occupancy).clamp(min=0).sum((1, 2)) / (1 - gamma),
         sign=(weight - signed) * budget_unit(cmdp) / unit,
-        budget=beyond / torch.where(feasible, budget_unit(cmdp), smallest),
+        budget=beyond / cost_unit,
+        agreement=(cost - policy_cost).abs() / cost_unit,
         dual=torch.where(feasible, hidden_value(cmdp, defects, unit), defect / unit),
         gap=torch.where(feasible, bound - farther, cost - dual_objective) / unit,
         complementarity=weight * slack / unit,
