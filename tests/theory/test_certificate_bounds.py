@@ -41,7 +41,7 @@ def test_a_large_multiplier_hides_no_gap(multiplier: float) -> None:
 
 
 def test_a_cost_that_is_not_its_policys_is_not_certified() -> None:
-    """By hand: from the second state nothing leads back, and both earn nothing, so that any cost is within the budget."""
+    """The second state is never reached, and costs 1e9: an occupancy of 1e-8 there adds 20 to a budget of 100."""
     cmdp = FiniteCMDP([[[1.0, 0.0]], [[0.0, 1.0]]], [[1.0], [0.0]], [[0.0], [1e9]], [1.0, 0.0], 0.5, 100.0)
     right = solve(cmdp)
     assert bool(right.certificate.holds().all())
