@@ -14,7 +14,8 @@ from theory.support.command import command, read
 from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 
-FILES = ("table.md", "figure.png", "compare.html")
+FILES = ("compare.html", "table.md", "figure.png")
+"""The first one is written first, and shows that a folder is that of a comparison."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def run(options: Options) -> Path:
 
     runs = [Run.read(path, name) for path, name in zip(options.runs, names_of(options.runs), strict=True)]
     kept = [name for name in FILES if (options.out / name).exists()]
-    if kept and FILES[-1] not in kept:
+    if kept and FILES[0] not in kept:
         raise InputError(f"--out {options.out} holds {kept[0]}, which is of no earlier comparison: give another folder")
     with writing(options.out):
         options.out.mkdir(parents=True, exist_ok=True)
@@ -61,7 +62,7 @@ def run(options: Options) -> Path:
         names=[each.name for each in runs],
         settings=[(key, values) for key, values in different.items() if len({*map(str, values)}) > 1],
     )
-    for name, content in zip(FILES, (f"{table}\n".encode(), picture, page.encode()), strict=True):
+    for name, content in zip(FILES, (page.encode(), f"{table}\n".encode(), picture), strict=True):
         write_whole(options.out / name, content)
     print(table, f"{', '.join(FILES)}: {options.out}", sep="\n")
     return options.out

@@ -28,7 +28,7 @@ from deep.data.formats.going_on import OTHER_MARKS, SPLIT
 from deep.data.missing_values import missing_values
 
 CHANCE = 1e-4
-"""Ends inside trajectories that are no chance."""
+"""Terminals after which the episode seems to go on are reported where so many are less probable by chance."""
 CHANCE_OF_TAIL = 1e-3
 """A tail of one value that is less probable is reported. Trajectories sorted by their cost have one as well."""
 LEAST_RATIO = 3.0

@@ -62,7 +62,7 @@ def mend_journal(path: Path) -> None:
     """Cut a last line that a killed search has not written to its end; raises `InputError` for other damage."""
     with wrong_form(path, "the journal of a search"):
         whole, _, torn = path.read_bytes().rpartition(b"\n")
-        for line in whole.splitlines():
+        for line in whole.split(b"\n") if whole else []:
             json.loads(line)["op_code"]
     if torn:
         write_whole(path, whole + b"\n" if whole else b"")

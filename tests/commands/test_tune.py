@@ -204,7 +204,7 @@ def test_a_journal_that_ends_within_a_line_is_gone_on_with(tmp_path):
     assert journal.read_bytes() == b""
 
 
-@pytest.mark.parametrize("line", ["{}", "[]", "text", '{"op_code": 0'])
+@pytest.mark.parametrize("line", ["{}", "[]", "text", '{"op_code": 0', ""])
 def test_a_journal_with_another_line_is_left_as_it_is(line, tmp_path):
     journal = tmp_path / "study.log"
     journal.write_text(f'{{"op_code": 0}}\n{line}\n{{"op_code": 2}}\n{{"op')
@@ -212,6 +212,14 @@ def test_a_journal_with_another_line_is_left_as_it_is(line, tmp_path):
     with pytest.raises(InputError, match="does not hold the journal of a search"):
         mend_journal(journal)
     assert journal.read_bytes() == before
+
+
+def test_a_journal_that_ends_with_an_empty_line_is_left_as_it_is(tmp_path):
+    journal = tmp_path / "study.log"
+    journal.write_text('{"op_code": 0}\n\n')
+    with pytest.raises(InputError, match="does not hold the journal of a search"):
+        mend_journal(journal)
+    assert journal.read_text() == '{"op_code": 0}\n\n'
 
 
 def test_a_torn_search_ends_as_a_whole_one(file, tmp_path):

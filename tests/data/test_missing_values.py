@@ -68,6 +68,12 @@ def test_ordinary_numbers_are_not_marks():
     flag = data.observations.copy()
     flag[:, 1] = np.arange(len(data)) % 9 == 0
     assert missing_values(replace(data, observations=flag)) == (), "a flag of 0 and 1"
+    counter = data.observations.copy()
+    counter[:, 1] = np.where(np.arange(len(data)) % 9 == 0, 999, np.arange(len(data)) * 3)
+    assert missing_values(replace(data, observations=counter)) == (), "999 beside numbers up to 537"
+    lidar = data.observations.copy()
+    lidar[:, 1] = np.where(np.arange(len(data)) % 9 == 0, 5, np.linspace(0, 1, len(data)))
+    assert missing_values(replace(data, observations=lidar)) == (), "a largest range of five times the others"
     outlier = data.observations.copy()
     outlier[:2, 1] = 1e6
     assert missing_values(replace(data, observations=outlier)) == (), "two rows are no habit"

@@ -67,7 +67,8 @@ def test_that_no_policy_was_estimated_to_be_safe_is_said(method):
     assert said.startswith(
         "seed 1, limit 4: training estimated no policy to be safe, and kept the one that came nearest"
     )
-    rest(method, 200, 3.0, estimate([3, 9], [1, 1]))
+    rest(method, 200, 3.0, estimate([3, 9], [selection.lowest_return + 0.5] * 2))
+    assert selection.score[0, 0].item() == pytest.approx(0.5), "of a safe policy, the return above the data's lowest"
     assert len(selection.remarks()) == 1
 
 

@@ -1,6 +1,6 @@
 """The constrained optimum: three routes agree, each carries its proof, and the proof cannot be forged."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import product
 
 import numpy as np
@@ -14,6 +14,7 @@ from theory import FiniteCMDP, InputError
 from theory.cmdp.families import make, sparse_garnet
 from theory.evaluation import evaluate
 from theory.optimum import certify, solve
+from theory.optimum.certificate import Certificate
 
 
 def relative(a: torch.Tensor, b: torch.Tensor, cmdp: FiniteCMDP) -> float:
@@ -142,10 +143,11 @@ def test_unknown_method_is_rejected() -> None:
         solve(make("garnet", 3, 2, 0.5, 0.5, [0]), "guess")
 
 
-def test_certificate_reports_the_worst_residual() -> None:
+@pytest.mark.parametrize("name", [field.name for field in fields(Certificate) if field.name != "margin"])
+def test_certificate_reports_the_worst_residual(name: str) -> None:
     answer = solve(make("garnet", 3, 2, 0.5, 0.5, [0, 1]))
-    broken = replace(answer.certificate, dual=answer.certificate.dual + 0.5)
-    torch.testing.assert_close(broken.worst, broken.dual)
+    broken = replace(answer.certificate, **{name: getattr(answer.certificate, name) + 0.5})
+    torch.testing.assert_close(broken.worst, getattr(broken, name))
 
 
 def test_the_margin_of_an_infeasible_budget_is_never_above_the_true_one() -> None:
