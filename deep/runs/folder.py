@@ -24,6 +24,9 @@ from theory.support.files import write_whole, writing
 AT_THE_END = ("results.png", "training.png")
 """What a finished run has drawn."""
 
+FINGERPRINTS = {"run": "identity", "described": "data"}
+"""The entries of config.json that are fingerprints, and of which part each is: a part that has been edited shows."""
+
 
 @dataclass(frozen=True)
 class Position:
@@ -105,7 +108,8 @@ class RunFolder:
             else:
                 with writing(self.metrics):
                     self.metrics.write_text("")
-                self.write_json("config.json", {**config, "run": fingerprint(config["identity"])})
+                marks = {name: fingerprint(config[part]) for name, part in FINGERPRINTS.items() if part in config}
+                self.write_json("config.json", {**config, **marks})
             self._earlier = self._read_sessions() if self.sessions.exists() else []
             self._session = {name: config[name] for name in ("commit", "versions") if name in config}
             self._began = time.monotonic() if began is None else began
@@ -169,12 +173,16 @@ class RunFolder:
         for listener in self.listeners:
             listener(record)
 
-    def read_metrics(self) -> list[dict[str, Any]]:
-        """All lines of metrics.jsonl; raises `InputError` for a file that is missing, or a line of another form."""
+    def read_metrics(self, torn: bool = False) -> list[dict[str, Any]]:
+        """All lines of metrics.jsonl; raises `InputError` for a file that is missing, or a line of another form.
+
+        `torn`: without a last line that has no end, which a killed process leaves.
+        """
         try:
-            lines = self.metrics.read_text(encoding="utf-8").splitlines()
+            text = self.metrics.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise InputError(f"{self.metrics} cannot be read ({error}): put it back as it was written") from None
+        lines = (text[: text.rfind("\n") + 1] if torn else text).splitlines()
         return [self._record(number, line) for number, line in enumerate(lines, 1)]
 
     def _record(self, number: int, line: str) -> dict[str, Any]:
@@ -192,12 +200,12 @@ class RunFolder:
         the run has found.
         """
         left = [self.path / name for name in AT_THE_END if (self.path / name).exists()]
-        if self.metrics.exists() and len({record["phase"] for record in self.read_metrics()}) > 1:
+        if self.metrics.exists() and len({record["phase"] for record in self.read_metrics(torn=True)}) > 1:
             left.append(self.metrics)
         if left:
             raise InputError(
                 f"--resume: {self.checkpoint} is gone, and {left[0]} shows that there was one: restore it, or "
-                "train again in another folder; nothing was changed"
+                "train again in another folder"
             )
 
     def save(self, tensors: Mapping[str, Tensor], phase: str, step: int) -> None:
@@ -268,6 +276,7 @@ def changed_since(config: Mapping[str, Any], software: Mapping[str, Any]) -> lis
     return [f"gone on with by other software than summary.json will name: {changed}"] if changed else []
 
 
-def fingerprint(identity: Mapping[str, Any]) -> str:
-    """A name for all runs of these settings and data: they have the same checkpoints."""
-    return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+def fingerprint(content: Mapping[str, Any]) -> str:
+    """A digest of a part of config.json. That of `identity` names all runs of these settings and data: they have the
+    same checkpoints."""
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -28,10 +28,14 @@ class Dimension:
     def suggest(self, trial: Any) -> str:
         """The value of an Optuna trial, as a word of the command line."""
         if self.values:
-            return trial.suggest_categorical(self.name, list(self.values))
+            return self.word(trial.suggest_categorical(self.name, list(self.values)))
         if self.whole:
-            return str(trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log))
-        return repr(trial.suggest_float(self.name, self.low, self.high, log=self.log))
+            return self.word(trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log))
+        return self.word(trial.suggest_float(self.name, self.low, self.high, log=self.log))
+
+    def word(self, value: Any) -> str:
+        """A value of an Optuna trial as a word of the command line."""
+        return str(value) if self.values or self.whole else repr(value)
 
 
 def dimensions(texts: Sequence[str], options: Collection[Option]) -> list[Dimension]:

@@ -62,8 +62,9 @@ def mend_journal(path: Path) -> None:
     """Cut a last line that a killed search has not written to its end; raises `InputError` for other damage."""
     with wrong_form(path, "the journal of a search"):
         whole, _, torn = path.read_bytes().rpartition(b"\n")
-        for line in whole.split(b"\n") if whole else []:
-            json.loads(line)["op_code"]
+        lines = [json.loads(line) for line in whole.split(b"\n")] if whole else []
+        if not all("op_code" in line for line in lines) or (lines and "study_name" not in lines[0]):
+            raise ValueError("it does not begin with a search, or a line is no operation of one")
     if torn:
         write_whole(path, whole + b"\n" if whole else b"")
 
@@ -93,11 +94,28 @@ class Search:
         if journal.exists():
             mend_journal(journal)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        storage = JournalStorage(JournalFileBackend(str(journal)))
-        self.study = optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
+        with wrong_form(journal, "the journal of a search"):
+            try:
+                storage = JournalStorage(JournalFileBackend(str(journal)))
+                self.study = optuna.create_study(
+                    storage=storage, study_name="tune", direction="maximize", load_if_exists=True
+                )
+            except (AssertionError, optuna.exceptions.OptunaError) as error:
+                raise ValueError(f"optuna cannot read it, {type(error).__name__}") from None
+            self._check_trials()
         if (before := self.study.user_attrs.get("about")) not in (None, about):
             raise InputError(f"--resume: the search in {folder} has other options or ranges: {json.dumps(before)}")
         self.study.set_user_attr("about", about)
+
+    def _check_trials(self) -> None:
+        """Raise a `ValueError`, or what reading an entry raises, where a complete trial is not as it was written."""
+        for trial in self.study.get_trials(states=(self.optuna.trial.TrialState.COMPLETE,)):
+            chosen = {each.name: each.word(trial.params[each.name]) for each in self.space}
+            numbers = [*trial.values, *(entry["offline_cost_estimate"] for entry in trial.user_attrs["estimates"])]
+            if not all(isinstance(number, float) for number in numbers) or len(trial.values) != 1:
+                raise ValueError(f"trial {trial.number} has other results than numbers")
+            if trial.user_attrs["folder"] != folder_of(chosen):
+                raise ValueError(f"trial {trial.number} has another folder than its values")
 
     def run(self, count: int) -> None:
         """Go on until so many trials are complete; one that was killed is made again from its last checkpoint."""
@@ -149,7 +167,7 @@ class Search:
                 "this training uses the simulator: a search by estimates from the data alone cannot use it"
             )
         if not shared.exists():
-            shared.write_text(json.dumps({"folder": folder.path.name}))
+            write_whole(shared, json.dumps({"folder": folder.path.name}).encode())
         return experiment
 
     def options(self, chosen: Mapping[str, str]) -> Options[Any]:

@@ -204,10 +204,10 @@ def test_a_journal_that_ends_within_a_line_is_gone_on_with(tmp_path):
     assert journal.read_bytes() == b""
 
 
-@pytest.mark.parametrize("line", ["{}", "[]", "text", '{"op_code": 0', ""])
+@pytest.mark.parametrize("line", ["{}", "[]", "text", "7", '{"op_code": 0', ""])
 def test_a_journal_with_another_line_is_left_as_it_is(line, tmp_path):
     journal = tmp_path / "study.log"
-    journal.write_text(f'{{"op_code": 0}}\n{line}\n{{"op_code": 2}}\n{{"op')
+    journal.write_text(f'{{"op_code": 0, "study_name": "tune"}}\n{line}\n{{"op_code": 2}}\n{{"op')
     before = journal.read_bytes()
     with pytest.raises(InputError, match="does not hold the journal of a search"):
         mend_journal(journal)
@@ -216,10 +216,11 @@ def test_a_journal_with_another_line_is_left_as_it_is(line, tmp_path):
 
 def test_a_journal_that_ends_with_an_empty_line_is_left_as_it_is(tmp_path):
     journal = tmp_path / "study.log"
-    journal.write_text('{"op_code": 0}\n\n')
+    before = '{"op_code": 0, "study_name": "tune"}\n\n'
+    journal.write_text(before)
     with pytest.raises(InputError, match="does not hold the journal of a search"):
         mend_journal(journal)
-    assert journal.read_text() == '{"op_code": 0}\n\n'
+    assert journal.read_text() == before
 
 
 def test_a_torn_search_ends_as_a_whole_one(file, tmp_path):
@@ -228,6 +229,35 @@ def test_a_torn_search_ends_as_a_whole_one(file, tmp_path):
     with (torn / "study.log").open("r+b") as journal:
         journal.truncate((torn / "study.log").stat().st_size - 40)
     assert search(file, torn, *words, "--resume")["trials"] == whole["trials"]
+
+
+@pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.exhaustive)])
+def test_a_journal_that_lacks_a_line_or_has_an_odd_one_is_gone_on_with_or_named(every, file, tmp_path, capsys):
+    """Without any one line, or with any one entry changed: one sentence, or the search goes on; without a line to the
+    same trials."""
+    words, folder = ("--trials", "1", "--verdict-episodes", "0"), tmp_path / "search"
+    whole, journal = search(file, folder, *words), folder / "study.log"
+    lines = journal.read_text().splitlines(keepends=True)
+    damaged = [[*lines[:i], *lines[i + 1 :]] for i in range(len(lines))]
+    for i, line in enumerate(lines):
+        entries = json.loads(line)
+        for key in entries:
+            for value in ("text", 99):
+                damaged.append([*lines[:i], json.dumps({**entries, key: value}) + "\n", *lines[i + 1 :]])
+    refused = 0
+    for case in damaged[::every]:
+        journal.write_text("".join(case))
+        capsys.readouterr()
+        try:
+            found = search(file, folder, *words, "--resume")["trials"]
+            assert len(found) == 1
+            assert found == whole["trials"] or len(case) == len(lines)
+        except SystemExit:
+            said = capsys.readouterr().err
+            assert said.startswith("error: ")
+            assert said.count("\n") == 1, said
+            refused += 1
+    assert 0 < refused < len(damaged[::every])
 
 
 def test_a_missing_package_is_named(file, tmp_path, monkeypatch, capsys):

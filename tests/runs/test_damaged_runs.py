@@ -78,7 +78,7 @@ def variants(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
 def test_settings_with_an_entry_missing_or_of_another_type(copy):
     """What is accepted must be settings all the same: other defaults, not a crash later."""
     content = read_json(copy / "config.json")
-    del content["run"]  # the fingerprint would refuse all of them
+    del content["run"], content["described"]  # the fingerprints would refuse all of them
     refused = 0
     for where, changed in variants({name: content[name] for name in ("identity", "data")}):
         (copy / "config.json").write_text(json.dumps({**content, **{"identity": None, "data": None}, **changed}))
@@ -101,6 +101,15 @@ def test_settings_that_are_not_those_of_the_fingerprint(key, copy):
     (copy / "config.json").write_text(json.dumps({**content, "identity": {**content["identity"], key: changed}}))
     with pytest.raises(InputError, match="has other settings than those that the run began with"):
         configuration(copy)
+
+
+def test_a_description_of_the_data_that_is_not_the_one_that_was_written(copy):
+    """The policies act on observations that are normalised with its numbers."""
+    content = read_json(copy / "config.json")
+    for key, changed in (("mean", [0.0] * len(content["data"]["mean"])), ("rewards", [0.0, 2.0])):
+        (copy / "config.json").write_text(json.dumps({**content, "data": {**content["data"], key: changed}}))
+        with pytest.raises(InputError, match=r"has other words on the data than .* their place as --dataset"):
+            restore_without_data(copy)
 
 
 def test_commands_say_so_in_one_line(copy, capsys):

@@ -96,6 +96,18 @@ def test_a_finished_run_of_one_phase_without_its_checkpoint_is_kept(words, whole
     }
 
 
+@pytest.mark.parametrize("torn", ['{"phase": "clon', "\0\0\0"])
+def test_a_run_that_was_killed_before_its_first_checkpoint_within_a_line_is_gone_on_with(torn, words, whole, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    for name in ("checkpoint.safetensors", "summary.json", "results.png", "training.png"):
+        (folder / name).unlink()
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text(lines[0] + torn)
+    train.main([*words, "--out", str(folder), "--resume"])
+    assert (folder / "metrics.jsonl").read_text() == "".join(lines)
+
+
 def test_a_study_does_not_replace_the_summary_of_a_run(whole, capsys):
     before = content(whole)
     with pytest.raises(SystemExit):

@@ -126,6 +126,7 @@ def test_a_finished_run_whose_checkpoint_is_gone_is_not_trained_again(home, tmp_
 def test_a_run_that_does_not_describe_its_data_says_so(home, tmp_path, change):
     shutil.copytree(home / "run", tmp_path / "run")
     config = read_json(tmp_path / "run" / "config.json")
+    del config["described"]  # the fingerprint would refuse it
     (tmp_path / "run" / "config.json").write_text(json.dumps(config | change))
     with pytest.raises(InputError, match=r"config\.json does not (describe|hold the description of) "):
         restore_without_data(tmp_path / "run")

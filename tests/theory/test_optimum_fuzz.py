@@ -46,8 +46,8 @@ def verdict(cmdp: FiniteCMDP, method: str) -> str:
         return "right" if right else f"smallest cost {cost}, not {float(smallest)}"
     if cost > limit + slack:
         return f"cost {cost} of a budget {limit}"
-    attained = lower if lower is not None else exact if exact is not None else upper
-    low, high = float(attained), float(upper)  # type: ignore
+    attainable = (x for x in (lower, exact, exact_optimum(points, smallest).value) if x is not None)
+    low, high = float(next(attainable)), float(upper)  # type: ignore
     unit = size_of_value(cmdp, high)
     for name, value in (("value", answer.value.item()), ("reward of the policy", reward)):
         if not low - allowed * unit <= value <= high + allowed * unit:
