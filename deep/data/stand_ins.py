@@ -9,9 +9,10 @@ A placeholder is one of
     an observation of another step           rows that have slipped
     the step's own observation               a recording that ends one step early
 
-All comparisons are bit by bit (-0 is 0). Of m trajectories that timed out, k have such a value. A share p of the steps
-inside trajectories, (inside + 1) / (steps + 1), leads to such a value as well. The k are stand-ins where p is below
-`REPEATS` and one of these holds:
+All comparisons are bit by bit (-0 is 0): a placeholder that was rounded on its way into the file is not found. Of m
+trajectories that timed out, k have such a value. A share p of the steps inside trajectories,
+(inside + 1) / (steps + 1), leads to such a value as well. The k are stand-ins where p is below `REPEATS` and one of
+these holds:
 
 - k is at least half of m. This finds stand-ins that all of a recording has, also where there are few trajectories.
 - P[Binomial(m, p) >= k] < `CHANCE`. This finds those of a part, as where two recordings are one file.

@@ -1,0 +1,99 @@
+"""`python -m deep.benchmark.coverage RUN`: why the cost that DRCORL's critics estimate differs from the true one.
+
+For the clone and for the policy that was kept, of every seed and cost limit: the critics' estimates averaged over the
+data's states, the start states, and the states that the policy visits in the simulator; the share of these that lie far
+from the data, and what they cost; and the estimates once the policy's own episodes are among the data
+(`deep/benchmark/coverage/measure.py`).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from deep.cli.run_folder import check_run
+from theory.support.command import command, read
+from theory.support.errors import InputError
+from theory.support.files import write_whole
+
+
+@dataclass(frozen=True)
+class Options:
+    """Compare the critics of a finished DRCORL run with the simulator; writes a JSON file."""
+
+    directory: Annotated[Path, tyro.conf.Positional]
+    """Folder of a finished run of deep.train --algorithm drcorl."""
+    out: Path = Path("runs/coverage.json")
+    """File for the figures."""
+    episodes: int = 10
+    """Simulator episodes of each policy."""
+    steps: int = 2000
+    """TD steps of the critics at each policy, first on the data, then with its own episodes besides."""
+    dataset: Path | None = None
+    """Where the file of the run's data is now, if it has been moved since; its hash is compared."""
+
+
+def main(arguments: list[str] | None = None, prog: str = "python -m deep.benchmark.coverage") -> None:
+    with command(lambda: f"nothing was written; the same command measures again: {prog} DIR"):
+        run(read(Options, __name__, arguments, prog))
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Measure, print a table, write the file; returns what it holds."""
+    if options.episodes < 1 or options.steps < 0:
+        raise InputError(
+            f"--episodes {options.episodes}, --steps {options.steps}: accepted are at least 1 and at least 0"
+        )
+    check_run(options.directory)
+    from deep.benchmark.coverage.measure import Study
+    from deep.core.phase import BLOCK
+    from deep.core.provenance import machine, software_versions
+    from deep.core.validation import use_threads
+    from deep.runs.experiment import finished
+
+    if options.steps % BLOCK:
+        raise InputError(f"--steps {options.steps}: accepted is a multiple of {BLOCK}")
+    use_threads(1)
+    experiment, _ = finished(options.directory, options.dataset)
+    if experiment.settings.algorithm != "drcorl" or not experiment.task.simulated:
+        raise InputError(
+            f"{options.directory} is a run of {experiment.settings.algorithm} on {experiment.task.name}: accepted is "
+            "one of drcorl on a task that has a simulator"
+        )
+    rows = Study(experiment, options.episodes, options.steps).rows()
+    content = {
+        "task": experiment.task.name,
+        "data": experiment.data.sha256,
+        "episodes": options.episodes,
+        "steps": options.steps,
+        "machine": machine(),
+        **software_versions(),
+        "rows": rows,
+    }
+    write_whole(options.out, json.dumps(content, indent=1).encode())
+    print(table(rows), f"written: {options.out}", sep="\n")
+    return content
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows as text, costs of an episode; the last two columns are of critics that know the policy's episodes."""
+    heading = (
+        "policy  seed  limit    cost  critics: data  starts  visited (true)  far  cost/step near, far  "
+        "own episodes: data  visited"
+    )
+    lines = [heading]
+    for row in rows:
+        near, far = ("-" if row[key] is None else f"{row[key]:.2f}" for key in ("cost_rate_near", "cost_rate_far"))
+        lines.append(
+            f"{row['policy']:6}  {row['seed']:4}  {row['limit']:5g}  {row['cost']:6.1f}  {row['data']:13.1f}  "
+            f"{row['starts']:6.1f}  {row['visited']:7.1f} {'(' + format(row['visited_true'], '.1f') + ')':>6}  "
+            f"{row['share_far']:3.0%}  {near:>13}, {far:>4}  {row['data_with_own_episodes']:18.1f}  "
+            f"{row['visited_with_own_episodes']:7.1f}"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
