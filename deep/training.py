@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deep.cli.run_folder import check_folder
+from deep.core.files import wrong_form
 from deep.core.phase import Phase
 from deep.core.provenance import device_name, machine, software_versions
 from deep.core.validation import use_threads
@@ -114,11 +115,9 @@ def run(options: Options[Any], opened: Callable[[Path], None] = lambda folder: N
     with folder, closing(log):
         folder.listeners.append(log)
         print(opening(experiment), *changed_since(config, software), sep="\n", flush=True)
-        left = (
-            phases_beside(experiment, folder, int(config.get("processes", 1)), options.threads)
-            if taken is None
-            else nullcontext(taken)
-        )
+        with wrong_form(folder.config, "a run's number of processes"):
+            processes = int(config.get("processes", 1))
+        left = phases_beside(experiment, folder, processes, options.threads) if taken is None else nullcontext(taken)
         with left as phases:
             compose = graphed if options.graphs else eager
             train(phases, experiment.tensors(), folder, experiment.device, compose, partial(show_clone, experiment))

@@ -14,6 +14,7 @@ from deep.benchmark.rows import Row, Run, grouped, methods_of, with_run
 from deep.core.files import read_json, wrong_form
 from deep.core.phase import block_start
 from deep.evaluate.summary import LAST
+from deep.runs.config_file import read_config
 from deep.runs.folder import RunFolder
 
 Curves = Mapping[str, np.ndarray]
@@ -25,7 +26,7 @@ def schedule_of(run: Run) -> str | None:
     """beta in words, n being the epoch; None for runs that have no such schedule."""
     path = run.path / "config.json"
     with wrong_form(path, "a run's settings"):
-        method = read_json(path)["identity"]["method"]
+        method = read_config(run.path)["identity"]["method"]
         if "adaptation" not in method:
             return None
         t = method["adaptation"]["temperature"]

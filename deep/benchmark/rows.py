@@ -12,6 +12,7 @@ from deep.benchmark.running import MARKER, finished, run_folder
 from deep.core.files import read_json, wrong_form
 from deep.evaluate.summary import LAST
 from deep.methods.registry import METHODS, rank_of
+from deep.runs.config_file import read_config
 from theory.support.errors import InputError
 from theory.support.files import stem
 from theory.support.tables import Row, read_table
@@ -169,9 +170,10 @@ def _origin(path: Path) -> Row:
     """
     if not path.exists():
         raise InputError(f"{path} is gone: put it back, or train that run again in another folder")
-    config = read_json(path)
-    words = config.get("command")
-    return {"command": command_of(words) if words else "", "machine": config.get("machine", "")}
+    config = read_config(path.parent)
+    with wrong_form(path, "the command of a run"):
+        words = config.get("command")
+        return {"command": command_of(words) if words else "", "machine": config.get("machine", "")}
 
 
 def command_of(words: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from deep.core.files import read_json, wrong_form
 from deep.page.run_page import flat
+from deep.runs.config_file import read_config
 from deep.tasks import within_limit
 from theory.support.errors import InputError
 
@@ -57,9 +58,10 @@ class Run:
             raise InputError(f"there is no run in {path} (no config.json in it)")
         if not (path / "summary.json").exists():
             raise InputError(f"the run in {path} was not evaluated to its end: go on with deep.train --resume")
-        found = cls(name, read_json(path / "config.json"), read_json(path / "summary.json"))
+        found = cls(name, read_config(path), read_json(path / "summary.json"))
         with wrong_form(path / "summary.json", "the summary of a run"):
-            parts([found])
+            for part in parts([found]):
+                part.text()
         with wrong_form(path / "config.json", "a run's settings"):
             flat(found.config["identity"])
             notes([found])

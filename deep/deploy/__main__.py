@@ -36,8 +36,9 @@ def run(options: Options) -> Path:
     """Decide, print a line for each policy, and write the page; its path."""
     check_run(options.directory)
     from deep.core.files import read_json, wrong_form
+    from deep.runs.config_file import read_config
 
-    summary, config = (read_json(options.directory / name) for name in ("summary.json", "config.json"))
+    summary, config = read_json(options.directory / "summary.json"), read_config(options.directory)
     with wrong_form(options.directory / "config.json", "a run's settings"):
         task = str(config["identity"]["task"])
     with wrong_form(options.directory / "summary.json", "the summary of a run"):

@@ -14,6 +14,7 @@ from torch.jit._trace import TracerWarning  # which torch does not export elsewh
 from deep.core.files import read_json, wrong_form
 from deep.export.inference_graph import InferenceGraph
 from deep.export.with_state import WithState
+from deep.runs.config_file import read_config
 from deep.runs.experiment import Experiment
 from theory.support.errors import InputError
 
@@ -42,7 +43,7 @@ def metadata(experiment: Experiment, policy: Graph, index: int, run: Path) -> di
     task, settings, replica = experiment.task, experiment.settings, experiment.problem.replicas[index]
     if not (run / "summary.json").exists():
         raise InputError(f"the run in {run} was not evaluated to its end: go on with deep.train --resume")
-    config, summary = read_json(run / "config.json"), read_json(run / "summary.json")
+    config, summary = read_config(run), read_json(run / "summary.json")
     with wrong_form(run / "summary.json", "the results of all replicas"):
         (result,) = [r for r in summary["results"] if (r["seed"], r["cost_limit"]) == tuple(replica)]
     with wrong_form(run / "config.json", "the versions of a run"):

@@ -11,6 +11,7 @@ from typing import Any
 
 from deep.core.files import read_json, wrong_form
 from deep.page.render import embedded, render
+from deep.runs.config_file import read_config
 
 FILM = "film.gif"
 """The name of the film in a run's folder."""
@@ -19,7 +20,7 @@ COLUMNS = ("seed", "limit", "R", "C", "cost", "return", "steps", "estimated cost
 
 def page(run: Path) -> str:
     """The HTML of the run in this folder; raises `InputError` where its files are missing or of another form."""
-    config, summary = read_json(run / "config.json"), read_json(run / "summary.json")
+    config, summary = read_config(run), read_json(run / "summary.json")
     with wrong_form(run / "summary.json", "the summary of a run"):
         data = summary["dataset"]
         about = (

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deep.core.files import read_json, wrong_form
+from deep.core.files import wrong_form
 from deep.core.method import Act, Method, Policy, at_states
 from deep.core.phase import Phase
 from deep.core.problem import Problem
@@ -24,8 +24,9 @@ from deep.envs.counted import CountedSimulator
 from deep.methods.registry import spec_of
 from deep.ope.interface import Estimator
 from deep.ope.model_rollouts import DynamicsEnsemble
+from deep.runs.config_file import read_config
 from deep.runs.earlier import of_earlier_version
-from deep.runs.folder import FINGERPRINTS, RunFolder, fill, fingerprint, read_checkpoint
+from deep.runs.folder import RunFolder, fill, read_checkpoint
 from deep.runs.player import PolicyPlayer
 from deep.runs.settings import Config, Settings, settings_from
 from deep.runs.stand_in import description, stand_in
@@ -172,23 +173,12 @@ def configuration(run: Path) -> tuple[Settings[Any], dict[str, Any]]:
     path = run / "config.json"
     if not path.exists():
         raise InputError(f"there is no run in {run} (no config.json in it)")
-    config = read_json(path)
-    if not isinstance(config.get("identity"), dict):
-        raise InputError(f"{path} is no run's: it has no identity")
+    with of_earlier_version(run):
+        config = read_config(run)
     with of_earlier_version(run), wrong_form(path, "a run's settings"):
         settings = settings_from(config["identity"])
         settings.check()
-    _check_fingerprint(path, config, "run", "settings")
     return settings, config
-
-
-def _check_fingerprint(path: Path, config: dict[str, Any], mark: str, what: str) -> None:
-    """Raise `InputError` where a part of config.json is not the one that it was written with."""
-    if config.get(mark) not in (None, fingerprint(config[FINGERPRINTS[mark]])):
-        raise InputError(
-            f"{path} has other {what} than those that the run began with: put it back as it was written; where the "
-            "data have moved, give their place as --dataset FILE instead"
-        )
 
 
 def restore(run: Path, dataset: Path | None = None) -> Experiment:
@@ -217,7 +207,6 @@ def restore_without_data(run: Path) -> Experiment:
     settings, config = configuration(run)
     if not isinstance(config.get("data"), dict):
         raise InputError(f"{run / 'config.json'} does not describe the run's data: train again with this version")
-    _check_fingerprint(run / "config.json", config, "described", "words on the data")
     found = stand_in(run, config["data"])
     return Experiment(settings, found.task, found.data, (found.mean, found.std))
 

@@ -1,6 +1,7 @@
 """The folder that holds the truth of a run: config.json, metrics.jsonl, checkpoint.safetensors, summary.json, plots.
 
-sessions.json holds, for every command that has worked on the run, how many seconds it took and with which software.
+sessions.json holds, for every command that has worked on the run, how many seconds it took, with which software, and
+whether it has saved a checkpoint.
 """
 
 import json
@@ -9,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,12 @@ from torch import Tensor
 
 from deep.cli.run_folder import check_folder
 from deep.core.files import Lock, read_json, read_tensors, write_tensors, wrong_form
+from deep.runs.config_file import read_config, with_fingerprints
 from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 
 AT_THE_END = ("results.png", "training.png")
 """What a finished run has drawn."""
-
-FINGERPRINTS = {"run": "identity", "described": "data"}
-"""The entries of config.json that are fingerprints, and of which part each is: a part that has been edited shows."""
 
 
 @dataclass(frozen=True)
@@ -108,13 +106,12 @@ class RunFolder:
             else:
                 with writing(self.metrics):
                     self.metrics.write_text("")
-                marks = {name: fingerprint(config[part]) for name, part in FINGERPRINTS.items() if part in config}
-                self.write_json("config.json", {**config, **marks})
+                self.write_json("config.json", with_fingerprints(dict(config)))
             self._earlier = self._read_sessions() if self.sessions.exists() else []
             self._session = {name: config[name] for name in ("commit", "versions") if name in config}
             self._began = time.monotonic() if began is None else began
             self.record_elapsed()
-            return read_json(self.config)
+            return read_config(self.path)
         except InputError:
             self.release()
             raise
@@ -138,9 +135,7 @@ class RunFolder:
     def compare(self, config: Mapping[str, Any]) -> None:
         """Raise `InputError` where the run in the folder differs in its `identity`, or in what else it
         `dependencies`."""
-        before, now = read_json(self.config), json.loads(json.dumps(config))
-        if not isinstance(before.get("identity"), dict):
-            raise InputError(f"{self.config} is no run's: it has no identity")
+        before, now = read_config(self.path), json.loads(json.dumps(config))
         with wrong_form(self.config, "a run's settings"):
             before, now = (_compared(content) for content in (before, now))
         if changed := differences(before, now):
@@ -194,12 +189,13 @@ class RunFolder:
             return {"phase": str(record["phase"]), "step": int(record["step"]), **values}
 
     def refuse_lost_checkpoint(self) -> None:
-        """Raise `InputError` where a run without a checkpoint has figures, or metrics of several phases.
+        """Raise `InputError` where a run without a checkpoint has saved one, has figures, or metrics of several phases.
 
         A phase ends with a checkpoint, and a run with its figures, so there was one: training again would erase what
         the run has found.
         """
-        left = [self.path / name for name in AT_THE_END if (self.path / name).exists()]
+        left = [self.sessions] if any(session.get("saved") for session in self._earlier) else []
+        left += [self.path / name for name in AT_THE_END if (self.path / name).exists()]
         if self.metrics.exists() and len({record["phase"] for record in self.read_metrics(torn=True)}) > 1:
             left.append(self.metrics)
         if left:
@@ -215,6 +211,7 @@ class RunFolder:
             size = os.fstat(file.fileno()).st_size
         notes = {"run": self._run(), "phase": phase, "step": str(step), "metrics_bytes": str(size)}
         write_tensors(self.checkpoint, tensors, notes)
+        self._session["saved"] = True
         self.record_elapsed()
 
     def load(self, tensors: Mapping[str, Tensor]) -> Position | None:
@@ -274,9 +271,3 @@ def changed_since(config: Mapping[str, Any], software: Mapping[str, Any]) -> lis
     """A line where a run is gone on with by other software than that of its config.json; else none."""
     changed = differences({name: config.get(name) for name in software}, software)
     return [f"gone on with by other software than summary.json will name: {changed}"] if changed else []
-
-
-def fingerprint(content: Mapping[str, Any]) -> str:
-    """A digest of a part of config.json. That of `identity` names all runs of these settings and data: they have the
-    same checkpoints."""
-    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -14,6 +14,7 @@ the seeds alone; the first trial trains them and the others take them over.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -37,6 +38,8 @@ from theory.support.files import write_whole
 LARGEST = 10.0
 """Estimated scores beyond it count as this."""
 WORST = 90.0
+TRIAL = re.compile(r"trial-[0-9a-f]{10}")
+"""The name of a trial's folder."""
 
 
 def qualifies(result: Mapping[str, Any]) -> bool:
@@ -60,6 +63,8 @@ def criterion(results: Sequence[Mapping[str, Any]], task: Task) -> float:
 
 def mend_journal(path: Path) -> None:
     """Cut a last line that a killed search has not written to its end; raises `InputError` for other damage."""
+    if not path.is_file():
+        raise InputError(f"{path} is no file: the journal of a search is accepted there")
     with wrong_form(path, "the journal of a search"):
         whole, _, torn = path.read_bytes().rpartition(b"\n")
         lines = [json.loads(line) for line in whole.split(b"\n")] if whole else []
@@ -111,11 +116,9 @@ class Search:
         """Raise a `ValueError`, or what reading an entry raises, where a complete trial is not as it was written."""
         for trial in self.study.get_trials(states=(self.optuna.trial.TrialState.COMPLETE,)):
             chosen = {each.name: each.word(trial.params[each.name]) for each in self.space}
-            numbers = [*trial.values, *(entry["offline_cost_estimate"] for entry in trial.user_attrs["estimates"])]
-            if not all(isinstance(number, float) for number in numbers) or len(trial.values) != 1:
-                raise ValueError(f"trial {trial.number} has other results than numbers")
-            if trial.user_attrs["folder"] != folder_of(chosen):
-                raise ValueError(f"trial {trial.number} has another folder than its values")
+            attributes = trial.user_attrs
+            if attributes["seal"] != seal(chosen, attributes["folder"], attributes["estimates"], trial.values):
+                raise ValueError(f"trial {trial.number} has other values or results than it had")
 
     def run(self, count: int) -> None:
         """Go on until so many trials are complete; one that was killed is made again from its last checkpoint."""
@@ -135,7 +138,9 @@ class Search:
         experiment = self.trained(chosen)
         results = estimates(experiment)
         trial.set_user_attr("estimates", results)
-        return criterion(results, experiment.task)
+        value = criterion(results, experiment.task)
+        trial.set_user_attr("seal", seal(chosen, folder_of(chosen), results, [value]))
+        return value
 
     def trained(self, chosen: Mapping[str, str]) -> Experiment:
         """Train with these values, or go on with a training that was stopped."""
@@ -154,7 +159,9 @@ class Search:
         shared = self.folder / "dynamics.json"
         if shared.exists():
             with wrong_form(shared, "the folder with a search's dynamics"):
-                first = str(read_json(shared)["folder"])
+                first = read_json(shared)["folder"]
+                if not TRIAL.fullmatch(first):
+                    raise ValueError(f"the folder {first!r}")
             if first != folder.path.name:
                 phases = take_dynamics(experiment, self.folder / first)
         about = {"schema": SCHEMA, "identity": identity(experiment), "data": about_data(experiment)}
@@ -183,7 +190,11 @@ class Search:
             "criterion": "the estimate from the data alone: deep.tune.study",
             "words": self.words,
             "qualified_trials": sum(all(map(qualifies, trial.user_attrs["estimates"])) for trial in ranked),
-            "trials": [{"value": trial.value, "settings": trial.params, **trial.user_attrs} for trial in ranked],
+            "trials": [
+                {"value": trial.value, "settings": trial.params}
+                | {name: trial.user_attrs[name] for name in ("folder", "estimates")}
+                for trial in ranked
+            ],
         }
 
     def verdict(self, entry: Mapping[str, Any], episodes: int) -> list[dict[str, Any]]:
@@ -223,6 +234,12 @@ def unqualified(trials: Sequence[Mapping[str, Any]]) -> list[str]:
 def folder_of(chosen: Mapping[str, str]) -> str:
     """The name of a trial's folder: it follows from its values, so that a stopped trial is found again."""
     return f"trial-{sha256(json.dumps(dict(chosen), sort_keys=True).encode()).hexdigest()[:10]}"
+
+
+def seal(chosen: Mapping[str, str], folder: str, results: Sequence[Mapping[str, Any]], values: Sequence[float]) -> str:
+    """A digest of all that the journal holds of a complete trial: what has been edited shows."""
+    content = {"settings": dict(chosen), "folder": folder, "estimates": list(results), "values": list(values)}
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def describe(params: Mapping[str, Any]) -> str:

@@ -233,8 +233,7 @@ def test_a_torn_search_ends_as_a_whole_one(file, tmp_path):
 
 @pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.exhaustive)])
 def test_a_journal_that_lacks_a_line_or_has_an_odd_one_is_gone_on_with_or_named(every, file, tmp_path, capsys):
-    """Without any one line, or with any one entry changed: one sentence, or the search goes on; without a line to the
-    same trials."""
+    """Without any one line, or with any one entry changed: one sentence, or the search goes on to the same trials."""
     words, folder = ("--trials", "1", "--verdict-episodes", "0"), tmp_path / "search"
     whole, journal = search(file, folder, *words), folder / "study.log"
     lines = journal.read_text().splitlines(keepends=True)
@@ -242,22 +241,58 @@ def test_a_journal_that_lacks_a_line_or_has_an_odd_one_is_gone_on_with_or_named(
     for i, line in enumerate(lines):
         entries = json.loads(line)
         for key in entries:
-            for value in ("text", 99):
+            for value in ("text", 99, [1.5], {}):
                 damaged.append([*lines[:i], json.dumps({**entries, key: value}) + "\n", *lines[i + 1 :]])
     refused = 0
     for case in damaged[::every]:
         journal.write_text("".join(case))
         capsys.readouterr()
         try:
-            found = search(file, folder, *words, "--resume")["trials"]
-            assert len(found) == 1
-            assert found == whole["trials"] or len(case) == len(lines)
+            assert search(file, folder, *words, "--resume")["trials"] == whole["trials"]
         except SystemExit:
             said = capsys.readouterr().err
             assert said.startswith("error: ")
             assert said.count("\n") == 1, said
             refused += 1
     assert 0 < refused < len(damaged[::every])
+
+
+@pytest.mark.parametrize("change", ["estimates", "offline_cost_interval", "offline_doubt", "values"])
+def test_results_of_a_trial_that_have_been_edited_are_not_believed(change, file, tmp_path, capsys):
+    words, folder = ("--trials", "1", "--verdict-episodes", "0"), tmp_path / "search"
+    search(file, folder, *words)
+    lines = [json.loads(line) for line in (folder / "study.log").read_text().splitlines()]
+    for line in lines:
+        if change == "values" and "values" in line:
+            line["values"] = [1.5]
+        elif estimates := line.get("user_attr", {}).get("estimates"):
+            if change == "estimates":
+                del estimates[1:]
+            elif change == "offline_cost_interval":
+                estimates[0][change][1] = 0.0
+            elif change == "offline_doubt":
+                del estimates[0][change]
+    (folder / "study.log").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        search(file, folder, *words, "--resume")
+    assert "trial 0 has other values or results than it had): put the file back" in capsys.readouterr().err
+
+
+def test_a_folder_in_the_place_of_a_journal_is_named(file, tmp_path, capsys):
+    (tmp_path / "search" / "study.log").mkdir(parents=True)
+    with pytest.raises(SystemExit):
+        search(file, tmp_path / "search", "--trials", "1", "--resume")
+    assert "study.log is no file: the journal of a search is accepted there" in capsys.readouterr().err
+
+
+def test_dynamics_are_taken_from_a_trial_of_the_search_alone(file, tmp_path, capsys):
+    search(file, tmp_path / "search", "--trials", "1", "--verdict-episodes", "0")
+    for folder in ("../other", {}):
+        (tmp_path / "search" / "dynamics.json").write_text(json.dumps({"folder": folder}))
+        with pytest.raises(SystemExit):
+            search(file, tmp_path / "search", "--trials", "2", "--resume")
+        assert "dynamics.json does not hold the folder with a search's dynamics" in capsys.readouterr().err
 
 
 def test_a_missing_package_is_named(file, tmp_path, monkeypatch, capsys):

@@ -10,16 +10,21 @@ from typing import Any
 import pytest
 import torch
 
+import deep.compare.__main__ as compare
+import deep.deploy.__main__ as deploy
 import deep.evaluate.__main__ as evaluate
+import deep.page.__main__ as run_page
 from deep import load_policy, train
 from deep.benchmark.curves import curves_of, schedule_of
 from deep.benchmark.ope_study import __main__ as ope_study
 from deep.benchmark.ope_study.measure import RowFile
 from deep.benchmark.rows import Run, collected, rows_of
+from deep.compare.table import Run as ComparedRun
 from deep.core.files import read_json, write_tensors
 from deep.export.__main__ import main as export
+from deep.runs.config_file import fingerprint
 from deep.runs.experiment import Experiment, configuration, copy_dynamics, restore, restore_without_data
-from deep.runs.folder import RunFolder, fingerprint
+from deep.runs.folder import RunFolder
 from deep.training import parse, run
 from tests.support.custom_lab import record
 from tests.support.custom_runs import BOUNDS, SETTINGS
@@ -110,6 +115,38 @@ def test_a_description_of_the_data_that_is_not_the_one_that_was_written(copy):
         (copy / "config.json").write_text(json.dumps({**content, "data": {**content["data"], key: changed}}))
         with pytest.raises(InputError, match=r"has other words on the data than .* their place as --dataset"):
             restore_without_data(copy)
+
+
+def test_settings_that_have_been_edited_stand_on_no_page(copy, whole, capsys):
+    content = read_json(copy / "config.json")
+    content["identity"]["gamma"] = 0.5
+    (copy / "config.json").write_text(json.dumps(content))
+    for command, others in ((run_page, []), (compare, [str(whole)]), (deploy, [])):
+        with pytest.raises(SystemExit):
+            command.main([str(copy), *others])
+        assert "config.json has other settings than those that the run began with" in capsys.readouterr().err
+
+
+def test_a_number_of_processes_of_another_form(copy, whole, capsys):
+    content = read_json(copy / "config.json")
+    words = ["--dataset", str(whole.parent / "cart.hdf5"), "--algorithm", "bc_all", *SETTINGS["bc_all"], *BOUNDS]
+    for processes in ("x", {}, None):
+        (copy / "config.json").write_text(json.dumps({**content, "processes": processes}))
+        with pytest.raises(SystemExit):
+            train.main([*words, "--cost-limits", "9", "--out", str(copy), "--resume"])
+        assert "config.json does not hold a run's number of processes" in capsys.readouterr().err
+
+
+def test_the_file_with_the_damage_is_the_one_that_is_named(copy):
+    content, summary = (read_json(copy / name) for name in ("config.json", "summary.json"))
+    (copy / "summary.json").write_text(json.dumps(summary | {"simulated": True}))
+    (copy / "config.json").write_text(json.dumps({**content, "command": [1, 2]}))
+    with pytest.raises(InputError, match=r"config\.json does not hold the command of a run"):
+        rows_of(collected([str(copy)])[0])
+    (copy / "config.json").write_text(json.dumps(content))
+    (copy / "summary.json").write_text(json.dumps(summary | {"algorithm": {}}))
+    with pytest.raises(InputError, match=r"summary\.json does not hold the summary of a run"):
+        ComparedRun.read(copy, "run")
 
 
 def test_commands_say_so_in_one_line(copy, capsys):

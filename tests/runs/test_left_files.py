@@ -81,7 +81,7 @@ def test_a_finished_run_of_one_phase_without_its_checkpoint_is_kept(words, whole
     """Only the figure is left to show that the run was finished."""
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
-    for name in {"checkpoint.safetensors", "summary.json", "results.png", "training.png"} - {figure}:
+    for name in {"checkpoint.safetensors", "summary.json", "sessions.json", "results.png", "training.png"} - {figure}:
         (folder / name).unlink()
     lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
     (folder / "metrics.jsonl").write_text(lines[0])
@@ -100,12 +100,26 @@ def test_a_finished_run_of_one_phase_without_its_checkpoint_is_kept(words, whole
 def test_a_run_that_was_killed_before_its_first_checkpoint_within_a_line_is_gone_on_with(torn, words, whole, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
-    for name in ("checkpoint.safetensors", "summary.json", "results.png", "training.png"):
+    for name in ("checkpoint.safetensors", "summary.json", "results.png", "training.png", "sessions.json"):
         (folder / name).unlink()
     lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
     (folder / "metrics.jsonl").write_text(lines[0] + torn)
     train.main([*words, "--out", str(folder), "--resume"])
     assert (folder / "metrics.jsonl").read_text() == "".join(lines)
+
+
+def test_a_run_that_has_saved_a_checkpoint_is_not_begun_again_without_it(words, whole, tmp_path, capsys):
+    """Neither figures nor a second phase show that there was one: what the sessions say is enough."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    for name in ("checkpoint.safetensors", "summary.json", "results.png", "training.png"):
+        (folder / name).unlink()
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text(lines[0] + lines[-1][:-20])
+    with pytest.raises(SystemExit):
+        train.main([*words, "--out", str(folder), "--resume"])
+    assert "sessions.json shows that there was one: restore it" in capsys.readouterr().err
+    assert (folder / "metrics.jsonl").read_text() == lines[0] + lines[-1][:-20]
 
 
 def test_a_study_does_not_replace_the_summary_of_a_run(whole, capsys):

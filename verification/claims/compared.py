@@ -114,7 +114,18 @@ CLAIMS = [
         statement="V_h(s) <= 0 only where some policy never has a cost from s on.",
         assumptions="V_h is the fixed point of V_h(s) = min_a (1-gamma) h + gamma max(h, V_h(s')); deterministic "
         "transitions; h = -1 without a cost",
-        formal=Statement(FEASIBLE, ["rowmin(Q_h) == v_1", "rowmin(Q_c) == v_2", "v_1[0] <= 0"], "v_2[0] <= 0"),
+        formal=Statement(
+            FEASIBLE,
+            [
+                "penalty > 0",
+                "max(c) <= 1",
+                "max(P*(1-P)) == 0",
+                "rowmin(Q_h) == v_1",
+                "rowmin(Q_c) == v_2",
+                "v_1[0] <= 0",
+            ],
+            "v_2[0] <= 0",
+        ),
         counterexamples=("FISOR1",),
         repair=Repair(
             "assumption",

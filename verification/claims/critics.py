@@ -21,6 +21,14 @@ TWO_MODELS = {
     "kl": "KL(P_0[0][0],P_1[0][0])",
     "N": "C*log(F/delta)/(eps*(1-gamma)**4)",
 }
+MODELS_DIFFER = [
+    "delta < 1",
+    "F >= 1",
+    "max(c) <= 1",
+    "sum(abs(P_0-P_1)) == sum(abs(P_0[0][0]-P_1[0][0]))",
+    "Q_1[0]-Q_0[0] > 2*eps",
+]
+"""Costs lie in [0, 1], and the models differ at the first pair alone, by more than 2 eps in their values."""
 EPISODE = {
     "V": "value(P,c,gamma,pi)",
     "one": "rows(pi*c)",
@@ -60,7 +68,7 @@ CLAIMS = [
         statement="The minimiser of E L_2^tau(x - v) is the tau-quantile of x.",
         formal=Statement(
             {"at_q": PIN.format("q")},
-            [f"at_q <= {PIN.format(f'samples[{i}]')}" for i in range(3)],
+            ["tau < 1", "len(samples) == 3", *(f"at_q <= {PIN.format(f'samples[{i}]')}" for i in range(3))],
             "tau*sum(positive(samples-q)) == (1-tau)*sum(positive(q-samples))",
         ),
         counterexamples=("C1",),
@@ -158,9 +166,9 @@ CLAIMS = [
         source="DRCORL, Eq. (38); slide 11",
         statement="N = C log(|F|/delta)/(eps (1-gamma)^4) samples give accuracy eps with probability 1 - delta.",
         assumptions="C does not depend on eps",
-        formal=Statement(TWO_MODELS, ["Q_1[0]-Q_0[0] > 2*eps"], "exp(-N*kl)/4 <= delta"),
+        formal=Statement(TWO_MODELS, MODELS_DIFFER, "exp(-N*kl)/4 <= delta"),
         counterexamples=("B2",),
-        sound=Statement(TWO_MODELS, ["Q_1[0]-Q_0[0] > 2*eps"], "exp(-N*kl/eps)/4 <= delta"),
+        sound=Statement(TWO_MODELS, MODELS_DIFFER, "exp(-N*kl/eps)/4 <= delta"),
         notes="Two models whose values differ by more than 2 eps; all N samples fall on the pair that tells them "
         "apart. Whatever the estimator, it errs by more than eps with probability at least exp(-N KL)/4 in one of them "
         "(Bretagnolle and Huber), and KL is of order eps^2: 1/eps^2 samples are needed. Here C = 100 and eps = 10^-5; "

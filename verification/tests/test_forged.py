@@ -258,3 +258,25 @@ def test_a_comparison_of_arrays_is_true_for_all_entries_and_false_for_one(
 ) -> None:
     assert measure({"a": entries}, {}, [], "a <= 1")[2:] == outcome
     assert measure({"a": entries}, {}, ["a <= 1"], "1 <= 1")[1] == outcome[0]
+
+
+HALVES = {"P_0": [[["1/2", "1/2"]], [["0", "1"]]], "c": [["0"], ["1"]], "gamma": "1/2", "pi": [["1"], ["1"]], "C": "1"}
+TOLD_APART = {**HALVES, "P_1": [[["1/4", "3/4"]], [["0", "1"]]], "eps": "1/100"}
+
+
+@pytest.mark.parametrize(
+    ("claim", "given"),
+    [
+        ("C1", {"samples": ["0"] * 3 + ["7"] * 6, "q": "0", "tau": "1/2"}),  # q is the median of three of nine
+        ("C1", {"samples": ["0", "0", "0"], "q": "5", "tau": "2"}),
+        ("FISOR1", {"P": [[["1"]]], "gamma": "1/2", "c": [["1"]], "penalty": "-5", "v_1": ["-5"], "v_2": ["2"]}),
+        ("B2", {**TOLD_APART, "F": "1/2", "delta": "2"}),
+        ("B2", {**HALVES, "P_1": [[["1/2", "1/2"]], [["1", "0"]]], "F": "2", "delta": "1/100", "eps": "1/100"}),
+    ],
+)
+def test_an_instance_outside_of_what_the_claim_says_is_no_counterexample(claim: str, given: dict[str, Any]) -> None:
+    """The last one differs where no sample falls, so that KL at the first pair is 0."""
+    formulas = statements()[claim]
+    _, assumed, _, false = measure(given, formulas["let"], formulas["assume"], formulas["conclusion"])
+    assert false, "it would refute the claim"
+    assert not assumed

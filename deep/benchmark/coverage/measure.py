@@ -37,7 +37,7 @@ MOST_STATES = 100_000
 REFERENCE = 400
 """States of the data whose distances to other trajectories are measured."""
 VISITED = 1000
-"""Visited states of each policy that are looked at, evenly spaced over its episodes."""
+"""Visited states of each policy, evenly spaced over its episodes, over which means are taken."""
 
 
 def nearest(states: Float[Tensor, "n obs"], others: Float[Tensor, "m obs"]) -> Float[Tensor, " n"]:
@@ -98,7 +98,9 @@ class Study:
         self._learn(replay, "coverage")
         before = self._estimates(visited)
         own = [trajectory for some in episodes for trajectory in some]
-        self._learn(extended(replay, own, experiment.task.episode_length, problem.reward_scale), "coverage, own data")
+        self._learn(
+            extended(replay, own, experiment.task.episode_length, problem.reward_scale), "coverage, own episodes"
+        )
         after = self._estimates(visited)
         rows = []
         for i, replica in enumerate(problem.replicas):
@@ -145,16 +147,14 @@ class Study:
     @torch.no_grad()
     def _estimates(self, visited: list["Visited"]) -> dict[str, list[float]]:
         """Every replica's estimate over each set of states."""
-        replay, method = self.experiment.replay, self.method
+        replay = self.experiment.replay
         places = torch.linspace(0, len(replay) - 1, VISITED, device=replay.observations.device).long()
         common = {"data": replay.observations[places], "starts": replay.observations[replay.starts]}
         count = len(visited)
         sets = {name: states.expand(count, -1, -1) for name, states in common.items()}
         # Visited states may be fewer for one replica than for another: each has its own mean.
         found = {name: self._means(states) for name, states in sets.items()}
-        found["visited"] = [
-            self._means(own.states.expand(count, -1, -1))[i] for i, own in enumerate(visited)
-        ]
+        found["visited"] = [self._means(own.states.expand(count, -1, -1))[i] for i, own in enumerate(visited)]
         return found
 
     def _means(self, states: Float[Tensor, "replicas n obs"]) -> list[float]:
