@@ -90,12 +90,12 @@ class OfflineDataset:
     @cached_property
     def trajectory_returns(self) -> Float64[np.ndarray, " trajectory"]:
         """The undiscounted return of each trajectory."""
-        return np.add.reduceat(self.rewards, self.starts, dtype=np.float64)
+        return np.add.reduceat(self.rewards, self.starts, dtype=np.float64) + 0.0  # -0.0 would be printed as -0
 
     @cached_property
     def trajectory_costs(self) -> Float64[np.ndarray, " trajectory"]:
         """The undiscounted cost of each trajectory; `deep.tasks.within_limit` compares it with a cost limit."""
-        return np.add.reduceat(self.costs, self.starts, dtype=np.float64)
+        return np.add.reduceat(self.costs, self.starts, dtype=np.float64) + 0.0  # as above
 
 
 def check(dataset: OfflineDataset, task: Task, name: str, rows_in_file: np.ndarray | None = None) -> None:

@@ -15,7 +15,7 @@ from deep.data.data_path import data_path
 from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check
 from deep.data.download import download, folder, url_of
 from deep.data.formats import FORMATS, columns, dsrl, hdf5, minari, packed
-from deep.data.formats.errors import raise_input_error
+from deep.data.formats.errors import one_line, raise_input_error
 from deep.data.formats.joined import ROWS
 from deep.data.formats.table import KEYS
 from deep.data.reading import AS_IT_IS, Reading
@@ -129,7 +129,7 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> tuple[dict[str, 
         raise_input_error(name, "was changed while it was read", "a file that its writer has closed is accepted")
     if reading.cost_function is not None:
         sha256 = hashlib.sha256(sha256.encode() + fields["costs"].tobytes()).hexdigest()
-    return fields, sha256
+    return fields | {"remarks": tuple(map(one_line, fields["remarks"]))}, sha256
 
 
 def format_of(path: Path, name: str) -> Any:

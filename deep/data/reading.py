@@ -32,6 +32,8 @@ OPTIONAL = ("next_observations", *KEYS[5:])
 """Those that it can leave out of account."""
 SHOWN = 20
 """Arrays that a rejection of a parameter lists."""
+FREE, VANISHED = "no step costs anything", "all are read as 0; multiply them by a factor before, as float64 is not kept"
+"""What it means that float32 holds none of the costs, or of other numbers."""
 
 
 @dataclass(frozen=True)
@@ -175,11 +177,20 @@ def _in_floats(values: np.ndarray) -> np.ndarray:
     return np.array(values, dtype=np.result_type(values, np.float32) if is_number else None)
 
 
-def vanished(costs: np.ndarray, key: str) -> tuple[str, ...]:
-    """A remark where float32 leaves none of the costs, (n,), because all are below its smallest number."""
-    if costs.dtype.kind != "f" or costs.astype(np.float32).any() or not costs.any():
+def vanished(values: np.ndarray, key: str, meaning: str = VANISHED) -> tuple[str, ...]:
+    """A remark where float32 leaves none of a feature's numbers, (n,) or (n, k), because all are below its smallest
+    one; it ends with `meaning`."""
+    if values.dtype.kind != "f" or values.dtype.itemsize <= 4 or values.ndim not in (1, 2) or not values.size:
         return ()
-    return (f"{key} are at most {np.abs(costs).max():.2g}, which is 0 in float32: no step costs anything",)
+    features = values.reshape(len(values), -1)
+    size = np.abs(features).max(axis=0)
+    with np.errstate(over="ignore"):  # what is too large is rejected
+        gone = (size > 0) & (size.astype(np.float32) == 0)
+    if not gone.any():
+        return ()
+    column = int(np.flatnonzero(gone)[0])
+    where = f"column {column} of {key} is" if features.shape[1] > 1 else f"{key} are"
+    return (f"{where} at most {size[column]:.2g}, which is 0 in float32: {meaning}",)
 
 
 def _said(error: Exception) -> str:

@@ -1,4 +1,7 @@
-"""What is in a data set, in numbers. Returns and costs are undiscounted sums over a trajectory."""
+"""What is in a data set, in numbers. Returns and costs are undiscounted sums over a trajectory.
+
+0.0 is added to extremes of the data, as -0.0 would be printed as -0.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,14 @@ def numbers(data: OfflineDataset, task: Task | None = None) -> dict[str, Any]:
         "transitions": len(data),
         "observation_size": data.observations.shape[1],
         "action_size": data.actions.shape[1],
-        "action_range": [float(data.actions.min()), float(data.actions.max())],
+        "action_range": [float(data.actions.min()) + 0.0, float(data.actions.max()) + 0.0],
         "lengths": _spread(lengths),
         "terminal_share": float(data.terminals[data.ends].mean()),
         "returns": _spread(returns),
         "costs": _spread(costs),
         "free_share": float((costs == 0).mean()),
         "costly_steps_share": float((data.costs > 0).mean()),
-        "largest_step_cost": float(data.costs.max()),
+        "largest_step_cost": float(data.costs.max()) + 0.0,
         "correlation": _correlation(costs, returns),
         "limits": [within(limit, costs, returns, task) for limit in limits],
     }

@@ -57,6 +57,17 @@ def test_that_nothing_costs_is_said():
     assert said not in text(data, numbers(data, HOPPER), HOPPER)
 
 
+def test_a_zero_with_a_sign_is_0():
+    """A cost function such as -min(x, 0) makes such zeros; they were printed as -0."""
+    data = recording(lengths=(5, 7, 9))
+    signed = {key: -np.zeros_like(getattr(data, key)) for key in ("actions", "rewards", "costs")}
+    data = replace(data, **signed)
+    found = numbers(data, HOPPER)
+    assert not re.search(r"-0(?![.\d])", text(data, found, HOPPER))
+    spreads = [*found["costs"], *found["returns"], *found["action_range"], found["largest_step_cost"]]
+    assert not np.signbit(spreads).any()
+
+
 def test_the_embedded_data_take_less_than_five_seconds(tmp_path):
     words = [sys.executable, "-X", "importtime", "-m", "deep.describe", str(EMBEDDED / "HopperVel.hdf5")]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

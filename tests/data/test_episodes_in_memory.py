@@ -238,3 +238,19 @@ def test_marks_and_costs_that_agree_are_no_matter(tmp_path, recwarn):
     ended = episode(terminals=[0, 0, 0, 1], truncated=False, done=True, infos={"cost": np.ones(4), "trial": 3})
     save_episodes(tmp_path / "a.hdf5", [timed_out, ended, episode(), episode(end=np.full(4, 7.0), term="short")])
     assert not recwarn
+
+
+def test_what_float32_rounds_away_is_remarked_on():
+    """Each episode became float32 before anything was compared."""
+    found = of_episodes([episode(rewards=np.full(4, 1e-60), costs=np.full(4, 1e-50), cost=np.full(4, 1e-50))], "x")
+    assert [note.split(", which")[0] for note in found.remarks] == [
+        "rewards are at most 1e-60",
+        "costs are at most 1e-50",
+    ]
+    assert not found.rewards.any()
+    assert found.rewards.dtype == np.float32
+    (note,) = of_episodes([episode(rewards=1e8 + np.arange(4) / 8)], "x").remarks
+    assert note.startswith("rewards is 1e+08 with")
+    assert (
+        of_episodes([episode(rewards=np.full(4, 0.1), costs=np.full(4, 0.1), cost=np.full(4, 0.1))], "x").remarks == ()
+    )

@@ -105,6 +105,22 @@ def test_costs_below_float32s_smallest_number_are_nothing(tmp_path):
     assert DATA["costs"].any()
 
 
+def test_other_numbers_below_float32s_smallest_are_remarked_on(tmp_path):
+    """Rewards of 1e-60 were read as 0 without a word."""
+    remark = "{} at most 1e-60, which is 0 in float32: all are read as 0; multiply them by a factor before, as float64 "
+    remark += "is not kept"
+    small = np.where(np.arange(COUNT) % 3, -1e-60, 1e-60)
+    assert read_any(saved(tmp_path, rewards=small)).remarks == (remark.format("rewards are"),)
+    assert read_any(saved(tmp_path, rewards=small[:, None])).remarks == (remark.format("rewards are"),)
+    actions = np.stack([DATA["actions"][:, 0], small], axis=1)
+    assert read_any(saved(tmp_path, actions=actions)).remarks == (remark.format("column 1 of actions is"),)
+    path = saved(tmp_path, x=small, y=DATA["observations"][:, 0])
+    found = read_any(path, Reading(columns=("observations=x,y", "next_observations="))).remarks
+    assert remark.format("x are") in found
+    some = np.where(np.arange(COUNT) == 3, 1, small)
+    assert read_any(saved(tmp_path, rewards=some)).remarks == ()  # nothing beside the 1
+
+
 # The next observation
 
 

@@ -1,5 +1,6 @@
 """Tables of a folder: where an episode goes on in the next file, types that differ, files that stand twice."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,51 @@ def test_tables_below_a_folder_are_remarked_on(tmp_path):
     (path / "notes.txt").write_text("of no use")
     remark = "2 more tables of the folder are not read, such as more/part9.csv"
     assert set(read_any(path).remarks) - set(before) == {remark}
+
+
+@pytest.mark.parametrize("name", ["more.csv", "more"])
+def test_a_link_that_leads_to_nothing_is_named(name, tmp_path):
+    """The file or the folder that it led to may hold episodes. The data lacked these without a word."""
+    path = folder(tmp_path, [20, 40], episode=NUMBER)
+    (path / name).symlink_to(tmp_path / "gone")
+    rejected(path, f"logs has {name}, a link that leads to nothing: a folder without it is accepted")
+
+
+def test_what_is_neither_a_file_nor_a_folder_is_named(tmp_path):
+    path = folder(tmp_path, [20, 40], episode=NUMBER)
+    os.mkfifo(path / "part3.csv")
+    rejected(path, "logs has part3.csv, which is neither a file nor a folder: a folder without it is accepted")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["run.hdf5", "run.h5", "run.npz", "part3.csv.part", "part3.CSV.GZ", "part3.parquet.tmp", "part3.csv.123.tmp"],
+)
+def test_what_lies_beside_the_tables_of_a_folder_is_remarked_on(name, tmp_path):
+    path = folder(tmp_path, [20, 40], episode=NUMBER)
+    before = read_any(path).remarks
+    (path / name).write_bytes(b"")
+    (path / "notes.tmp").write_text("of no use")
+    (path / "part1.csv.md").write_text("of no use")
+    assert set(read_any(path).remarks) - set(before) == {f"1 more tables of the folder are not read, such as {name}"}
+
+
+def test_tables_behind_a_link_to_a_folder_are_remarked_on(tmp_path):
+    path = folder(tmp_path, [20, 40], episode=NUMBER)
+    before = read_any(path).remarks
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "part3.csv").write_text("a")
+    (path / "more").symlink_to(tmp_path / "elsewhere")
+    remark = "1 more tables of the folder are not read, such as more/part3.csv"
+    assert set(read_any(path).remarks) - set(before) == {remark}
+
+
+def test_a_superscript_in_a_files_name_is_no_number(tmp_path):
+    """This ended in a traceback."""
+    path = folder(tmp_path, [20, 40], episode=NUMBER)
+    wanted = read_any(path)
+    (path / "part2.csv").rename(path / "²1.csv")
+    np.testing.assert_array_equal(read_any(path).rewards, wanted.rewards)
 
 
 # A file for each episode

@@ -151,6 +151,34 @@ def test_attributes_of_any_kind_do_not_keep_a_file_from_being_read(tmp_path, goo
     np.testing.assert_array_equal(load(HOPPER, path).costs, recording().costs)
 
 
+@each_layout
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (np.array([b"one", b"two"]), "one; two"),
+        (np.array([1, 2]), "1; 2"),
+        (np.bytes_("a\x1b[31m\nb\u2028".encode()), "a [31m b "),
+    ],
+)
+def test_remarks_of_any_kind_are_said_in_one_line(tmp_path, good, layout, value, said):
+    path = shutil.copy(good[layout], tmp_path / "a.hdf5")
+    with h5py.File(path, "r+") as file:
+        file.attrs["remarks"] = value
+        file["remarks"] = [1.5, 2.5]  # an array of this name is another thing
+        file.attrs["a\x1b\nb"] = 3
+    found = load(HOPPER, path)
+    assert found.remarks == (f"said when the file was written: {said}",)
+    assert found.provenance["a  b"] == 3
+
+
+@each_layout
+def test_a_rejection_shows_no_control_characters(tmp_path, good, layout):
+    path = shutil.copy(good[layout], tmp_path / "a.hdf5")
+    with h5py.File(path, "r+") as file:
+        file.attrs["task"] = np.bytes_(b"a\x1b[31m\nb")
+    assert "was recorded on a [31m b: " in rejection(Path(path))
+
+
 def test_the_embedded_file_of_before_the_mark_is_still_this_projects():
     path = EMBEDDED / "HopperVel.hdf5"
     with h5py.File(path) as file:

@@ -1,5 +1,6 @@
 """Minari's data sets: by id, their files, what is missing or uneven, and what an option can name."""
 
+import json
 from pathlib import Path
 
 import h5py
@@ -8,6 +9,7 @@ import pytest
 
 from deep.data.conversion import read_any
 from deep.data.data_path import data_path
+from deep.data.formats.minari import action_bounds
 from deep.data.reading import Reading
 from tests.support import other_writers as writers
 from theory.support.errors import InputError
@@ -48,6 +50,45 @@ def test_every_file_of_a_minari_data_set_is_part_of_its_hash(tmp_path):
     about.write_text(about.read_text() + "\n")
     hashes.append(read_any(folder).sha256)
     assert len(set(hashes)) == 3
+
+
+def test_episodes_beyond_those_of_the_metadata_are_remarked_on(tmp_path):
+    folder = writers.write_minari(tmp_path, DATA, form="arrow")
+    before = read_any(folder)
+    about = folder / "data" / "metadata.json"
+    content = json.loads(about.read_text())
+    about.write_text(json.dumps(content | {"total_episodes": content["total_episodes"] - 2}))
+    found = read_any(folder)
+    assert len(found.ends) == len(before.ends) - 2
+    remark = "2 more folders of episodes are not read, as the metadata say 4 episodes"
+    assert set(found.remarks) - set(before.remarks) == {remark}
+
+
+@pytest.mark.parametrize("content", ["5", "null", "[" * 100_000])
+def test_metadata_that_are_none_are_left_out(content, tmp_path):
+    """These ended in a traceback."""
+    folder = writers.write_minari(tmp_path, DATA)
+    (folder / "data" / "metadata.json").write_text(content)
+    assert read_any(folder).provenance == {}
+
+
+@pytest.mark.parametrize("bound", ["1" + "0" * 400, "[" * 100_000])
+def test_a_space_of_actions_that_is_none_is_left_out(bound, tmp_path):
+    """These ended in a traceback."""
+    folder = writers.write_minari(tmp_path, DATA)
+    about = folder / "data" / "metadata.json"
+    space = f'{{"type": "Box", "low": [-1, -1], "high": [1, {bound}]}}'
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"action_space": space}))
+    assert action_bounds(read_any(folder).provenance, 2) is None
+
+
+def test_a_superscript_in_a_groups_name_is_no_number(tmp_path):
+    folder = writers.write_minari(tmp_path, DATA)
+    wanted = read_any(folder).rewards
+    with h5py.File(folder / "data" / "main_data.hdf5", "r+") as file:
+        file.move("episode_0", "episode_²")
+        file["episode_0"] = file["episode_²"]
+    assert len(read_any(folder).rewards) == len(wanted) + len(writers.episodes(DATA)[0]["rewards"])
 
 
 def cut(part: Path) -> None:

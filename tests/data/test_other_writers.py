@@ -1,5 +1,6 @@
 """Files of the peers' own writers are read to the last bit; the ends of trajectories, and cost functions."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +66,17 @@ def test_d3rlpy_has_no_observation_after_the_last_step(tmp_path):
         np.testing.assert_array_equal(getattr(found, key), DATA[key][kept], strict=True)
     assert found.lengths.tolist() == [writers.LENGTHS[0], *(length - 1 for length in writers.LENGTHS[1:])]
     assert "last steps of 5 trajectories" in " ".join(found.remarks)
+
+
+@pytest.mark.parametrize(("key", "shape"), [("terminated_2", "(12,)"), ("num_episodes", "(2,)")])
+def test_a_number_of_d3rlpy_that_is_several_is_named(key, shape, tmp_path):
+    """The error was numpy's, of truth values."""
+    path = writers.write_d3rlpy(tmp_path / "a.h5", DATA)
+    with h5py.File(path, "r+") as file:
+        del file[key]
+        file[key] = np.zeros(12 if key == "terminated_2" else 2)
+    with pytest.raises(InputError, match=rf"has {key} of shape {re.escape(shape)}: one number is accepted"):
+        read_any(path, Reading(cost_function=COST))
 
 
 def test_omnisafe_does_not_say_why_a_trajectory_ended(tmp_path):

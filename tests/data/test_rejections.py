@@ -1,7 +1,9 @@
 """A rejection says what is in a file of another writer, and what would help."""
 
 import re
+import struct
 import sys
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -237,6 +239,36 @@ def test_pickled_arrays_are_not_loaded(tmp_path):
     np.savez(tmp_path / "a.npz", obs=np.array([{"a": 1}], dtype=object))
     with pytest.raises(InputError, match=r"cannot be read .*allow_pickle"):
         read_any(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (67,",
+        b"{'descr': (), 'fortran_order': False, 'shape': (67,)}",
+        b"{'descr': '|O', 'fortran_order': False, 'shape': (%d,)}" % 10**20,
+    ],
+)
+def test_a_damaged_header_of_numpys_arrays_is_named(header, tmp_path):
+    """Each ended in a traceback: numpy raises what its tokenizer, an index or a whole number does."""
+    with zipfile.ZipFile(writers.write_npz(tmp_path / "a.npz", DATA), "a") as archive:
+        archive.writestr("x.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(268))
+    with pytest.raises(InputError, match=r"a.npz cannot be read \(.*\): a complete .npz of arrays of numbers") as error:
+        read_any(tmp_path / "a.npz")
+    assert "\n" not in str(error.value)
+
+
+def test_a_first_line_of_one_long_cell_is_named(tmp_path):
+    """Python's own reader of tables has a limit."""
+    (tmp_path / "a.csv").write_text("a" * 200_000 + ",rewards\n1,2\n")
+    with pytest.raises(InputError, match=r"a.csv cannot be read \(field larger than field limit"):
+        read_any(tmp_path / "a.csv")
+
+
+def test_a_column_numbered_by_thousands_of_digits_is_no_entry_of_a_vector(tmp_path):
+    """Python makes no whole number of so many."""
+    path = writers.write_csv(tmp_path / "a.csv", DATA | {"x_" + "1" * 5000: DATA["rewards"]})
+    np.testing.assert_array_equal(read_any(path).rewards, DATA["rewards"])
 
 
 @pytest.mark.parametrize("table", ["csv", "arrow"])

@@ -11,6 +11,7 @@ columns of one name or meaning are rejected in what is read; other columns may h
 
 from __future__ import annotations
 
+import csv as text_csv
 import re
 import shlex
 from collections.abc import Mapping
@@ -34,8 +35,8 @@ from theory.support.errors import InputError
 
 TEXT = (".csv", ".tsv")
 SUFFIXES = (*TEXT, ".parquet")
-NUMBERED = re.compile(r"(.+?)[_.\[](\d+)\]?")
-"""A column that is one entry of a vector."""
+NUMBERED = re.compile(r"(.+?)[_.\[](\d{1,99})\]?")
+"""A column that is one entry of a vector; Python's int() takes no thousands of digits."""
 PLAIN = {
     "observations": "observation obs",
     "next_observations": "next_observation next_obs",
@@ -108,7 +109,7 @@ def _table(path: Path, name: str) -> Any:
             table = read_csv(path, name, pyarrow, csv)
         else:
             table = with_lists(parquet.read_table(path, **WHOLE), pyarrow)
-    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeError, text_csv.Error) as error:
         text = " ".join(str(error).split())
         raise_input_error(name, f"cannot be read ({text})", "a complete table with named columns is accepted")
     if not len(table):

@@ -13,6 +13,7 @@ its file holds that step as the first of the next episode, which no reader can s
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,7 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
         del names["costs"]
     with hdf5.opened(path, name) as file:
         table = HDF5Table(file, name)
-        table.inspect("num_episodes")
-        count = int(table.read("num_episodes"))
+        count = int(_number(table, "num_episodes", name))
         if count < 1:
             raise_input_error(name, f"has {count} episodes", "at least one is accepted")
         if missing := {key: array for key, array in names.items() if not JoinedTable(table, name, "{}_0").has(array)}:
@@ -63,14 +63,22 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
         parts: dict[str, list[np.ndarray]] = {key: [] for key in (*names, "terminals", "timeouts")}
         for i in range(count):
             of_episode = JoinedTable(table, name, f"{{}}_{i}")
-            for array in (*names.values(), "terminated"):
+            for array in names.values():
                 of_episode.inspect(array)
             for key, array in names.items():
                 parts[key].append(of_episode.read(array))
             end = np.arange(len(parts["rewards"][-1])) == len(parts["rewards"][-1]) - 1
-            terminated = bool(table.read(f"terminated_{i}"))
+            terminated = bool(_number(table, f"terminated_{i}", name))
             parts["terminals"].append(end & terminated)
             parts["timeouts"].append(end & (not terminated))
     arrays = {key: np.concatenate(values) for key, values in parts.items()}
     columns = ("steps=steps",) if "steps" in given else None
     return fields_of(ArrayTable(arrays), name, Reading(columns, reading.cost_function, reading.last_trajectory))
+
+
+def _number(table: HDF5Table, key: str, name: str) -> Any:
+    """The one number, or flag, under `key`."""
+    shape = table.inspect(key).shape
+    if math.prod(shape) != 1:
+        raise_input_error(name, f"has {key} of shape {shape}", "one number is accepted")
+    return table.read(key).ravel()[0]

@@ -65,7 +65,7 @@ def check_costs(entries: Mapping[str, Any], costs: np.ndarray, name: str) -> Non
 
 def _equal(value: Any, costs: np.ndarray) -> bool:
     try:
-        return np.array_equal(np.ravel(np.asarray(value, dtype=np.float32)), np.ravel(costs))
+        return np.array_equal(np.ravel(np.asarray(value, dtype=np.float32)), np.ravel(costs).astype(np.float32))
     except (TypeError, ValueError, RuntimeError):
         return False
 

@@ -132,7 +132,7 @@ def _terminated(flag: np.ndarray, steps: tuple[int, ...], name: str) -> bool:
 
 
 def _numbers(values: Any, key: str, name: str) -> np.ndarray:
-    """Finite numbers, float32."""
+    """Finite numbers that float32 holds, those of 64 bits as they are, for what `fields_of_episodes` remarks on."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
         raise_input_error(name, f"has {key} of which some are masked", "a number in each is accepted")
     first = values[0] if isinstance(values, Sequence) and len(values) and not isinstance(values, str) else values
@@ -145,7 +145,8 @@ def _numbers(values: Any, key: str, name: str) -> np.ndarray:
     except (TypeError, ValueError, RuntimeError) as error:
         found = f"has {key} that make no array ({' '.join(str(error).split())})"
         raise_input_error(name, found, "rows of numbers, of one size, are accepted")
-    array = as_float32(array, key, name)
+    converted = as_float32(array, key, name)
+    array = array if array.dtype == np.float64 else converted
     raise_on_rows(~np.isfinite(array), array, key, name, "finite numbers are accepted")
     return array
 

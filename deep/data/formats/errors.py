@@ -11,6 +11,8 @@ from deep.data.reading import as_parameter
 from theory.support.errors import InputError
 
 NAMES_A_ROW = re.compile(r"\brows? \d")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Characters that break a line, steer a terminal or turn the direction of a text."""
 LONGEST = 60
 """Characters of a value that a rejection shows."""
 LARGEST = 1e15  # squares and sums of larger numbers leave float32; such numbers mark missing values
@@ -20,7 +22,7 @@ AT_MOST = f"numbers of at most {LARGEST:g} in size are accepted, none that mark 
 def raise_input_error(name: str, found: str, accepted: str) -> NoReturn:
     """Raise `InputError` with the sentence that `name` is or has what was found, and what is accepted."""
     counted = "; rows are counted from 0" if NAMES_A_ROW.search(found) else ""
-    raise InputError(f"{name} {found}: {accepted}{counted}") from None
+    raise InputError(one_line(f"{name} {found}: {accepted}{counted}")) from None
 
 
 def raise_on_rows(
@@ -65,6 +67,11 @@ def of_several(arrays: Sequence[str]) -> str:
     """What makes one cost of several arrays."""
     shown = f"{', '.join(map(as_parameter, arrays[:-1]))} and {as_parameter(arrays[-1])}"
     return f"--cost-function MODULE:NAME, a function with the parameters {shown}, makes one cost of them"
+
+
+def one_line(text: str) -> str:
+    """The text, which a file may hold, as a screen can show it: with spaces for line breaks and control characters."""
+    return CONTROL.sub(" ", text)
 
 
 def shortened(text: str) -> str:

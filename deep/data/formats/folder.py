@@ -7,6 +7,7 @@ as where each begins to count anew: then either may be meant, and the files are 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -22,15 +23,25 @@ MARKED = (1, True, "1", "true", "True", "TRUE")
 """Cells that mark an end."""
 RECENT = 200
 """The rows at the end of a file by which the usual difference of its steps is known."""
+ARRAYS = (".hdf5", ".h5", ".npz")
+"""How files of other formats end, which a folder of tables may hold beside them."""
+ENDINGS = (".gz", ".bz2", ".xz", ".zst", ".zip", ".part", ".tmp")
+"""What follows in the name of a table that is compressed, or not written to its end."""
 
 
 def files(path: Path, suffixes: Collection[str]) -> list[Path]:
-    """The file, or those in the folder, run_2 before run_10."""
+    """The file, or those in the folder, run_2 before run_10. Raises `InputError` where one cannot be opened."""
     if not path.is_dir():
         return [path]
-    seen = [each for each in path.iterdir() if each.is_file() and not each.name.startswith(".")]
-    found = [each for each in seen if each.suffix.lower() in suffixes]
-    return sorted(found, key=lambda each: [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", each.name)])
+    seen = sorted(each for each in path.iterdir() if not each.name.startswith("."))
+    found = [each for each in seen if each.suffix.lower() in suffixes and not os.path.isdir(each)]
+    for each in seen if found else []:
+        dangling = each.is_symlink() and not os.path.exists(each)
+        if dangling or (not os.path.isfile(each) and each in found):
+            kind = "a link that leads to nothing" if dangling else "which is neither a file nor a folder"
+            raise_input_error(str(path), f"has {each.name}, {kind}", "a folder without it is accepted")
+    # Of the superscript 2, isdigit() is true, and int() takes it for no number.
+    return sorted(found, key=lambda each: [int(x) if x.isdecimal() else x for x in re.split(r"(\d+)", each.name)])
 
 
 def check_files(paths: Sequence[Path], name: str) -> None:
@@ -43,18 +54,22 @@ def check_files(paths: Sequence[Path], name: str) -> None:
 
 
 def skipped(path: Path, suffixes: Collection[str]) -> tuple[str, ...]:
-    """A remark on files below the folder that hold tables and are not read."""
+    """A remark on files in or below the folder that hold tables, or arrays, and are not read."""
     if not path.is_dir():
         return ()
-    left = [each for each in path.rglob("*") if each.is_file() and not each.name.startswith(".")]
-    left = [each for each in left if _is_table(each, suffixes) and (each.parent != path or each.suffix == ".gz")]
+    links = [each for each in path.iterdir() if each.is_symlink() and not each.name.startswith(".")]
+    there = [*path.rglob("*"), *(each for link in links for each in link.glob("*"))]  # rglob follows no links
+    left = [each for each in there if not os.path.isdir(each) and not each.name.startswith(".")]
+    left = [each for each in left if each.parent != path or each.suffix.lower() not in suffixes]
+    left = [each for each in left if _is_table(each, (*suffixes, *ARRAYS))]
     shown = sorted(str(each.relative_to(path)) for each in left)
     return (f"{len(left)} more tables of the folder are not read, such as {shown[0]}",) if left else ()
 
 
 def _is_table(path: Path, suffixes: Collection[str]) -> bool:
-    name = path.name.lower().removesuffix(".gz")
-    return name.endswith(tuple(suffixes))
+    *before, last = path.suffixes or [""]
+    endings = before if last.lower() in ENDINGS else [last]  # .csv.123.tmp has the number of a process
+    return any(each.lower() in suffixes for each in endings)
 
 
 def joined(

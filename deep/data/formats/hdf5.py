@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 from h5py import h5d, h5l, h5z  # pyright: ignore[reportAttributeAccessIssue]  (compiled, without stubs)
 
-from deep.data.formats.errors import raise_input_error
+from deep.data.formats.errors import one_line, raise_input_error
 from theory.support.errors import InputError
 from theory.support.files import temporary_name, writing
 
@@ -77,7 +77,7 @@ def is_own(file: h5py.File) -> bool:
 def attributes(file: h5py.File, keys: Collection[str] | None = None) -> dict[str, Any]:
     """The attributes, or those under `keys`, that are numbers, texts of fixed length (both fit for JSON) or arrays."""
     names = [key for key in file.attrs if keys is None or key in keys]
-    return {key: _python(file.attrs[key]) for key in names if _is_readable(file, key)}
+    return {one_line(key): _python(file.attrs[key]) for key in names if _is_readable(file, key)}
 
 
 def _is_readable(file: h5py.File, key: str) -> bool:
@@ -89,8 +89,9 @@ def _is_readable(file: h5py.File, key: str) -> bool:
 
 def taken_remarks(attributes: dict[str, Any]) -> tuple[str, ...]:
     """The remarks in the attributes of a file of this project, which are taken out of them."""
-    text = attributes.pop(REMARKS, None)
-    return (f"{SAID_BEFORE}{str(text).removeprefix(SAID_BEFORE)}",) if text else ()
+    found = np.ravel(attributes.pop(REMARKS, "")).tolist()
+    text = "; ".join(str(_python(each)) for each in found)
+    return (f"{SAID_BEFORE}{text.removeprefix(SAID_BEFORE)}",) if text else ()
 
 
 def taken_length(attributes: dict[str, Any], name: str) -> int | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from deep.data.formats.errors import AT_MOST, raise_input_error, raise_on_rows, raise_on_texts
 from deep.data.formats.missing import Found, parts
+from deep.data.reading import vanished
 
 ROWS = "rows"
 """The entry of a data set's fields with the numbers of the rows in the file, (n,), where these are not 0, 1, 2 and so
@@ -45,7 +46,7 @@ class JoinedTable:
     def __init__(self, table: Table, name: str, form: str = "{}") -> None:
         self.table, self.name, self.form = table, name, form
         self.remarks: tuple[str, ...] = ()
-        """What `rounding` says of arrays that were joined."""
+        """What `rounding` and `vanished` say of arrays that were joined."""
 
     def listing(self) -> Mapping[str, Found]:
         return self.table.listing()
@@ -71,7 +72,7 @@ class JoinedTable:
         if len(parts) == 1:
             return arrays[0]
         for part, array in zip(parts, arrays, strict=True):
-            self.remarks += rounding(array, part)
+            self.remarks += (*rounding(array, part), *vanished(array, part))
         numbers = [as_float32(array, part, self.name) for part, array in zip(parts, arrays, strict=True)]
         return np.concatenate([array.reshape(len(array), -1) for array in numbers], axis=1)
 

@@ -136,7 +136,7 @@ def joined(episodes: list[dict[str, np.ndarray]], path: Path, name: str, reading
 
 def action_bounds(about: Mapping[str, Any], size: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """The finite bounds of `size` numbers that the provenance of data from Minari states; None where it states none."""
-    with suppress(ValueError, TypeError, KeyError):
+    with suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
         space = json.loads(about[SPACE])
         if space["type"] == "Box":
             low, high = (np.asarray(space[key], dtype=np.float64).ravel() for key in ("low", "high"))
@@ -153,7 +153,7 @@ def hold_all(bounds: tuple[Any, Any], actions: np.ndarray) -> bool:
 
 def _number(group: str) -> int:
     digits = group.removeprefix("episode_")
-    return int(digits) if digits.isdigit() else -1
+    return int(digits) if digits.isdecimal() else -1
 
 
 def _episode(file: h5py.File, group: str, names: dict[str, str], name: str) -> dict[str, np.ndarray]:
@@ -188,7 +188,7 @@ def aligned(arrays: dict[str, np.ndarray], names: dict[str, str], group: str, na
 def metadata(path: Path) -> dict[str, Any]:
     """The texts and numbers in the file that Minari keeps beside the episodes, and what `deep.convert` adds; empty
     where it cannot be read."""
-    with suppress(OSError, ValueError, AttributeError):
+    with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
         content = json.loads(path.read_text(encoding="utf-8"))
         kept = {hdf5.REMARKS: str(content.pop(KEPT))} if KEPT in content else {}
         kept |= {hdf5.LENGTH: content.pop(KEPT_LENGTH)} if KEPT_LENGTH in content else {}

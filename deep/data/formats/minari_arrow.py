@@ -50,7 +50,12 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
         found = _columns(path.parent / "0", name).listing()
         names |= reading.others([each for each in found if each.startswith(minari.INFOS)])
     episodes = [_episode(path.parent / str(i), names, given, name) for i in range(count)]
-    return minari.joined(episodes, path, name, reading)
+    fields = minari.joined(episodes, path, name, reading)
+    found = [each.name for each in path.parent.glob("[0-9]*") if not each.is_file()]
+    if more := sum(not each.isdecimal() or int(each) >= count for each in found):
+        note = f"{more} more folders of episodes are not read, as the metadata say {count} episodes"
+        fields["remarks"] = (*fields["remarks"], note)
+    return fields
 
 
 def _episode(folder: Path, names: dict[str, str], given: dict[str, str], name: str) -> dict[str, np.ndarray]:
@@ -81,7 +86,7 @@ def _columns(folder: Path, name: str) -> ColumnTable:
         table = pyarrow.concat_tables(tables)
         while any(pyarrow.types.is_struct(column.type) for column in table.columns):
             table = _without_structures(table, pyarrow)
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
         text = " ".join(str(error).split())
         raise_input_error(
             name, f"has an episode {folder.name} that cannot be read ({text})", "complete files are accepted"

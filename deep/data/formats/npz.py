@@ -14,6 +14,7 @@ from __future__ import annotations
 import lzma
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -37,8 +38,8 @@ NAMES = {
 
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 DAMAGED = (
-    OSError, ValueError, EOFError, RuntimeError, MemoryError, KeyError, TypeError, SyntaxError, struct.error,
-    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError,
+    OSError, ValueError, EOFError, RuntimeError, MemoryError, LookupError, ArithmeticError, TypeError, SyntaxError,
+    tokenize.TokenError, struct.error, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError,
 )  # fmt: skip
 """What Python's and numpy's readers raise for damaged archives, encrypted ones, and unknown compression."""
 

@@ -29,7 +29,7 @@ from deep.data.formats.pieces import pieces
 from deep.data.formats.steps import check_steps, steps_of
 from deep.data.formats.unnamed_steps import check_unnamed
 from deep.data.formats.unread import by_turns, check_unread
-from deep.data.reading import Reading, as_parameter, costs_by, vanished
+from deep.data.reading import FREE, VANISHED, Reading, as_parameter, costs_by, vanished
 from theory.support.errors import InputError
 
 KEYS = ("observations", "next_observations", "actions", "rewards", "costs", "terminals", "timeouts")
@@ -140,8 +140,8 @@ def _fields(
     if single:
         shown = f"{', '.join(names[key] for key in single)} of shape ({rows[0]}, 1, k) are taken for ({rows[0]}, k)"
         remarks = (*remarks, f"{shown}, as those of one environment")
-    if "costs" in arrays:
-        remarks = (*remarks, *vanished(arrays["costs"], names["costs"]))
+    for key in fields:
+        remarks = (*remarks, *vanished(arrays[key], names[key], FREE if key == "costs" else VANISHED))
     remarks = (*remarks, *check_unread(table, names, flags, told, keys, name))
     coarse = [note for key in fields for note in rounding(arrays[key], names[key])]
     return fields | flags, (*remarks, *coarse)
@@ -198,7 +198,7 @@ def completed(
         costs = costs_by(reading.cost_function, {key: fields[key] for key in KEYS if key in fields}, others)
         fields = fields | {"costs": as_float32(costs, f"costs by {reading.cost_function}", name)}
         remarks = (*remarks, f"costs by {reading.cost_function}, in place of the file's")
-        remarks = (*remarks, *vanished(costs, reading.cost_function))
+        remarks = (*remarks, *vanished(costs, reading.cost_function, FREE))
     of_file = np.arange(len(fields["rewards"])) == len(fields["rewards"]) - 1
     cut, more = pieces(fields, of_file if last is None else last, reading.last_trajectory == "drop", name)
     if cut.any() and not cut.all():
