@@ -15,13 +15,14 @@ from deep.data.data_path import data_path
 from deep.data.dataset import ACTION_TOLERANCE, OfflineDataset, check
 from deep.data.download import download, folder, url_of
 from deep.data.formats import FORMATS, columns, dsrl, hdf5, minari, packed
-from deep.data.formats.errors import one_line, raise_input_error
+from deep.data.formats.errors import raise_input_error
 from deep.data.formats.joined import ROWS
 from deep.data.formats.table import KEYS
 from deep.data.reading import AS_IT_IS, Reading
 from deep.data.tails import suspicions
 from deep.data.timeouts import drop_unknown_successors
 from deep.tasks import TASKS, Task, find_task
+from theory.support.errors import one_line
 
 EMBEDDED = Path(__file__).parent / "embedded"
 ACCEPTED = "HDF5 of DSRL, D4RL, d3rlpy or Minari, numpy's .npz, .csv, .tsv, .parquet and folders of Minari or of such "

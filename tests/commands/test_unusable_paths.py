@@ -13,7 +13,7 @@ from deep.describe.__main__ import main as describe
 from deep.evaluate.__main__ import main as evaluate
 from deep.export.__main__ import main as export
 from deep.page.__main__ import main as page
-from theory.support.errors import exit_on_input_error
+from theory.support.errors import InputError, exit_on_input_error
 
 LONG = "o" * 256
 """One letter more than a name may have."""
@@ -55,3 +55,9 @@ def test_a_folder_that_is_not_this_user_s(capsys):
 def test_a_file_that_a_command_lacks_is_its_own_fault():
     with pytest.raises(FileNotFoundError), exit_on_input_error():
         raise FileNotFoundError(errno.ENOENT, "whatever", "a file of the program")
+
+
+def test_text_of_a_file_cannot_steer_the_terminal(capsys) -> None:
+    with pytest.raises(SystemExit), exit_on_input_error():
+        raise InputError("config.json has \n\x1b[31m\u202e: a name is accepted")
+    assert capsys.readouterr().err == "error: config.json has   [31m : a name is accepted\n"

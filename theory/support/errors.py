@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,15 @@ from numbers import Integral
 
 class InputError(ValueError):
     """A user's input cannot be used; the message is one sentence: which input, its value, what is accepted."""
+
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Characters that break a line, steer a terminal or turn the direction of a text."""
+
+
+def one_line(text: str) -> str:
+    """The text, which a file may hold, as a screen can show it: with spaces for line breaks and control characters."""
+    return CONTROL.sub(" ", text)
 
 
 def check_seeds(seeds: Iterable[object]) -> None:
@@ -80,4 +90,4 @@ def exit_on_closed_output() -> Iterator[None]:
 def _last_line(text: str) -> None:
     """Print to stderr, after all that was printed to stdout before."""
     sys.stdout.flush()
-    print(text, file=sys.stderr, flush=True)
+    print(one_line(text), file=sys.stderr, flush=True)

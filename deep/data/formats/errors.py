@@ -8,11 +8,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from deep.data.reading import as_parameter
-from theory.support.errors import InputError
+from theory.support.errors import InputError, one_line
 
 NAMES_A_ROW = re.compile(r"\brows? \d")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Characters that break a line, steer a terminal or turn the direction of a text."""
 LONGEST = 60
 """Characters of a value that a rejection shows."""
 LARGEST = 1e15  # squares and sums of larger numbers leave float32; such numbers mark missing values
@@ -67,11 +65,6 @@ def of_several(arrays: Sequence[str]) -> str:
     """What makes one cost of several arrays."""
     shown = f"{', '.join(map(as_parameter, arrays[:-1]))} and {as_parameter(arrays[-1])}"
     return f"--cost-function MODULE:NAME, a function with the parameters {shown}, makes one cost of them"
-
-
-def one_line(text: str) -> str:
-    """The text, which a file may hold, as a screen can show it: with spaces for line breaks and control characters."""
-    return CONTROL.sub(" ", text)
 
 
 def shortened(text: str) -> str:

@@ -20,8 +20,8 @@ import h5py
 import numpy as np
 from h5py import h5d, h5l, h5z  # pyright: ignore[reportAttributeAccessIssue]  (compiled, without stubs)
 
-from deep.data.formats.errors import one_line, raise_input_error
-from theory.support.errors import InputError
+from deep.data.formats.errors import raise_input_error
+from theory.support.errors import InputError, one_line
 from theory.support.files import temporary_name, writing
 
 MARK = "safe_offline_rl_format"
