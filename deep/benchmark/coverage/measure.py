@@ -95,13 +95,13 @@ class Study:
         experiment, replay, problem = self.experiment, self.experiment.replay, self.experiment.problem
         episodes = played(experiment, self.method.act_current, self.episodes)
         visited = [Visited.of(own, experiment) for own in episodes]
-        self._learn(replay, "coverage")
-        before = self._estimates(visited)
+        self.learn(replay, "coverage")
+        before = self.estimates(visited)
         own = [trajectory for some in episodes for trajectory in some]
-        self._learn(
+        self.learn(
             extended(replay, own, experiment.task.episode_length, problem.reward_scale), "coverage, own episodes"
         )
-        after = self._estimates(visited)
+        after = self.estimates(visited)
         rows = []
         for i, replica in enumerate(problem.replicas):
             far = (nearest(visited[i].states, states) > limit).cpu().numpy()
@@ -130,7 +130,7 @@ class Study:
     def _to_episode(self) -> float:
         return (1 - self.experiment.problem.gamma) * self.experiment.task.episode_length
 
-    def _learn(self, replay: Replay, name: str) -> None:
+    def learn(self, replay: Replay, name: str) -> None:
         """The critics' steps at the present policy, on these data."""
         method, problem = self.method, self.experiment.problem
         batch = method.config.batch_size
@@ -145,7 +145,7 @@ class Study:
                 method.values.learn(method.values.of_policy, method.actor, bootstrapping, rows, here)
 
     @torch.no_grad()
-    def _estimates(self, visited: list["Visited"]) -> dict[str, list[float]]:
+    def estimates(self, visited: list["Visited"]) -> dict[str, list[float]]:
         """Every replica's estimate over each set of states."""
         replay = self.experiment.replay
         places = torch.linspace(0, len(replay) - 1, VISITED, device=replay.observations.device).long()

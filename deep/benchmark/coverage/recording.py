@@ -88,6 +88,7 @@ def extended(replay: Replay, trajectories: list[Trajectory], length: int, reward
         every = observations, following, actions, rewards * reward_scale, costs, going_on
         parts.append(tuple(column[:kept] for column in every))
     names = ("observations", "next_observations", "actions", "rewards", "costs", "not_terminal")
-    added = dict(zip(names, (torch.cat(column) for column in zip(*parts, strict=True)), strict=True))
+    columns = map(torch.cat, zip(*parts, strict=True))
+    added: dict[str, Tensor] = dict(zip(names, columns, strict=True))
     added |= dict.fromkeys(("reward_to_go", "cost_to_go"), torch.zeros_like(added["costs"]))  # no step reads them
     return replay.with_rows(added)
