@@ -45,7 +45,9 @@ Definition certificate_C1 := {|
     ("q", Num (1 # 1));
     ("tau", Num (1 # 2))]%string;
   lets := [("at_q", (Op "+" (Op "*" (Var "tau") (Call "sum" [(Call "positive" [(Op "-" (Var "samples") (Var "q"))])])) (Op "*" (Op "-" (Const 1) (Var "tau")) (Call "sum" [(Call "positive" [(Op "-" (Var "q") (Var "samples"))])])))) (* tau*sum(positive(samples-q))+(1-tau)*sum(positive(q-samples)) *)]%string;
-  assumes := [(Le, (Var "at_q"), (Op "+" (Op "*" (Var "tau") (Call "sum" [(Call "positive" [(Op "-" (Var "samples") (At (Var "samples") 0))])])) (Op "*" (Op "-" (Const 1) (Var "tau")) (Call "sum" [(Call "positive" [(Op "-" (At (Var "samples") 0) (Var "samples"))])])))) (* at_q <= tau*sum(positive(samples-samples[0]))+(1-tau)*sum(positive(samples[0]-samples)) *);
+  assumes := [(Lt, (Var "tau"), (Const 1)) (* tau < 1 *);
+    (Eq, (Call "len" [(Var "samples")]), (Const 3)) (* len(samples) == 3 *);
+    (Le, (Var "at_q"), (Op "+" (Op "*" (Var "tau") (Call "sum" [(Call "positive" [(Op "-" (Var "samples") (At (Var "samples") 0))])])) (Op "*" (Op "-" (Const 1) (Var "tau")) (Call "sum" [(Call "positive" [(Op "-" (At (Var "samples") 0) (Var "samples"))])])))) (* at_q <= tau*sum(positive(samples-samples[0]))+(1-tau)*sum(positive(samples[0]-samples)) *);
     (Le, (Var "at_q"), (Op "+" (Op "*" (Var "tau") (Call "sum" [(Call "positive" [(Op "-" (Var "samples") (At (Var "samples") 1))])])) (Op "*" (Op "-" (Const 1) (Var "tau")) (Call "sum" [(Call "positive" [(Op "-" (At (Var "samples") 1) (Var "samples"))])])))) (* at_q <= tau*sum(positive(samples-samples[1]))+(1-tau)*sum(positive(samples[1]-samples)) *);
     (Le, (Var "at_q"), (Op "+" (Op "*" (Var "tau") (Call "sum" [(Call "positive" [(Op "-" (Var "samples") (At (Var "samples") 2))])])) (Op "*" (Op "-" (Const 1) (Var "tau")) (Call "sum" [(Call "positive" [(Op "-" (At (Var "samples") 2) (Var "samples"))])])))) (* at_q <= tau*sum(positive(samples-samples[2]))+(1-tau)*sum(positive(samples[2]-samples)) *)]%string;
   concludes := (Eq, (Op "*" (Var "tau") (Call "sum" [(Call "positive" [(Op "-" (Var "samples") (Var "q"))])])), (Op "*" (Op "-" (Const 1) (Var "tau")) (Call "sum" [(Call "positive" [(Op "-" (Var "q") (Var "samples"))])]))) (* tau*sum(positive(samples-q)) == (1-tau)*sum(positive(q-samples)) *);
@@ -326,7 +328,10 @@ Definition certificate_FISOR1 := {|
     ("onward", (Call "expect" [(Var "P"); (Var "v_1")])) (* expect(P,v_1) *);
     ("Q_h", (Op "+" (Op "*" (Op "-" (Const 1) (Var "gamma")) (Var "height")) (Op "*" (Var "gamma") (Op "+" (Var "height") (Call "positive" [(Op "-" (Var "onward") (Var "height"))]))))) (* (1-gamma)*height+gamma*(height+positive(onward-height)) *);
     ("Q_c", (Op "+" (Var "c") (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Var "v_2")])))) (* c+gamma*expect(P,v_2) *)]%string;
-  assumes := [(Eq, (Call "rowmin" [(Var "Q_h")]), (Var "v_1")) (* rowmin(Q_h) == v_1 *);
+  assumes := [(Gt, (Var "penalty"), (Const 0)) (* penalty > 0 *);
+    (Le, (Call "max" [(Var "c")]), (Const 1)) (* max(c) <= 1 *);
+    (Eq, (Call "max" [(Op "*" (Var "P") (Op "-" (Const 1) (Var "P")))]), (Const 0)) (* max(P*(1-P)) == 0 *);
+    (Eq, (Call "rowmin" [(Var "Q_h")]), (Var "v_1")) (* rowmin(Q_h) == v_1 *);
     (Eq, (Call "rowmin" [(Var "Q_c")]), (Var "v_2")) (* rowmin(Q_c) == v_2 *);
     (Le, (At (Var "v_1") 0), (Const 0)) (* v_1[0] <= 0 *)]%string;
   concludes := (Le, (At (Var "v_2") 0), (Const 0)) (* v_2[0] <= 0 *);
