@@ -114,7 +114,10 @@ class Search:
 
     def _check_trials(self) -> None:
         """Raise a `ValueError`, or what reading an entry raises, where a complete trial is not as it was written."""
-        for trial in self.study.get_trials(states=(self.optuna.trial.TrialState.COMPLETE,)):
+        state = self.optuna.trial.TrialState
+        if any(trial.state == state.RUNNING for trial in self.study.trials[:-1]):
+            raise ValueError("a trial before the last one has no end")  # a kill leaves the last one alone
+        for trial in self.study.get_trials(states=(state.COMPLETE,)):
             chosen = {each.name: each.word(trial.params[each.name]) for each in self.space}
             attributes = trial.user_attrs
             if attributes["seal"] != seal(chosen, attributes["folder"], attributes["estimates"], trial.values):

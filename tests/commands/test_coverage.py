@@ -113,6 +113,9 @@ def test_the_command_writes_a_row_for_each_policy_and_limit(run, tmp_path, capsy
         rate = sum(share * rate for share, rate in zip(shares, rates, strict=True) if share)
         assert rate * 40 == pytest.approx(row["cost"], rel=0.6, abs=5)
     assert "kept" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        coverage.main([str(run), "--out", str(tmp_path / "x.json")])
+    assert "x.json exists: a new file is accepted" in capsys.readouterr().err
     for words, said in (
         (["--episodes", "0"], "accepted are at least 1"),
         (["--steps", "20"], "accepted is a multiple of 50"),

@@ -279,6 +279,20 @@ def test_results_of_a_trial_that_have_been_edited_are_not_believed(change, file,
     assert "trial 0 has other values or results than it had): put the file back" in capsys.readouterr().err
 
 
+def test_a_trial_whose_end_is_lost_before_the_last_one_is_not_counted_out(file, tmp_path, capsys):
+    """It was given up, and the trial after it was made twice."""
+    words, folder = ("--verdict-episodes", "0"), tmp_path / "search"
+    search(file, folder, *words, "--trials", "2")
+    lines = (folder / "study.log").read_text().splitlines(keepends=True)
+    ends = [i for i, line in enumerate(lines) if "datetime_complete" in line]
+    del lines[ends[0]]
+    (folder / "study.log").write_text("".join(lines))
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        search(file, folder, *words, "--trials", "3", "--resume")
+    assert "a trial before the last one has no end): put the file back" in capsys.readouterr().err
+
+
 def test_a_folder_in_the_place_of_a_journal_is_named(file, tmp_path, capsys):
     (tmp_path / "search" / "study.log").mkdir(parents=True)
     with pytest.raises(SystemExit):

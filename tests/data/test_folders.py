@@ -185,12 +185,20 @@ def test_tables_below_a_folder_are_remarked_on(tmp_path):
     assert set(read_any(path).remarks) - set(before) == {remark}
 
 
-@pytest.mark.parametrize("name", ["more.csv", "more"])
-def test_a_link_that_leads_to_nothing_is_named(name, tmp_path):
-    """The file or the folder that it led to may hold episodes. The data lacked these without a word."""
+def test_a_link_that_leads_to_nothing_is_named(tmp_path):
+    """The file that it led to held episodes. The data lacked these without a word."""
     path = folder(tmp_path, [20, 40], episode=NUMBER)
-    (path / name).symlink_to(tmp_path / "gone")
-    rejected(path, f"logs has {name}, a link that leads to nothing: a folder without it is accepted")
+    (path / "more.csv").symlink_to(tmp_path / "gone")
+    rejected(path, "logs has more.csv, a link that leads to nothing: a folder without it is accepted")
+
+
+def test_a_link_of_another_name_that_leads_to_nothing_is_remarked_on(tmp_path):
+    """It may have led to a folder of tables, or to anything else."""
+    path = folder(tmp_path, [20, 40], episode=NUMBER)
+    before = read_any(path).remarks
+    (path / "latest").symlink_to(tmp_path / "gone")
+    remark = "latest is a link that leads to nothing: no data were read there"
+    assert set(read_any(path).remarks) - set(before) == {remark}
 
 
 def test_what_is_neither_a_file_nor_a_folder_is_named(tmp_path):

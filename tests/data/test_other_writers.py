@@ -79,6 +79,28 @@ def test_a_number_of_d3rlpy_that_is_several_is_named(key, shape, tmp_path):
         read_any(path, Reading(cost_function=COST))
 
 
+@pytest.mark.parametrize(("key", "value"), [("terminated_2", np.nan), ("num_episodes", 2.5), ("num_episodes", np.inf)])
+def test_a_number_of_d3rlpy_that_is_not_whole_is_named(key, value, tmp_path):
+    """Ends of unknown kind were taken for terminal ones."""
+    path = writers.write_d3rlpy(tmp_path / "a.h5", DATA)
+    with h5py.File(path, "r+") as file:
+        del file[key]
+        file[key] = value
+    with pytest.raises(InputError, match=rf"has {key} {value:g}: a whole number is accepted"):
+        read_any(path, Reading(cost_function=COST))
+
+
+def test_episodes_of_d3rlpy_beyond_the_number_are_remarked_on(tmp_path):
+    path = writers.write_d3rlpy(tmp_path / "a.h5", DATA)
+    before = read_any(path, Reading(cost_function=COST))
+    with h5py.File(path, "r+") as file:
+        file["num_episodes"][...] = 3
+    found = read_any(path, Reading(cost_function=COST))
+    assert len(found.starts) == 3
+    assert "num_episodes is 3: 12 arrays of later episodes are not read" in found.remarks
+    assert not any("later episodes" in remark for remark in before.remarks)
+
+
 def test_omnisafe_does_not_say_why_a_trajectory_ended(tmp_path):
     found = read_any(writers.write_omnisafe(tmp_path / "data.npz", DATA))
     assert found.remarks[0] == (

@@ -118,7 +118,7 @@ CLAIMS = [
             FEASIBLE,
             [
                 "penalty > 0",
-                "max(c) <= 1",
+                "max(c*(1-c)) == 0",
                 "max(P*(1-P)) == 0",
                 "rowmin(Q_h) == v_1",
                 "rowmin(Q_c) == v_2",

@@ -23,12 +23,14 @@ TWO_MODELS = {
 }
 MODELS_DIFFER = [
     "delta < 1",
-    "F >= 1",
+    "F >= 2",
+    "C >= 1",
     "max(c) <= 1",
     "sum(abs(P_0-P_1)) == sum(abs(P_0[0][0]-P_1[0][0]))",
     "Q_1[0]-Q_0[0] > 2*eps",
 ]
-"""Costs lie in [0, 1], and the models differ at the first pair alone, by more than 2 eps in their values."""
+"""Costs lie in [0, 1], the class holds both models' values, the models differ at the first pair alone, and these values
+by more than 2 eps."""
 EPISODE = {
     "V": "value(P,c,gamma,pi)",
     "one": "rows(pi*c)",
@@ -119,7 +121,7 @@ CLAIMS = [
         statement="The upper confidence bound mean + k Std covers the true cost.",
         formal=Statement(
             {"mean": "sum(samples)/len(samples)", "variance": "sum((samples-mean)**2)/len(samples)"},
-            [],
+            ["k > 0"],
             "true <= mean+k*sqrt(variance)",
         ),
         counterexamples=("C5",),
@@ -137,7 +139,7 @@ CLAIMS = [
         id="C6",
         source="DRCORL, Eq. (26) and the text below it",
         statement="A policy whose normalised cost (C - C_min)/(l + eps) is below 1 is safe.",
-        formal=Statement({}, ["(cost-least)/(limit+epsilon) < 1"], "cost <= limit"),
+        formal=Statement({}, ["least <= cost", "(cost-least)/(limit+epsilon) < 1"], "cost <= limit"),
         counterexamples=("C6",),
         repair=Repair(
             "replacement",

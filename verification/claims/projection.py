@@ -180,9 +180,9 @@ CLAIMS = [
         id="M3",
         source="DRCORL, text below Eq. (12)",
         statement="For concave objectives the manipulated step improves both, whatever the step size.",
-        formal=Statement(QUADRATIC, [], AFTER),
+        formal=Statement(QUADRATIC, ["rc <= 0"], AFTER),
         counterexamples=("M3",),
-        sound=Statement(QUADRATIC, [], AFTER.replace("eta*g", "eta/20*g")),
+        sound=Statement(QUADRATIC, ["rc <= 0"], AFTER.replace("eta*g", "eta/20*g")),
         repair=Repair(
             "assumption",
             "The step is at most 2 <g, g_i>/(L |g|^2) for both gradients, L the smoothness.",

@@ -35,7 +35,7 @@ T2 = Statement(
 )
 S1 = Statement(
     ADVANTAGES | FISHER | WEIGHTS | {"u": "x*A_r-y*A_c"},
-    [*BAND, "u == 0", "sum(rho*value(P,c,gamma,pi_star)) <= limit"],
+    [*BAND, "rc < 0", "u == 0", "sum(rho*value(P,c,gamma,pi_star)) <= limit"],
     "reward <= 0",
 )
 PRINTED_ETA = {"pairs": "S*A*M**2", "bound_47": "4/T*(eps/eta+2*eta*pairs*T/(1-gamma)**3)"}

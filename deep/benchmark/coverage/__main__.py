@@ -16,7 +16,7 @@ import tyro
 from deep.cli.run_folder import check_run
 from theory.support.command import command, read
 from theory.support.errors import InputError
-from theory.support.files import write_whole
+from theory.support.files import write_whole, writing
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,12 @@ def run(options: Options) -> dict[str, Any]:
             f"--episodes {options.episodes}, --steps {options.steps}: accepted are at least 1 and at least 0"
         )
     check_run(options.directory)
+    if options.out.exists():
+        raise InputError(f"--out {options.out} exists: a new file is accepted")
+    with writing(options.out):
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.touch()
+        options.out.unlink()
     from deep.benchmark.coverage.measure import Study
     from deep.core.phase import BLOCK
     from deep.core.provenance import machine, software_versions

@@ -14,6 +14,7 @@ its file holds that step as the first of the next episode, which no reader can s
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from theory.support.errors import InputError
 KEYS = ("observations", "next_observations", "actions", "rewards", "costs", "steps")
 """What `--columns` can name."""
 MARKS = ("num_episodes", "columns", "version")
+EPISODE = re.compile(r".*_([0-9]{1,9})", re.DOTALL)
+"""The name of an episode's array."""
 
 
 def accepts(path: Path) -> bool:
@@ -51,7 +54,7 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
         del names["costs"]
     with hdf5.opened(path, name) as file:
         table = HDF5Table(file, name)
-        count = int(_number(table, "num_episodes", name))
+        count = int(_whole(table, "num_episodes", name))
         if count < 1:
             raise_input_error(name, f"has {count} episodes", "at least one is accepted")
         if missing := {key: array for key, array in names.items() if not JoinedTable(table, name, "{}_0").has(array)}:
@@ -60,6 +63,8 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
         if reading.cost_function is not None:
             every = (array[:-2] for array in table.listing() if array.endswith("_0"))
             names |= reading.others([each for each in every if each not in {*names.values()}])
+        beyond = [key for key in table.listing() if (number := EPISODE.fullmatch(key)) and int(number[1]) >= count]
+        left = [f"num_episodes is {count}: {len(beyond)} arrays of later episodes are not read"] if beyond else []
         parts: dict[str, list[np.ndarray]] = {key: [] for key in (*names, "terminals", "timeouts")}
         for i in range(count):
             of_episode = JoinedTable(table, name, f"{{}}_{i}")
@@ -68,17 +73,21 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
             for key, array in names.items():
                 parts[key].append(of_episode.read(array))
             end = np.arange(len(parts["rewards"][-1])) == len(parts["rewards"][-1]) - 1
-            terminated = bool(_number(table, f"terminated_{i}", name))
+            terminated = _whole(table, f"terminated_{i}", name) != 0
             parts["terminals"].append(end & terminated)
             parts["timeouts"].append(end & (not terminated))
     arrays = {key: np.concatenate(values) for key, values in parts.items()}
     columns = ("steps=steps",) if "steps" in given else None
-    return fields_of(ArrayTable(arrays), name, Reading(columns, reading.cost_function, reading.last_trajectory))
+    found = fields_of(ArrayTable(arrays), name, Reading(columns, reading.cost_function, reading.last_trajectory))
+    return found | {"remarks": (*found.get("remarks", ()), *left)}
 
 
-def _number(table: HDF5Table, key: str, name: str) -> Any:
-    """The one number, or flag, under `key`."""
+def _whole(table: HDF5Table, key: str, name: str) -> Any:
+    """The one whole number, or flag, under `key`."""
     shape = table.inspect(key).shape
     if math.prod(shape) != 1:
         raise_input_error(name, f"has {key} of shape {shape}", "one number is accepted")
-    return table.read(key).ravel()[0]
+    number = table.read(key).ravel()[0]
+    if number != np.floor(number) or np.isinf(number):  # nan differs from itself
+        raise_input_error(name, f"has {key} {number:g}", "a whole number is accepted")
+    return number

@@ -35,9 +35,9 @@ def files(path: Path, suffixes: Collection[str]) -> list[Path]:
         return [path]
     seen = sorted(each for each in path.iterdir() if not each.name.startswith("."))
     found = [each for each in seen if each.suffix.lower() in suffixes and not os.path.isdir(each)]
-    for each in seen if found else []:
+    for each in found:
         dangling = each.is_symlink() and not os.path.exists(each)
-        if dangling or (not os.path.isfile(each) and each in found):
+        if not os.path.isfile(each):
             kind = "a link that leads to nothing" if dangling else "which is neither a file nor a folder"
             raise_input_error(str(path), f"has {each.name}, {kind}", "a folder without it is accepted")
     # Of the superscript 2, isdigit() is true, and int() takes it for no number.
@@ -63,7 +63,9 @@ def skipped(path: Path, suffixes: Collection[str]) -> tuple[str, ...]:
     left = [each for each in left if each.parent != path or each.suffix.lower() not in suffixes]
     left = [each for each in left if _is_table(each, (*suffixes, *ARRAYS))]
     shown = sorted(str(each.relative_to(path)) for each in left)
-    return (f"{len(left)} more tables of the folder are not read, such as {shown[0]}",) if left else ()
+    remarks = (f"{len(left)} more tables of the folder are not read, such as {shown[0]}",) if left else ()
+    lost = sorted(each.name for each in links if not os.path.exists(each) and each.suffix.lower() not in suffixes)
+    return (*remarks, *(f"{name} is a link that leads to nothing: no data were read there" for name in lost))
 
 
 def _is_table(path: Path, suffixes: Collection[str]) -> bool:
