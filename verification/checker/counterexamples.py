@@ -75,6 +75,7 @@ INSTANCES: dict[str, Mapping[str, Any]] = {
         "r": [[1, 0, 0]],
         "c": [[0, 1, "1/2"]],
         "pi_star": [[1, 0, 0]],
+        "pi": [[0, 1, 0]],
         "limit": "9/10",
         "v": [2],
         "multiplier": 1,

@@ -150,7 +150,14 @@ CLAIMS = [
                 "threshold": "limit*(1+gamma+gamma**2+gamma**3)/4",
                 **UNDISCOUNTED,
             },
-            ["rowmin(Q_c) == v", "sum(rho*v) == 0", "sum(rho*rows(pi*Q_c)) < threshold"],
+            [
+                "rowmin(Q_c) == v",
+                "sum(rho*v) == 0",
+                "rho[0] == 1",
+                "max(P*(1-P)) == 0",
+                "sum(rows(pi*Q_c)-v) == rows(pi*Q_c)[0]-v[0]",  # the switch may leave the cheapest action in state 0
+                "sum(rho*rows(pi*Q_c)) < threshold",
+            ],
             "sum(rho*four) <= limit",
         ),
         counterexamples=("CAPS1",),
@@ -173,7 +180,17 @@ CLAIMS = [
         assumptions="exact least costs to go, not discounted; random transitions",
         formal=Statement(
             {"Q_c": "c+expect(P,v)", **UNDISCOUNTED},
-            ["rowmin(Q_c) == v", "sum(rho*v) <= limit", "Q_c[0][1] < limit", "Q_c[1][1] < limit"],
+            [
+                "rowmin(Q_c) == v",
+                "sum(rho*v) <= limit",
+                "rho[0] == 1",
+                "max(c[0]) == 0",
+                "max(c[1]) == 0",  # the budget is whole in the states in which the switch may leave the cheapest action
+                "sum(rows(pi*Q_c)-v) == rows(pi*Q_c)[0]-v[0]+rows(pi*Q_c)[1]-v[1]",
+                "sum(pi*positive(Q_c-limit)*(Q_c-v)) == 0",
+                "Q_c[0][1] < limit",
+                "Q_c[1][1] < limit",
+            ],
             "sum(rho*four) <= limit",
         ),
         counterexamples=("CAPS2",),

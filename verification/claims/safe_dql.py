@@ -44,7 +44,7 @@ SHARP_9 = Statement(
 )
 REFERENCE = Statement(
     {"V": "value(P,c,gamma,pi)", "Q": "c+gamma*expect(P,V)"},
-    ["sum(rho*V) <= kappa"],
+    ["rowmin(Q) == V", "sum(rho*V) <= kappa"],
     "sum(D*rowmin(positive(Q-kappa))) == 0",
 )
 

@@ -24,7 +24,11 @@ BOTH_SAFE = ["sum(rho*V_1) <= limit", "sum(rho*V_2) <= limit"]
 ABOVE = ["r+multiplier*c+gamma*expect(P,v)-v <= 0", "multiplier >= 0"]
 T15 = Statement(
     {},
-    [*ABOVE, "sum(rho*value(P,c,gamma,pi_star)) <= limit"],
+    [
+        *ABOVE,
+        "sum(rho*value(P,c,gamma,pi_star)) <= limit",
+        "sum(rho*value(P,c,gamma,pi)) >= limit",  # the limit can be reached
+    ],
     "sum(rho*value(P,r,gamma,pi_star)) <= sum(rho*v)-multiplier*limit",
 )
 PRINTED_H_PLUS = "2*sqrt(S*A/((1-gamma)**3*T))*(eps+4*M**2+6*M)"

@@ -108,7 +108,7 @@ Definition certificate_C5 := {|
     ("k", Num (2 # 1))]%string;
   lets := [("mean", (Op "/" (Call "sum" [(Var "samples")]) (Call "len" [(Var "samples")]))) (* sum(samples)/len(samples) *);
     ("variance", (Op "/" (Call "sum" [(Pow (Op "-" (Var "samples") (Var "mean")) 2)]) (Call "len" [(Var "samples")]))) (* sum((samples-mean)**2)/len(samples) *)]%string;
-  assumes := []%string;
+  assumes := [(Gt, (Var "k"), (Const 0)) (* k > 0 *)]%string;
   concludes := (Le, (Var "true"), (Op "+" (Var "mean") (Op "*" (Var "k") (Call "sqrt" [(Var "variance")])))) (* true <= mean+k*sqrt(variance) *);
   stated := [("mean", Num (1 # 1));
     ("variance", Num (1 # 200))]%string;
@@ -123,7 +123,8 @@ Definition certificate_C6 := {|
     ("limit", Num (10 # 1));
     ("epsilon", Num (1 # 10))]%string;
   lets := []%string;
-  assumes := [(Lt, (Op "/" (Op "-" (Var "cost") (Var "least")) (Op "+" (Var "limit") (Var "epsilon"))), (Const 1)) (* (cost-least)/(limit+epsilon) < 1 *)]%string;
+  assumes := [(Le, (Var "least"), (Var "cost")) (* least <= cost *);
+    (Lt, (Op "/" (Op "-" (Var "cost") (Var "least")) (Op "+" (Var "limit") (Var "epsilon"))), (Const 1)) (* (cost-least)/(limit+epsilon) < 1 *)]%string;
   concludes := (Le, (Var "cost"), (Var "limit")) (* cost <= limit *);
   stated := []%string;
   ends := (Num (14 # 1), Num (10 # 1)) |}.
@@ -147,6 +148,9 @@ Definition certificate_CAPS1 := {|
     ("four", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "three")])))])) (* rows(pi*(c+expect(P,three))) *)]%string;
   assumes := [(Eq, (Call "rowmin" [(Var "Q_c")]), (Var "v")) (* rowmin(Q_c) == v *);
     (Eq, (Call "sum" [(Op "*" (Var "rho") (Var "v"))]), (Const 0)) (* sum(rho*v) == 0 *);
+    (Eq, (At (Var "rho") 0), (Const 1)) (* rho[0] == 1 *);
+    (Eq, (Call "max" [(Op "*" (Var "P") (Op "-" (Const 1) (Var "P")))]), (Const 0)) (* max(P*(1-P)) == 0 *);
+    (Eq, (Call "sum" [(Op "-" (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]) (Var "v"))]), (Op "-" (At (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]) 0) (At (Var "v") 0))) (* sum(rows(pi*Q_c)-v) == rows(pi*Q_c)[0]-v[0] *);
     (Lt, (Call "sum" [(Op "*" (Var "rho") (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]))]), (Var "threshold")) (* sum(rho*rows(pi*Q_c)) < threshold *)]%string;
   concludes := (Le, (Call "sum" [(Op "*" (Var "rho") (Var "four"))]), (Var "limit")) (* sum(rho*four) <= limit *);
   stated := [("Q_c", Arr [Arr [Num (0 # 1); Num (3 # 8)]; Arr [Num (3 # 4); Num (3 # 4)]; Arr [Num (3 # 2); Num (3 # 2)]; Arr [Num (1 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1)]]);
@@ -174,6 +178,11 @@ Definition certificate_CAPS2 := {|
     ("four", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "three")])))])) (* rows(pi*(c+expect(P,three))) *)]%string;
   assumes := [(Eq, (Call "rowmin" [(Var "Q_c")]), (Var "v")) (* rowmin(Q_c) == v *);
     (Le, (Call "sum" [(Op "*" (Var "rho") (Var "v"))]), (Var "limit")) (* sum(rho*v) <= limit *);
+    (Eq, (At (Var "rho") 0), (Const 1)) (* rho[0] == 1 *);
+    (Eq, (Call "max" [(At (Var "c") 0)]), (Const 0)) (* max(c[0]) == 0 *);
+    (Eq, (Call "max" [(At (Var "c") 1)]), (Const 0)) (* max(c[1]) == 0 *);
+    (Eq, (Call "sum" [(Op "-" (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]) (Var "v"))]), (Op "-" (Op "+" (Op "-" (At (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]) 0) (At (Var "v") 0)) (At (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]) 1)) (At (Var "v") 1))) (* sum(rows(pi*Q_c)-v) == rows(pi*Q_c)[0]-v[0]+rows(pi*Q_c)[1]-v[1] *);
+    (Eq, (Call "sum" [(Op "*" (Op "*" (Var "pi") (Call "positive" [(Op "-" (Var "Q_c") (Var "limit"))])) (Op "-" (Var "Q_c") (Var "v")))]), (Const 0)) (* sum(pi*positive(Q_c-limit)*(Q_c-v)) == 0 *);
     (Lt, (At (At (Var "Q_c") 0) 1), (Var "limit")) (* Q_c[0][1] < limit *);
     (Lt, (At (At (Var "Q_c") 1) 1), (Var "limit")) (* Q_c[1][1] < limit *)]%string;
   concludes := (Le, (Call "sum" [(Op "*" (Var "rho") (Var "four"))]), (Var "limit")) (* sum(rho*four) <= limit *);
@@ -250,7 +259,8 @@ Definition certificate_D12 := {|
     ("kappa", Num (1 # 2))]%string;
   lets := [("V", (Call "value" [(Var "P"); (Var "c"); (Var "gamma"); (Var "pi")])) (* value(P,c,gamma,pi) *);
     ("Q", (Op "+" (Var "c") (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Var "V")])))) (* c+gamma*expect(P,V) *)]%string;
-  assumes := [(Le, (Call "sum" [(Op "*" (Var "rho") (Var "V"))]), (Var "kappa")) (* sum(rho*V) <= kappa *)]%string;
+  assumes := [(Eq, (Call "rowmin" [(Var "Q")]), (Var "V")) (* rowmin(Q) == V *);
+    (Le, (Call "sum" [(Op "*" (Var "rho") (Var "V"))]), (Var "kappa")) (* sum(rho*V) <= kappa *)]%string;
   concludes := (Eq, (Call "sum" [(Op "*" (Var "D") (Call "rowmin" [(Call "positive" [(Op "-" (Var "Q") (Var "kappa"))])]))]), (Const 0)) (* sum(D*rowmin(positive(Q-kappa))) == 0 *);
   stated := [("V", Arr [Num (0 # 1); Num (2 # 1)]);
     ("Q", Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (2 # 1); Num (2 # 1)]])]%string;
@@ -329,7 +339,7 @@ Definition certificate_FISOR1 := {|
     ("Q_h", (Op "+" (Op "*" (Op "-" (Const 1) (Var "gamma")) (Var "height")) (Op "*" (Var "gamma") (Op "+" (Var "height") (Call "positive" [(Op "-" (Var "onward") (Var "height"))]))))) (* (1-gamma)*height+gamma*(height+positive(onward-height)) *);
     ("Q_c", (Op "+" (Var "c") (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Var "v_2")])))) (* c+gamma*expect(P,v_2) *)]%string;
   assumes := [(Gt, (Var "penalty"), (Const 0)) (* penalty > 0 *);
-    (Le, (Call "max" [(Var "c")]), (Const 1)) (* max(c) <= 1 *);
+    (Eq, (Call "max" [(Op "*" (Var "c") (Op "-" (Const 1) (Var "c")))]), (Const 0)) (* max(c*(1-c)) == 0 *);
     (Eq, (Call "max" [(Op "*" (Var "P") (Op "-" (Const 1) (Var "P")))]), (Const 0)) (* max(P*(1-P)) == 0 *);
     (Eq, (Call "rowmin" [(Var "Q_h")]), (Var "v_1")) (* rowmin(Q_h) == v_1 *);
     (Eq, (Call "rowmin" [(Var "Q_c")]), (Var "v_2")) (* rowmin(Q_c) == v_2 *);
@@ -400,7 +410,7 @@ Definition certificate_M3 := {|
     ("cc", (Call "sum" [(Pow (Op "-" (Var "b") (Var "theta")) 2)])) (* sum((b-theta)**2) *);
     ("g", (Op "/" (Op "+" (Op "*" (Op "-" (Const 1) (Op "/" (Var "rc") (Var "rr"))) (Op "-" (Var "a") (Var "theta"))) (Op "*" (Op "-" (Const 1) (Op "/" (Var "rc") (Var "cc"))) (Op "-" (Var "b") (Var "theta")))) (Const 2))) (* ((1-rc/rr)*(a-theta)+(1-rc/cc)*(b-theta))/2 *);
     ("before", (Op "/" (Neg (Call "sum" [(Pow (Op "-" (Var "theta") (Var "a")) 2)])) (Const 2))) (* -sum((theta-a)**2)/2 *)]%string;
-  assumes := []%string;
+  assumes := [(Le, (Var "rc"), (Const 0)) (* rc <= 0 *)]%string;
   concludes := (Ge, (Op "/" (Neg (Call "sum" [(Pow (Op "-" (Op "+" (Var "theta") (Op "*" (Var "eta") (Var "g"))) (Var "a")) 2)])) (Const 2)), (Var "before")) (* -sum((theta+eta*g-a)**2)/2 >= before *);
   stated := [("rc", Num (0 # 1));
     ("rr", Num (1 # 100));
@@ -500,6 +510,7 @@ Definition certificate_S1 := {|
     ("u", (Op "-" (Op "*" (Var "x") (Var "A_r")) (Op "*" (Var "y") (Var "A_c")))) (* x*A_r-y*A_c *)]%string;
   assumes := [(Ge, (Call "sum" [(Op "*" (Var "rho") (Var "V_c"))]), (Op "-" (Var "limit") (Var "h_minus"))) (* sum(rho*V_c) >= limit-h_minus *);
     (Le, (Call "sum" [(Op "*" (Var "rho") (Var "V_c"))]), (Op "+" (Var "limit") (Var "h_plus"))) (* sum(rho*V_c) <= limit+h_plus *);
+    (Lt, (Var "rc"), (Const 0)) (* rc < 0 *);
     (Eq, (Var "u"), (Const 0)) (* u == 0 *);
     (Le, (Call "sum" [(Op "*" (Var "rho") (Call "value" [(Var "P"); (Var "c"); (Var "gamma"); (Var "pi_star")]))]), (Var "limit")) (* sum(rho*value(P,c,gamma,pi_star)) <= limit *)]%string;
   concludes := (Le, (Var "reward"), (Const 0)) (* reward <= 0 *);
@@ -592,13 +603,15 @@ Definition certificate_T15 := {|
     ("r", Arr [Arr [Num (1 # 1); Num (0 # 1); Num (0 # 1)]]);
     ("c", Arr [Arr [Num (0 # 1); Num (1 # 1); Num (1 # 2)]]);
     ("pi_star", Arr [Arr [Num (1 # 1); Num (0 # 1); Num (0 # 1)]]);
+    ("pi", Arr [Arr [Num (0 # 1); Num (1 # 1); Num (0 # 1)]]);
     ("limit", Num (9 # 10));
     ("v", Arr [Num (2 # 1)]);
     ("multiplier", Num (1 # 1))]%string;
   lets := []%string;
   assumes := [(Le, (Op "-" (Op "+" (Op "+" (Var "r") (Op "*" (Var "multiplier") (Var "c"))) (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Var "v")]))) (Var "v")), (Const 0)) (* r+multiplier*c+gamma*expect(P,v)-v <= 0 *);
     (Ge, (Var "multiplier"), (Const 0)) (* multiplier >= 0 *);
-    (Le, (Call "sum" [(Op "*" (Var "rho") (Call "value" [(Var "P"); (Var "c"); (Var "gamma"); (Var "pi_star")]))]), (Var "limit")) (* sum(rho*value(P,c,gamma,pi_star)) <= limit *)]%string;
+    (Le, (Call "sum" [(Op "*" (Var "rho") (Call "value" [(Var "P"); (Var "c"); (Var "gamma"); (Var "pi_star")]))]), (Var "limit")) (* sum(rho*value(P,c,gamma,pi_star)) <= limit *);
+    (Ge, (Call "sum" [(Op "*" (Var "rho") (Call "value" [(Var "P"); (Var "c"); (Var "gamma"); (Var "pi")]))]), (Var "limit")) (* sum(rho*value(P,c,gamma,pi)) >= limit *)]%string;
   concludes := (Le, (Call "sum" [(Op "*" (Var "rho") (Call "value" [(Var "P"); (Var "r"); (Var "gamma"); (Var "pi_star")]))]), (Op "-" (Call "sum" [(Op "*" (Var "rho") (Var "v"))]) (Op "*" (Var "multiplier") (Var "limit")))) (* sum(rho*value(P,r,gamma,pi_star)) <= sum(rho*v)-multiplier*limit *);
   stated := []%string;
   ends := (Num (2 # 1), Num (11 # 10)) |}.

@@ -35,7 +35,8 @@ Definition certificate_B2 := {|
     ("kl", (Call "KL" [(At (At (Var "P_0") 0) 0); (At (At (Var "P_1") 0) 0)])) (* KL(P_0[0][0],P_1[0][0]) *);
     ("N", (Op "/" (Op "*" (Var "C") (Call "log" [(Op "/" (Var "F") (Var "delta"))])) (Op "*" (Var "eps") (Pow (Op "-" (Const 1) (Var "gamma")) 4)))) (* C*log(F/delta)/(eps*(1-gamma)**4) *)]%string;
   assumes := [(Lt, (Var "delta"), (Const 1)) (* delta < 1 *);
-    (Ge, (Var "F"), (Const 1)) (* F >= 1 *);
+    (Ge, (Var "F"), (Const 2)) (* F >= 2 *);
+    (Ge, (Var "C"), (Const 1)) (* C >= 1 *);
     (Le, (Call "max" [(Var "c")]), (Const 1)) (* max(c) <= 1 *);
     (Eq, (Call "sum" [(Call "abs" [(Op "-" (Var "P_0") (Var "P_1"))])]), (Call "sum" [(Call "abs" [(Op "-" (At (At (Var "P_0") 0) 0) (At (At (Var "P_1") 0) 0))])])) (* sum(abs(P_0-P_1)) == sum(abs(P_0[0][0]-P_1[0][0])) *);
     (Gt, (Op "-" (At (Var "Q_1") 0) (At (Var "Q_0") 0)), (Op "*" (Const 2) (Var "eps"))) (* Q_1[0]-Q_0[0] > 2*eps *)]%string;

@@ -261,7 +261,21 @@ def test_a_comparison_of_arrays_is_true_for_all_entries_and_false_for_one(
 
 
 HALVES = {"P_0": [[["1/2", "1/2"]], [["0", "1"]]], "c": [["0"], ["1"]], "gamma": "1/2", "pi": [["1"], ["1"]], "C": "1"}
+AWAY = [[["1/2", "1/2"]], [["1", "0"]]]
 TOLD_APART = {**HALVES, "P_1": [[["1/4", "3/4"]], [["0", "1"]]], "eps": "1/100"}
+
+
+FREE, FIRST = ["0", "0"], ["1", "0"]
+ONE = {"pi_star": [["1"]], "pi": [["1"]], "v": ["2"], "multiplier": "1"}
+BACK = [[["1", "0", "0"]] * 2, [["0", "0", "1"]] * 2, [["1", "0", "0"]] * 2]
+LATE = {"rho": ["1", "0", "0"], "pi": [FIRST, FIRST, ["0", "1"]], "kappa": "1/2"}
+
+
+def line(states: int) -> dict[str, Any]:
+    """Every action leads to the next state, the last one stays; the least costs to go are 0."""
+    P = [[[str(int(t == min(s + 1, states - 1))) for t in range(states)]] * 2 for s in range(states)]
+    rho = [str(int(s == 0)) for s in range(states)]
+    return {"P": P, "rho": rho, "v": ["0"] * states, "limit": "1"}
 
 
 @pytest.mark.parametrize(
@@ -276,9 +290,17 @@ TOLD_APART = {**HALVES, "P_1": [[["1/4", "3/4"]], [["0", "1"]]], "eps": "1/100"}
         ),
         ("C6", {"least": "5", "cost": "3", "limit": "1", "epsilon": "0"}),
         ("M3", {"theta": ["0", "0"], "a": ["1/10", "0"], "b": ["1", "1/10"], "eta": "1/10"}),
+        # CAPS1, CAPS2: the policy takes an action of cost 100 that the switch forbids.
+        ("CAPS1", {**line(3), "gamma": "1/2", "c": [FREE, ["0", "100"], FREE], "pi": [FIRST, ["0", "1"], FIRST]}),
+        ("CAPS2", {**line(2), "c": [["100", "0"], FREE], "pi": [FIRST, FIRST]}),
+        ("CAPS2", {**line(4), "c": [FREE, FREE, ["0", "100"], FREE], "pi": [FIRST, FIRST, ["0", "1"], FIRST]}),
+        # T15: no policy can reach the limit.
+        ("T15", {"P": [[["1"]]], "rho": ["1"], "gamma": "1/2", "r": [["1"]], "c": [["0"]], "limit": "100"} | ONE),
+        # D12: another policy has no Q above kappa.
+        ("D12", {"P": BACK, "D": ["0", "1", "0"], "gamma": "1/2", "c": [FREE, FREE, ["0", "10"]]} | LATE),
         ("B2", {**TOLD_APART, "F": "1/2", "delta": "2"}),
         ("B2", {**TOLD_APART, "F": "2", "delta": "1/10", "C": "1/1000000"}),
-        ("B2", {**HALVES, "P_1": [[["1/2", "1/2"]], [["1", "0"]]], "F": "2", "delta": "1/100", "eps": "1/100"}),
+        ("B2", {**HALVES, "P_0": AWAY, "P_1": HALVES["P_0"], "F": "2", "delta": "1/100", "eps": "1/100"}),
     ],
 )
 def test_an_instance_outside_of_what_the_claim_says_is_no_counterexample(claim: str, given: dict[str, Any]) -> None:
