@@ -34,6 +34,8 @@ class Part:
 
     @classmethod
     def of(cls, heading: str, columns: tuple[str, ...], rows: list[list[str]]) -> Part:
+        if not all(isinstance(cell, str) for row in rows for cell in row):
+            raise TypeError("a cell of the table is no text")
         kept = [i for i, _ in enumerate(columns) if not rows or any(row[i] for row in rows)]
         return cls(heading, tuple(columns[i] for i in kept), [[row[i] for i in kept] for row in rows])
 
@@ -60,8 +62,7 @@ class Run:
             raise InputError(f"the run in {path} was not evaluated to its end: go on with deep.train --resume")
         found = cls(name, read_config(path), read_json(path / "summary.json"))
         with wrong_form(path / "summary.json", "the summary of a run"):
-            for part in parts([found]):
-                part.text()
+            parts([found])
         with wrong_form(path / "config.json", "a run's settings"):
             flat(found.config["identity"])
             notes([found])

@@ -57,7 +57,7 @@ def test_a_file_that_a_command_lacks_is_its_own_fault():
         raise FileNotFoundError(errno.ENOENT, "whatever", "a file of the program")
 
 
-def test_text_of_a_file_cannot_steer_the_terminal(capsys) -> None:
+def test_a_terminal_does_not_obey_the_text_of_a_file(capsys) -> None:
     with pytest.raises(SystemExit), exit_on_input_error():
         raise InputError("config.json has \n\x1b[31m\u202e: a name is accepted")
     assert capsys.readouterr().err == "error: config.json has   [31m : a name is accepted\n"

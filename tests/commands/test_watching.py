@@ -63,7 +63,7 @@ def test_a_resumed_run_writes_its_log_anew(file, tmp_path):
     words = ["--dataset", str(file), *settings, "--log", "csv", "--out", str(out)]
     train.main(words)
     before = (out / "metrics.csv").read_text()
-    for name in ("checkpoint.safetensors", "summary.json", "results.png", "training.png"):
+    for name in ("checkpoint.safetensors", "summary.json", "sessions.json", "results.png", "training.png"):
         (out / name).unlink(missing_ok=True)
     (out / "metrics.csv").write_text("rubbish")
     train.main([*words, "--resume"])

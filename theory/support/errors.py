@@ -14,7 +14,7 @@ class InputError(ValueError):
 
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Characters that break a line, steer a terminal or turn the direction of a text."""
+"""Characters that break a line, that a terminal obeys, or that turn the direction of a text."""
 
 
 def one_line(text: str) -> str:
