@@ -94,7 +94,8 @@ def test_episodes_of_d3rlpy_beyond_the_number_are_remarked_on(tmp_path):
     path = writers.write_d3rlpy(tmp_path / "a.h5", DATA)
     before = read_any(path, Reading(cost_function=COST))
     with h5py.File(path, "r+") as file:
-        file["num_episodes"][...] = 3
+        del file["num_episodes"]
+        file["num_episodes"] = 3
     found = read_any(path, Reading(cost_function=COST))
     assert len(found.starts) == 3
     assert "num_episodes is 3: 12 arrays of later episodes are not read" in found.remarks
