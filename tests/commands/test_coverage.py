@@ -1,6 +1,8 @@
 """deep.benchmark.coverage: what is far from the data, what is recorded, and that added episodes are learned from."""
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 
 from deep import train
 from deep.benchmark.coverage import __main__ as coverage
+from deep.benchmark.coverage import recording
 from deep.benchmark.coverage.measure import Study, Visited, far_from, nearest
 from deep.benchmark.coverage.recording import Trajectory, extended, played
 from deep.envs.rollout import rollout
@@ -43,7 +46,7 @@ def test_the_nearest_state_is_the_nearest_one():
 def test_a_state_of_the_data_is_near_and_one_beyond_them_is_far(run):
     experiment, _ = finished(run)
     states, limit = far_from(experiment)
-    assert limit > 0
+    assert limit > 0.1, "to another trajectory, not to the state itself"
     assert not (nearest(states[:50], states) > limit).any()
     assert (nearest(states[:50] + 100, states) > limit).all()
 
@@ -60,6 +63,40 @@ def test_the_episodes_that_are_recorded_are_those_that_were_played(run):
         np.testing.assert_allclose([episode.rewards.sum() for episode in own], known.returns[i], rtol=1e-5)
         for episode in own:
             assert np.abs(episode.actions).max() <= 1
+
+
+def test_episodes_that_are_played_in_parts_keep_their_lengths(monkeypatch):
+    """The second episode is in a part of its own, and longer."""
+    lengths = np.array([[2, 3]])
+
+    def in_two_parts(task, player, seeds, replicas, threads):
+        for first in (0, 1):
+            state = player.start(first, 1)
+            for step in range(lengths[0, first]):
+                _, state = player.act(state, np.full((1, 1, 4), step, np.float32))
+                state = player.observe(state, *(np.zeros((1, 1), kind) for kind in (np.float32, np.float32, bool)))
+        return SimpleNamespace(lengths=lengths)
+
+    monkeypatch.setattr(recording, "rollout", in_two_parts)
+    still = SimpleNamespace(
+        start=lambda first, count: None,
+        act=lambda state, observations: (np.zeros((1, 1, 2)), state),
+        observe=lambda state, *outcome: state,
+    )
+    problem = SimpleNamespace(replicas=[None])
+    experiment: Any = SimpleNamespace(task=None, problem=problem, player=lambda act: still)
+    (own,) = played(experiment, lambda observations: observations, 2)
+    assert [episode.observations[:, 0].tolist() for episode in own] == [[0, 1], [0, 1, 2]]
+
+
+def test_each_policy_is_measured_from_the_critics_of_the_run(run):
+    """The same policy twice has the same row twice: the first measurement leaves nothing behind."""
+    experiment, _ = finished(run)
+    study = Study(experiment, episodes=1, steps=50)
+    with torch.no_grad():
+        study.method.selection.kept.copy_(study.method.clone.ema[study.method.cloning.index])
+    rows = [{key: value for key, value in row.items() if key != "policy"} for row in study.rows()]
+    assert rows[:2] == rows[2:]
 
 
 def test_the_cost_to_go_by_hand():

@@ -214,6 +214,15 @@ def test_a_journal_with_another_line_is_left_as_it_is(line, tmp_path):
     assert journal.read_bytes() == before
 
 
+def test_a_journal_that_has_lost_its_first_line_is_left_as_it_is(tmp_path):
+    """Optuna would begin another search in it."""
+    journal = tmp_path / "study.log"
+    journal.write_text('{"op_code": 2, "x": 1}\n')
+    with pytest.raises(InputError, match="it does not begin with a search"):
+        mend_journal(journal)
+    assert journal.read_text() == '{"op_code": 2, "x": 1}\n'
+
+
 def test_a_journal_that_ends_with_an_empty_line_is_left_as_it_is(tmp_path):
     journal = tmp_path / "study.log"
     before = '{"op_code": 0, "study_name": "tune"}\n\n'

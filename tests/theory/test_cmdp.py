@@ -169,3 +169,14 @@ def test_a_third_of_the_gridworlds_inner_nodes_are_hazards_and_neither_start_nor
     assert not hazards[:, [0, -1]].any()
     assert hazards[:, 1:-1].any(0).all(), "every other node is one for some seed"
     assert torch.equal(cmdp.r.amax(-1), torch.eye(states, dtype=torch.float64)[-1].expand_as(hazards))
+
+
+def test_a_system_is_factorised_where_krylov_iterations_stagnate(monkeypatch):
+    dense = make("dirichlet", 5, 2, 0.9, 0.5, [0])
+    policy = torch.full((1, 5, 2), 0.5, dtype=torch.float64)
+    rhs = torch.randn(1, 5, 2, dtype=torch.float64)
+    monkeypatch.setattr("theory.cmdp.sparse.bicgstab", lambda operator, b, **options: (0 * b, 1))
+    sparse = to_sparse(dense)
+    torch.testing.assert_close(sparse.solve(policy, rhs), dense.solve(policy, rhs), rtol=1e-12, atol=1e-12)
+    adjoint = sparse.solve_adjoint(policy, rhs[..., 0])
+    torch.testing.assert_close(adjoint, dense.solve_adjoint(policy, rhs[..., 0]), rtol=1e-12, atol=1e-12)
