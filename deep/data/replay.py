@@ -1,7 +1,6 @@
 """A data set on the training device, and the minibatches that replicas draw from it."""
 
-from collections.abc import Mapping, Sequence
-from copy import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -89,13 +88,6 @@ class Replay:
 
     def __len__(self) -> int:
         return len(self.rewards)
-
-    def with_rows(self, added: Mapping[str, Tensor]) -> "Replay":
-        """The transitions with these besides, by the names of `Batch`'s fields; normaliser and starts stay."""
-        longer = copy(self)
-        for name in Batch._fields:
-            setattr(longer, name, torch.cat([getattr(self, name), added[name]]))
-        return longer
 
     def normalise(self, observations: Tensor) -> Tensor:
         """Observations in the data's units, normalised: (o - mean) / std."""

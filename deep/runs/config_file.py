@@ -8,19 +8,25 @@ from typing import Any
 from deep.core.files import read_json
 from theory.support.errors import InputError
 
-FINGERPRINTS = {"run": ("identity", "settings"), "described": ("data", "words on the data")}
-"""The entries that are fingerprints: of which part each is, and what that part holds."""
+FINGERPRINTS = {"run": "identity", "described": "data"}
+"""The entries that are fingerprints, and of which part each is: the settings, and the description of the data."""
+EDITED = {
+    "run": "other settings than those that the run began with: put it back as it was written; where the data have "
+    "moved, --dataset FILE names their place",
+    "described": "another description of the data than the run began with: put it back as it was written",
+}
+"""What is said of config.json where a part does not have its fingerprint."""
 
 
 def fingerprint(content: Any) -> str:
-    """A digest of a part of config.json. That of `identity` names all runs of these settings and data: they have the
-    same checkpoints."""
+    """A digest of JSON. That of `identity` names all runs of these settings and data: they have the same
+    checkpoints."""
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def with_fingerprints(config: dict[str, Any]) -> dict[str, Any]:
     """The content as it is written when a run begins."""
-    return config | {name: fingerprint(config[part]) for name, (part, _) in FINGERPRINTS.items() if part in config}
+    return config | {name: fingerprint(config[part]) for name, part in FINGERPRINTS.items() if part in config}
 
 
 def read_config(run: Path) -> dict[str, Any]:
@@ -32,10 +38,7 @@ def read_config(run: Path) -> dict[str, Any]:
     config = read_json(path)
     if not isinstance(config.get("identity"), dict):
         raise InputError(f"{path} is no run's: it has no identity")
-    for name, (part, what) in FINGERPRINTS.items():
+    for name, part in FINGERPRINTS.items():
         if config.get(name) not in (None, fingerprint(config.get(part))):
-            raise InputError(
-                f"{path} has other {what} than those that the run began with: put it back as it was written; where "
-                "the data have moved, give their place as --dataset FILE instead"
-            )
+            raise InputError(f"{path} has {EDITED[name]}")
     return config

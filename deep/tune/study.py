@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from deep.core.provenance import software_versions
 from deep.core.validation import use_threads
 from deep.evaluate.scores import evaluate, offline_costs
 from deep.evaluate.summary import SCHEMA, remarks_on
+from deep.runs.config_file import fingerprint
 from deep.runs.experiment import Experiment, about_data, finished, identity, take_dynamics
 from deep.runs.folder import RunFolder
 from deep.runs.trainer import train
@@ -107,9 +107,10 @@ class Search:
                 )
             except (AssertionError, optuna.exceptions.OptunaError) as error:
                 raise ValueError(f"optuna cannot read it, {type(error).__name__}") from None
-            self._check_trials()
         if (before := self.study.user_attrs.get("about")) not in (None, about):
             raise InputError(f"--resume: the search in {folder} has other options or ranges: {json.dumps(before)}")
+        with wrong_form(journal, "the journal of a search"):
+            self._check_trials()
         self.study.set_user_attr("about", about)
 
     def _check_trials(self) -> None:
@@ -236,13 +237,12 @@ def unqualified(trials: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def folder_of(chosen: Mapping[str, str]) -> str:
     """The name of a trial's folder: it follows from its values, so that a stopped trial is found again."""
-    return f"trial-{sha256(json.dumps(dict(chosen), sort_keys=True).encode()).hexdigest()[:10]}"
+    return f"trial-{fingerprint(dict(chosen))[:10]}"
 
 
 def seal(chosen: Mapping[str, str], folder: str, results: Sequence[Mapping[str, Any]], values: Sequence[float]) -> str:
     """A digest of all that the journal holds of a complete trial: what has been edited shows."""
-    content = {"settings": dict(chosen), "folder": folder, "estimates": list(results), "values": list(values)}
-    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return fingerprint({"settings": dict(chosen), "folder": folder, "estimates": list(results), "values": list(values)})
 
 
 def describe(params: Mapping[str, Any]) -> str:

@@ -12,7 +12,8 @@ from deep import train
 from deep.benchmark.coverage import __main__ as coverage
 from deep.benchmark.coverage import recording
 from deep.benchmark.coverage.measure import Study, Visited, far_from, nearest
-from deep.benchmark.coverage.recording import Trajectory, extended, played
+from deep.benchmark.coverage.recording import extended, played
+from deep.data.dataset import OfflineDataset
 from deep.envs.rollout import rollout
 from deep.runs.experiment import finished
 from tests.support import lighter
@@ -52,22 +53,26 @@ def test_a_state_of_the_data_is_near_and_one_beyond_them_is_far(run):
 
 
 def test_the_episodes_that_are_recorded_are_those_that_were_played(run):
+    """All of their steps but the last one of a whole episode; a shorter one ends in a terminal step."""
     experiment, _ = finished(run)
     act = Study(experiment, episodes=3, steps=0).method.act_current
-    episodes = played(experiment, act, 3)
+    episodes, data = played(experiment, act, 3)
     seeds = range(300_000, 300_003)
-    known = rollout(experiment.task, experiment.player(act), seeds, replicas=len(episodes), threads=1)
-    for i, own in enumerate(episodes):
-        assert [len(episode.costs) for episode in own] == known.lengths[i].tolist()
-        np.testing.assert_allclose([episode.costs.sum() for episode in own], known.costs[i], rtol=1e-6)
-        np.testing.assert_allclose([episode.rewards.sum() for episode in own], known.returns[i], rtol=1e-5)
-        for episode in own:
-            assert np.abs(episode.actions).max() <= 1
+    known = rollout(experiment.task, experiment.player(act), seeds, replicas=len(data), threads=1)
+    np.testing.assert_array_equal(episodes.costs, known.costs)
+    for i, own in enumerate(data):
+        whole = known.lengths[i] == experiment.task.episode_length
+        assert own.lengths.tolist() == (known.lengths[i] - whole).tolist()
+        assert own.terminals[own.ends].tolist() == (~whole).tolist()
+        assert own.trajectory_returns[~whole] == pytest.approx(known.returns[i][~whole], rel=1e-5)
+        assert np.abs(own.actions).max() <= 1
+        inside = np.delete(np.arange(len(own)), own.ends)
+        np.testing.assert_array_equal(own.next_observations[inside], own.observations[inside + 1])
 
 
 def test_episodes_that_are_played_in_parts_keep_their_lengths(monkeypatch):
-    """The second episode is in a part of its own, and longer."""
-    lengths = np.array([[2, 3]])
+    """The second episode is in a part of its own, and longer: its last step is terminal, as 9 are a whole one."""
+    lengths = np.array([[3, 4]])
 
     def in_two_parts(task, player, seeds, replicas, threads):
         for first in (0, 1):
@@ -83,10 +88,11 @@ def test_episodes_that_are_played_in_parts_keep_their_lengths(monkeypatch):
         act=lambda state, observations: (np.zeros((1, 1, 2)), state),
         observe=lambda state, *outcome: state,
     )
-    problem = SimpleNamespace(replicas=[None])
-    experiment: Any = SimpleNamespace(task=None, problem=problem, player=lambda act: still)
-    (own,) = played(experiment, lambda observations: observations, 2)
-    assert [episode.observations[:, 0].tolist() for episode in own] == [[0, 1], [0, 1, 2]]
+    task, problem = SimpleNamespace(name="x", episode_length=9), SimpleNamespace(replicas=[None])
+    experiment: Any = SimpleNamespace(task=task, problem=problem, player=lambda act: still)
+    _, (own,) = played(experiment, lambda observations: observations, 2)
+    assert own.observations[:, 0].tolist() == [0, 1, 2, 0, 1, 2, 3]
+    assert own.terminals.tolist() == [False, False, True, False, False, False, True]
 
 
 def test_each_policy_is_measured_from_the_critics_of_the_run(run):
@@ -99,56 +105,75 @@ def test_each_policy_is_measured_from_the_critics_of_the_run(run):
     assert rows[:2] == rows[2:]
 
 
-def test_the_cost_to_go_by_hand():
-    episode = Trajectory(np.zeros((3, 1)), np.zeros((3, 1)), np.zeros(3), np.array([0.0, 3.0, 6.0]))
-    np.testing.assert_allclose(episode.cost_to_go(0.5, ended=True), [3.0, 6.0, 6.0])
-    np.testing.assert_allclose(episode.cost_to_go(0.5, ended=False), [3.75, 7.5, 9.0], err_msg="3 a step from then on")
+def episodes_of(problem, lengths: list[int], cost: float = 1.0) -> OfflineDataset:
+    """Episodes of random states and actions; those of 5 steps time out, shorter ones are terminal."""
+    rng = np.random.default_rng(0)
+    observations, following = rng.normal(size=(2, sum(lengths), problem.observation_size)).astype(np.float32)
+    ends = np.zeros(sum(lengths), dtype=bool)
+    ends[np.cumsum(lengths) - 1] = True
+    whole = np.repeat(np.array(lengths) == 5, lengths)
+    actions = rng.uniform(-1, 1, (sum(lengths), problem.action_size)).astype(np.float32)
+    rewards, costs = np.arange(sum(lengths), dtype=np.float32), np.full(sum(lengths), cost, np.float32)
+    return OfflineDataset("HopperVel", observations, following, actions, rewards, costs, ends & ~whole, ends & whole)
 
 
-def test_added_transitions_lead_from_each_observation_to_the_next(run):
-    experiment, _ = finished(run)
-    replay, sizes = experiment.replay, (experiment.problem.observation_size, experiment.problem.action_size)
+def test_the_right_value_of_the_visited_states(run):
+    """A cost of 1 a step goes on after a timeout, and is 40 in an episode of 40 steps; after a terminal it ends."""
+    problem = finished(run)[0].problem
+    gamma, length = problem.gamma, problem.task.episode_length
+    visited = Visited.of([episodes_of(problem, [5, 5]), episodes_of(problem, [2])], problem)
+    assert visited.cost[0] == pytest.approx(length)
+    assert visited.cost[1] == pytest.approx((1 - gamma) * length * (1 + gamma + 1) / 2)
 
-    def episode(length: int) -> Trajectory:
-        rng = np.random.default_rng(length)
-        observations, actions = (rng.normal(size=(length, size)).astype(np.float32) for size in sizes)
-        return Trajectory(observations, actions, np.arange(length, dtype=np.float32), np.ones(length, np.float32))
 
-    whole, short = episode(5), episode(3)
-    longer = extended(replay, [whole, short], 5, reward_scale=2.0)
-    assert len(longer) == len(replay) + 4 + 3, "the last step of a whole episode leads nowhere that is known"
+def test_the_data_with_episodes_besides(run):
+    problem = finished(run)[0].problem
+    replay, more = problem.replay, episodes_of(problem, [5, 3])
+    longer = extended(problem, [more, more])
+    assert len(longer) == len(replay) + 16
     torch.testing.assert_close(longer.observations[: len(replay)], replay.observations)
-    expected = replay.normalise(torch.from_numpy(whole.observations))
-    torch.testing.assert_close(longer.observations[len(replay) :][:4], expected[:4])
-    torch.testing.assert_close(longer.next_observations[len(replay) :][:4], expected[1:])
-    assert longer.rewards[len(replay) :].tolist() == [0, 2, 4, 6, 0, 2, 4]
-    assert longer.not_terminal[len(replay) :].tolist() == [1, 1, 1, 1, 1, 1, 0]
+    for name in ("observations", "next_observations"):
+        expected = replay.normalise(torch.from_numpy(getattr(more, name)))
+        torch.testing.assert_close(getattr(longer, name)[-8:], expected)
+    torch.testing.assert_close(longer.rewards[-8:], torch.arange(8.0) * problem.reward_scale)
+    assert longer.not_terminal[-8:].tolist() == [1, 1, 1, 1, 1, 1, 1, 0]
+    assert len(replay) == len(replay.observations), "the data stay as they are"
 
 
 def test_critics_learn_the_costs_of_the_added_episodes(run):
     """Negative control: with the same steps on the data alone they do not."""
     experiment, _ = finished(run)
     study = Study(experiment, episodes=2, steps=200)
-    act, replay = study.method.act_current, experiment.replay
-    episodes = played(experiment, act, 2)
-    dear = [Trajectory(*own[0][:3], np.full(len(own[0].costs), 25, np.float32)) for own in episodes]
-    visited = [Visited.of([episode], experiment) for episode in dear]
-    study.learn(replay, "data alone")
+    dear = [episodes_of(experiment.problem, [5] * 100, cost=25.0)] * 2
+    visited = Visited.of(dear, experiment.problem)
+    study.learn(experiment.replay, "data alone")
     before = study.estimates(visited)["visited"]
-    study.learn(extended(replay, dear * 20, experiment.task.episode_length, 1.0), "with dear episodes")
+    study.learn(extended(experiment.problem, dear), "with dear episodes")
     after = study.estimates(visited)["visited"]
     assert all(a > 2 * b + 1 for a, b in zip(after, before, strict=True)), (before, after)
+
+
+def test_the_estimate_over_the_data_is_the_gates(run):
+    experiment, _ = finished(run)
+    study = Study(experiment, episodes=2, steps=0)
+    gate = study.method.evaluation.by_critics
+    assert gate is not None
+    found = study.estimates(Visited.of([episodes_of(experiment.problem, [5])] * 2, experiment.problem))
+    assert found["data"] == gate.estimate(study.method.act_current).cost.tolist()
+    assert found["data"] != found["starts"] != found["visited"]
 
 
 def test_the_command_writes_a_row_for_each_policy_and_limit(run, tmp_path, capsys):
     coverage.main([str(run), "--out", str(tmp_path / "x.json"), "--episodes", "2", "--steps", "50"])
     rows = json.loads((tmp_path / "x.json").read_text())["rows"]
     assert [(row["policy"], row["limit"]) for row in rows] == [("clone", 4), ("clone", 9), ("kept", 4), ("kept", 9)]
+    assert any(row["cost"] for row in rows)
     for row in rows:
         shares = row["share_far"], 1 - row["share_far"]
         rates = row["cost_rate_far"], row["cost_rate_near"]
         rate = sum(share * rate for share, rate in zip(shares, rates, strict=True) if share)
-        assert rate * 40 == pytest.approx(row["cost"], rel=0.6, abs=5)
+        # An episode's last step may be left out, and some of the steps count twice.
+        assert rate * row["steps"] == pytest.approx(row["cost"], rel=0.1, abs=1)
     assert "kept" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         coverage.main([str(run), "--out", str(tmp_path / "x.json")])

@@ -201,6 +201,15 @@ def test_a_link_of_another_name_that_leads_to_nothing_is_remarked_on(tmp_path):
     assert set(read_any(path).remarks) - set(before) == {remark}
 
 
+@pytest.mark.parametrize("there", [".", ".."])
+def test_a_link_to_the_folder_itself_or_above_it_is_no_further_table(there, tmp_path):
+    path = folder(tmp_path, [20, 40], episode=NUMBER)
+    (tmp_path / "base.hdf5").write_bytes(b"")
+    before = read_any(path).remarks
+    (path / "loop").symlink_to(there)
+    assert read_any(path).remarks == before
+
+
 def test_what_is_neither_a_file_nor_a_folder_is_named(tmp_path):
     path = folder(tmp_path, [20, 40], episode=NUMBER)
     os.mkfifo(path / "part3.csv")

@@ -113,7 +113,7 @@ def test_a_description_of_the_data_that_is_not_the_one_that_was_written(copy):
     content = read_json(copy / "config.json")
     for key, changed in (("mean", [0.0] * len(content["data"]["mean"])), ("rewards", [0.0, 2.0])):
         (copy / "config.json").write_text(json.dumps({**content, "data": {**content["data"], key: changed}}))
-        with pytest.raises(InputError, match=r"has other words on the data than .* their place as --dataset"):
+        with pytest.raises(InputError, match=r"has another description of the data than"):
             restore_without_data(copy)
 
 

@@ -19,6 +19,16 @@ from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 
 
+COLUMNS = (
+    ("policy", "policy", ""), ("seed", "seed", "d"), ("limit", "limit", "g"), ("cost", "cost", ".1f"),
+    ("steps", "steps", ".0f"), ("critics: data", "data", ".1f"), ("starts", "starts", ".1f"),
+    ("visited", "visited", ".1f"), ("right", "visited_true", ".1f"), ("far", "share_far", ".0%"),
+    ("cost a step: near", "cost_rate_near", ".2f"), ("far", "cost_rate_far", ".2f"),
+    ("own episodes: data", "data_with_own_episodes", ".1f"), ("visited", "visited_with_own_episodes", ".1f"),
+)  # fmt: skip
+"""The table's columns: the heading, the entry of a row, how it is written."""
+
+
 @dataclass(frozen=True)
 class Options:
     """Compare the critics of a finished DRCORL run with the simulator; writes a JSON file."""
@@ -49,7 +59,7 @@ def run(options: Options) -> dict[str, Any]:
     check_run(options.directory)
     if options.out.exists():
         raise InputError(f"--out {options.out} exists: a new file is accepted")
-    with writing(options.out):
+    with writing(options.out):  # before minutes of work
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.touch()
         options.out.unlink()
@@ -85,20 +95,10 @@ def run(options: Options) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as text, costs of an episode; the last two columns are of critics that know the policy's episodes."""
-    heading = (
-        "policy  seed  limit    cost  critics: data  starts  visited (true)  far  cost/step near, far  "
-        "own episodes: data  visited"
-    )
-    lines = [heading]
-    for row in rows:
-        near, far = ("-" if row[key] is None else f"{row[key]:.2f}" for key in ("cost_rate_near", "cost_rate_far"))
-        lines.append(
-            f"{row['policy']:6}  {row['seed']:4}  {row['limit']:5g}  {row['cost']:6.1f}  {row['data']:13.1f}  "
-            f"{row['starts']:6.1f}  {row['visited']:7.1f} {'(' + format(row['visited_true'], '.1f') + ')':>6}  "
-            f"{row['share_far']:3.0%}  {near:>13}, {far:>4}  {row['data_with_own_episodes']:18.1f}  "
-            f"{row['visited_with_own_episodes']:7.1f}"
-        )
-    return "\n".join(lines)
+    lines = [[title for title, _, _ in COLUMNS]]
+    lines += [["-" if row[key] is None else format(row[key], form) for _, key, form in COLUMNS] for row in rows]
+    width = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+    return "\n".join("  ".join(map(str.rjust, line, width)) for line in lines)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 r"""What the critics say of a policy, averaged over three sets of states, and how far its states are from the data.
 
-    estimate = (1 - gamma) L mean over states s of Q_c(s, pi(s))
+    estimate = (1 - gamma) L mean over states s of Q_c(s, pi(s))        (`deep.methods.drcorl.critic_values`)
 
 for the data's states, as in Eq. (25) of the DRCORL preprint, for the data's start states, and for the states that the
 policy *visits* in the simulator, where the right value is known: the same of its discounted cost to go. Critics that
@@ -15,7 +15,6 @@ estimate at the visited states becomes right, those states were what the data la
 diagnosis alone, and in no training.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +23,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deep.benchmark.coverage.recording import Trajectory, extended, played
+from deep.benchmark.coverage.recording import extended, played
 from deep.core.phase import BLOCK
-from deep.core.randomness import RandomInput, draw_block, generator
-from deep.data.replay import Replay
+from deep.core.problem import Problem
+from deep.core.randomness import draw_block, generator
+from deep.data.dataset import OfflineDataset
+from deep.data.replay import Replay, discounted_to_go
+from deep.methods.drcorl.critic_values import CriticValues
 from deep.methods.drcorl.drcorl import DRCORL
+from deep.methods.parts.critics import episodic_to_discounted
 from deep.runs.experiment import Experiment
 
 QUANTILE = 0.95
@@ -37,7 +40,7 @@ MOST_STATES = 100_000
 REFERENCE = 400
 """States of the data whose distances to other trajectories are measured."""
 VISITED = 1000
-"""Visited states of each policy, evenly spaced over its episodes, over which means are taken."""
+"""Visited states of each policy, evenly spaced over its episodes; some count twice where there are fewer."""
 
 
 def nearest(states: Float[Tensor, "n obs"], others: Float[Tensor, "m obs"]) -> Float[Tensor, " n"]:
@@ -92,21 +95,18 @@ class Study:
         return found
 
     def _measured(self, name: str, states: Float[Tensor, "m obs"], limit: float) -> list[dict[str, Any]]:
-        experiment, replay, problem = self.experiment, self.experiment.replay, self.experiment.problem
-        episodes = played(experiment, self.method.act_current, self.episodes)
-        visited = [Visited.of(own, experiment) for own in episodes]
-        self.learn(replay, "coverage")
+        problem = self.experiment.problem
+        episodes, data = played(self.experiment, self.method.act_current, self.episodes)
+        visited = Visited.of(data, problem)
+        self.learn(problem.replay, "coverage")
         before = self.estimates(visited)
-        own = [trajectory for some in episodes for trajectory in some]
-        self.learn(
-            extended(replay, own, experiment.task.episode_length, problem.reward_scale), "coverage, own episodes"
-        )
+        self.learn(extended(problem, data), "coverage, own episodes")
         after = self.estimates(visited)
         rows = []
         for i, replica in enumerate(problem.replicas):
-            far = (nearest(visited[i].states, states) > limit).cpu().numpy()
+            far = (nearest(visited.states[i], states) > limit).cpu().numpy()
             rates = {
-                place: float(visited[i].costs[where].mean()) if where.any() else None
+                place: float(visited.costs[i, where].mean()) if where.any() else None
                 for place, where in (("near", ~far), ("far", far))
             }
             rows.append(
@@ -114,70 +114,58 @@ class Study:
                     "policy": name,
                     "seed": replica.seed,
                     "limit": replica.cost_limit,
-                    "cost": float(np.mean([trajectory.costs.sum() for trajectory in episodes[i]])),
-                    "return": float(np.mean([trajectory.rewards.sum() for trajectory in episodes[i]])),
+                    "cost": float(episodes.costs[i].mean()),
+                    "return": float(episodes.returns[i].mean()),
+                    "steps": float(episodes.lengths[i].mean()),
                     "share_far": float(far.mean()),
                     "cost_rate_near": rates["near"],
                     "cost_rate_far": rates["far"],
-                    "visited_true": visited[i].cost_to_go * self._to_episode,
+                    "visited_true": float(visited.cost[i]),
                     **{place: values[i] for place, values in before.items()},
                     **{f"{place}_with_own_episodes": values[i] for place, values in after.items()},
                 }
             )
         return rows
 
-    @property
-    def _to_episode(self) -> float:
-        return (1 - self.experiment.problem.gamma) * self.experiment.task.episode_length
-
     def learn(self, replay: Replay, name: str) -> None:
         """The critics' steps at the present policy, on these data."""
         method, problem = self.method, self.experiment.problem
-        batch = method.config.batch_size
-        normal = RandomInput("normal", (batch, method.policy.action_size))
-        draws = {"row": RandomInput("uniform", (batch,)), "z": normal, "next_z": normal}
         bootstrapping = torch.tensor(float(method.config.critics.regression_steps), device=problem.device)
         for block in range(self.steps // BLOCK):
-            drawn = draw_block(draws, problem.replica_seeds, name, block, BLOCK, problem.device)
+            drawn = draw_block(method.rests.draws, problem.replica_seeds, name, block, BLOCK, problem.device)
             for k in range(BLOCK):
-                here: Mapping[str, Tensor] = {key: values[k] for key, values in drawn.items()}
-                rows = replay.batch(replay.rows(here["row"]))
-                method.values.learn(method.values.of_policy, method.actor, bootstrapping, rows, here)
+                here = {key: values[k] for key, values in drawn.items()}
+                batch = replay.batch(replay.rows(here["row"]))
+                method.values.learn(method.values.of_policy, method.actor, bootstrapping, batch, here)
 
-    @torch.no_grad()
-    def estimates(self, visited: list["Visited"]) -> dict[str, list[float]]:
-        """Every replica's estimate over each set of states."""
-        replay = self.experiment.replay
-        places = torch.linspace(0, len(replay) - 1, VISITED, device=replay.observations.device).long()
-        common = {"data": replay.observations[places], "starts": replay.observations[replay.starts]}
-        count = len(visited)
-        sets = {name: states.expand(count, -1, -1) for name, states in common.items()}
-        # Visited states may be fewer for one replica than for another: each has its own mean.
-        found = {name: self._means(states) for name, states in sets.items()}
-        found["visited"] = [self._means(own.states.expand(count, -1, -1))[i] for i, own in enumerate(visited)]
-        return found
-
-    def _means(self, states: Float[Tensor, "replicas n obs"]) -> list[float]:
-        critic = self.method.values.cost[-1]
-        values = critic.member_values(states, self.method.act_current(states)).mean((1, 2))
-        return (values.double() * self._to_episode).tolist()
+    def estimates(self, visited: "Visited") -> dict[str, list[float]]:
+        """Every replica's estimate over each set of states, by `CriticValues`, as the gate has it."""
+        critic, problem = self.method.values.cost[-1], self.experiment.problem
+        data, starts, own = (CriticValues(problem, critic, None, which) for which in ("data", "start", "start"))
+        own.states = visited.states
+        sets = {"data": data, "starts": starts, "visited": own}
+        return {name: values.estimate(self.method.act_current).cost.tolist() for name, values in sets.items()}
 
 
 @dataclass(frozen=True)
 class Visited:
-    """States of a policy's episodes, their costs, and the mean discounted cost to go."""
+    """States of every replica's episodes, evenly spaced, and what follows from them."""
 
-    states: Float[Tensor, "n obs"]
-    costs: Float[np.ndarray, " n"]
-    cost_to_go: float
+    states: Float[Tensor, "replicas n obs"]
+    costs: Float[np.ndarray, "replicas n"]
+    """The cost of each step."""
+    cost: Float[np.ndarray, " replicas"]
+    """The mean of the discounted cost to go (`deep.data.replay.discounted_to_go`), as the cost of an episode."""
 
     @classmethod
-    def of(cls, episodes: list[Trajectory], experiment: Experiment) -> "Visited":
-        gamma, length = experiment.problem.gamma, experiment.task.episode_length
-        observations = np.concatenate([episode.observations for episode in episodes])
-        costs = np.concatenate([episode.costs for episode in episodes])
-        to_go = np.concatenate([episode.cost_to_go(gamma, len(episode.costs) < length) for episode in episodes])
-        rows = np.linspace(0, len(costs) - 1, min(len(costs), VISITED)).astype(int)
-        like = experiment.replay.observations
-        states = experiment.replay.normalise(torch.from_numpy(observations[rows]).to(like))
-        return cls(states, costs[rows], float(to_go[rows].mean()))
+    def of(cls, episodes: list[OfflineDataset], problem: Problem) -> "Visited":
+        task = problem.task
+        unit = episodic_to_discounted(1.0, problem.gamma, task.episode_length, "data", task.expected_length)
+        rows = [np.linspace(0, len(data) - 1, VISITED).astype(int) for data in episodes]
+        states = [torch.from_numpy(data.observations[own]) for data, own in zip(episodes, rows, strict=True)]
+        to_go = [discounted_to_go(data, data.costs, problem.gamma).mean() for data in episodes]
+        return cls(
+            problem.replay.normalise(torch.stack(states).to(problem.replay.mean)),
+            np.stack([data.costs[own] for data, own in zip(episodes, rows, strict=True)]),
+            np.array(to_go) / unit,
+        )

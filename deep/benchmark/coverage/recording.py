@@ -1,37 +1,22 @@
-"""Simulator episodes of all replicas of a run, step by step, and transitions made from them."""
+"""Simulator episodes of all replicas of a run as data sets of their own, and the run's data with these besides."""
 
-from typing import Any, NamedTuple
+from copy import copy
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from numpy.typing import NDArray
-from torch import Tensor
 
 from deep.core.method import Act
-from deep.data.replay import Replay
-from deep.envs.rollout import Player, rollout
+from deep.core.problem import Problem
+from deep.data.dataset import OfflineDataset
+from deep.data.formats.table import KEYS
+from deep.data.replay import Batch, Replay
+from deep.data.timeouts import with_successors
+from deep.envs.rollout import Episodes, Player, rollout
 from deep.runs.experiment import Experiment
 
 FIRST_SEED = 300_000
 """Start seeds of these episodes; no other command plays them."""
-
-
-class Trajectory(NamedTuple):
-    """One episode: raw observations, actions within [-1, 1], rewards, costs, of t steps."""
-
-    observations: Float[NDArray, "t obs"]
-    actions: Float[NDArray, "t act"]
-    rewards: Float[NDArray, " t"]
-    costs: Float[NDArray, " t"]
-
-    def cost_to_go(self, gamma: float, ended: bool) -> Float[NDArray, " t"]:
-        """sum_k gamma^k c_{t+k}; after the last step at the episode's mean rate, or nothing where it has `ended`."""
-        tail = 0.0 if ended else self.costs.mean() / (1 - gamma)
-        to_go = np.empty(len(self.costs))
-        for t in reversed(range(len(to_go))):
-            tail = to_go[t] = self.costs[t] + gamma * tail
-        return to_go
 
 
 class _Recorder:
@@ -51,44 +36,48 @@ class _Recorder:
         return actions, state
 
     def observe(self, state: Any, rewards: np.ndarray, costs: np.ndarray, done: np.ndarray) -> Any:
-        self.parts[-1].append((*self.now, rewards.copy(), costs.copy(), done.copy()))
+        self.parts[-1].append((*self.now, rewards.copy(), costs.copy()))
         return self.player.observe(state, rewards, costs, done)
 
 
-def played(experiment: Experiment, act: Act, episodes: int) -> list[list[Trajectory]]:
-    """The episodes of each replica's policy."""
+def played(experiment: Experiment, act: Act, episodes: int) -> tuple[Episodes, list[OfflineDataset]]:
+    """The episodes of each replica's policy, and a data set for each replica. In these the last step of an episode of
+    the whole length is left out, as the observation after it is not recorded; that of a shorter one is terminal."""
     recorder, replicas = _Recorder(experiment.player(act)), len(experiment.problem.replicas)
     seeds = range(FIRST_SEED, FIRST_SEED + episodes)
-    lengths = rollout(experiment.task, recorder, seeds, replicas=replicas, threads=1).lengths
-    found: list[list[Trajectory]] = [[] for _ in range(replicas)]
-    first = 0
-    for part in recorder.parts:
-        *arrays, _ = (np.stack(column) for column in zip(*part, strict=True))
-        count = arrays[0].shape[2]
-        for replica, own in enumerate(found):
-            own += [
-                Trajectory(*(array[: lengths[replica, first + n], replica, n] for array in arrays))
-                for n in range(count)
-            ]
-        first += count
-    return found
+    found = rollout(experiment.task, recorder, seeds, replicas=replicas, threads=1)
+    # (part) (array) (step, replica, episode, ...) -> (replica) (episode) (array) (step, ...)
+    parts = [[np.stack(column) for column in zip(*part, strict=True)] for part in recorder.parts]
+    trajectories = [
+        [[array[:, replica, n] for array in part] for part in parts for n in range(part[0].shape[2])]
+        for replica in range(replicas)
+    ]
+    own = [_data(experiment, *each) for each in zip(trajectories, found.lengths, strict=True)]
+    return found, own
 
 
-def extended(replay: Replay, trajectories: list[Trajectory], length: int, reward_scale: float) -> Replay:
-    """The data with these episodes' transitions besides. The last step of an episode of the whole `length` is left out,
-    as the observation after it is not recorded; that of a shorter one is terminal."""
-    parts: list[tuple[Tensor, ...]] = []
-    for episode in trajectories:
-        observations = replay.normalise(torch.from_numpy(episode.observations).to(replay.observations))
-        following = torch.cat([observations[1:], observations[-1:]])
-        going_on = torch.ones(len(observations), device=observations.device)
-        kept = len(observations) - (len(observations) == length)
-        going_on[-1] = 0.0
-        actions, rewards, costs = (torch.from_numpy(array).to(observations) for array in episode[1:])
-        every = observations, following, actions, rewards * reward_scale, costs, going_on
-        parts.append(tuple(column[:kept] for column in every))
-    names = ("observations", "next_observations", "actions", "rewards", "costs", "not_terminal")
-    columns = map(torch.cat, zip(*parts, strict=True))
-    added: dict[str, Tensor] = dict(zip(names, columns, strict=True))
-    added |= dict.fromkeys(("reward_to_go", "cost_to_go"), torch.zeros_like(added["costs"]))  # no step reads them
-    return replay.with_rows(added)
+def _data(experiment: Experiment, trajectories: list[list[np.ndarray]], lengths: np.ndarray) -> OfflineDataset:
+    kept = [[array[:length] for array in each] for each, length in zip(trajectories, lengths, strict=True)]
+    names = ("observations", "actions", "rewards", "costs")
+    fields: dict[str, Any] = {
+        name: np.concatenate(column).astype(np.float32)
+        for name, column in zip(names, zip(*kept, strict=True), strict=True)
+    }
+    whole = lengths == experiment.task.episode_length
+    for name, those in (("terminals", ~whole), ("timeouts", whole)):
+        fields[name] = np.zeros(lengths.sum(), dtype=bool)
+        fields[name][np.cumsum(lengths)[those] - 1] = True
+    fields = with_successors(fields, "the policy's episodes")
+    return OfflineDataset(experiment.task.name, **{key: fields[key] for key in KEYS})
+
+
+def extended(problem: Problem, episodes: list[OfflineDataset]) -> Replay:
+    """The problem's data with the transitions of these besides, normalised as its own."""
+    longer = copy(problem.replay)
+    for data in episodes:
+        more = Replay(data, problem.gamma, problem.reward_scale, problem.device, normalise_states=False)
+        for name in Batch._fields:
+            values = getattr(more, name)
+            values = problem.replay.normalise(values) if name.endswith("observations") else values
+            setattr(longer, name, torch.cat([getattr(longer, name), values]))
+    return longer

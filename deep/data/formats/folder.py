@@ -58,13 +58,14 @@ def skipped(path: Path, suffixes: Collection[str]) -> tuple[str, ...]:
     if not path.is_dir():
         return ()
     links = [each for each in path.iterdir() if each.is_symlink() and not each.name.startswith(".")]
+    links = [each for each in links if not path.resolve().is_relative_to(each.resolve())]  # to itself, or above it
     there = [*path.rglob("*"), *(each for link in links for each in link.glob("*"))]  # rglob follows no links
     left = [each for each in there if not os.path.isdir(each) and not each.name.startswith(".")]
     left = [each for each in left if each.parent != path or each.suffix.lower() not in suffixes]
     left = [each for each in left if _is_table(each, (*suffixes, *ARRAYS))]
     shown = sorted(str(each.relative_to(path)) for each in left)
     remarks = (f"{len(left)} more tables of the folder are not read, such as {shown[0]}",) if left else ()
-    lost = sorted(each.name for each in links if not os.path.exists(each) and each.suffix.lower() not in suffixes)
+    lost = sorted(each.name for each in links if not os.path.exists(each))
     return (*remarks, *(f"{name} is a link that leads to nothing: no data were read there" for name in lost))
 
 
