@@ -18,7 +18,6 @@ from theory.support.command import command, read
 from theory.support.errors import InputError
 from theory.support.files import write_whole, writing
 
-
 COLUMNS = (
     ("policy", "policy", ""), ("seed", "seed", "d"), ("limit", "limit", "g"), ("cost", "cost", ".1f"),
     ("steps", "steps", ".0f"), ("critics: data", "data", ".1f"), ("starts", "starts", ".1f"),
