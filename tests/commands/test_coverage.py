@@ -1,6 +1,7 @@
 """deep.benchmark.coverage: what is far from the data, what is recorded, and that added episodes are learned from."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from deep import train
 from deep.benchmark.coverage import __main__ as coverage
-from deep.benchmark.coverage import recording
+from deep.benchmark.coverage import measure, recording
 from deep.benchmark.coverage.measure import Study, Visited, far_from, nearest
 from deep.benchmark.coverage.recording import extended, played
 from deep.data.dataset import OfflineDataset
@@ -115,6 +116,21 @@ def episodes_of(problem, lengths: list[int], cost: float = 1.0) -> OfflineDatase
     actions = rng.uniform(-1, 1, (sum(lengths), problem.action_size)).astype(np.float32)
     rewards, costs = np.arange(sum(lengths), dtype=np.float32), np.full(sum(lengths), cost, np.float32)
     return OfflineDataset("HopperVel", observations, following, actions, rewards, costs, ends & ~whole, ends & whole)
+
+
+def test_each_replica_has_numbers_of_its_own(run, monkeypatch):
+    """The first one visits states of the data at a cost of 1, the second one states far from them at a cost of 3."""
+    experiment, _ = finished(run)
+    cheap, dear = (episodes_of(experiment.problem, [5] * 20, cost) for cost in (1.0, 3.0))
+    own = [
+        replace(cheap, observations=experiment.data.observations[:100]),
+        replace(dear, observations=100 + dear.observations),
+    ]
+    totals = SimpleNamespace(costs=np.ones((2, 1)), returns=np.ones((2, 1)), lengths=np.ones((2, 1)))
+    monkeypatch.setattr(measure, "played", lambda *rest: (totals, own))
+    first, second = Study(experiment, episodes=1, steps=0).rows()[2:]
+    assert (first["share_far"], first["cost_rate_near"], first["cost_rate_far"]) == (0, 1, None)
+    assert (second["share_far"], second["cost_rate_near"], second["cost_rate_far"]) == (1, None, 3)
 
 
 def test_the_right_value_of_the_visited_states(run):

@@ -189,8 +189,8 @@ def test_another_search_is_not_gone_on_with(file, tmp_path, capsys):
         with pytest.raises(SystemExit):
             search(file, tmp_path / "a", "--trials", "1", *words)
         assert sentence in capsys.readouterr().err
+    own = ["--search", "hidden=8,16", "--dataset", str(file), *TRAINING]
     with pytest.raises(SystemExit):
-        own = ["--search", "hidden=8,16", "--dataset", str(file), *TRAINING]
         tune.main([*own, "--out", str(tmp_path / "a"), "--trials", "1", "--resume"])
     assert "has other options or ranges" in capsys.readouterr().err
 
