@@ -14,7 +14,7 @@ does:
 
 Otherwise it is unknown, and every reason is named. What the estimate alone says stands among the evidence, in small
 print: whoever reads the largest print alone must not take an estimate of unknown reliability for an answer. The two
-constants are ours.
+limits on the OOD score and on the record are ours.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ from typing import Any
 from scipy.stats import beta
 
 from deep.deploy.record import RECORD, Track, said
+from deep.evaluate.doubts import LARGEST_OOD
 from deep.tasks import within_limit
 
-LARGEST_OOD = 2.0
-"""Twice the data's own: an OOD score is the models' disagreement along the policy's states over that on the data."""
 LEAST_RIGHT = 0.9
 VERDICTS = {
     "satisfied": "ESTIMATED WITHIN THE LIMIT",

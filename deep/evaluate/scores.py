@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from deep.core.method import Act, Policy, as_policy
 from deep.envs.rollout import Episodes, rollout
+from deep.evaluate.doubts import LARGEST_OOD
 from deep.evaluate.verdict import ends_early
 from deep.ope.baselines import baseline_estimators
 from deep.ope.interface import MIN_LENGTH_RATIO, Estimate, estimate_doubt
@@ -110,12 +111,14 @@ def offline_costs(experiment: Experiment, policy: Policy | Act) -> list[dict[str
 
 
 def _doubts(experiment: Experiment, estimate: Estimate) -> list[str | None]:
-    """For every replica the reason to doubt its estimate: the method's, else a predicted episode that is "short"."""
+    """For every replica the reason to doubt its estimate: the method's; else a predicted episode that is "short"; else
+    a policy that goes "far" from the data."""
     found = experiment.method.estimate_doubts(estimate)
-    if found is not None:
-        return found
-    min_length = MIN_LENGTH_RATIO * float(experiment.data.lengths.mean())
-    return [estimate_doubt(True, length, min_length) for length in estimate.length.tolist()]
+    if found is None:
+        min_length = MIN_LENGTH_RATIO * float(experiment.data.lengths.mean())
+        found = [estimate_doubt(True, length, min_length) for length in estimate.length.tolist()]
+    near = (estimate.ood_score <= LARGEST_OOD).tolist()
+    return [doubt if doubt or here else "far" for doubt, here in zip(found, near, strict=True)]
 
 
 def interval(values: Float[np.ndarray, " episodes"]) -> tuple[float, float]:
@@ -202,8 +205,9 @@ def explanation(experiment: Experiment) -> list[str]:
         return [
             "Nothing was simulated: all numbers are estimates from the data alone, by rollouts in learned dynamics.",
             "The limit is satisfied where the whole interval is within it, violated where all of it lies above. It is",
-            "unclear otherwise, and where predicted episodes are shorter than the data's or the data contradict the",
-            "models. An OOD score far above 1 means that the policy leaves the data; so do differing other estimates.",
+            "unclear otherwise, and where predicted episodes are shorter than the data's, the data contradict the",
+            f"models, or the policy leaves the data: its OOD score is above {LARGEST_OOD:g}, that of the data is 1.",
+            "Other estimates that differ much from it are a warning too.",
             *dependencies,
         ]
     scale = (

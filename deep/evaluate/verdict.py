@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from deep.evaluate.doubts import DOUBTS
 from deep.runs.experiment import Experiment
 from deep.tasks import within_limit
 
@@ -36,10 +37,14 @@ def contradictions(results: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def verdict(experiment: Experiment, results: Sequence[dict[str, Any]]) -> list[str]:
-    """R and C of every policy beside the best trajectory of the data and the cloned ones; then what needs a warning."""
-    if "cost_return" not in results[0]:
-        return []
-    return [*_beside(experiment, results), *_warnings(experiment, results), ""]
+    """R and C of every policy beside the best trajectory of the data and the cloned ones; then what needs a warning.
+
+    Without a simulator only the estimates that are in doubt are named.
+    """
+    simulated = "cost_return" in results[0]
+    lines = [*_beside(experiment, results), *_warnings(experiment, results)] if simulated else []
+    lines += [_doubt(row) for row in results if row.get("offline_doubt")]
+    return [*lines, ""] if lines else []
 
 
 def _beside(experiment: Experiment, results: Sequence[dict[str, Any]]) -> list[str]:
@@ -85,6 +90,12 @@ def _warnings(experiment: Experiment, results: Sequence[dict[str, Any]]) -> list
     if any(row["cost_limit"] == 0 for row in results):
         lines.append("At limit 0, C is the episode cost + 1 (DSRL's convention): C = 1 means that nothing was paid.")
     return lines
+
+
+def _doubt(row: dict[str, Any]) -> str:
+    doubt = row["offline_doubt"]
+    score = f" (OOD score {row['offline_ood_score']:.3g}; that of the data is 1)" if doubt == "far" else ""
+    return f"{_replica(row)}: the cost is unknown from the data alone: {DOUBTS[doubt]}{score}."
 
 
 def _replica(row: dict[str, Any]) -> str:

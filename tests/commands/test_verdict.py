@@ -1,8 +1,10 @@
-"""deep.evaluate.verdict: where the offline estimate and the simulator contradict each other."""
+"""deep.evaluate.verdict: where the offline estimate contradicts the simulator, and where it is in doubt."""
+
+from typing import Any
 
 import pytest
 
-from deep.evaluate.verdict import contradictions
+from deep.evaluate.verdict import contradictions, verdict
 
 
 def result(interval: tuple[float, float], safe: bool) -> dict:
@@ -42,3 +44,18 @@ def test_nothing_is_contradicted_where_one_of_the_two_is_missing():
     simulated = result((12.0, 15.0), True)
     del simulated["cost_return"]
     assert contradictions([unknown, simulated]) == []
+
+
+def test_the_reason_to_doubt_an_estimate_is_said():
+    """On data of which a third of the visited states lacked, the estimate was 0 for a cost of 120, beside no word."""
+    without_simulator: Any = None
+    row = {"seed": 1, "cost_limit": 20.0, "offline_ood_score": 135.2, "offline_doubt": "far"}
+    far, *rest = verdict(without_simulator, [row, row | {"cost_limit": 40.0, "offline_doubt": None}])
+    assert far == (
+        "seed 1, limit 20: the cost is unknown from the data alone: the policy leaves the data (OOD score 135; "
+        "that of the data is 1)."
+    )
+    assert rest == [""]
+    (short, _) = verdict(without_simulator, [row | {"offline_doubt": "short"}])
+    assert short.endswith("unknown from the data alone: the predicted episodes are shorter than those of the data.")
+    assert verdict(without_simulator, [row | {"offline_doubt": None}]) == []

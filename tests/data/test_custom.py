@@ -16,6 +16,7 @@ from deep.benchmark.rows import collected, rows_of
 from deep.data.custom import CustomData, cost_limits, load_custom
 from deep.envs import rollout as batched
 from deep.evaluate import __main__ as evaluate
+from deep.evaluate.doubts import DOUBTS
 from deep.evaluate.scores import DEPENDS_ON_CLONE, explanation, offline_costs, table
 from deep.runs.experiment import Experiment, finished
 from tests.support import custom_lab as custom_lab
@@ -115,12 +116,13 @@ def test_a_doubtful_estimate_gives_no_verdict(recorded, tmp_path, monkeypatch):
     (result,) = training.run(training.parse(words))["results"]
     sure = result | {"offline_cost_interval": (0.0, 1.0), "offline_doubt": None}
     assert " satisfied " in table([sure])
-    for doubt in ("short", "contradicted"):
+    for doubt in DOUBTS:
         assert " unclear " in table([sure | {"offline_doubt": doubt}])
     experiment, _ = finished(tmp_path / "run")
     method: Any = experiment.method
     estimator = method.estimator
     outcome = estimator.estimate(experiment.policy())
+    outcome = outcome._replace(ood_score=torch.full_like(outcome.ood_score, 2))
     for trusted in (True, False):
         for length, doubt in ((26.9, "short"), (27.1, None)):
             predicted = outcome._replace(length=torch.full_like(outcome.length, length))
@@ -133,6 +135,10 @@ def test_a_doubtful_estimate_gives_no_verdict(recorded, tmp_path, monkeypatch):
     predicted = outcome._replace(length=torch.full_like(outcome.length, 26.9))
     monkeypatch.setattr(estimator, "estimate", lambda act: predicted)
     assert offline_costs(experiment, experiment.policy())[0]["offline_doubt"] is None
+    for score in (2.01, float("nan")):
+        left = predicted._replace(ood_score=torch.full_like(outcome.ood_score, score))
+        monkeypatch.setattr(estimator, "estimate", lambda act, left=left: left)
+        assert offline_costs(experiment, experiment.policy())[0]["offline_doubt"] == "far"
 
 
 @pytest.mark.parametrize(("steps", "said"), [("0", "no dynamics were learned"), ("4", "by rollouts in learned")])

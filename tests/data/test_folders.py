@@ -239,6 +239,22 @@ def test_tables_behind_a_link_to_a_folder_are_remarked_on(tmp_path):
     assert set(read_any(path).remarks) - set(before) == {remark}
 
 
+def test_tables_far_behind_links_count_once(tmp_path):
+    """They were looked for one level deep, and a folder inside that a link leads to as well counted twice."""
+    path = folder(tmp_path, [20, 40], episode=NUMBER)
+    before = read_any(path).remarks
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "deep" / "part3.csv").write_text("a")
+    (tmp_path / "elsewhere" / "deep" / "part5.csv").write_text("a")
+    (tmp_path / "elsewhere" / "back").symlink_to(path)
+    (path / "inside").mkdir()
+    (path / "inside" / "part4.csv").write_text("a")
+    (path / "more").symlink_to(tmp_path / "elsewhere")
+    (path / "again").symlink_to(path / "inside")
+    remark = "3 more tables of the folder are not read, such as inside/part4.csv"
+    assert set(read_any(path).remarks) - set(before) == {remark}
+
+
 def test_a_superscript_in_a_files_name_is_no_number(tmp_path):
     """This ended in a traceback."""
     path = folder(tmp_path, [20, 40], episode=NUMBER)

@@ -66,7 +66,8 @@ CLAIMS = [
             [
                 "Q_r == r+gamma*expect(P,rows(pi*score))",
                 "Q_c == c+gamma*expect(P,rows(pi*Q_c))",
-                "rows(pi*score) == rowmax(score)",
+                "max(pi*(1-pi)) == 0",
+                "min(rowmax(score)-score+pi) > 0",  # pi takes the only maximiser: of several, a safe one may be taken
                 "max(rowmin(Q_c)) < kappa",
             ],
             "max(rows(pi*Q_c)) <= kappa",

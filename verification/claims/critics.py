@@ -70,7 +70,13 @@ CLAIMS = [
         statement="The minimiser of E L_2^tau(x - v) is the tau-quantile of x.",
         formal=Statement(
             {"at_q": PIN.format("q")},
-            ["tau < 1", "len(samples) == 3", *(f"at_q <= {PIN.format(f'samples[{i}]')}" for i in range(3))],
+            [
+                "tau < 1",
+                "len(samples) == 3",
+                "q == samples[1]",
+                # the only quantile: where there are several, one of them may be the minimiser
+                *(f"at_q < {PIN.format(f'samples[{i}]')}" for i in (0, 2)),
+            ],
             "tau*sum(positive(samples-q)) == (1-tau)*sum(positive(q-samples))",
         ),
         counterexamples=("C1",),

@@ -271,6 +271,16 @@ BACK = [[["1", "0", "0"]] * 2, [["0", "0", "1"]] * 2, [["1", "0", "0"]] * 2]
 LATE = {"rho": ["1", "0", "0"], "pi": [FIRST, FIRST, ["0", "1"]], "kappa": "1/2"}
 
 
+ONE_STATE = {
+    "P": [[["1"]] * 2],
+    "gamma": "1/2",
+    "c": [["0", "1"]],
+    "Q_c": [["1", "2"]],
+    "kappa": "3/2",
+    "pi": [["0", "1"]],
+}
+
+
 def line(states: int) -> dict[str, Any]:
     """Every action leads to the next state, the last one stays; the least costs to go are 0."""
     P = [[[str(int(t == min(s + 1, states - 1))) for t in range(states)]] * 2 for s in range(states)]
@@ -283,6 +293,8 @@ def line(states: int) -> dict[str, Any]:
     [
         ("C1", {"samples": ["0"] * 3 + ["7"] * 6, "q": "0", "tau": "1/2"}),  # q is the median of three of nine
         ("C1", {"samples": ["0", "0", "0"], "q": "5", "tau": "2"}),
+        ("C1", {"samples": ["1", "0", "3"], "q": "0", "tau": "1/3"}),  # every point of [0, 1] is a quantile
+        ("CPQ2", {**ONE_STATE, "r": [FREE], "Q_r": [FREE]}),  # both actions are maximisers
         ("FISOR1", {"P": [[["1"]]], "gamma": "1/2", "c": [["1"]], "penalty": "-5", "v_1": ["-5"], "v_2": ["2"]}),
         (
             "FISOR1",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,19 +54,27 @@ def check_files(paths: Sequence[Path], name: str) -> None:
 
 
 def skipped(path: Path, suffixes: Collection[str]) -> tuple[str, ...]:
-    """A remark on files in or below the folder that hold tables, or arrays, and are not read."""
+    """Remarks on files in or below the folder that hold tables, or arrays, and are not read; and on broken links."""
     if not path.is_dir():
         return ()
-    links = [each for each in path.iterdir() if each.is_symlink() and not each.name.startswith(".")]
-    links = [each for each in links if not path.resolve().is_relative_to(each.resolve())]  # to itself, or above it
-    there = [*path.rglob("*"), *(each for link in links for each in link.glob("*"))]  # rglob follows no links
-    left = [each for each in there if not os.path.isdir(each) and not each.name.startswith(".")]
-    left = [each for each in left if each.parent != path or each.suffix.lower() not in suffixes]
+    there = list(_below(path))
+    left = [each for each in there if each.parent != path or each.suffix.lower() not in suffixes]
     left = [each for each in left if _is_table(each, (*suffixes, *ARRAYS))]
     shown = sorted(str(each.relative_to(path)) for each in left)
     remarks = (f"{len(left)} more tables of the folder are not read, such as {shown[0]}",) if left else ()
-    lost = sorted(each.name for each in links if not os.path.exists(each))
+    lost = sorted(str(each.relative_to(path)) for each in there if each.is_symlink() and not os.path.exists(each))
     return (*remarks, *(f"{name} is a link that leads to nothing: no data were read there" for name in lost))
+
+
+def _below(path: Path) -> Iterator[Path]:
+    """The files in and below a folder, through links too. A folder that several links lead to is walked once."""
+    above = {path.resolve(), *path.resolve().parents}
+    for here, folders, files in os.walk(path, followlinks=True):
+        yield from (Path(here, name) for name in files if not name.startswith("."))
+        new = {Path(here, name).resolve(): name for name in sorted(folders)}
+        new = {real: name for real, name in new.items() if real not in above}
+        folders[:] = new.values()  # os.walk goes on with these
+        above |= new.keys()
 
 
 def _is_table(path: Path, suffixes: Collection[str]) -> bool:
