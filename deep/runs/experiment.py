@@ -253,6 +253,8 @@ def finished(run: Path, dataset: Path | None = None, with_data: bool = True) -> 
         experiment = restore(run, dataset) if with_data else restore_without_data(run)
         folder = RunFolder(run)
         position = folder.load(experiment.tensors())
+    if position is None:
+        folder.refuse_lost_checkpoint()
     last = experiment.phases()[-1]
     if position is None or (position.phase, position.step) != (last.name, last.steps):
         raise InputError(f"the run in {run} is not finished: go on with deep.train --resume")

@@ -194,14 +194,15 @@ class RunFolder:
         A phase ends with a checkpoint, and a run with its figures, so there was one: training again would erase what
         the run has found.
         """
-        left = [self.sessions] if any(session.get("saved") for session in self._earlier) else []
+        earlier = self._read_sessions() if self.sessions.exists() else []
+        left = [self.sessions] if any(session.get("saved") for session in earlier) else []
         left += [self.path / name for name in AT_THE_END if (self.path / name).exists()]
         if self.metrics.exists() and len({record["phase"] for record in self.read_metrics(torn=True)}) > 1:
             left.append(self.metrics)
         if left:
             raise InputError(
-                f"--resume: {self.checkpoint} is gone, and {left[0]} shows that there was one: restore it, or "
-                "train again in another folder"
+                f"{self.checkpoint} is gone, and {left[0]} shows that there was one: restore it, or train again in "
+                "another folder"
             )
 
     def save(self, tensors: Mapping[str, Tensor], phase: str, step: int) -> None:

@@ -8,6 +8,7 @@ import pytest
 from deep import train
 from deep.benchmark.ope_study import __main__ as ope_study
 from deep.cli.run_folder import FILES
+from deep.runs.experiment import finished
 from deep.runs.folder import RunFolder
 from tests.support.custom_lab import record
 from tests.support.custom_runs import BOUNDS, SETTINGS
@@ -120,6 +121,14 @@ def test_a_run_that_has_saved_a_checkpoint_is_not_begun_again_without_it(words, 
         train.main([*words, "--out", str(folder), "--resume"])
     assert "sessions.json shows that there was one: restore it" in capsys.readouterr().err
     assert (folder / "metrics.jsonl").read_text() == lines[0] + lines[-1][:-20]
+
+
+def test_a_finished_run_without_its_checkpoint_is_not_called_unfinished(whole, tmp_path):
+    """deep.export told its user to go on with --resume, which refuses."""
+    shutil.copytree(whole, tmp_path / "run")
+    (tmp_path / "run" / "checkpoint.safetensors").unlink()
+    with pytest.raises(InputError, match=r"checkpoint\.safetensors is gone, and .*sessions\.json shows that"):
+        finished(tmp_path / "run", with_data=False)
 
 
 def test_a_study_does_not_replace_the_summary_of_a_run(whole, capsys):

@@ -1,5 +1,8 @@
 """300 awkward CMDPs of each kind, each solved by every route and in rational numbers."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -158,6 +161,40 @@ def test_a_sparse_system_on_which_krylov_iterations_stagnate_is_solved() -> None
     answer = solve(to_sparse(dense))
     assert answer.feasible.tolist() == solve(dense).feasible.tolist()
     assert bool(answer.certificate.holds().all())
+
+
+ENDLESS = """
+from theory import FiniteCMDP
+from theory.optimum import solve
+P = [
+    [[0.75, 0.25, 0.0, 0.0], [0.125, 0.375, 0.125, 0.375]],
+    [[0.0, 1.0, 0.0, 0.0], [0.12712259264179693, 0.28981160275671414, 0.30529266842847846, 0.27777313617301047]],
+    [[0.5, 0.25, 0.0, 0.25], [0.0, 0.0, 0.0, 1.0]],
+    [
+        [0.31865273229777813, 0.23080032132565975, 0.2346034049987793, 0.21594354137778282],
+        [0.5537109375, 0.376953125, 0.0205078125, 0.048828125],
+    ],
+]
+r = [
+    [4.492121174275933e-07, -2.102853895763901],
+    [0.0, 445.2417160292518],
+    [1.558341812722876e-05, 0.02685202717380261],
+    [-0.052415479558620484, 0.013446938612045514],
+]
+c = [
+    [0.0, 0.0],
+    [135706433.245428, 3970.5242566248958],
+    [0.0, 2.750805896553137e-06],
+    [176422288345.5877, 2203.7013620137027],
+]
+print(solve(FiniteCMDP(P, r, c, [0.0, 0.375, 0.375, 0.25], 0.999999999, 0.0), "highs").feasible.item())
+"""
+
+
+def test_a_program_on_which_the_dual_simplex_method_goes_on_for_ever_ends() -> None:
+    """State 1 costs something whatever is done there, and the budget is 0."""
+    done = subprocess.run([sys.executable, "-c", ENDLESS], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["False"], done.stderr
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -120,6 +120,8 @@ def _simplex(program: Program, attempt: Mapping[str, int]) -> highspy.Highs:
     solver = highspy.Highs()
     options = {"output_flag": False, "presolve": "off", "solver": "simplex", "threads": 1}
     options |= {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+    # On some ill-conditioned programs the dual simplex method goes on for ever; others need a few steps for each row.
+    options |= {"simplex_iteration_limit": 1000 + 100 * (rows + columns)}
     for name, value in {**options, "small_matrix_value": 1e-12, **attempt}.items():
         solver.setOptionValue(name, value)
     solver.passModel(lp)

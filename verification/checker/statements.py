@@ -15,20 +15,25 @@ from verification.claims.topics import CLAIMS
 STATEMENTS = Path(__file__).parents[1] / "statements.json"
 
 
-def entry(text: str, formal: Statement) -> dict[str, Any]:
-    """One claim's words and formulas, under the names that a certificate has for them."""
+def entry(text: str, formal: Statement, verdict: str) -> dict[str, Any]:
+    """One claim's words and formulas, and the only verdict that proves anything, under a certificate's names for them.
+
+    A claim about all instances is refuted by one where it fails; one where it holds says nothing. An optimum is proved
+    by a dual solution of the same value; one of another value refutes nothing.
+    """
     return {
         "statement": text,
         "let": dict(formal.let),
         "assume": list(formal.assume),
         "conclusion": formal.conclusion,
+        "verdict": verdict,
     }
 
 
 def statements() -> dict[str, dict[str, Any]]:
     """The content of the file: every claim with a formal statement, and the exact optima."""
-    claims = {claim.id: entry(claim.statement, claim.formal) for claim in CLAIMS.values() if claim.formal}
-    return claims | {OPTIMUM_CLAIM: entry(OPTIMUM_TEXT, OPTIMUM)}
+    claims = {claim.id: entry(claim.statement, claim.formal, "fails") for claim in CLAIMS.values() if claim.formal}
+    return claims | {OPTIMUM_CLAIM: entry(OPTIMUM_TEXT, OPTIMUM, "holds")}
 
 
 def write_statements(path: Path = STATEMENTS) -> Path:

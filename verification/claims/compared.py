@@ -33,6 +33,7 @@ UNDISCOUNTED = {
     "three": "rows(pi*(c+expect(P,two)))",
     "four": "rows(pi*(c+expect(P,three)))",
 }
+LEAST = {"least_1": "rowmin(c)", **{f"least_{i}": f"rowmin(c+expect(P,least_{i - 1}))" for i in (2, 3, 4)}}
 
 CLAIMS = [
     Claim(
@@ -155,6 +156,7 @@ CLAIMS = [
                 "rowmin(Q_c) == v",
                 "sum(rho*v) == 0",
                 "rho[0] == 1",
+                "max(expect(P,rho)) == 0",  # no way back to the start, where the budget is whole
                 "max(P*(1-P)) == 0",
                 "sum(rows(pi*Q_c)-v) == rows(pi*Q_c)[0]-v[0]",  # the switch may leave the cheapest action in state 0
                 "sum(rho*rows(pi*Q_c)) < threshold",
@@ -180,9 +182,10 @@ CLAIMS = [
         statement="The expected cost of an episode of the switch is at most the limit, where the least one is.",
         assumptions="exact least costs to go, not discounted; random transitions",
         formal=Statement(
-            {"Q_c": "c+expect(P,v)", **UNDISCOUNTED},
+            {"Q_c": "c+expect(P,v)", **UNDISCOUNTED, **LEAST},
             [
                 "rowmin(Q_c) == v",
+                "least_4 == v",  # v solves that equation also where a constant is added to it
                 "sum(rho*v) <= limit",
                 "rho[0] == 1",
                 "max(c[0]) == 0",

@@ -13,6 +13,7 @@ from flint import fmpq
 from verification import check as checker
 from verification.check import Rejected, check, digest, measure
 from verification.checker.certify import CERTIFICATES, Statement, certificate, read, stated
+from verification.checker.optima import OPTIMUM, OPTIMUM_TEXT
 from verification.checker.statements import STATEMENTS, statements
 from verification.tests.support import at, leaves
 
@@ -217,6 +218,16 @@ def test_words_are_bound_to_what_is_checked(forge: Any) -> None:
         check(content)
 
 
+def test_a_loose_dual_solution_refutes_no_optimum() -> None:
+    """pi_star is optimal, and v = 100 a bound that it does not reach: the optimum's conclusion is an equation."""
+    one = {"P": [[["1"]] * 2], "r": [["1", "0"]], "c": [["0", "0"]], "rho": ["1"], "gamma": "1/2", "limit": "1"}
+    given = {**one, "pi_star": [["1", "0"]], "v": ["100"], "multiplier": "0"}
+    loose = certificate("optimum", OPTIMUM_TEXT, OPTIMUM, given, "fails")
+    checker.verify(loose)
+    with pytest.raises(Rejected, match="its verdict is not that of optimum"):
+        check(loose)
+
+
 def test_a_weaker_formula_is_not_the_claims_own() -> None:
     """M**2 for M**3 where M = 1, or a condition less: the arithmetic cannot tell, the statements can."""
     content = read("L42")
@@ -265,7 +276,7 @@ AWAY = [[["1/2", "1/2"]], [["1", "0"]]]
 TOLD_APART = {**HALVES, "P_1": [[["1/4", "3/4"]], [["0", "1"]]], "eps": "1/100"}
 
 
-FREE, FIRST = ["0", "0"], ["1", "0"]
+FREE, FIRST, ONES = ["0", "0"], ["1", "0"], ["1", "1"]
 ONE = {"pi_star": [["1"]], "pi": [["1"]], "v": ["2"], "multiplier": "1"}
 BACK = [[["1", "0", "0"]] * 2, [["0", "0", "1"]] * 2, [["1", "0", "0"]] * 2]
 LATE = {"rho": ["1", "0", "0"], "pi": [FIRST, FIRST, ["0", "1"]], "kappa": "1/2"}
@@ -304,6 +315,18 @@ def line(states: int) -> dict[str, Any]:
         ("M3", {"theta": ["0", "0"], "a": ["1/10", "0"], "b": ["1", "1/10"], "eta": "1/10"}),
         # CAPS1, CAPS2: the policy takes an action of cost 100 that the switch forbids.
         ("CAPS1", {**line(3), "gamma": "1/2", "c": [FREE, ["0", "100"], FREE], "pi": [FIRST, ["0", "1"], FIRST]}),
+        # CAPS1: state 0 again, where the budget is spent. CAPS2: v is shifted, and the least cost 1 beyond the limit.
+        ("CAPS1", {**line(1), "gamma": "9/10", "c": [["0", "1"]], "pi": [["0", "1"]], "limit": "6/5"}),
+        (
+            "CAPS2",
+            {
+                **line(4),
+                "c": [FREE, FREE, ["1", "1"], FREE],
+                "pi": [FIRST] * 4,
+                "v": ["0", "0", "0", "-1"],
+                "limit": "1/2",
+            },
+        ),
         ("CAPS2", {**line(2), "c": [["100", "0"], FREE], "pi": [FIRST, FIRST]}),
         ("CAPS2", {**line(4), "c": [FREE, FREE, ["0", "100"], FREE], "pi": [FIRST, FIRST, ["0", "1"], FIRST]}),
         # T15: no policy can reach the limit.
