@@ -38,13 +38,19 @@ class DynamicsConfig:
     """Hidden layers of one model."""
     learning_rate: float = 1e-3
     """Adam's step size at the start; it decays linearly to a tenth."""
+    noise: float = 0.0
+    """Standard deviation of noise on the states from which the models learn to predict the next ones, in units of each
+    feature's standard deviation of changes. A model that has seen states beside the data's leads back to them, where
+    others leave the data within few steps (Sanchez-Gonzalez et al. 2020, Learning to simulate complex physics with
+    graph networks). On PointCircle1 rollouts need it, on HalfCheetahVel it makes them worse
+    (`notebooks/results/direction`)."""
     episodes: int = 8
     """Start states per rollout, drawn from the data's."""
     disagreement_every: int = 25
     """Steps of a rollout between two comparisons of the members' predictions with each other."""
 
     def __post_init__(self) -> None:
-        check_ranges(self, "dynamics.", steps=AT_LEAST_0, learning_rate=ABOVE_0)
+        check_ranges(self, "dynamics.", steps=AT_LEAST_0, learning_rate=ABOVE_0, noise=AT_LEAST_0)
         one = AT_LEAST_1
         check_ranges(self, "dynamics.", members=one, batch_size=one, hidden=one, episodes=one, disagreement_every=one)
 
@@ -87,13 +93,18 @@ class DynamicsModels:
         """The training of the models: least squares for change, reward and E[c | c > 0], log-loss for the others."""
         members, batch = self.config.members, self.config.batch_size
         draws = {"row": RandomInput("uniform", (members, batch))}
+        if self.config.noise:
+            draws["noise"] = RandomInput("normal", (members, batch, self.observation_size))
         return [Phase("dynamics", self.config.steps, self.problem.seeds, draws, self._update)]
 
     def _update(self, step: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         replay = self.problem.replay
         batch = replay.batch(replay.rows(draws["row"].flatten(0, 1)))
-        change, reward, cost_logit, end_logit, size = self._apply(batch.observations, batch.actions)
-        target = (batch.next_observations - batch.observations - self.change_mean) / self.change_std
+        observations = batch.observations
+        if self.config.noise:
+            observations = observations + self.config.noise * self.change_std * draws["noise"].flatten(0, 1)
+        change, reward, cost_logit, end_logit, size = self._apply(observations, batch.actions)
+        target = (batch.next_observations - observations - self.change_mean) / self.change_std
         fit = (change - target).square().mean((1, 2))
         fit_reward = (reward - (batch.rewards - self.reward_mean) / self.reward_std).square().mean(1)
         happened = (batch.costs > 0).to(batch.costs)

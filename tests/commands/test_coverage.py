@@ -12,7 +12,9 @@ import torch
 from deep import train
 from deep.benchmark.coverage import __main__ as coverage
 from deep.benchmark.coverage import measure, recording
-from deep.benchmark.coverage.measure import Study, Visited, far_from, nearest
+from deep.benchmark.coverage.distance import Near, nearest
+from deep.benchmark.coverage.measure import Study, Visited
+from deep.benchmark.coverage.models import Models
 from deep.benchmark.coverage.recording import extended, played
 from deep.data.dataset import OfflineDataset
 from deep.envs.rollout import rollout
@@ -47,10 +49,13 @@ def test_the_nearest_state_is_the_nearest_one():
 
 def test_a_state_of_the_data_is_near_and_one_beyond_them_is_far(run):
     experiment, _ = finished(run)
-    states, limit = far_from(experiment)
-    assert limit > 0.1, "to another trajectory, not to the state itself"
-    assert not (nearest(states[:50], states) > limit).any()
-    assert (nearest(states[:50] + 100, states) > limit).all()
+    near = Near.to(experiment)
+    assert near.limit > 0.1, "to another trajectory, not to the state itself"
+    assert not near.far(near.states[:50]).any()
+    assert near.far(near.states[:50] + 100).all()
+    assert near.far(torch.cat([near.states[:50], near.states[:50] + 100])).float().mean() == pytest.approx(
+        0.5, abs=0.01
+    )
 
 
 def test_the_episodes_that_are_recorded_are_those_that_were_played(run):
@@ -131,6 +136,31 @@ def test_each_replica_has_numbers_of_its_own(run, monkeypatch):
     first, second = Study(experiment, episodes=1, steps=0).rows()[2:]
     assert (first["share_far"], first["cost_rate_near"], first["cost_rate_far"]) == (0, 1, None)
     assert (second["share_far"], second["cost_rate_near"], second["cost_rate_far"]) == (1, None, 3)
+
+
+def test_learned_dynamics_say_what_their_ensemble_estimates_of_each_policy(run):
+    """And that the states of their rollouts are far, where they are: the first replica's models are thrown off."""
+    experiment, _ = finished(run)
+    models, near = Models.trained(0.5, 50, experiment.problem), Near.to(experiment)
+    study = Study(experiment, episodes=1, steps=0, models=(models,))
+    rows = study.rows()
+    with torch.no_grad():
+        theta = study.method.selection.kept.clone()
+        for tensor in (study.method.actor.theta, study.method.actor.ema):
+            tensor.copy_(theta)
+    estimate = models.ensemble.estimate(study.method.act_current)
+    kept = [row["dynamics"][0] for row in rows[2:]]
+    assert [row["cost"] for row in kept] == estimate.cost.tolist()
+    assert [row["ood_score"] for row in kept] == estimate.ood_score.tolist()
+    assert [row["interval"] for row in kept] == list(zip(*(x.tolist() for x in estimate[2:4]), strict=True))
+
+    def act(states):
+        return study.method.act_current(states)
+
+    usual = models.say(act, near)
+    models.ensemble.high = models.ensemble.high + 100
+    models.ensemble.low = models.ensemble.high - 1
+    assert [row["share_far"] for row in models.say(act, near)] > [row["share_far"] for row in usual]
 
 
 def test_the_right_value_of_the_visited_states(run):

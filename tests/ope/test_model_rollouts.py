@@ -34,6 +34,25 @@ def trained(experiment: Experiment, members: int = 4, **options) -> DynamicsEnse
     return ensemble
 
 
+def test_noise_moves_the_states_and_not_what_follows_them(build):
+    """A step with noise is the plain step on states that lie beside the data's; what they lead to is the data's."""
+    problem = build("--seeds", "1", "2", "--cost-limits", "4").problem
+    noisy, plain = (DynamicsEnsemble(DynamicsConfig(members=2, steps=50, noise=x), problem).models for x in (0.3, 0.0))
+    (phase,) = noisy.phases()
+    assert "noise" not in plain.phases()[0].draws
+    draws = {name: x[0] for name, x in draw_block(phase.draws, phase.seeds, phase.name, 0, 50, problem.device).items()}
+    before = noisy.parameters.theta.detach().clone()
+    with pytest.MonkeyPatch.context() as patch:
+        batch = problem.replay.batch(problem.replay.rows(draws["row"].flatten(0, 1)))
+        change = problem.replay.next_observations - problem.replay.observations
+        moved = batch.observations + 0.3 * change.std(0) * draws["noise"].flatten(0, 1)
+        patch.setattr(problem.replay, "batch", lambda rows: batch._replace(observations=moved))
+        plain._update(torch.tensor(0.0), draws)
+    noisy._update(torch.tensor(0.0), draws)
+    assert not torch.equal(noisy.parameters.theta, before)
+    torch.testing.assert_close(noisy.parameters.theta, plain.parameters.theta)
+
+
 def constant(value: float):
     return lambda observations: torch.full((*observations.shape[:2], 3), value)
 

@@ -7,6 +7,7 @@ from the data, and what they cost; and the estimates once the policy's own episo
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,12 @@ COLUMNS = (
     ("own episodes: data", "data_with_own_episodes", ".1f"), ("visited", "visited_with_own_episodes", ".1f"),
 )  # fmt: skip
 """The table's columns: the heading, the entry of a row, how it is written."""
+OF_DYNAMICS = (
+    *COLUMNS[:4], ("noise of the models", "models_noise", "g"), ("estimate", "models_cost", ".1f"),
+    ("from", "low", ".1f"), ("to", "high", ".1f"), ("OOD score", "models_ood_score", ".3g"),
+    ("far", "share_far", ".0%"), ("far in the models", "models_share_far", ".0%"),
+)  # fmt: skip
+"""The same of the table of the learned dynamics."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,10 @@ class Options:
     """Simulator episodes of each policy."""
     steps: int = 2000
     """TD steps of the critics at each policy, first on the data, then with its own episodes besides."""
+    noise: tuple[float, ...] = ()
+    """Learned dynamics to ask as well, one ensemble for each of these numbers (`--dynamics.noise` of deep.train)."""
+    dynamics_steps: int = 8000
+    """Training steps of each ensemble."""
     dataset: Path | None = None
     """Where the file of the run's data is now, if it has been moved since; its hash is compared."""
 
@@ -55,6 +66,11 @@ def run(options: Options) -> dict[str, Any]:
         raise InputError(
             f"--episodes {options.episodes}, --steps {options.steps}: accepted are at least 1 and at least 0"
         )
+    if options.dynamics_steps < 1 or not all(0 <= noise < float("inf") for noise in options.noise):
+        raise InputError(
+            f"--dynamics-steps {options.dynamics_steps}, --noise {' '.join(map(str, options.noise))}: accepted are at "
+            "least 1 and finite numbers of at least 0"
+        )
     check_run(options.directory)
     if options.out.exists():
         raise InputError(f"--out {options.out} exists: a new file is accepted")
@@ -63,13 +79,15 @@ def run(options: Options) -> dict[str, Any]:
         options.out.touch()
         options.out.unlink()
     from deep.benchmark.coverage.measure import Study
+    from deep.benchmark.coverage.models import Models
     from deep.core.phase import BLOCK
     from deep.core.provenance import machine, software_versions
     from deep.core.validation import use_threads
     from deep.runs.experiment import finished
 
-    if options.steps % BLOCK:
-        raise InputError(f"--steps {options.steps}: accepted is a multiple of {BLOCK}")
+    for name, steps in (("--steps", options.steps), ("--dynamics-steps", options.dynamics_steps)):
+        if steps % BLOCK:
+            raise InputError(f"{name} {steps}: accepted is a multiple of {BLOCK}")
     use_threads(1)
     experiment, _ = finished(options.directory, options.dataset)
     if experiment.settings.algorithm != "drcorl" or not experiment.task.simulated:
@@ -77,26 +95,48 @@ def run(options: Options) -> dict[str, Any]:
             f"{options.directory} is a run of {experiment.settings.algorithm} on {experiment.task.name}: accepted is "
             "one of drcorl on a task that has a simulator"
         )
-    rows = Study(experiment, options.episodes, options.steps).rows()
+    models = tuple(
+        Models.trained(noise, options.dynamics_steps, experiment.problem) for noise in sorted(set(options.noise))
+    )
+    rows = Study(experiment, options.episodes, options.steps, models).rows()
     content = {
         "task": experiment.task.name,
         "data": experiment.data.sha256,
         "episodes": options.episodes,
         "steps": options.steps,
+        "dynamics_steps": options.dynamics_steps if models else 0,
         "machine": machine(),
         **software_versions(),
         "rows": rows,
     }
     write_whole(options.out, json.dumps(content, indent=1).encode())
-    print(table(rows), f"written: {options.out}", sep="\n")
+    print(table(rows), *([said(rows)] if models else []), f"written: {options.out}", sep="\n")
     return content
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as text, costs of an episode; the last two columns are of critics that know the policy's episodes."""
-    lines = [[title for title, _, _ in COLUMNS]]
-    lines += [["-" if row[key] is None else format(row[key], form) for _, key, form in COLUMNS] for row in rows]
-    width = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+    return written(COLUMNS, rows)
+
+
+def said(rows: list[dict[str, Any]]) -> str:
+    """What learned dynamics say of the same policies, as text."""
+    return written(OF_DYNAMICS, [{**row, **each} for row in rows for each in _by_noise(row)])
+
+
+def _by_noise(row: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {f"models_{name}": value for name, value in each.items() if name != "interval"}
+        | dict(zip(("low", "high"), each["interval"], strict=True))
+        for each in row["dynamics"]
+    ]
+
+
+def written(columns: Sequence[tuple[str, str, str]], rows: list[dict[str, Any]]) -> str:
+    """Rows as lines whose columns are aligned, a heading first."""
+    lines = [[title for title, _, _ in columns]]
+    lines += [["-" if row[key] is None else format(row[key], form) for _, key, form in columns] for row in rows]
+    width = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     return "\n".join("  ".join(map(str.rjust, line, width)) for line in lines)
 
 

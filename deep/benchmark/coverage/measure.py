@@ -7,12 +7,14 @@ policy *visits* in the simulator, where the right value is known: the same of it
 are right at the visited states and wrong at the data's have a wrong set of states; critics that are wrong at the
 visited states do not know the policy.
 
-A state is *far* where its distance to the nearest state of the data exceeds `QUANTILE` of the distances of the data's
-own states to the nearest one of another trajectory (Euclidean, normalised observations).
+Which states are *far* from the data says `deep.benchmark.coverage.distance`.
 
 Then the cause is removed: the policy's own episodes are added to the data, and the critics go on with these. Where the
 estimate at the visited states becomes right, those states were what the data lacked. The simulator is used for this
 diagnosis alone, and in no training.
+
+Beside the critics stands what learned dynamics say of the same policies, trained with more or less noise on their
+states (`deep.benchmark.coverage.models`).
 """
 
 from dataclasses import dataclass
@@ -23,44 +25,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from deep.benchmark.coverage.distance import Near, spaced
+from deep.benchmark.coverage.models import Models
 from deep.benchmark.coverage.recording import extended, played
 from deep.core.phase import BLOCK
 from deep.core.problem import Problem
-from deep.core.randomness import draw_block, generator
+from deep.core.randomness import draw_block
 from deep.data.dataset import OfflineDataset
 from deep.data.replay import Replay, discounted_to_go
 from deep.methods.drcorl.critic_values import CriticValues
 from deep.methods.drcorl.drcorl import DRCORL
 from deep.methods.parts.critics import episodic_to_discounted
 from deep.runs.experiment import Experiment
-
-QUANTILE = 0.95
-MOST_STATES = 100_000
-"""States of the data, evenly spaced, among which the nearest is sought."""
-REFERENCE = 400
-"""States of the data whose distances to other trajectories are measured."""
-VISITED = 1000
-"""Visited states of each policy, evenly spaced over its episodes; some count twice where there are fewer."""
-
-
-def nearest(states: Float[Tensor, "n obs"], others: Float[Tensor, "m obs"]) -> Float[Tensor, " n"]:
-    """The distance of each state to the nearest of the others."""
-    return torch.cat([torch.cdist(some, others).amin(1) for some in states.split(200)])
-
-
-def far_from(experiment: Experiment) -> tuple[Float[Tensor, "m obs"], float]:
-    """The data's states, and the distance to them from which on a state is far."""
-    data, replay = experiment.data, experiment.replay
-    rows = np.linspace(0, len(data) - 1, min(len(data), MOST_STATES)).astype(int)
-    trajectory = np.repeat(np.arange(len(data.starts)), data.lengths)
-    drawn = generator(0, "coverage").choice(len(data), min(REFERENCE, len(data)), replace=False)
-    distances = []
-    for own in np.unique(trajectory[drawn]):
-        others = replay.observations[torch.from_numpy(rows[trajectory[rows] != own])]
-        if len(others):
-            distances.append(nearest(replay.observations[torch.from_numpy(drawn[trajectory[drawn] == own])], others))
-    limit = torch.cat(distances).quantile(QUANTILE).item() if distances else 0.0
-    return replay.observations[torch.from_numpy(rows)], limit
 
 
 @dataclass(frozen=True)
@@ -71,6 +47,8 @@ class Study:
     episodes: int
     steps: int
     """TD steps of the critics at each policy, and again with its own episodes."""
+    models: tuple[Models, ...] = ()
+    """Learned dynamics that are asked too."""
 
     @property
     def method(self) -> DRCORL:
@@ -83,7 +61,7 @@ class Study:
         method = self.method
         policies = {"clone": method.clone.ema[method.cloning.index], "kept": method.selection.kept}
         critics = {name: tensor.clone() for name, tensor in method.values.tensors().items()}
-        states, limit = far_from(self.experiment)
+        near = Near.to(self.experiment)
         found = []
         for name, theta in {name: theta.clone() for name, theta in policies.items()}.items():
             with torch.no_grad():
@@ -91,10 +69,10 @@ class Study:
                     tensor.copy_(theta)
                 for key, tensor in method.values.tensors().items():
                     tensor.copy_(critics[key])
-            found += self._measured(name, states, limit)
+            found += self._measured(name, near)
         return found
 
-    def _measured(self, name: str, states: Float[Tensor, "m obs"], limit: float) -> list[dict[str, Any]]:
+    def _measured(self, name: str, near: Near) -> list[dict[str, Any]]:
         problem = self.experiment.problem
         episodes, data = played(self.experiment, self.method.act_current, self.episodes)
         visited = Visited.of(data, problem)
@@ -102,9 +80,10 @@ class Study:
         before = self.estimates(visited)
         self.learn(extended(problem, data), "coverage, own episodes")
         after = self.estimates(visited)
+        said = [models.say(self.method.act_current, near) for models in self.models]
         rows = []
         for i, replica in enumerate(problem.replicas):
-            far = (nearest(visited.states[i], states) > limit).cpu().numpy()
+            far = near.far(visited.states[i]).cpu().numpy()
             rates = {
                 place: float(visited.costs[i, where].mean()) if where.any() else None
                 for place, where in (("near", ~far), ("far", far))
@@ -123,6 +102,7 @@ class Study:
                     "visited_true": float(visited.cost[i]),
                     **{place: values[i] for place, values in before.items()},
                     **{f"{place}_with_own_episodes": values[i] for place, values in after.items()},
+                    "dynamics": [each[i] for each in said],
                 }
             )
         return rows
@@ -161,7 +141,7 @@ class Visited:
     def of(cls, episodes: list[OfflineDataset], problem: Problem) -> "Visited":
         task = problem.task
         unit = episodic_to_discounted(1.0, problem.gamma, task.episode_length, "data", task.expected_length)
-        rows = [np.linspace(0, len(data) - 1, VISITED).astype(int) for data in episodes]
+        rows = [spaced(len(data)) for data in episodes]
         states = [torch.from_numpy(data.observations[own]) for data, own in zip(episodes, rows, strict=True)]
         to_go = [discounted_to_go(data, data.costs, problem.gamma).mean() for data in episodes]
         return cls(
