@@ -69,14 +69,18 @@ def uniforms(keys: Int[Tensor, " n"], *shape: int) -> Float[Tensor, "n ..."]:
     Source: Steele, Lea and Flood (2014), Fast splittable pseudorandom number generators.
     """
     count = prod(shape)
-    counter = torch.arange(1, (count + 1) // 2 + 1, device=keys.device)
+    halves = torch.cat(pairs(keys, torch.arange(1, (count + 1) // 2 + 1, device=keys.device)), dim=1)[:, :count]
+    return (halves.to(torch.get_default_dtype()) * 2.0**-24).unflatten(1, shape)
+
+
+def pairs(keys: Int[Tensor, " n"], counter: Int[Tensor, " m"]) -> tuple[Int[Tensor, "n m"], Int[Tensor, "n m"]]:
+    """Two whole numbers from 0 to 2^24 - 1 of each of these outputs of SplitMix64, counted from 1, for every key."""
     bits = keys.unsqueeze(1) + counter * _signed(_INCREMENT)  # int64 arithmetic is modulo 2^64, as SplitMix64 wants it
     for shift, factor in ((30, _FIRST), (27, _SECOND)):
         bits ^= _shifted(bits, shift)
         bits *= _signed(factor)
     bits ^= _shifted(bits, 31)
-    halves = torch.cat([_shifted(bits, 40), _shifted(bits, 8) & 0xFFFFFF], dim=1)[:, :count]
-    return (halves.to(torch.get_default_dtype()) * 2.0**-24).unflatten(1, shape)
+    return _shifted(bits, 40), (bits >> 8) & 0xFFFFFF
 
 
 def _signed(x: int) -> int:

@@ -6,7 +6,7 @@ does:
 - there is an estimate, and its whole 95 % interval is within the limit;
 - nothing contradicts it: the learned dynamics agree with the data, and predicted episodes are as long as theirs;
 - every baseline estimator that is defined for the policy agrees, and there is one;
-- the policy stays near the data: an OOD score of at most `LARGEST_OOD`;
+- the predicted states stay near the data: an OOD score of at most `LARGEST_OOD`;
 - the data hold steps that cost something, and none of these was left out;
 - estimates that said so were right often enough in the studies of the same method on the same kind of task, counted in
   independent runs (`deep.deploy.record`): the lower end of the one-sided 95 % interval of Clopper and Pearson is at
@@ -142,7 +142,7 @@ def _doubts(result: Mapping[str, Any], words: str, low: float, high: float, limi
     elif result.get("offline_doubt") == "short":
         yield "Predicted episodes are shorter than those of the data, and a short episode costs little."
     if ood > LARGEST_OOD:
-        yield f"The policy leaves the data: its OOD score is {ood:.2g}, at most {LARGEST_OOD:g} is near them."
+        yield f"The predicted states leave the data: the OOD score is {ood:.2g}, at most {LARGEST_OOD:g} is near them."
 
 
 def _baselines(costs: Mapping[str, float], undefined: list[str]) -> list[tuple[str, str]]:

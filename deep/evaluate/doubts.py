@@ -7,5 +7,5 @@ factor is ours."""
 DOUBTS = {
     "contradicted": "the data contradict the learned dynamics",
     "short": "the predicted episodes are shorter than those of the data",
-    "far": "the policy leaves the data",
+    "far": "the predicted states leave the data",
 }

@@ -112,7 +112,7 @@ def offline_costs(experiment: Experiment, policy: Policy | Act) -> list[dict[str
 
 def _doubts(experiment: Experiment, estimate: Estimate) -> list[str | None]:
     """For every replica the reason to doubt its estimate: the method's; else a predicted episode that is "short"; else
-    a policy that goes "far" from the data."""
+    predicted states that are "far" from the data."""
     found = experiment.method.estimate_doubts(estimate)
     if found is None:
         min_length = MIN_LENGTH_RATIO * float(experiment.data.lengths.mean())
@@ -206,7 +206,7 @@ def explanation(experiment: Experiment) -> list[str]:
             "Nothing was simulated: all numbers are estimates from the data alone, by rollouts in learned dynamics.",
             "The limit is satisfied where the whole interval is within it, violated where all of it lies above. It is",
             "unclear otherwise, and where predicted episodes are shorter than the data's, the data contradict the",
-            f"models, or the policy leaves the data: its OOD score is above {LARGEST_OOD:g}, that of the data is 1.",
+            f"models, or the predicted states leave the data: an OOD score above {LARGEST_OOD:g}, where theirs is 1.",
             "Other estimates that differ much from it are a warning too.",
             *dependencies,
         ]

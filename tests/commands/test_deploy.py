@@ -52,7 +52,7 @@ def test_a_policy_is_estimated_within_the_limit_where_all_evidence_agrees():
         ({"offline_cost_interval": (1.0, 11.0)}, "The interval from 1 to 11 holds the limit 10."),
         ({"offline_doubt": "contradicted"}, "The data contradict the learned dynamics."),
         ({"offline_doubt": "short"}, "Predicted episodes are shorter than those of the data"),
-        ({"offline_ood_score": 2.5}, "The policy leaves the data: its OOD score is 2.5"),
+        ({"offline_ood_score": 2.5}, "The predicted states leave the data: the OOD score is 2.5"),
         ({"offline_baselines": {"nearest": 30.0}}, "Other estimators contradict it: nearest (30)."),
         ({"offline_cost_estimate": None}, "There is no estimate with an interval"),
         ({"offline_baselines": {"dice": None, "nearest": None}}, "No other estimator is defined for this policy"),

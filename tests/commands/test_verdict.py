@@ -52,8 +52,8 @@ def test_the_reason_to_doubt_an_estimate_is_said():
     row = {"seed": 1, "cost_limit": 20.0, "offline_ood_score": 135.2, "offline_doubt": "far"}
     far, *rest = verdict(without_simulator, [row, row | {"cost_limit": 40.0, "offline_doubt": None}])
     assert far == (
-        "seed 1, limit 20: the cost is unknown from the data alone: the policy leaves the data (OOD score 135; "
-        "that of the data is 1)."
+        "seed 1, limit 20: the cost is unknown from the data alone: the predicted states leave the data (OOD "
+        "score 135; that of the data is 1)."
     )
     assert rest == [""]
     (short, _) = verdict(without_simulator, [row | {"offline_doubt": "short"}])
