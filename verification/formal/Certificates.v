@@ -47,9 +47,9 @@ Definition certificate_C1 := {|
   lets := [("at_q", (Op "+" (Op "*" (Var "tau") (Call "sum" [(Call "positive" [(Op "-" (Var "samples") (Var "q"))])])) (Op "*" (Op "-" (Const 1) (Var "tau")) (Call "sum" [(Call "positive" [(Op "-" (Var "q") (Var "samples"))])])))) (* tau*sum(positive(samples-q))+(1-tau)*sum(positive(q-samples)) *)]%string;
   assumes := [(Lt, (Var "tau"), (Const 1)) (* tau < 1 *);
     (Eq, (Call "len" [(Var "samples")]), (Const 3)) (* len(samples) == 3 *);
-    (Le, (Var "at_q"), (Op "+" (Op "*" (Var "tau") (Call "sum" [(Call "positive" [(Op "-" (Var "samples") (At (Var "samples") 0))])])) (Op "*" (Op "-" (Const 1) (Var "tau")) (Call "sum" [(Call "positive" [(Op "-" (At (Var "samples") 0) (Var "samples"))])])))) (* at_q <= tau*sum(positive(samples-samples[0]))+(1-tau)*sum(positive(samples[0]-samples)) *);
-    (Le, (Var "at_q"), (Op "+" (Op "*" (Var "tau") (Call "sum" [(Call "positive" [(Op "-" (Var "samples") (At (Var "samples") 1))])])) (Op "*" (Op "-" (Const 1) (Var "tau")) (Call "sum" [(Call "positive" [(Op "-" (At (Var "samples") 1) (Var "samples"))])])))) (* at_q <= tau*sum(positive(samples-samples[1]))+(1-tau)*sum(positive(samples[1]-samples)) *);
-    (Le, (Var "at_q"), (Op "+" (Op "*" (Var "tau") (Call "sum" [(Call "positive" [(Op "-" (Var "samples") (At (Var "samples") 2))])])) (Op "*" (Op "-" (Const 1) (Var "tau")) (Call "sum" [(Call "positive" [(Op "-" (At (Var "samples") 2) (Var "samples"))])])))) (* at_q <= tau*sum(positive(samples-samples[2]))+(1-tau)*sum(positive(samples[2]-samples)) *)]%string;
+    (Eq, (Var "q"), (At (Var "samples") 1)) (* q == samples[1] *);
+    (Lt, (Var "at_q"), (Op "+" (Op "*" (Var "tau") (Call "sum" [(Call "positive" [(Op "-" (Var "samples") (At (Var "samples") 0))])])) (Op "*" (Op "-" (Const 1) (Var "tau")) (Call "sum" [(Call "positive" [(Op "-" (At (Var "samples") 0) (Var "samples"))])])))) (* at_q < tau*sum(positive(samples-samples[0]))+(1-tau)*sum(positive(samples[0]-samples)) *);
+    (Lt, (Var "at_q"), (Op "+" (Op "*" (Var "tau") (Call "sum" [(Call "positive" [(Op "-" (Var "samples") (At (Var "samples") 2))])])) (Op "*" (Op "-" (Const 1) (Var "tau")) (Call "sum" [(Call "positive" [(Op "-" (At (Var "samples") 2) (Var "samples"))])])))) (* at_q < tau*sum(positive(samples-samples[2]))+(1-tau)*sum(positive(samples[2]-samples)) *)]%string;
   concludes := (Eq, (Op "*" (Var "tau") (Call "sum" [(Call "positive" [(Op "-" (Var "samples") (Var "q"))])])), (Op "*" (Op "-" (Const 1) (Var "tau")) (Call "sum" [(Call "positive" [(Op "-" (Var "q") (Var "samples"))])]))) (* tau*sum(positive(samples-q)) == (1-tau)*sum(positive(q-samples)) *);
   stated := [("at_q", Num (3 # 2))]%string;
   ends := (Num (1 # 1), Num (1 # 2)) |}.
@@ -149,6 +149,7 @@ Definition certificate_CAPS1 := {|
   assumes := [(Eq, (Call "rowmin" [(Var "Q_c")]), (Var "v")) (* rowmin(Q_c) == v *);
     (Eq, (Call "sum" [(Op "*" (Var "rho") (Var "v"))]), (Const 0)) (* sum(rho*v) == 0 *);
     (Eq, (At (Var "rho") 0), (Const 1)) (* rho[0] == 1 *);
+    (Eq, (Call "max" [(Call "expect" [(Var "P"); (Var "rho")])]), (Const 0)) (* max(expect(P,rho)) == 0 *);
     (Eq, (Call "max" [(Op "*" (Var "P") (Op "-" (Const 1) (Var "P")))]), (Const 0)) (* max(P*(1-P)) == 0 *);
     (Eq, (Call "sum" [(Op "-" (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]) (Var "v"))]), (Op "-" (At (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]) 0) (At (Var "v") 0))) (* sum(rows(pi*Q_c)-v) == rows(pi*Q_c)[0]-v[0] *);
     (Lt, (Call "sum" [(Op "*" (Var "rho") (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]))]), (Var "threshold")) (* sum(rho*rows(pi*Q_c)) < threshold *)]%string;
@@ -175,8 +176,13 @@ Definition certificate_CAPS2 := {|
     ("one", (Call "rows" [(Op "*" (Var "pi") (Var "c"))])) (* rows(pi*c) *);
     ("two", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "one")])))])) (* rows(pi*(c+expect(P,one))) *);
     ("three", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "two")])))])) (* rows(pi*(c+expect(P,two))) *);
-    ("four", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "three")])))])) (* rows(pi*(c+expect(P,three))) *)]%string;
+    ("four", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "three")])))])) (* rows(pi*(c+expect(P,three))) *);
+    ("least_1", (Call "rowmin" [(Var "c")])) (* rowmin(c) *);
+    ("least_2", (Call "rowmin" [(Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "least_1")]))])) (* rowmin(c+expect(P,least_1)) *);
+    ("least_3", (Call "rowmin" [(Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "least_2")]))])) (* rowmin(c+expect(P,least_2)) *);
+    ("least_4", (Call "rowmin" [(Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "least_3")]))])) (* rowmin(c+expect(P,least_3)) *)]%string;
   assumes := [(Eq, (Call "rowmin" [(Var "Q_c")]), (Var "v")) (* rowmin(Q_c) == v *);
+    (Eq, (Var "least_4"), (Var "v")) (* least_4 == v *);
     (Le, (Call "sum" [(Op "*" (Var "rho") (Var "v"))]), (Var "limit")) (* sum(rho*v) <= limit *);
     (Eq, (At (Var "rho") 0), (Const 1)) (* rho[0] == 1 *);
     (Eq, (Call "max" [(At (Var "c") 0)]), (Const 0)) (* max(c[0]) == 0 *);
@@ -190,7 +196,11 @@ Definition certificate_CAPS2 := {|
     ("one", Arr [Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1)]);
     ("two", Arr [Num (1 # 2); Num (1 # 2); Num (1 # 1); Num (0 # 1)]);
     ("three", Arr [Num (3 # 4); Num (1 # 2); Num (1 # 1); Num (0 # 1)]);
-    ("four", Arr [Num (3 # 4); Num (1 # 2); Num (1 # 1); Num (0 # 1)])]%string;
+    ("four", Arr [Num (3 # 4); Num (1 # 2); Num (1 # 1); Num (0 # 1)]);
+    ("least_1", Arr [Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1)]);
+    ("least_2", Arr [Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1)]);
+    ("least_3", Arr [Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1)]);
+    ("least_4", Arr [Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1)])]%string;
   ends := (Num (3 # 4), Num (3 # 5)) |}.
 Lemma CAPS2_fails : confirms roots false certificate_CAPS2 = true.
 Proof. vm_cast_no_check (eq_refl true). Qed.
@@ -239,7 +249,8 @@ Definition certificate_CPQ2 := {|
     ("score", (Op "*" (Var "mask") (Var "Q_r"))) (* mask*Q_r *)]%string;
   assumes := [(Eq, (Var "Q_r"), (Op "+" (Var "r") (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Call "rows" [(Op "*" (Var "pi") (Var "score"))])])))) (* Q_r == r+gamma*expect(P,rows(pi*score)) *);
     (Eq, (Var "Q_c"), (Op "+" (Var "c") (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))])])))) (* Q_c == c+gamma*expect(P,rows(pi*Q_c)) *);
-    (Eq, (Call "rows" [(Op "*" (Var "pi") (Var "score"))]), (Call "rowmax" [(Var "score")])) (* rows(pi*score) == rowmax(score) *);
+    (Eq, (Call "max" [(Op "*" (Var "pi") (Op "-" (Const 1) (Var "pi")))]), (Const 0)) (* max(pi*(1-pi)) == 0 *);
+    (Gt, (Call "min" [(Op "+" (Op "-" (Call "rowmax" [(Var "score")]) (Var "score")) (Var "pi"))]), (Const 0)) (* min(rowmax(score)-score+pi) > 0 *);
     (Lt, (Call "max" [(Call "rowmin" [(Var "Q_c")])]), (Var "kappa")) (* max(rowmin(Q_c)) < kappa *)]%string;
   concludes := (Le, (Call "max" [(Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))])]), (Var "kappa")) (* max(rows(pi*Q_c)) <= kappa *);
   stated := [("mask", Arr [Arr [Num (1 # 1); Num (0 # 1)]]);
