@@ -64,7 +64,7 @@ class HDF5Table:
         return Found(item.shape, str(item.dtype))
 
     def read(self, name: str) -> np.ndarray:
-        return np.asarray(hdf5.inspect(self.file, name, self.name)[()])
+        return hdf5.values(hdf5.inspect(self.file, name, self.name), name, self.name)
 
 
 def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
