@@ -100,6 +100,5 @@ def _same(values: np.ndarray, costs: np.ndarray) -> bool:
 def _so_far(costs: np.ndarray, ends: Bool[np.ndarray, " n"]) -> np.ndarray:
     """The sums of the costs so far within each trajectory, (n,)."""
     total = np.cumsum(costs, dtype=np.float64)
-    first = np.flatnonzero(np.append(True, ends[:-1]))
-    before = total[first] - costs[first]
-    return total - before[np.cumsum(np.append(False, ends[:-1]))]
+    before = np.append(0.0, total[ends])  # by trajectory
+    return total - before[np.cumsum(ends) - ends]

@@ -82,17 +82,17 @@ def is_own(file: h5py.File) -> bool:
     return packed_only and str(attributes(file, ("layout",)).get("layout")) == "packed"
 
 
-def attributes(file: h5py.File, keys: Collection[str] | None = None) -> dict[str, Any]:
+def attributes(file: h5py.Group, keys: Collection[str] | None = None) -> dict[str, Any]:
     """The attributes, or those under `keys`, that are numbers, texts of fixed length (both fit for JSON) or arrays."""
     names = [key for key in file.attrs if keys is None or key in keys]
     return {one_line(key): _python(file.attrs[key]) for key in names if _is_readable(file, key)}
 
 
-def _is_readable(file: h5py.File, key: str) -> bool:
+def _is_readable(file: h5py.Group, key: str) -> bool:
     attribute = file.attrs.get_id(key)
     if attribute.shape is None or attribute.dtype.kind not in "biufS":
         return False
-    return math.prod(attribute.shape) * attribute.dtype.itemsize <= os.path.getsize(file.filename)
+    return math.prod(attribute.shape) * attribute.dtype.itemsize <= os.path.getsize(file.file.filename)
 
 
 def taken_remarks(attributes: dict[str, Any]) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ def inspect(file: h5py.Group, key: str, name: str, dtypes: Collection[str] = ())
 
 
 def values(item: h5py.Dataset, key: str, name: str) -> np.ndarray:
-    """The numbers of an inspected array; raises `InputError` where one of its own attributes says that some are none."""
+    """The numbers of an inspected array; raises `InputError` where its own attributes call some of them missing."""
     found = np.asarray(item[()])
     for attribute in MISSING:
         mark = _number_in(item, attribute)
@@ -165,7 +165,7 @@ def _number_in(item: h5py.Dataset, attribute: str) -> np.ndarray | None:
         return None
     about = item.attrs.get_id(attribute)
     few = about.shape is not None and 0 < math.prod(about.shape) <= _FEW
-    return np.ravel(item.attrs[attribute]) if few and about.dtype.kind in "iuf" else None
+    return np.ravel(np.asarray(item.attrs[attribute])) if few and about.dtype.kind in "iuf" else None
 
 
 def _check_type(item: h5py.Dataset, key: str, name: str) -> None:

@@ -40,6 +40,9 @@ KEPT = "safe_offline_rl_remarks"
 """The entry of the metadata in which `deep.convert` says what was assumed or left out."""
 KEPT_LENGTH = "safe_offline_rl_recorded_length"
 """Its entry with the steps of the longest trajectory before any were left out."""
+TOTAL = "total_episodes"
+STEPS = "total_steps"
+"""The attribute of an episode with the number of its steps."""
 SPACE = "minari_action_space"
 """The entry of the provenance with the space of the actions, in JSON."""
 NAMES = {
@@ -93,7 +96,7 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
     if reading.cost_function is not None:
         del names["costs"]
     with hdf5.opened(path, name) as file:
-        groups = sorted((key for key in map(str, file) if key.startswith("episode_")), key=_number)
+        groups, left = _groups(file, metadata(path.parent / METADATA), name)
         first = file[groups[0]]
         assert isinstance(first, h5py.Group)
         table = JoinedTable(HDF5Table(first, name), name)
@@ -102,7 +105,8 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
         names |= reading.others([each for each in table.listing() if each.startswith(INFOS)])
         others = other_costs(table.listing(), names, reading)
         episodes = [_episode(file, group, names, others, name) for group in groups]
-    return joined(episodes, path, name, reading)
+    fields = joined(episodes, path, name, reading)
+    return fields | {"remarks": (*fields["remarks"], *left)}
 
 
 def joined(episodes: list[dict[str, np.ndarray]], path: Path, name: str, reading: Reading) -> dict[str, Any]:
@@ -157,6 +161,31 @@ def hold_all(bounds: tuple[Any, Any], actions: np.ndarray) -> bool:
     return bool((actions >= low).all() and (actions <= high).all())
 
 
+def _groups(file: h5py.File, about: Mapping[str, Any], name: str) -> tuple[list[str], tuple[str, ...]]:
+    """The groups of the episodes, in their order, and a remark on those that are not read; `about` are the metadata.
+
+    Raises `InputError` where one is missing of as many as the data set has by its own words.
+    """
+    groups = sorted((key for key in map(str, file) if key.startswith("episode_")), key=_number)
+    total = hdf5.attributes(file, (TOTAL,)).get(TOTAL, about.get(f"minari_{TOTAL}"))
+    if not isinstance(total, int) or total < 1:
+        last = _number(groups[-1])
+        gap = next((i for i in range(last) if f"episode_{i}" not in groups), None)
+        return groups, () if gap is None else (f"there is no episode_{gap} before episode_{last}",)
+    found = [f"episode_{i}" for i in range(min(total, len(groups) + 1))]
+    if missing := [group for group in found if group not in groups]:
+        accepted = "a data set with the episodes of its metadata is accepted"
+        raise_input_error(name, f"has no {missing[0]}, where {TOTAL} is {total}", accepted)
+    more = len(groups) - total
+    return found, (more_episodes(more, "group", total),) if more else ()
+
+
+def more_episodes(more: int, kind: str, total: int) -> str:
+    """The remark on episodes beyond the total of the metadata; each is a `kind`."""
+    shown = f"{more} more {kind}s of episodes are" if more > 1 else f"1 more {kind} of an episode is"
+    return f"{shown} not read, as the metadata say {total} episodes"
+
+
 def _number(group: str) -> int:
     digits = group.removeprefix("episode_")
     return int(digits) if digits.isdecimal() else -1
@@ -187,6 +216,11 @@ def _episode(
     for key, array in names.items():
         table.inspect(array)
         arrays[key] = table.read(array)
+    item, steps = file[group], len(arrays["rewards"])
+    stated = hdf5.attributes(item, (STEPS,)).get(STEPS) if isinstance(item, h5py.Group) else None
+    if isinstance(stated, int) and stated != steps:
+        accepted = f"as many steps as its attribute {STEPS} says are accepted"
+        raise_input_error(name, f"has {steps} rewards in {group}, where {STEPS} is {stated}", accepted)
     return with_others(aligned(arrays, names, group, name), table, others)
 
 

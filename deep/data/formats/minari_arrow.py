@@ -53,8 +53,7 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
     fields = minari.joined(episodes, path, name, reading)
     found = [each.name for each in path.parent.glob("[0-9]*") if not each.is_file()]
     if more := len({*found} - {str(i) for i in range(count)}):
-        note = f"{more} more folders of episodes are not read, as the metadata say {count} episodes"
-        fields["remarks"] = (*fields["remarks"], note)
+        fields["remarks"] = (*fields["remarks"], minari.more_episodes(more, "folder", count))
     return fields
 
 
