@@ -177,7 +177,7 @@ def _as_elsewhere(data: OfflineDataset, written: Bool[np.ndarray, " n"], first: 
     of_others, own = np.split((states - states.mean(axis=0)) / np.where(spread > 0, spread, 1.0), [len(there)])
     distance = (of_others**2).sum(axis=1) - 2 * own @ of_others.T  # squared, but for a number of each row
     expected = written[there[distance.argmin(axis=1)]].mean()
-    return bool(expected >= 0.5 * written[there].mean())
+    return bool(expected >= 0.5 * written[there].mean() > 0)
 
 
 def _in_words(first: int, after: int, written: Bool[np.ndarray, " trajectories"]) -> str:
