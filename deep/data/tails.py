@@ -11,7 +11,8 @@ trajectories have something else at least half as often as all of theirs.
 
 Sums: costs that begin low in every trajectory, never decrease within one, and grow to many times the largest change
 from one step to the next are likely the costs so far in place of those of the steps. The same backwards are likely the
-costs from a step on. Costs that stay the same in every trajectory, and differ between them, are likely its whole cost.
+costs from a step on. Costs that never decrease from one trajectory to the next either are likely sums over the whole
+file. Costs that stay the same in every trajectory, and differ between them, are likely its whole cost.
 
 Marks: where most trajectories have a single step, the flags are likely those of the steps that are no end. Where the
 next observation of a terminal step is that of the next row, the episode may go on. But a simulator that resets itself
@@ -27,7 +28,7 @@ from jaxtyping import Bool, Float64
 from scipy.special import bdtrc
 
 from deep.data.dataset import OfflineDataset
-from deep.data.formats.going_on import OTHER_MARKS, SPLIT
+from deep.data.formats.going_on import OTHER_MARKS, SINGLE, SPLIT, of_single_steps
 from deep.data.missing_values import missing_values
 
 CHANCE = 1e-4
@@ -63,6 +64,9 @@ def costs_of_several_steps(data: OfflineDataset) -> tuple[str, ...]:
     elif _grow(costs, data.starts, data.ends):
         note = f"costs never decrease within a trajectory, and grow to {costs.max():g} in steps of at most "
         note += f"{_largest(costs, data.starts):g}: if they are sums of the costs so far"
+    elif _grows_on(costs, data):
+        note = f"costs never decrease from the first row to the last, and grow to {costs.max():g} in steps of at most "
+        note += f"{np.diff(costs).max():g}: if they are sums over the whole file"
     elif _grow(costs[::-1], last - data.ends[::-1], last - data.starts[::-1]):
         note = f"costs never increase within a trajectory, and fall from {costs.max():g} in steps of at most "
         note += f"{_largest(costs[::-1], last - data.ends[::-1]):g}: if they are sums of the costs to come"
@@ -88,16 +92,17 @@ def _grow(costs: Float64[np.ndarray, " n"], starts: np.ndarray, ends: np.ndarray
     return bool(grown >= 2 and not falls and costs.max() >= LEAST_RATIO * _largest(costs, starts))
 
 
+def _grows_on(costs: Float64[np.ndarray, " n"], data: OfflineDataset) -> bool:
+    """Whether the costs look like sums over the steps so far in the whole file."""
+    change, grown = np.diff(costs), np.count_nonzero(costs[data.ends] > costs[data.starts])
+    return bool(grown >= 2 and not (change < 0).any() and np.ptp(costs) >= LEAST_RATIO * change.max())
+
+
 def single_steps(data: OfflineDataset) -> tuple[str, ...]:
     """A sentence where most trajectories have a single step."""
-    recorded = data.lengths + (0 if data.shortened is None else data.shortened)
-    count = int((recorded == 1).sum())
-    if 2 * count <= len(recorded) or len(recorded) < 2:
+    if any(SINGLE in remark for remark in data.remarks):  # before some of them were left out
         return ()
-    note = (
-        f"{count} of {len(recorded)} trajectories have a single step: if the flags mark the steps that are no end, or "
-    )
-    return (f"{note}every step, the cost of an episode is split; {OTHER_MARKS}",)
+    return of_single_steps(data.lengths + (0 if data.shortened is None else data.shortened))
 
 
 def terminals_inside(data: OfflineDataset) -> tuple[str, ...]:
