@@ -70,7 +70,8 @@ def _check_costs(
             continue
         in_folder = other.rpartition("/")[0] == array.rpartition("/")[0] or other in LINKS
         if plain(other.rsplit("/", 1)[-1]) == "cost" and (numbers is not None or in_folder):
-            raise_on_two(array, other, "costs", name)
+            first, second = sorted((array, other), key=lambda each: each != "costs")
+            raise_on_two(first, second, "costs", name)
         if numbers is not None and not _same(numbers, so_far):
             differing[other] = numbers
     if not differing or (len(differing) > 1 and _same(np.sum([*differing.values()], axis=0), costs)):
