@@ -40,6 +40,8 @@ NEUTRAL = {"scale_factor": 1, "add_offset": 0}
 """
 MISSING = ("_FillValue", "missing_value")
 """Attributes with the numbers that mean for them that there is none."""
+BOOLEANS = ({"false": 0, "true": 1}, {"no": 0, "yes": 1})
+"""Enumerations whose numbers are those of booleans."""
 DECODED = "decoded numbers, as xarray's open_dataset returns them, are accepted"
 _LINK_DEPTH = 16
 _SHOWN_SOURCES = 3
@@ -171,7 +173,7 @@ def _number_in(item: h5py.Dataset, attribute: str) -> np.ndarray | None:
 def _check_type(item: h5py.Dataset, key: str, name: str) -> None:
     """Reject numbers that stand for words, but those of a boolean, and entries of several numbers."""
     words = h5py.check_enum_dtype(item.dtype)
-    if words is not None and {word.lower(): number for word, number in words.items()} != {"false": 0, "true": 1}:
+    if words is not None and {word.lower(): number for word, number in words.items()} not in BOOLEANS:
         shown = ", ".join(f"{word} is {number}" for word, number in sorted(words.items(), key=lambda each: each[1]))
         raise_input_error(name, f"has {key} of an enumeration, in which {shown}", "numbers or booleans are accepted")
     if item.dtype.kind == "V":
