@@ -21,6 +21,7 @@ import numpy as np
 
 from deep.data.formats import hdf5
 from deep.data.formats.errors import raise_input_error
+from deep.data.formats.meaning import numbers_of
 from deep.data.formats.missing import FLAGS, Found
 from deep.data.formats.table import KEYS, fields_of
 from deep.data.reading import AS_IT_IS, Reading
@@ -64,7 +65,7 @@ class HDF5Table:
         return Found(item.shape, str(item.dtype))
 
     def read(self, name: str) -> np.ndarray:
-        return hdf5.values(hdf5.inspect(self.file, name, self.name), name, self.name)
+        return numbers_of(hdf5.inspect(self.file, name, self.name), name, self.name)
 
 
 def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:

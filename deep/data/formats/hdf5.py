@@ -20,7 +20,8 @@ import h5py
 import numpy as np
 from h5py import h5d, h5l, h5z  # pyright: ignore[reportAttributeAccessIssue]  (compiled, without stubs)
 
-from deep.data.formats.errors import raise_input_error, raise_on_rows
+from deep.data.formats.errors import raise_input_error
+from deep.data.formats.meaning import check_meaning, numbers_of
 from theory.support.errors import InputError, one_line
 from theory.support.files import temporary_name, writing
 
@@ -35,18 +36,8 @@ LARGEST_RATIO = 1100
 UNSUSPICIOUS_BYTES = 1 << 28
 """Arrays below this size are read whatever their compression."""
 SAID_BEFORE = "said when the file was written: "
-NEUTRAL = {"scale_factor": 1, "add_offset": 0}
-"""Attributes by which netCDF's readers, such as xarray, change the numbers of an array, unless they have these values.
-"""
-MISSING = ("_FillValue", "missing_value")
-"""Attributes with the numbers that mean for them that there is none."""
-BOOLEANS = ({"false": 0, "true": 1}, {"no": 0, "yes": 1})
-"""Enumerations whose numbers are those of booleans."""
-DECODED = "decoded numbers, as xarray's open_dataset returns them, are accepted"
 _LINK_DEPTH = 16
 _SHOWN_SOURCES = 3
-_FEW = 16
-"""Numbers in an attribute that is read."""
 _FAULTS = (OSError, RuntimeError, KeyError, ValueError, TypeError, ArithmeticError, MemoryError, SystemError)
 """What h5py raises, depending on the damage."""
 
@@ -140,45 +131,10 @@ def inspect(file: h5py.Group, key: str, name: str, dtypes: Collection[str] = ())
         shown = ", ".join(str(source) for source in list(dict.fromkeys(sources))[:_SHOWN_SOURCES])
         found = f"has {key} {kind}, with values in other files ({shown})"
         raise_input_error(name, found, "arrays inside the file are accepted")
-    _check_type(item, key, name)
-    for attribute, neutral in NEUTRAL.items():
-        value = _number_in(item, attribute)
-        if value is not None and (value != neutral).any():
-            raise_input_error(name, f"has {key} with the attribute {attribute} {value[0]:g}", DECODED)
+    check_meaning(item, key, name)
     _check_filters(plan, key, name)
     _check_allocation(item, plan.get_layout(), key, name)
     return item
-
-
-def values(item: h5py.Dataset, key: str, name: str) -> np.ndarray:
-    """The numbers of an inspected array; raises `InputError` where its own attributes call some of them missing."""
-    found = np.asarray(item[()])
-    for attribute in MISSING:
-        mark = _number_in(item, attribute)
-        if mark is not None:
-            accepted = f"numbers that the attribute {attribute} does not mark as missing are accepted"
-            raise_on_rows(np.isin(found, mark), found, key, name, accepted)
-    return found
-
-
-def _number_in(item: h5py.Dataset, attribute: str) -> np.ndarray | None:
-    """The numbers in an attribute, (n,), n > 0; None where it has none."""
-    if attribute not in item.attrs:
-        return None
-    about = item.attrs.get_id(attribute)
-    few = about.shape is not None and 0 < math.prod(about.shape) <= _FEW
-    return np.ravel(np.asarray(item.attrs[attribute])) if few and about.dtype.kind in "iuf" else None
-
-
-def _check_type(item: h5py.Dataset, key: str, name: str) -> None:
-    """Reject numbers that stand for words, but those of a boolean, and entries of several numbers."""
-    words = h5py.check_enum_dtype(item.dtype)
-    if words is not None and {word.lower(): number for word, number in words.items()} not in BOOLEANS:
-        shown = ", ".join(f"{word} is {number}" for word, number in sorted(words.items(), key=lambda each: each[1]))
-        raise_input_error(name, f"has {key} of an enumeration, in which {shown}", "numbers or booleans are accepted")
-    if item.dtype.kind == "V":
-        parts = f"entries of several parts ({', '.join(item.dtype.names)})" if item.dtype.names else "unnamed bytes"
-        raise_input_error(name, f"has {key} with {parts}", "an array of numbers is accepted")
 
 
 def _check_links(file: h5py.Group, path: str, key: str, name: str, depth: int = 0) -> None:
@@ -242,7 +198,7 @@ def array(
     item = inspect(file, key, name, dtypes)
     if shape not in (None, item.shape):
         raise_input_error(name, f"has {key} of shape {item.shape}", f"{shape} is accepted")
-    found = values(item, key, name)
+    found = numbers_of(item, key, name)
     if found.dtype.kind != "f":
         return found
     with np.errstate(over="ignore"):  # a float64 too large becomes infinite, and is rejected as such
