@@ -8,6 +8,7 @@ A placeholder is one of
                                              perhaps trajectories that were sorted or drawn afterwards
     an observation of another step           rows that have slipped
     the step's own observation               a recording that ends one step early
+    values far from all observations         what lay in the memory that was to be filled
 
 All comparisons are bit by bit (-0 is 0): a placeholder that was rounded on its way into the file is not found. Of m
 trajectories that timed out, k have such a value. A share p of the steps inside trajectories,
@@ -20,6 +21,10 @@ these holds:
 Values that the file's own trajectories visit show nothing on a finite task: a tour may end where it began. Its states
 recur. So they are not counted where most observations inside trajectories (`DISCRETE`) are those of other steps too;
 trajectories that are copies of each other count once in this. A state that does not move is no stand-in either.
+
+A value is far where some feature lies outside the range of all observations by more than this range, and has moved by
+more than `FAR` times its largest step inside trajectories. With n such steps of o features each, one more is as large
+with a probability of about o / n at most, which stands for p. Other values of such memory are not found.
 """
 
 from __future__ import annotations
@@ -43,6 +48,8 @@ DISCRETE = 0.5
 """Where more than this share of the observations are those of other steps too, the states are taken for discrete."""
 SAMPLE = 20_000
 """Steps, evenly spread over the file, on which that share is measured."""
+FAR = 10.0
+"""How many times as far as in any step inside a trajectory a feature has to move."""
 LEAST = 3
 """Timeouts that have to share a vector before it is one and the same."""
 
@@ -83,6 +90,7 @@ class _Timeouts:
             *self.first(),
             ("an observation of another step", self.of_another_step()),
             ("the step's own observation", self.own()),
+            ("values far from all observations", self.far()),
         ]
 
     @cached_property
@@ -187,6 +195,18 @@ class _Timeouts:
 
         where = ~self.moved
         return where & (len(self.inside) > 0 and self.enough(where, max(self.few, 2), len(where), share))
+
+    def far(self) -> Bool[np.ndarray, " m"]:
+        if not len(self.inside):
+            return np.zeros(len(self.rows), dtype=bool)
+        low, high = self.data.observations.min(axis=0), self.data.observations.max(axis=0)
+        outside = np.maximum(low - self.following, self.following - high) > high - low
+        if not outside.any():
+            return outside.any(axis=1)
+        largest = np.abs(self.between - self.data.observations[self.inside]).max(axis=0)
+        moved = (largest > 0) & (np.abs(self.following - self.here) > FAR * largest)
+        where = (outside & moved).any(axis=1)
+        return where & self.improbable(int(where.sum()), low.size / len(self.inside))
 
 
 def _rows(values: np.ndarray) -> np.ndarray:

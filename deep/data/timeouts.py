@@ -21,6 +21,7 @@ from jaxtyping import Bool
 
 from deep.data.dataset import OfflineDataset
 from deep.data.formats.errors import raise_input_error
+from deep.data.formats.going_on import of_single_steps
 from deep.data.formats.table import KEYS, ROWS
 from deep.data.stand_ins import stand_ins
 
@@ -47,7 +48,8 @@ def with_successors(fields: dict[str, Any], name: str) -> dict[str, Any]:
     found = without_last_steps(fields | {"next_observations": follows}, unknown, note, name)
     *before, note = found["remarks"]
     note += f"; {int(terminals.sum())} terminal steps repeat their observation"
-    return found | {"remarks": (*before, note)}
+    lengths = np.diff(np.flatnonzero(ends), prepend=-1)  # some of a single step are left out
+    return found | {"remarks": (*before, note, *of_single_steps(lengths))}
 
 
 def without_last_steps(fields: dict[str, Any], unknown: Bool[np.ndarray, " n"], note: str, name: str) -> dict[str, Any]:

@@ -163,6 +163,26 @@ def test_a_last_step_that_was_left_out_counts(tmp_path):
     assert not any(SINGLE in each for each in suspicions(found))
 
 
+def test_single_steps_that_are_left_out_count(tmp_path):
+    """As of episodes by turns: the remark counted what was left, one long trajectory."""
+    by_turns = np.arange(len(STEP)) >= len(STEP) - EPISODES
+    found = read_any(written(tmp_path, "csv", timeouts=by_turns))
+    assert len(found.lengths) == 1
+    (said,) = [each for each in found.remarks if SINGLE in each]
+    assert said.startswith(f"{EPISODES - 1} of {EPISODES} {SINGLE}")
+
+
+def test_sums_of_costs_over_the_whole_file_are_remarked_on(tmp_path):
+    """Those that begin anew in every trajectory were, these were not."""
+    costs, note = (1 + STEP + EPISODE) % 2, "costs never decrease from the first row to the last, and grow to "
+    for before in (0, 500):
+        remarks = read_any(written(tmp_path, "npz", costs=before + np.cumsum(costs))).remarks
+        assert [each.startswith(note) for each in remarks] == [True]
+    late = (np.arange(len(STEP)) >= len(STEP) // 2).astype(float)
+    for given in (late, 7.0 * late, 5 + 0.0 * STEP):
+        assert read_any(written(tmp_path, "npz", costs=given)).remarks == ()
+
+
 def test_costs_of_whole_episodes_and_costs_to_come_are_remarked_on(tmp_path):
     """Those of the steps so far were, these were not."""
     costs = (1 + STEP + EPISODE) % 2

@@ -86,9 +86,52 @@ def test_a_superscript_in_a_groups_name_is_no_number(tmp_path):
     folder = writers.write_minari(tmp_path, DATA)
     wanted = read_any(folder).rewards
     with h5py.File(folder / "data" / "main_data.hdf5", "r+") as file:
-        file.move("episode_0", "episode_²")
-        file["episode_0"] = file["episode_²"]
-    assert len(read_any(folder).rewards) == len(wanted) + len(writers.episodes(DATA)[0]["rewards"])
+        file["episode_²"] = file["episode_0"]
+    found = read_any(folder)
+    assert len(found.rewards) == len(wanted)
+    assert found.remarks[-1] == "1 more group of an episode is not read, as the metadata say 6 episodes"
+
+
+def states(folder: Path, total: int | None) -> None:
+    """Let the metadata say this number of episodes."""
+    about = folder / "data" / "metadata.json"
+    content = json.loads(about.read_text())
+    content.pop("total_episodes", None)
+    about.write_text(json.dumps(content | ({} if total is None else {"total_episodes": total})))
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+def test_a_missing_episode_is_named(in_file, tmp_path):
+    """The episodes after it were read in silence."""
+    folder = writers.write_minari(tmp_path, DATA)
+    with h5py.File(folder / "data" / "main_data.hdf5", "r+") as file:
+        if in_file:
+            file.attrs["total_episodes"] = 6
+            states(folder, None)
+        del file["episode_2"]
+    with pytest.raises(InputError, match="has no episode_2, where total_episodes is 6: a data set with the"):
+        read_any(folder)
+    with h5py.File(folder / "data" / "main_data.hdf5", "r+") as file:
+        file.attrs.pop("total_episodes", None)
+    states(folder, None)
+    assert read_any(folder).remarks == ("there is no episode_2 before episode_5",)
+
+
+def test_fewer_episodes_by_the_metadata_than_groups(tmp_path):
+    """All groups were read in silence; those in Arrow were not."""
+    folder = writers.write_minari(tmp_path, DATA)
+    states(folder, 4)
+    found = read_any(folder)
+    assert found.remarks == ("2 more groups of episodes are not read, as the metadata say 4 episodes",)
+    assert len(found.ends) == 4
+
+
+def test_an_episode_of_other_steps_than_it_says_is_rejected(tmp_path):
+    folder = writers.write_minari(tmp_path, DATA)
+    with h5py.File(folder / "data" / "main_data.hdf5", "r+") as file:
+        file["episode_1"].attrs["total_steps"] = 8
+    with pytest.raises(InputError, match="has 12 rewards in episode_1, where total_steps is 8: as many steps as"):
+        read_any(folder)
 
 
 def cut(part: Path) -> None:

@@ -75,7 +75,7 @@ def test_ordinary_numbers_are_not_marks():
     lidar[:, 1] = np.where(np.arange(len(data)) % 9 == 0, 5, np.linspace(0, 1, len(data)))
     assert missing_values(replace(data, observations=lidar)) == (), "a largest range of five times the others"
     outlier = data.observations.copy()
-    outlier[:2, 1] = 1e6
+    outlier[:2, 1] = 100
     assert missing_values(replace(data, observations=outlier)) == (), "two rows are no habit"
     assert missing_values(load(find_task("HopperVel"), "embedded")) == ()
 
@@ -88,3 +88,25 @@ def test_the_remark_reaches_who_reads_the_file(tmp_path):
         del file.attrs["task"]
     task, custom, _ = load_custom(path, CustomData())
     assert said in assumptions(task, custom)
+
+
+@pytest.mark.parametrize("far", [[1e12], [-1e6, -1e6], [1e9, 2e9, -3e9]])
+def test_a_few_rows_that_blur_all_others_are_reported(far):
+    """The mean was 8e8, and every other row was one point for the policy."""
+    data = recording(LENGTHS)
+    values = data.observations.copy()
+    values[7 : 7 + len(far), 2] = far
+    (said,) = missing_values(replace(data, observations=values))
+    range_ = f"{min(far):g}" + (f" to {max(far):g}" if len({*far}) > 1 else "")
+    assert said.startswith(f"observations[2] is {range_} in {len(far)} of 180 rows, and from ")
+    assert said.endswith("does not tell apart: leave those few rows out or mend them")
+
+
+def test_rare_numbers_that_blur_nothing_are_not_reported():
+    data = recording(LENGTHS)
+    values = data.observations.copy()
+    values[:3, 0] = [50, 60, 70]  # an impact
+    values[:, 1] = 0
+    values[5:7, 1] = 1e6  # a flag, nearly always one number
+    assert missing_values(replace(data, observations=values)) == ()
+    assert missing_values(replace(data, costs=np.where(np.arange(len(data)) == 5, 999, data.costs))) == ()

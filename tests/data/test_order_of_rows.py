@@ -186,7 +186,7 @@ def test_rows_are_numbered_as_in_the_file_where_some_are_left_out(tmp_path):
     ("columns", "sentence"),
     [
         (
-            {"cost": DATA["costs"]},
+            {"cost": DATA["costs"] + 1},
             "has costs and cost, and either may be costs: --columns costs=costs or .*costs=cost ",
         ),
         ({"terminals": ENDS}, "has terminated and terminals, and either may be terminals"),

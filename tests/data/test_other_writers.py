@@ -205,3 +205,67 @@ def test_a_cost_function_that_is_none_is_rejected(tmp_path, name, sentence):
     with pytest.raises(InputError, match=sentence) as error:
         read_any(d3rlpy(tmp_path), Reading(cost_function=name))
     assert "\n" not in str(error.value)
+
+
+# Numbers that their own file says are others
+
+
+def with_attributes(path: Path, key: str, values: np.ndarray, **attributes) -> Path:
+    file = writers.write_hdf5(path / "a.hdf5", DATA | {key: values})
+    with h5py.File(file, "r+") as opened:
+        opened[key].attrs.update(attributes)
+    return file
+
+
+@pytest.mark.parametrize("attribute", [{"scale_factor": 10.0}, {"add_offset": 0.5}, {"scale_factor": np.array([10.0])}])
+@pytest.mark.parametrize("key", ["costs", "observations"])
+def test_numbers_that_netcdf_scales_are_rejected(attribute, key, tmp_path):
+    """They were read as they are stored, costs as a tenth of what they are."""
+    path = with_attributes(tmp_path, key, DATA[key].astype(np.int16), **attribute)
+    ((called, value),) = attribute.items()
+    with pytest.raises(InputError, match=f"has {key} with the attribute {called} {np.ravel(value)[0]:g}: decoded num"):
+        read_any(path)
+
+
+@pytest.mark.parametrize("attribute", ["_FillValue", "missing_value"])
+def test_numbers_that_netcdf_marks_as_missing_are_rejected(attribute, tmp_path):
+    path = with_attributes(tmp_path, "costs", np.where(DATA["costs"] > 0, 9, 0).astype(np.int16), **{attribute: 9})
+    row = int(np.flatnonzero(DATA["costs"])[0])
+    with pytest.raises(InputError, match=f"has 9 in row {row} of costs: numbers that the attribute {attribute} does"):
+        read_any(path)
+
+
+def test_attributes_that_change_nothing_are_no_matter(tmp_path):
+    """xarray writes _FillValue to every array of floats."""
+    about = {"scale_factor": 1.0, "add_offset": 0, "_FillValue": np.float32(np.nan), "missing_value": np.array([-9.0])}
+    path = with_attributes(tmp_path, "costs", DATA["costs"], **about, units="N", long_name=np.bytes_(b"scale_factor"))
+    with h5py.File(path, "r+") as file:
+        file["infos/speed"] = DATA["rewards"]
+        file["infos/speed"].attrs["scale_factor"] = 10.0  # nobody reads it
+    np.testing.assert_array_equal(read_any(path).costs, DATA["costs"])
+
+
+def of_type(path: Path, kind: np.dtype, values: np.ndarray) -> Path:
+    data = {key: each for key, each in DATA.items() if key != "costs"}
+    with h5py.File(writers.write_hdf5(path / "a.hdf5", data), "r+") as file:
+        file.create_dataset("costs", data=values, dtype=kind)
+        return path / "a.hdf5"
+
+
+def test_words_of_an_enumeration_are_no_costs(tmp_path):
+    """SAFE, which is 1, was read as a cost of 1."""
+    kind = h5py.enum_dtype({"UNSAFE": 0, "SAFE": 1}, basetype="i1")
+    with pytest.raises(InputError, match="has costs of an enumeration, in which UNSAFE is 0, SAFE is 1: numbers or"):
+        read_any(of_type(tmp_path, kind, (1 - DATA["costs"]).astype("i1")))
+    for words in ({"false": 0, "true": 1}, {"NO": 0, "YES": 1}):
+        found = read_any(of_type(tmp_path, h5py.enum_dtype(words, "i1"), DATA["costs"].astype("i1")))
+        np.testing.assert_array_equal(found.costs, DATA["costs"])
+
+
+def test_entries_of_several_parts_are_rejected_in_one_sentence(tmp_path):
+    """The sentence was numpy's, of a cast."""
+    values = np.zeros(len(DATA["costs"]), dtype=[("speed", "f4"), ("force", "f4")])
+    with pytest.raises(InputError, match=r"has costs with entries of several parts \(speed, force\): an array of num"):
+        read_any(of_type(tmp_path, values.dtype, values))
+    with pytest.raises(InputError, match="has costs with unnamed bytes: an array of numbers is accepted"):
+        read_any(of_type(tmp_path, np.dtype("V4"), np.zeros(len(values), "V4")))

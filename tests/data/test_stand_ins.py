@@ -100,7 +100,31 @@ def test_copies_of_one_trajectory_are_no_discrete_states():
     assert sum(found_in(copies).values()) == EPISODES
 
 
+@pytest.mark.parametrize("part", [6, EPISODES])
+def test_values_far_from_all_observations(part):
+    """What was never written into an array of numpy.empty was taken for what the simulator had reached."""
+    data, rng = walk(), np.random.default_rng(5)
+    spread = np.ptp(data.observations)
+    noise = rng.choice([-1, 1], size=(part, 3)) * rng.uniform(2, 9, size=(part, 3)) * spread
+    far = with_following(data, noise.astype(np.float32), slice(part))
+    assert found_in(far) == {"values far from all observations": part}
+    (remark,) = drop_unknown_successors(far, "it").remarks
+    assert f"next_observations hold values far from all observations after {part} of {EPISODES} timeouts" in remark
+
+
 # What is no stand-in
+
+
+def test_a_last_step_that_is_larger_than_others_is_no_stand_in():
+    """A jump of three times the range after some timeouts, steps that grow, and a flag of the last step."""
+    data = walk()
+    here = data.observations[data.ends]
+    assert found_in(with_following(data, here[:2] + 3 * np.ptp(data.observations), slice(2))) == {}
+    assert found_in(with_following(data, here + np.array([0, 0, 1], np.float32), slice(None))) == {}
+    growing = np.exp(np.arange(STEPS + 1) / 5)[None, :, None] * np.random.default_rng(3).normal(size=(EPISODES, 1, 2))
+    assert found_in(of_states(growing.astype(np.float32))) == {}
+    short = np.random.default_rng(4).standard_cauchy(size=(EPISODES, 4, 9)).cumsum(axis=1)
+    assert found_in(of_states(short.astype(np.float32))) == {}
 
 
 def test_deterministic_starts_and_one_coincidence():

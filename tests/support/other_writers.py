@@ -86,16 +86,18 @@ def of_python(data: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
 
 
 def write_minari(
-    root: Path, data: dict[str, np.ndarray], key: str = "cost", reset: bool = True, form: str = "hdf5"
+    root: Path, data: dict[str, np.ndarray], key: str | tuple[str, ...] = "cost", reset: bool = True, form: str = "hdf5"
 ) -> Path:
     """By Minari's own writer, in the form that it calls data_format; with `reset` the infos have an entry of the reset,
-    as its collector records them."""
+    as its collector records them. The costs are under each `key`, under cost=2 their double."""
     minari = pytest.importorskip("minari")
     from gymnasium.spaces import Box
     from minari.data_collector import EpisodeBuffer
 
     def infos(costs: np.ndarray) -> dict[str, np.ndarray]:
-        return {key: np.concatenate([[0.0], costs]) if reset else costs}
+        named = [each.partition("=") for each in ((key,) if isinstance(key, str) else key)]
+        scaled = {each: costs * float(factor or 1) for each, _, factor in named}
+        return {each: np.concatenate([[0.0], values]) if reset else values for each, values in scaled.items()}
 
     buffers = [
         EpisodeBuffer(

@@ -128,7 +128,7 @@ def _plain(columns: ColumnTable, reading: Reading, name: str) -> dict[str, str]:
         there |= {",".join(each): k for k, each in columns.vectors.items() if k.lower() in (key, *words.split())}
         if key in decided or not there:
             continue
-        if len(there) > 1:
+        if len(there) > 1 and key != "costs":  # these are compared (`deep.data.formats.beside`)
             first, second, *_ = there
             raise_on_two(first, second, key, name)
         found[key] = next(iter(there.values()))

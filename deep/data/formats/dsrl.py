@@ -20,7 +20,8 @@ import h5py
 import numpy as np
 
 from deep.data.formats import hdf5
-from deep.data.formats.errors import raise_input_error, raise_on_two
+from deep.data.formats.errors import raise_input_error
+from deep.data.formats.meaning import numbers_of
 from deep.data.formats.missing import FLAGS, Found
 from deep.data.formats.table import KEYS, fields_of
 from deep.data.reading import AS_IT_IS, Reading
@@ -64,7 +65,7 @@ class HDF5Table:
         return Found(item.shape, str(item.dtype))
 
     def read(self, name: str) -> np.ndarray:
-        return np.asarray(hdf5.inspect(self.file, name, self.name)[()])
+        return numbers_of(hdf5.inspect(self.file, name, self.name), name, self.name)
 
 
 def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
@@ -84,8 +85,6 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
         if layout is not None and str(layout) != "plain":
             raise_input_error(name, f"has the layout {str(layout)!r}", "plain and packed are accepted")
         table = HDF5Table(file, name)
-        if "costs" not in reading.names() and not reading.cost_function and table.has("costs") and table.has("cost"):
-            raise_on_two("costs", "cost", "costs", name)
         fields = fields_of(table, name, reading)
     fields["remarks"] = (*before, *fields["remarks"])
     known = {"policies": about.get("policies"), "task": about.get("task"), "recorded_length": length}

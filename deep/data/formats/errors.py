@@ -63,8 +63,13 @@ def raise_on_two(first: str, second: str, key: str, name: str) -> NoReturn:
 
 def of_several(arrays: Sequence[str]) -> str:
     """What makes one cost of several arrays."""
-    shown = f"{', '.join(map(as_parameter, arrays[:-1]))} and {as_parameter(arrays[-1])}"
+    shown = listed([*map(as_parameter, arrays)])
     return f"--cost-function MODULE:NAME, a function with the parameters {shown}, makes one cost of them"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names with commas, and before the last one."""
+    return " and ".join(each for each in (", ".join(names[:-1]), names[-1]) if each)
 
 
 def shortened(text: str) -> str:

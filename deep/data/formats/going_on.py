@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from deep.data.formats.errors import raise_input_error
 from deep.data.formats.missing import Found
@@ -20,6 +20,7 @@ from theory.support.errors import InputError
 TOLERANCE = 1e-3
 """Of a time's stride, relative."""
 SPLIT = "if an episode goes on there, as after a goal that was reached, its cost is split"
+SINGLE = "trajectories have a single step"
 OTHER_MARKS = "--columns dones=NAME terminals= timeouts= takes other marks for the ends"
 
 
@@ -28,6 +29,15 @@ class _Across(NamedTuple):
 
     goes_on: Bool[np.ndarray, " between"]
     anew: Bool[np.ndarray, " between"]
+
+
+def of_single_steps(lengths: Int[np.ndarray, " trajectories"]) -> tuple[str, ...]:
+    """A remark where most trajectories, of these numbers of steps, have a single one."""
+    count = int((lengths == 1).sum())
+    if 2 * count <= len(lengths) or len(lengths) < 2:
+        return ()
+    note = f"{count} of {len(lengths)} {SINGLE}: if the flags mark the steps that are no end, or every step, the cost "
+    return (f"{note}of an episode is split; {OTHER_MARKS}",)
 
 
 def plain_steps(table: Any, used: Collection[str], rows: np.ndarray) -> dict[str, np.ndarray]:

@@ -21,6 +21,7 @@ import numpy as np
 from h5py import h5d, h5l, h5z  # pyright: ignore[reportAttributeAccessIssue]  (compiled, without stubs)
 
 from deep.data.formats.errors import raise_input_error
+from deep.data.formats.meaning import check_meaning, numbers_of
 from theory.support.errors import InputError, one_line
 from theory.support.files import temporary_name, writing
 
@@ -74,17 +75,17 @@ def is_own(file: h5py.File) -> bool:
     return packed_only and str(attributes(file, ("layout",)).get("layout")) == "packed"
 
 
-def attributes(file: h5py.File, keys: Collection[str] | None = None) -> dict[str, Any]:
+def attributes(file: h5py.Group, keys: Collection[str] | None = None) -> dict[str, Any]:
     """The attributes, or those under `keys`, that are numbers, texts of fixed length (both fit for JSON) or arrays."""
     names = [key for key in file.attrs if keys is None or key in keys]
     return {one_line(key): _python(file.attrs[key]) for key in names if _is_readable(file, key)}
 
 
-def _is_readable(file: h5py.File, key: str) -> bool:
+def _is_readable(file: h5py.Group, key: str) -> bool:
     attribute = file.attrs.get_id(key)
     if attribute.shape is None or attribute.dtype.kind not in "biufS":
         return False
-    return math.prod(attribute.shape) * attribute.dtype.itemsize <= os.path.getsize(file.filename)
+    return math.prod(attribute.shape) * attribute.dtype.itemsize <= os.path.getsize(file.file.filename)
 
 
 def taken_remarks(attributes: dict[str, Any]) -> tuple[str, ...]:
@@ -111,7 +112,7 @@ def has(file: h5py.Group, key: str) -> bool:
 
 def inspect(file: h5py.Group, key: str, name: str, dtypes: Collection[str] = ()) -> h5py.Dataset:
     """The array under `key`, of one of these types, not yet read. Its values lie inside the file, all of them are
-    allocated, and their filters are installed; anything else is rejected."""
+    allocated, their filters are installed, and they are what they stand for; anything else is rejected."""
     _check_links(file, key, key, name)
     item = file.get(key)
     if not isinstance(item, h5py.Dataset):
@@ -130,6 +131,7 @@ def inspect(file: h5py.Group, key: str, name: str, dtypes: Collection[str] = ())
         shown = ", ".join(str(source) for source in list(dict.fromkeys(sources))[:_SHOWN_SOURCES])
         found = f"has {key} {kind}, with values in other files ({shown})"
         raise_input_error(name, found, "arrays inside the file are accepted")
+    check_meaning(item, key, name)
     _check_filters(plan, key, name)
     _check_allocation(item, plan.get_layout(), key, name)
     return item
@@ -196,11 +198,11 @@ def array(
     item = inspect(file, key, name, dtypes)
     if shape not in (None, item.shape):
         raise_input_error(name, f"has {key} of shape {item.shape}", f"{shape} is accepted")
-    values = np.asarray(item[()])
-    if values.dtype.kind != "f":
-        return values
+    found = numbers_of(item, key, name)
+    if found.dtype.kind != "f":
+        return found
     with np.errstate(over="ignore"):  # a float64 too large becomes infinite, and is rejected as such
-        return values.astype(np.float32, copy=False)
+        return found.astype(np.float32, copy=False)
 
 
 def write(

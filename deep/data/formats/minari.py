@@ -17,7 +17,7 @@ as well.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from deep.data.formats import hdf5
 from deep.data.formats.dsrl import HDF5Table
 from deep.data.formats.errors import raise_input_error
 from deep.data.formats.joined import JoinedTable
-from deep.data.formats.missing import FLAGS, raise_missing
+from deep.data.formats.missing import FLAGS, is_a_cost, raise_missing
 from deep.data.formats.table import ArrayTable, fields_of
 from deep.data.reading import AS_IT_IS, Reading
 from theory.support.errors import InputError
@@ -40,6 +40,9 @@ KEPT = "safe_offline_rl_remarks"
 """The entry of the metadata in which `deep.convert` says what was assumed or left out."""
 KEPT_LENGTH = "safe_offline_rl_recorded_length"
 """Its entry with the steps of the longest trajectory before any were left out."""
+TOTAL = "total_episodes"
+STEPS = "total_steps"
+"""The attribute of an episode with the number of its steps."""
 SPACE = "minari_action_space"
 """The entry of the provenance with the space of the actions, in JSON."""
 NAMES = {
@@ -93,20 +96,23 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
     if reading.cost_function is not None:
         del names["costs"]
     with hdf5.opened(path, name) as file:
-        groups = sorted((key for key in map(str, file) if key.startswith("episode_")), key=_number)
+        groups, left = _groups(file, metadata(path.parent / METADATA), name)
         first = file[groups[0]]
         assert isinstance(first, h5py.Group)
         table = JoinedTable(HDF5Table(first, name), name)
         if missing := {key: array for key, array in names.items() if not table.has(array)}:
             raise_missing(table.listing(), missing, name, given)
         names |= reading.others([each for each in table.listing() if each.startswith(INFOS)])
-        episodes = [_episode(file, group, names, name) for group in groups]
-    return joined(episodes, path, name, reading)
+        others = other_costs(table.listing(), names, reading)
+        episodes = [_episode(file, group, names, others, name) for group in groups]
+    fields = joined(episodes, path, name, reading)
+    return fields | {"remarks": (*fields["remarks"], *left)}
 
 
 def joined(episodes: list[dict[str, np.ndarray]], path: Path, name: str, reading: Reading) -> dict[str, Any]:
     """The fields of all episodes; `path` lies beside the metadata, or is the metadata."""
-    arrays = {key: np.concatenate([episode[key] for episode in episodes]) for key in episodes[0]}
+    shared = [key for key in episodes[0] if all(key in episode for episode in episodes)]
+    arrays = {key: np.concatenate([episode[key] for episode in episodes]) for key in shared}
     for key in FLAGS:
         if arrays[key].shape[1:] == (1,):
             arrays[key] = arrays[key][:, 0]
@@ -119,11 +125,15 @@ def joined(episodes: list[dict[str, np.ndarray]], path: Path, name: str, reading
         found = f"has an end inside episode {number} of its episodes, counted from 0"
         raise_input_error(name, found, "terminations and truncations in the last steps of episodes are accepted")
     arrays["timeouts"][ends[open_ended]] = True
-    columns, given = None, reading.names()
+    columns, given, names = None, reading.names(), {}
     if "steps" in given:
         columns = (f"steps={given['steps']}",)
         arrays[given["steps"]] = arrays.pop("steps")
-    fields = fields_of(ArrayTable(arrays), name, Reading(columns, reading.cost_function, reading.last_trajectory))
+    if "costs" in arrays and "costs" not in given:
+        names["costs"] = NAMES["costs"]
+        arrays[NAMES["costs"]] = arrays.pop("costs")
+    reading_on = Reading(columns, reading.cost_function, reading.last_trajectory)
+    fields = fields_of(ArrayTable(arrays), name, reading_on, names)
     if open_ended.any():
         note = f"{int(open_ended.sum())} episodes end with neither flag and are taken for timed out"
         fields["remarks"] = (*fields["remarks"], note)
@@ -151,19 +161,67 @@ def hold_all(bounds: tuple[Any, Any], actions: np.ndarray) -> bool:
     return bool((actions >= low).all() and (actions <= high).all())
 
 
+def _groups(file: h5py.File, about: Mapping[str, Any], name: str) -> tuple[list[str], tuple[str, ...]]:
+    """The groups of the episodes, in their order, and a remark on those that are not read; `about` are the metadata.
+
+    Raises `InputError` where one is missing of as many as the data set has by its own words.
+    """
+    groups = sorted((key for key in map(str, file) if key.startswith("episode_")), key=_number)
+    total = hdf5.attributes(file, (TOTAL,)).get(TOTAL, about.get(f"minari_{TOTAL}"))
+    if not isinstance(total, int) or total < 1:
+        last = _number(groups[-1])
+        gap = next((i for i in range(last) if f"episode_{i}" not in groups), None)
+        return groups, () if gap is None else (f"there is no episode_{gap} before episode_{last}",)
+    found = [f"episode_{i}" for i in range(min(total, len(groups) + 1))]
+    if missing := [group for group in found if group not in groups]:
+        accepted = "a data set with the episodes of its metadata is accepted"
+        raise_input_error(name, f"has no {missing[0]}, where {TOTAL} is {total}", accepted)
+    more = len(groups) - total
+    return found, (more_episodes(more, "group", total),) if more else ()
+
+
+def more_episodes(more: int, kind: str, total: int) -> str:
+    """The remark on episodes beyond the total of the metadata; each is a `kind`."""
+    shown = f"{more} more {kind}s of episodes are" if more > 1 else f"1 more {kind} of an episode is"
+    return f"{shown} not read, as the metadata say {total} episodes"
+
+
 def _number(group: str) -> int:
     digits = group.removeprefix("episode_")
     return int(digits) if digits.isdecimal() else -1
 
 
-def _episode(file: h5py.File, group: str, names: dict[str, str], name: str) -> dict[str, np.ndarray]:
+def other_costs(found: Collection[str], names: Mapping[str, str], reading: Reading) -> list[str]:
+    """The arrays that may hold costs as well, where no option says which are meant."""
+    others = [each for each in found if is_a_cost(each) and each not in names.values()]
+    return [] if "costs" in reading.decided() else others
+
+
+def with_others(arrays: dict[str, np.ndarray], table: JoinedTable, others: Collection[str]) -> dict[str, np.ndarray]:
+    """The arrays of one episode with those of `others` that have a number for each of its steps."""
+    steps, found = len(arrays["rewards"]), {}
+    for other in others:
+        with suppress(InputError):  # nobody asked for it
+            if (shape := table.inspect(other).shape)[1:] in ((), (1,)) and shape[0] in (steps, steps + 1):
+                found[other] = np.ravel(table.read(other))[-steps:]
+    return arrays | found
+
+
+def _episode(
+    file: h5py.File, group: str, names: dict[str, str], others: Collection[str], name: str
+) -> dict[str, np.ndarray]:
     """The arrays of one episode, a row for each step."""
     table = JoinedTable(HDF5Table(file, name), name, f"{group}/{{}}")
     arrays = {}
     for key, array in names.items():
         table.inspect(array)
         arrays[key] = table.read(array)
-    return aligned(arrays, names, group, name)
+    item, steps = file[group], len(arrays["rewards"])
+    stated = hdf5.attributes(item, (STEPS,)).get(STEPS) if isinstance(item, h5py.Group) else None
+    if isinstance(stated, int) and stated != steps:
+        accepted = f"as many steps as its attribute {STEPS} says are accepted"
+        raise_input_error(name, f"has {steps} rewards in {group}, where {STEPS} is {stated}", accepted)
+    return with_others(aligned(arrays, names, group, name), table, others)
 
 
 def aligned(arrays: dict[str, np.ndarray], names: dict[str, str], group: str, name: str) -> dict[str, np.ndarray]:

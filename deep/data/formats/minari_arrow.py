@@ -46,26 +46,27 @@ def read(path: Path, name: str, reading: Reading = AS_IT_IS) -> dict[str, Any]:
     count = minari.metadata(path).get("minari_total_episodes")
     if not isinstance(count, int) or count < 1:
         raise_input_error(name, f"has {count} episodes in its metadata", "at least one is accepted")
-    if reading.cost_function is not None:
-        found = _columns(path.parent / "0", name).listing()
-        names |= reading.others([each for each in found if each.startswith(minari.INFOS)])
-    episodes = [_episode(path.parent / str(i), names, given, name) for i in range(count)]
+    found = _columns(path.parent / "0", name).listing()
+    names |= reading.others([each for each in found if each.startswith(minari.INFOS)])
+    others = minari.other_costs(found, names, reading)
+    episodes = [_episode(path.parent / str(i), names, others, given, name) for i in range(count)]
     fields = minari.joined(episodes, path, name, reading)
     found = [each.name for each in path.parent.glob("[0-9]*") if not each.is_file()]
     if more := len({*found} - {str(i) for i in range(count)}):
-        note = f"{more} more folders of episodes are not read, as the metadata say {count} episodes"
-        fields["remarks"] = (*fields["remarks"], note)
+        fields["remarks"] = (*fields["remarks"], minari.more_episodes(more, "folder", count))
     return fields
 
 
-def _episode(folder: Path, names: dict[str, str], given: dict[str, str], name: str) -> dict[str, np.ndarray]:
+def _episode(
+    folder: Path, names: dict[str, str], others: list[str], given: dict[str, str], name: str
+) -> dict[str, np.ndarray]:
     """The arrays of one episode, a row for each step."""
     found = JoinedTable(_columns(folder, name), name)
     if missing := {key: array for key, array in names.items() if not found.has(array)}:
         raise_missing(found.listing(), missing, name, given)
     arrays = {key: found.read(array) for key, array in names.items()}
     arrays |= {key: arrays[key][:-1] for key in PADDED if not names[key].startswith(minari.INFOS)}
-    return minari.aligned(arrays, names, f"episode {folder.name}", name)
+    return minari.with_others(minari.aligned(arrays, names, f"episode {folder.name}", name), found, others)
 
 
 def _columns(folder: Path, name: str) -> ColumnTable:

@@ -32,7 +32,7 @@ SYNONYMS = {
 """Names that other writers use, as `plain` has them: a rejection proposes them."""
 JOINED = ("observations", "actions")
 """Vectors, whose numbers may be columns of their own."""
-COSTLY = ("cost", "violation", "constraint")
+COSTLY = ("cost", "violation", "constraint", "unsafe")
 """Parts of a name that say so of costs."""
 SHOWN = 12
 """Arrays that a rejection lists."""
@@ -89,7 +89,7 @@ def raise_missing(
     proposed = " ".join(shlex.quote(f"{key}={array}") for key, array in columns.items())
     ways = [f"--columns {proposed}"] if serving | of_ends or single else []
     alone = set(columns) == {"costs"}
-    several = [each for each in found if _is_a_cost(each)] if "costs" in missing else []
+    several = [each for each in found if is_a_cost(each)] if "costs" in missing else []
     if "costs" in missing and (alone or "costs" not in serving) and len(several) < 2:
         ways += ["--cost-function MODULE:NAME"]
     sentence += f"; {(' or ' if alone else ' and ').join(ways)} may serve{condition}" if ways else ""
@@ -158,7 +158,7 @@ def plain(name: str) -> str:
 
 def nearest(key: str, array: str, found: Collection[str]) -> str | None:
     """The array that may serve for a key: one of a synonym, or else one of a similar name; for
-    costs one with cost, violation or constraint in its name."""
+    costs one with a word of `COSTLY` in its name."""
     last = {each: each.rsplit("/", 1)[-1].lower() for each in found}
     for wanted in (array, key, *SYNONYMS[key].split()):
         for same in (str.lower, plain):
@@ -171,7 +171,7 @@ def nearest(key: str, array: str, found: Collection[str]) -> str | None:
     return _alike(array, found)
 
 
-def _is_a_cost(array: str) -> bool:
+def is_a_cost(array: str) -> bool:
     """Whether the name of an array says that it holds a kind of costs."""
     return any(word in array.rsplit("/", 1)[-1].lower() for word in COSTLY)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from deep.data.formats.beside import check_beside
 from deep.data.formats.ends import flags_of
 from deep.data.formats.environments import SortedTable
 from deep.data.formats.errors import of_several, raise_input_error, raise_on_two
@@ -65,7 +66,7 @@ def fields_of(
     """
     decided = reading.decided()
     for key, array in (names or {}).items():
-        if array != key and key not in decided and table.has(key) and table.has(array):
+        if key != "costs" and array != key and key not in decided and table.has(key) and table.has(array):
             raise_on_two(key, array, key, name)
     names, joined = {key: key for key in SYNONYMS} | dict(names or {}) | reading.names(), JoinedTable(table, name)
     keys = _keys(joined, names, reading, name)
@@ -143,6 +144,8 @@ def _fields(
     for key in fields:
         remarks = (*remarks, *vanished(arrays[key], names[key], FREE if key == "costs" else VANISHED))
     remarks = (*remarks, *check_unread(table, names, flags, told, keys, name))
+    costs, ends = None if "costs" in told else fields.get("costs"), flags["terminals"] | flags["timeouts"]
+    remarks = (*remarks, *check_beside(table, names, costs, ends, name))
     coarse = [note for key in fields for note in rounding(arrays[key], names[key])]
     return fields | flags, (*remarks, *coarse)
 

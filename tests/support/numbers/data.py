@@ -15,7 +15,7 @@ from deep.data.dataset import OfflineDataset
 from deep.data.kinds import Kind, Plane, Subset, choose, describe, draw, good_safe_parts, groups, take
 from deep.data.replay import Replay, RowTable, discounted_to_go, moments
 from deep.data.selection import Selection, trajectory_stats
-from deep.data.tails import blank_tails
+from deep.data.tails import blank_runs
 from tests.support import custom_lab
 from tests.support.builders import two_gaits
 from tests.support.numbers.summary import Case
@@ -140,7 +140,7 @@ def completed() -> dict[str, Any]:
         found[f"{name}, rows"] = timeouts.stand_ins(made)
     costs = own.costs.copy()
     costs[own.starts[4] :] = 0
-    return found | {"tails": [" ".join(blank_tails(x)) for x in (own, replace(own, costs=costs))]}
+    return found | {"tails": [" ".join(blank_runs(x)) for x in (own, replace(own, costs=costs))]}
 
 
 def custom() -> dict[str, Any]:
