@@ -68,6 +68,13 @@ def test_the_same_costs_twice_are_accepted(write, tmp_path):
 
 
 @each_writer
+def test_costs_that_are_rounded_are_the_same(write, tmp_path):
+    """Of float16, a cost of 1e-8 is 0, and others keep three digits."""
+    costs = np.where(COSTS > 0, COSTS / 3, 1e-8).astype(np.float32)
+    assert said(write(tmp_path, costs=costs, cost=costs.astype(np.float16).astype(np.float32))) == []
+
+
+@each_writer
 @pytest.mark.parametrize("other", ["info_cost", "cost_hazards", "violation", "is_unsafe", "total_cost"])
 def test_an_array_that_by_its_name_holds_other_costs_is_remarked_on(write, other, tmp_path):
     (remark,) = said(write(tmp_path, **{other: COSTS}))

@@ -235,6 +235,24 @@ def test_numbers_that_netcdf_marks_as_missing_are_rejected(attribute, tmp_path):
         read_any(path)
 
 
+def test_a_mark_of_another_precision_marks_the_same_number(tmp_path):
+    """h5py writes 7.1 as float64, and the costs are float32."""
+    costs = np.where(DATA["costs"] > 0, 7.1, 0).astype(np.float32)
+    with pytest.raises(InputError, match=r"has 7\.09.* of costs: numbers that the attribute _FillValue does"):
+        read_any(with_attributes(tmp_path, "costs", costs, _FillValue=7.1))
+    other = with_attributes(tmp_path, "costs", np.where(costs > 0, 7, 0).astype(np.int16), _FillValue=7.1)
+    assert set(read_any(other).costs) == {0, 7}
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_of_half_precision_give_no_warning(tmp_path):
+    """Numpy's warning of an overflow was on the screen: 2**53 is infinite in float16."""
+    path = with_attributes(tmp_path, "costs", DATA["costs"].astype(np.float32))
+    with h5py.File(path, "r+") as file:
+        file["speed"] = DATA["rewards"].astype(np.float16)
+    np.testing.assert_array_equal(read_any(path).costs, DATA["costs"])
+
+
 def test_attributes_that_change_nothing_are_no_matter(tmp_path):
     """xarray writes _FillValue to every array of floats."""
     about = {"scale_factor": 1.0, "add_offset": 0, "_FillValue": np.float32(np.nan), "missing_value": np.array([-9.0])}

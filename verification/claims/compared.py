@@ -153,9 +153,11 @@ CLAIMS = [
                 **UNDISCOUNTED,
             },
             [
+                "gamma > 0",
                 "rowmin(Q_c) == v",
                 "sum(rho*v) == 0",
                 "rho[0] == 1",
+                "max(pi*(1-pi)) == 0",
                 "max(expect(P,rho)) == 0",  # no way back to the start, where the budget is whole
                 "max(P*(1-P)) == 0",
                 "sum(rows(pi*Q_c)-v) == rows(pi*Q_c)[0]-v[0]",  # the switch may leave the cheapest action in state 0
@@ -182,18 +184,21 @@ CLAIMS = [
         statement="The expected cost of an episode of the switch is at most the limit, where the least one is.",
         assumptions="exact least costs to go, not discounted; random transitions",
         formal=Statement(
-            {"Q_c": "c+expect(P,v)", **UNDISCOUNTED, **LEAST},
+            {"Q_c": "c+expect(P,v)", "below": "positive(limit-Q_c)/(limit-Q_c)", **UNDISCOUNTED, **LEAST},
             [
                 "rowmin(Q_c) == v",
                 "least_4 == v",  # v solves that equation also where a constant is added to it
                 "sum(rho*v) <= limit",
                 "rho[0] == 1",
+                # The switch may leave the cheapest action in states 0 and 1. The budget is whole there: they cost
+                # nothing, and only state 0 leads to state 1.
                 "max(c[0]) == 0",
-                "max(c[1]) == 0",  # the budget is whole in the states in which the switch may leave the cheapest action
+                "max(c[1]) == 0",
+                "max(expect(P,rho)) == 0",
+                "D[1] == 1",
+                "sum(expect(P,D)) == sum(expect(P,D)[0])",
                 "sum(rows(pi*Q_c)-v) == rows(pi*Q_c)[0]-v[0]+rows(pi*Q_c)[1]-v[1]",
-                "sum(pi*positive(Q_c-limit)*(Q_c-v)) == 0",
-                "Q_c[0][1] < limit",
-                "Q_c[1][1] < limit",
+                "sum(pi*(1-below)*(Q_c-v)) == 0",
             ],
             "sum(rho*four) <= limit",
         ),

@@ -31,14 +31,15 @@ L41 = Statement(
     [*PAYOFFS, *OPTIMAL, "sum(rho*V_c) >= limit+h_plus"],
     "cost <= drop/eta+remainder",
 )
+EUCLIDEAN = {"euclidean": "-sum((d*pi)**2*A_r*A_c)"}
 L42 = Statement(
-    ADVANTAGES | FISHER | {"euclidean": "-sum((d*pi)**2*A_r*A_c)", "u": "(A_r-A_c)/2"} | STEP,
-    [*PAYOFFS, *OPTIMAL, *BAND, "rc >= 0", "euclidean >= 0"],
+    ADVANTAGES | FISHER | EUCLIDEAN | {"u": "(A_r-A_c)/2"} | STEP,
+    [*PAYOFFS, *OPTIMAL, *BAND, "rc > 0", "euclidean > 0"],  # aligned in both metrics, and neither gradient is 0
     "reward/2+cost/2 <= drop/eta+remainder",
 )
 L43 = Statement(
-    ADVANTAGES | FISHER | WEIGHTS | {"u": "x*A_r-y*A_c"} | STEP,
-    [*PAYOFFS, *OPTIMAL, *BAND, "rc < 0"],
+    ADVANTAGES | FISHER | EUCLIDEAN | WEIGHTS | {"u": "x*A_r-y*A_c"} | STEP,
+    [*PAYOFFS, *OPTIMAL, *BAND, "rc < 0", "euclidean < 0"],  # in conflict in both metrics
     "x*reward+y*cost <= drop/eta+(x+y)*remainder",
 )
 HOEFFDING = "drop/eta+eta*(x+y)**2*M**2/(8*(1-gamma)**4)"
@@ -70,7 +71,12 @@ NATURAL = {
     "F_w": "rho*pi*(w-rows(pi*w))",
     "rest": "F_w-gradient",
 }
-PSEUDOINVERSE = ["w == rho*pi*(z-z_mean)", "rho*pi*(rest-rows(pi*rest)) == 0"]
+PSEUDOINVERSE = [
+    "w == rho*pi*(z-z_mean)",
+    "rho*pi*(rest-rows(pi*rest)) == 0",
+    "min(pi) > 0",  # as of every softmax policy
+    "min(d) > 0",  # a state that is not visited has no step
+]
 
 PROOF_IDENTITY = """With u = x A_r - y A_c, log pi_{t+1}(a|s) = log pi_t(a|s) + eta u(s, a)/(1-gamma) - log Z(s), Z(s) =
 E_{pi_t} exp(eta u/(1-gamma)). Take E_{s ~ d*, a ~ pi*}: the drop of KL(pi* || .) is eta E_{d*, pi*} u/(1-gamma) -

@@ -27,7 +27,7 @@ T15 = Statement(
     [
         *ABOVE,
         "sum(rho*value(P,c,gamma,pi_star)) <= limit",
-        "sum(rho*value(P,c,gamma,pi)) >= limit",  # the limit can be reached
+        "sum(rho*value(P,c,gamma,pi)) > limit",  # some policy has weight
     ],
     "sum(rho*value(P,r,gamma,pi_star)) <= sum(rho*v)-multiplier*limit",
 )

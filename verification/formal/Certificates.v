@@ -146,9 +146,11 @@ Definition certificate_CAPS1 := {|
     ("two", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "one")])))])) (* rows(pi*(c+expect(P,one))) *);
     ("three", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "two")])))])) (* rows(pi*(c+expect(P,two))) *);
     ("four", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "three")])))])) (* rows(pi*(c+expect(P,three))) *)]%string;
-  assumes := [(Eq, (Call "rowmin" [(Var "Q_c")]), (Var "v")) (* rowmin(Q_c) == v *);
+  assumes := [(Gt, (Var "gamma"), (Const 0)) (* gamma > 0 *);
+    (Eq, (Call "rowmin" [(Var "Q_c")]), (Var "v")) (* rowmin(Q_c) == v *);
     (Eq, (Call "sum" [(Op "*" (Var "rho") (Var "v"))]), (Const 0)) (* sum(rho*v) == 0 *);
     (Eq, (At (Var "rho") 0), (Const 1)) (* rho[0] == 1 *);
+    (Eq, (Call "max" [(Op "*" (Var "pi") (Op "-" (Const 1) (Var "pi")))]), (Const 0)) (* max(pi*(1-pi)) == 0 *);
     (Eq, (Call "max" [(Call "expect" [(Var "P"); (Var "rho")])]), (Const 0)) (* max(expect(P,rho)) == 0 *);
     (Eq, (Call "max" [(Op "*" (Var "P") (Op "-" (Const 1) (Var "P")))]), (Const 0)) (* max(P*(1-P)) == 0 *);
     (Eq, (Call "sum" [(Op "-" (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]) (Var "v"))]), (Op "-" (At (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]) 0) (At (Var "v") 0))) (* sum(rows(pi*Q_c)-v) == rows(pi*Q_c)[0]-v[0] *);
@@ -168,11 +170,13 @@ Proof. vm_cast_no_check (eq_refl true). Qed.
 Definition certificate_CAPS2 := {|
   given := [("P", Arr [Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (1 # 2); Num (1 # 2); Num (0 # 1)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (1 # 2); Num (1 # 2)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]]; Arr [Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1); Num (0 # 1); Num (1 # 1)]]]);
     ("rho", Arr [Num (1 # 1); Num (0 # 1); Num (0 # 1); Num (0 # 1)]);
+    ("D", Arr [Num (0 # 1); Num (1 # 1); Num (0 # 1); Num (0 # 1)]);
     ("c", Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (1 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1)]]);
     ("pi", Arr [Arr [Num (0 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (1 # 1)]; Arr [Num (1 # 1); Num (0 # 1)]; Arr [Num (1 # 1); Num (0 # 1)]]);
     ("v", Arr [Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1)]);
     ("limit", Num (3 # 5))]%string;
   lets := [("Q_c", (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "v")]))) (* c+expect(P,v) *);
+    ("below", (Op "/" (Call "positive" [(Op "-" (Var "limit") (Var "Q_c"))]) (Op "-" (Var "limit") (Var "Q_c")))) (* positive(limit-Q_c)/(limit-Q_c) *);
     ("one", (Call "rows" [(Op "*" (Var "pi") (Var "c"))])) (* rows(pi*c) *);
     ("two", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "one")])))])) (* rows(pi*(c+expect(P,one))) *);
     ("three", (Call "rows" [(Op "*" (Var "pi") (Op "+" (Var "c") (Call "expect" [(Var "P"); (Var "two")])))])) (* rows(pi*(c+expect(P,two))) *);
@@ -187,12 +191,14 @@ Definition certificate_CAPS2 := {|
     (Eq, (At (Var "rho") 0), (Const 1)) (* rho[0] == 1 *);
     (Eq, (Call "max" [(At (Var "c") 0)]), (Const 0)) (* max(c[0]) == 0 *);
     (Eq, (Call "max" [(At (Var "c") 1)]), (Const 0)) (* max(c[1]) == 0 *);
+    (Eq, (Call "max" [(Call "expect" [(Var "P"); (Var "rho")])]), (Const 0)) (* max(expect(P,rho)) == 0 *);
+    (Eq, (At (Var "D") 1), (Const 1)) (* D[1] == 1 *);
+    (Eq, (Call "sum" [(Call "expect" [(Var "P"); (Var "D")])]), (Call "sum" [(At (Call "expect" [(Var "P"); (Var "D")]) 0)])) (* sum(expect(P,D)) == sum(expect(P,D)[0]) *);
     (Eq, (Call "sum" [(Op "-" (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]) (Var "v"))]), (Op "-" (Op "+" (Op "-" (At (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]) 0) (At (Var "v") 0)) (At (Call "rows" [(Op "*" (Var "pi") (Var "Q_c"))]) 1)) (At (Var "v") 1))) (* sum(rows(pi*Q_c)-v) == rows(pi*Q_c)[0]-v[0]+rows(pi*Q_c)[1]-v[1] *);
-    (Eq, (Call "sum" [(Op "*" (Op "*" (Var "pi") (Call "positive" [(Op "-" (Var "Q_c") (Var "limit"))])) (Op "-" (Var "Q_c") (Var "v")))]), (Const 0)) (* sum(pi*positive(Q_c-limit)*(Q_c-v)) == 0 *);
-    (Lt, (At (At (Var "Q_c") 0) 1), (Var "limit")) (* Q_c[0][1] < limit *);
-    (Lt, (At (At (Var "Q_c") 1) 1), (Var "limit")) (* Q_c[1][1] < limit *)]%string;
+    (Eq, (Call "sum" [(Op "*" (Op "*" (Var "pi") (Op "-" (Const 1) (Var "below"))) (Op "-" (Var "Q_c") (Var "v")))]), (Const 0)) (* sum(pi*(1-below)*(Q_c-v)) == 0 *)]%string;
   concludes := (Le, (Call "sum" [(Op "*" (Var "rho") (Var "four"))]), (Var "limit")) (* sum(rho*four) <= limit *);
   stated := [("Q_c", Arr [Arr [Num (0 # 1); Num (1 # 2)]; Arr [Num (0 # 1); Num (1 # 2)]; Arr [Num (1 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1)]]);
+    ("below", Arr [Arr [Num (1 # 1); Num (1 # 1)]; Arr [Num (1 # 1); Num (1 # 1)]; Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (1 # 1); Num (1 # 1)]]);
     ("one", Arr [Num (0 # 1); Num (0 # 1); Num (1 # 1); Num (0 # 1)]);
     ("two", Arr [Num (1 # 2); Num (1 # 2); Num (1 # 1); Num (0 # 1)]);
     ("three", Arr [Num (3 # 4); Num (1 # 2); Num (1 # 1); Num (0 # 1)]);
@@ -449,7 +455,9 @@ Definition certificate_N1 := {|
     ("F_w", (Op "*" (Op "*" (Var "rho") (Var "pi")) (Op "-" (Var "w") (Call "rows" [(Op "*" (Var "pi") (Var "w"))])))) (* rho*pi*(w-rows(pi*w)) *);
     ("rest", (Op "-" (Var "F_w") (Var "gradient"))) (* F_w-gradient *)]%string;
   assumes := [(Eq, (Var "w"), (Op "*" (Op "*" (Var "rho") (Var "pi")) (Op "-" (Var "z") (Var "z_mean")))) (* w == rho*pi*(z-z_mean) *);
-    (Eq, (Op "*" (Op "*" (Var "rho") (Var "pi")) (Op "-" (Var "rest") (Call "rows" [(Op "*" (Var "pi") (Var "rest"))]))), (Const 0)) (* rho*pi*(rest-rows(pi*rest)) == 0 *)]%string;
+    (Eq, (Op "*" (Op "*" (Var "rho") (Var "pi")) (Op "-" (Var "rest") (Call "rows" [(Op "*" (Var "pi") (Var "rest"))]))), (Const 0)) (* rho*pi*(rest-rows(pi*rest)) == 0 *);
+    (Gt, (Call "min" [(Var "pi")]), (Const 0)) (* min(pi) > 0 *);
+    (Gt, (Call "min" [(Var "d")]), (Const 0)) (* min(d) > 0 *)]%string;
   concludes := (Eq, (Op "-" (Var "w") (Call "rows" [(Op "*" (Var "pi") (Var "w"))])), (Op "/" (Var "A") (Op "-" (Const 1) (Var "gamma")))) (* w-rows(pi*w) == A/(1-gamma) *);
   stated := [("V", Arr [Num (1 # 2); Num (1 # 1)]);
     ("A", Arr [Arr [Num (0 # 1); Num (0 # 1)]; Arr [Num (1 # 2); Num (-1 # 2)]]);
@@ -622,7 +630,7 @@ Definition certificate_T15 := {|
   assumes := [(Le, (Op "-" (Op "+" (Op "+" (Var "r") (Op "*" (Var "multiplier") (Var "c"))) (Op "*" (Var "gamma") (Call "expect" [(Var "P"); (Var "v")]))) (Var "v")), (Const 0)) (* r+multiplier*c+gamma*expect(P,v)-v <= 0 *);
     (Ge, (Var "multiplier"), (Const 0)) (* multiplier >= 0 *);
     (Le, (Call "sum" [(Op "*" (Var "rho") (Call "value" [(Var "P"); (Var "c"); (Var "gamma"); (Var "pi_star")]))]), (Var "limit")) (* sum(rho*value(P,c,gamma,pi_star)) <= limit *);
-    (Ge, (Call "sum" [(Op "*" (Var "rho") (Call "value" [(Var "P"); (Var "c"); (Var "gamma"); (Var "pi")]))]), (Var "limit")) (* sum(rho*value(P,c,gamma,pi)) >= limit *)]%string;
+    (Gt, (Call "sum" [(Op "*" (Var "rho") (Call "value" [(Var "P"); (Var "c"); (Var "gamma"); (Var "pi")]))]), (Var "limit")) (* sum(rho*value(P,c,gamma,pi)) > limit *)]%string;
   concludes := (Le, (Call "sum" [(Op "*" (Var "rho") (Call "value" [(Var "P"); (Var "r"); (Var "gamma"); (Var "pi_star")]))]), (Op "-" (Call "sum" [(Op "*" (Var "rho") (Var "v"))]) (Op "*" (Var "multiplier") (Var "limit")))) (* sum(rho*value(P,r,gamma,pi_star)) <= sum(rho*v)-multiplier*limit *);
   stated := []%string;
   ends := (Num (2 # 1), Num (11 # 10)) |}.

@@ -220,8 +220,8 @@ Definition certificate_L42 := {|
     (Eq, (Call "sum" [(Op "*" (Var "rho") (Call "value" [(Var "P"); (Var "r"); (Var "gamma"); (Var "pi_star")]))]), (Op "+" (Call "sum" [(Op "*" (Var "rho") (Var "v"))]) (Op "*" (Var "multiplier") (Var "limit")))) (* sum(rho*value(P,r,gamma,pi_star)) == sum(rho*v)+multiplier*limit *);
     (Ge, (Call "sum" [(Op "*" (Var "rho") (Var "V_c"))]), (Op "-" (Var "limit") (Var "h_minus"))) (* sum(rho*V_c) >= limit-h_minus *);
     (Le, (Call "sum" [(Op "*" (Var "rho") (Var "V_c"))]), (Op "+" (Var "limit") (Var "h_plus"))) (* sum(rho*V_c) <= limit+h_plus *);
-    (Ge, (Var "rc"), (Const 0)) (* rc >= 0 *);
-    (Ge, (Var "euclidean"), (Const 0)) (* euclidean >= 0 *)]%string;
+    (Gt, (Var "rc"), (Const 0)) (* rc > 0 *);
+    (Gt, (Var "euclidean"), (Const 0)) (* euclidean > 0 *)]%string;
   concludes := (Le, (Op "+" (Op "/" (Var "reward") (Const 2)) (Op "/" (Var "cost") (Const 2))), (Op "+" (Op "/" (Var "drop") (Var "eta")) (Var "remainder"))) (* reward/2+cost/2 <= drop/eta+remainder *);
   stated := [("S", Num (1 # 1));
     ("A", Num (3 # 1));
@@ -276,6 +276,7 @@ Definition certificate_L43 := {|
     ("rr", (Call "sum" [(Op "*" (Op "*" (Op "*" (Var "d") (Var "pi")) (Var "A_r")) (Var "A_r"))])) (* sum(d*pi*A_r*A_r) *);
     ("rc", (Neg (Call "sum" [(Op "*" (Op "*" (Op "*" (Var "d") (Var "pi")) (Var "A_r")) (Var "A_c"))]))) (* -sum(d*pi*A_r*A_c) *);
     ("cc", (Call "sum" [(Op "*" (Op "*" (Op "*" (Var "d") (Var "pi")) (Var "A_c")) (Var "A_c"))])) (* sum(d*pi*A_c*A_c) *);
+    ("euclidean", (Neg (Call "sum" [(Op "*" (Op "*" (Pow (Op "*" (Var "d") (Var "pi")) 2) (Var "A_r")) (Var "A_c"))]))) (* -sum((d*pi)**2*A_r*A_c) *);
     ("x", (Op "-" (Op "/" (Const 1) (Const 2)) (Op "/" (Var "rc") (Op "*" (Const 2) (Var "rr"))))) (* 1/2-rc/(2*rr) *);
     ("y", (Op "-" (Op "/" (Const 1) (Const 2)) (Op "/" (Var "rc") (Op "*" (Const 2) (Var "cc"))))) (* 1/2-rc/(2*cc) *);
     ("u", (Op "-" (Op "*" (Var "x") (Var "A_r")) (Op "*" (Var "y") (Var "A_c")))) (* x*A_r-y*A_c *);
@@ -290,7 +291,8 @@ Definition certificate_L43 := {|
     (Eq, (Call "sum" [(Op "*" (Var "rho") (Call "value" [(Var "P"); (Var "r"); (Var "gamma"); (Var "pi_star")]))]), (Op "+" (Call "sum" [(Op "*" (Var "rho") (Var "v"))]) (Op "*" (Var "multiplier") (Var "limit")))) (* sum(rho*value(P,r,gamma,pi_star)) == sum(rho*v)+multiplier*limit *);
     (Ge, (Call "sum" [(Op "*" (Var "rho") (Var "V_c"))]), (Op "-" (Var "limit") (Var "h_minus"))) (* sum(rho*V_c) >= limit-h_minus *);
     (Le, (Call "sum" [(Op "*" (Var "rho") (Var "V_c"))]), (Op "+" (Var "limit") (Var "h_plus"))) (* sum(rho*V_c) <= limit+h_plus *);
-    (Lt, (Var "rc"), (Const 0)) (* rc < 0 *)]%string;
+    (Lt, (Var "rc"), (Const 0)) (* rc < 0 *);
+    (Lt, (Var "euclidean"), (Const 0)) (* euclidean < 0 *)]%string;
   concludes := (Le, (Op "+" (Op "*" (Var "x") (Var "reward")) (Op "*" (Var "y") (Var "cost"))), (Op "+" (Op "/" (Var "drop") (Var "eta")) (Op "*" (Op "+" (Var "x") (Var "y")) (Var "remainder")))) (* x*reward+y*cost <= drop/eta+(x+y)*remainder *);
   stated := [("S", Num (1 # 1));
     ("A", Num (3 # 1));
@@ -306,6 +308,7 @@ Definition certificate_L43 := {|
     ("rr", Num (349930011900059991 # 100000000000000000000000000));
     ("rc", Num (-499990003 # 20000000000000));
     ("cc", Num (1 # 4));
+    ("euclidean", Num (-124999999749990003500009997 # 10000000000000000000000000000000));
     ("x", Num (2500299945011900059991 # 699860023800119982));
     ("y", Num (5000499990003 # 10000000000000));
     ("u", Arr [Arr [Num (83275008833916557011700089991 # 1166433373000199970000000000000); Num (-49970004400059991 # 699860023800119982); Num (12497999100168484199536048600269973 # 3499300119000599910000000000000)]]);

@@ -282,6 +282,27 @@ BACK = [[["1", "0", "0"]] * 2, [["0", "0", "1"]] * 2, [["1", "0", "0"]] * 2]
 LATE = {"rho": ["1", "0", "0"], "pi": [FIRST, FIRST, ["0", "1"]], "kappa": "1/2"}
 
 
+THREE = {"P": [[["1"]] * 3], "rho": ["1"], "gamma": "1/2", "pi": [["0", "1", "0"]], "v": ["2"], "multiplier": "1"}
+APART = {"P": [[["1", "0"]] * 2, [["0", "1"]] * 2], "rho": FIRST, "r": [FREE, FIRST]}
+TO = [[str(int(t == s)) for t in range(5)] for s in range(5)]
+SPENT = {
+    "P": [[TO[4], TO[2]], [TO[4], TO[3]], [TO[1]] * 2, [TO[4]] * 2, [TO[4]] * 2],
+    "rho": TO[0],
+    "c": [FREE, FREE, ONES, ONES, FREE],
+    "pi": [["0", "1"]] * 2 + [FIRST] * 3,
+    "v": [*"00110"],
+    "limit": "3/2",
+}
+ZERO_REWARD = {
+    **{"P": [[["1"]] * 2], "rho": ["1"], "gamma": "1/2", "r": [FREE], "c": [["0", "1"]], "pi": [["3/4", "1/4"]]},
+    **{"pi_star": [["1/2", "1/2"]], "limit": "1", "v": ["0"], "multiplier": "0"},
+    **{"h_minus": "1", "h_plus": "0", "eta": "1/1000"},
+}
+CONFLICT_IN_ONE_METRIC = {
+    **{"P": [[["1"]] * 3], "rho": ["1"], "gamma": "1/2", "r": [["2/5", "1/5", "7/10"]], "c": [["4/5", "7/10", "4/5"]]},
+    **{"pi": [["20/23", "1/23", "2/23"]], "pi_star": [["0", "0", "1"]], "limit": "389/230", "v": ["7/5"]},
+    **{"multiplier": "0", "h_minus": "2", "h_plus": "2", "eta": "1/100000"},
+}
 ONE_STATE = {
     "P": [[["1"]] * 2],
     "gamma": "1/2",
@@ -297,6 +318,10 @@ def line(states: int) -> dict[str, Any]:
     P = [[[str(int(t == min(s + 1, states - 1))) for t in range(states)]] * 2 for s in range(states)]
     rho = [str(int(s == 0)) for s in range(states)]
     return {"P": P, "rho": rho, "v": ["0"] * states, "limit": "1"}
+
+
+def second(states: int) -> dict[str, Any]:
+    return {"D": [str(int(s == 1)) for s in range(states)]}
 
 
 @pytest.mark.parametrize(
@@ -321,14 +346,36 @@ def line(states: int) -> dict[str, Any]:
             "CAPS2",
             {
                 **line(4),
-                "c": [FREE, FREE, ["1", "1"], FREE],
+                **second(4),
+                "c": [FREE, FREE, ONES, FREE],
                 "pi": [FIRST] * 4,
                 "v": ["0", "0", "0", "-1"],
                 "limit": "1/2",
             },
         ),
-        ("CAPS2", {**line(2), "c": [["100", "0"], FREE], "pi": [FIRST, FIRST]}),
-        ("CAPS2", {**line(4), "c": [FREE, FREE, ["0", "100"], FREE], "pi": [FIRST, FIRST, ["0", "1"], FIRST]}),
+        ("CAPS2", {**line(2), **second(2), "c": [["100", "0"], FREE], "pi": [FIRST, FIRST]}),
+        (
+            "CAPS2",
+            {**line(4), **second(4), "c": [FREE, FREE, ["0", "100"], FREE], "pi": [FIRST, FIRST, ["0", "1"], FIRST]},
+        ),
+        # CAPS1: every policy costs 100 at the second step, which gamma = 0 does not see.
+        (
+            "CAPS1",
+            {**line(3), "gamma": "0", "c": [FREE, ["100", "100"], FREE], "pi": [FIRST] * 3, "v": ["0", "100", "0"]},
+        ),
+        # CAPS2: the budget is spent in state 1. N1: pi has no step in its actions, or in a state that is not visited.
+        ("CAPS2", {**SPENT, "D": [*"01000"]}),
+        (
+            "N1",
+            {"P": [[["1"]] * 2], "rho": ["1"], "r": [FIRST], "pi": [FIRST], "w": [FREE], "z": [FREE], "gamma": "1/2"},
+        ),
+        ("N1", {**APART, "pi": [["1/2", "1/2"]] * 2, "w": [FREE] * 2, "z": [FREE] * 2, "gamma": "1/2"}),
+        (
+            "T15",
+            {**THREE, "r": [["1", "0", "0"]], "c": [["0", "1", "1/2"]], "pi_star": [["1", "0", "0"]], "limit": "2"},
+        ),
+        ("L42", ZERO_REWARD),
+        ("L43", CONFLICT_IN_ONE_METRIC),
         # T15: no policy can reach the limit.
         ("T15", {"P": [[["1"]]], "rho": ["1"], "gamma": "1/2", "r": [["1"]], "c": [["0"]], "limit": "100"} | ONE),
         # D12: another policy has no Q above kappa.

@@ -19,8 +19,8 @@ from theory.support.errors import InputError
 
 LINKS = ("costs", "cost", "infos/cost", "infos/costs")
 """Names that a listing may leave out, as links are."""
-ROUNDED = 1e-3
-"""Costs that differ by less, relatively, are the same ones, rounded."""
+ROUNDED, SMALL = 1e-3, 1e-6
+"""Costs that differ by less, relatively to the cost or to the largest one, are the same ones, rounded."""
 RECORDING = ("observations", "actions", "rewards")
 """Arrays of which a group that has them all is a recording."""
 
@@ -95,7 +95,8 @@ def _numbers(table: Table, array: str, rows: int) -> np.ndarray | None:
 
 
 def _same(values: np.ndarray, costs: np.ndarray) -> bool:
-    return np.allclose(values, costs, rtol=ROUNDED, atol=0, equal_nan=True)
+    atol = SMALL * float(np.abs(costs).max(initial=0.0))  # of float16, numbers below 6e-8 are 0
+    return np.allclose(values, costs, rtol=ROUNDED, atol=atol, equal_nan=True)
 
 
 def _so_far(costs: np.ndarray, ends: Bool[np.ndarray, " n"]) -> np.ndarray:

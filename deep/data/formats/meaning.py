@@ -28,7 +28,9 @@ def numbers_of(item: h5py.Dataset, key: str, name: str) -> np.ndarray:
         mark = _number_in(item, attribute)
         if mark is not None:
             accepted = f"numbers that the attribute {attribute} does not mark as missing are accepted"
-            raise_on_rows(np.isin(found, mark), found, key, name, accepted)
+            with np.errstate(over="ignore", invalid="ignore"):  # a mark of another type is none of these numbers
+                own = mark.astype(found.dtype)  # 7.1 in float64 marks 7.1 in float32
+            raise_on_rows(np.isin(found, own[np.isclose(own, mark)]), found, key, name, accepted)
     return found
 
 

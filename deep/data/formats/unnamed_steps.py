@@ -69,7 +69,7 @@ def _whole_numbers(table: Table, key: str, rows: np.ndarray) -> np.ndarray | Non
         return None
     if values.dtype.kind not in "iuf" or len(values) <= rows.max():
         return None
-    values = values[rows]
+    values = values[rows].astype(np.float64) if values.dtype.kind == "f" else values[rows]  # 2**53 is inf in float16
     if values.dtype.kind == "f" and not ((values == np.round(values)) & (np.abs(values) < 2**53)).all():
         return None
     return values.astype(np.int64)
