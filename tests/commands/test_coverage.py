@@ -158,6 +158,11 @@ def test_learned_dynamics_say_what_their_ensemble_estimates_of_each_policy(run):
         return study.method.act_current(states)
 
     usual = models.say(act, near)
+    with pytest.MonkeyPatch.context() as patch:  # the second replica's states alone are far
+        patch.setattr(Near, "far", lambda self, states: torch.tensor([bool((states == second).all())]))
+        second = torch.full((2, 3), 7.0)
+        patch.setattr(models.ensemble, "estimate", lambda act: [act(torch.stack([second * 0, second])), estimate][1])
+        assert [row["share_far"] for row in models.say(lambda states: states, near)] == [0, 1]
     models.ensemble.high = models.ensemble.high + 100
     models.ensemble.low = models.ensemble.high - 1
     assert [row["share_far"] for row in models.say(act, near)] > [row["share_far"] for row in usual]

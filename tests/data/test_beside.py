@@ -74,6 +74,12 @@ def test_costs_that_are_rounded_are_the_same(write, tmp_path):
     assert said(write(tmp_path, costs=costs, cost=costs.astype(np.float16).astype(np.float32))) == []
 
 
+def test_small_costs_beside_large_ones_are_costs(tmp_path):
+    costs = np.where(COSTS > 0, 1, 0.01).astype(np.float32)
+    with pytest.raises(InputError, match="either may be costs"):
+        read_any(hdf5(tmp_path, costs=costs, cost=np.where(COSTS > 0, 1, 0).astype(np.float32)))
+
+
 @each_writer
 @pytest.mark.parametrize("other", ["info_cost", "cost_hazards", "violation", "is_unsafe", "total_cost"])
 def test_an_array_that_by_its_name_holds_other_costs_is_remarked_on(write, other, tmp_path):

@@ -139,6 +139,9 @@ def test_a_doubtful_estimate_gives_no_verdict(recorded, tmp_path, monkeypatch):
         left = predicted._replace(ood_score=torch.full_like(outcome.ood_score, score))
         monkeypatch.setattr(estimator, "estimate", lambda act, left=left: left)
         assert offline_costs(experiment, experiment.policy())[0]["offline_doubt"] == "far"
+    both = left._replace(length=torch.zeros_like(outcome.length))
+    monkeypatch.setattr(estimator, "estimate", lambda act: both)
+    assert offline_costs(experiment, experiment.policy())[0]["offline_doubt"] == "short"
 
 
 @pytest.mark.parametrize(("steps", "said"), [("0", "no dynamics were learned"), ("4", "by rollouts in learned")])

@@ -251,6 +251,7 @@ def test_tables_far_behind_links_count_once(tmp_path):
     (path / "inside" / "part4.csv").write_text("a")
     (path / "more").symlink_to(tmp_path / "elsewhere")
     (path / "again").symlink_to(path / "inside")
+    (tmp_path / "elsewhere" / "deep" / "again").symlink_to(path / "inside")
     remark = "3 more tables of the folder are not read, such as inside/part4.csv"
     assert set(read_any(path).remarks) - set(before) == {remark}
 
