@@ -111,7 +111,7 @@ show(figure, "R of every replica by method, for three kinds of data.", keep="06_
 # poor, clones stay poor, and learning from all of the data pays where policies do not fall: on HalfCheetah's tempting
 # and stitching data O3SRL is safe in all replicas, at 1.5 to 5.7 times the R of BC-Best. On HopperVel's tempting data
 # it violates every limit, and no learner is safe at all three. On PointCircle1's tempting data most learners take the
-# reward and violate every limit. CAPS, CCAC, DRCORL and BC-Best are within it in four or five of six replicas, and earn
+# reward and violate every limit. CAPS, CCAC, DRCORL and BC-Best are safe in four or five of six replicas, and earn
 # little.
 
 # %% [markdown]

@@ -3,7 +3,8 @@
 For the clone and for the policy that was kept, of every seed and cost limit: the critics' estimates averaged over the
 data's states, the start states, and the states that the policy visits in the simulator; the share of these that lie far
 from the data, and what they cost; and the estimates once the policy's own episodes are among the data
-(`deep/benchmark/coverage/measure.py`).
+(`deep/benchmark/coverage/measure.py`). With --noise also what learned dynamics say of these policies
+(`deep/benchmark/coverage/models.py`).
 """
 
 import json
@@ -95,10 +96,11 @@ def run(options: Options) -> dict[str, Any]:
             f"{options.directory} is a run of {experiment.settings.algorithm} on {experiment.task.name}: accepted is "
             "one of drcorl on a task that has a simulator"
         )
-    models = tuple(
-        Models.trained(noise, options.dynamics_steps, experiment.problem) for noise in sorted(set(options.noise))
-    )
-    rows = Study(experiment, options.episodes, options.steps, models).rows()
+    models = []
+    for noise in sorted(set(options.noise)):
+        print(f"learned dynamics with noise {noise:g}: {options.dynamics_steps} steps", flush=True)
+        models.append(Models.trained(noise, options.dynamics_steps, experiment.problem))
+    rows = Study(experiment, options.episodes, options.steps, tuple(models)).rows()
     content = {
         "task": experiment.task.name,
         "data": experiment.data.sha256,

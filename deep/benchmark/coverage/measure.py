@@ -26,11 +26,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deep.benchmark.coverage.distance import Near, spaced
-from deep.benchmark.coverage.models import Models
+from deep.benchmark.coverage.models import Models, drawn
 from deep.benchmark.coverage.recording import extended, played
-from deep.core.phase import BLOCK
 from deep.core.problem import Problem
-from deep.core.randomness import draw_block
 from deep.data.dataset import OfflineDataset
 from deep.data.replay import Replay, discounted_to_go
 from deep.methods.drcorl.critic_values import CriticValues
@@ -69,6 +67,7 @@ class Study:
                     tensor.copy_(theta)
                 for key, tensor in method.values.tensors().items():
                     tensor.copy_(critics[key])
+            print(f"measuring the policies: {name}", flush=True)
             found += self._measured(name, near)
         return found
 
@@ -111,12 +110,9 @@ class Study:
         """The critics' steps at the present policy, on these data."""
         method, problem = self.method, self.experiment.problem
         bootstrapping = torch.tensor(float(method.config.critics.regression_steps), device=problem.device)
-        for block in range(self.steps // BLOCK):
-            drawn = draw_block(method.rests.draws, problem.replica_seeds, name, block, BLOCK, problem.device)
-            for k in range(BLOCK):
-                here = {key: values[k] for key, values in drawn.items()}
-                batch = replay.batch(replay.rows(here["row"]))
-                method.values.learn(method.values.of_policy, method.actor, bootstrapping, batch, here)
+        for here in drawn(method.rests.draws, problem.replica_seeds, name, self.steps, problem.device):
+            batch = replay.batch(replay.rows(here["row"]))
+            method.values.learn(method.values.of_policy, method.actor, bootstrapping, batch, here)
 
     def estimates(self, visited: "Visited") -> dict[str, list[float]]:
         """Every replica's estimate over each set of states, by `CriticValues`, as the gate has it."""

@@ -1,5 +1,6 @@
 """What learned dynamics say of a policy, and whether their rollouts stay near the data."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,18 @@ from deep.benchmark.coverage.distance import Near
 from deep.core.method import Act
 from deep.core.phase import BLOCK
 from deep.core.problem import Problem
-from deep.core.randomness import draw_block
+from deep.core.randomness import RandomInput, draw_block
 from deep.ope.dynamics import DynamicsConfig
 from deep.ope.model_rollouts import DynamicsEnsemble
+
+
+def drawn(
+    draws: Mapping[str, RandomInput], seeds: Sequence[int], name: str, steps: int, device: torch.device
+) -> Iterator[dict[str, Tensor]]:
+    """The draws of each of `steps` steps, a multiple of `BLOCK`."""
+    for block in range(steps // BLOCK):
+        together = draw_block(draws, seeds, name, block, BLOCK, device)
+        yield from ({key: values[k] for key, values in together.items()} for k in range(BLOCK))
 
 
 @dataclass(frozen=True)
@@ -27,11 +37,8 @@ class Models:
     def trained(cls, noise: float, steps: int, problem: Problem) -> "Models":
         ensemble = DynamicsEnsemble(DynamicsConfig(steps=steps, noise=noise), problem)
         for phase in ensemble.phases():
-            for block in range(steps // BLOCK):
-                drawn = draw_block(phase.draws, phase.seeds, phase.name, block, BLOCK, problem.device)
-                for k in range(BLOCK):
-                    step = torch.tensor(float(block * BLOCK + k), device=problem.device)
-                    phase.update(step, {name: values[k] for name, values in drawn.items()})
+            for step, here in enumerate(drawn(phase.draws, phase.seeds, phase.name, steps, problem.device)):
+                phase.update(torch.tensor(float(step), device=problem.device), here)
         return cls(noise, ensemble)
 
     def say(self, act: Act, near: Near) -> list[dict[str, Any]]:
